@@ -1,0 +1,58 @@
+// swift-tools-version: 6.1
+
+import Foundation
+import PackageDescription
+
+// libtorch is not a Swift package. `make` fetches it once into a per-user cache (scripts/set-up-libtorch); the
+// environment variable LIBTORCH names an installed PyTorch's `torch` folder instead.
+func variable(_ name: String) -> String? {
+  Context.environment[name].flatMap { $0.isEmpty ? nil : $0 }
+}
+let caches = variable("XDG_CACHE_HOME") ?? (variable("HOME") ?? NSHomeDirectory()) + "/.cache"
+let libtorch = variable("LIBTORCH") ?? (variable("CALM_CACHE") ?? caches + "/calm") + "/libtorch-2.13.0"
+
+let torchHeaders: [CXXSetting] = [
+  .unsafeFlags(["-isystem", libtorch + "/include", "-isystem", libtorch + "/include/torch/csrc/api/include", "-O3"])
+]
+let torchLibraries: [LinkerSetting] = [
+  .unsafeFlags(["-L" + libtorch + "/lib", "-Xlinker", "-rpath", "-Xlinker", libtorch + "/lib"]),
+  .linkedLibrary("torch_cpu"),
+  .linkedLibrary("c10"),
+]
+
+let package = Package(
+  name: "calm",
+  platforms: [.macOS(.v14)],
+  products: [
+    .library(name: "CALM", targets: ["CALM", "Training", "TextCorpus", "Tokenization", "Torch"]),
+    .executable(name: "calm", targets: ["calm-cli"]),
+  ],
+  dependencies: [
+    // The command line: options, validation and help, as every Swift tool has them.
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
+  ],
+  targets: [
+    .target(name: "CTorch", cxxSettings: torchHeaders, linkerSettings: torchLibraries),
+    .target(name: "Files"),
+    .target(name: "Torch", dependencies: ["CTorch", "Files"]),
+    .target(name: "Tokenization", dependencies: ["Files"]),
+    .target(name: "TextCorpus", dependencies: ["Files"]),
+    .target(name: "CALM", dependencies: ["Torch", "Tokenization", "TextCorpus", "Files"]),
+    .target(name: "Training", dependencies: ["CALM", "Torch", "Tokenization", "TextCorpus", "Files"]),
+    .executableTarget(
+      name: "calm-cli",
+      dependencies: [
+        "CALM", "Training", "Torch", "Tokenization", "TextCorpus", "Files",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+
+    .testTarget(name: "FilesTests", dependencies: ["Files"]),
+    .testTarget(name: "TorchTests", dependencies: ["Torch", "Files"], exclude: ["Fixtures"]),
+    .testTarget(name: "TokenizationTests", dependencies: ["Tokenization", "Files"], exclude: ["Fixtures"]),
+    .testTarget(name: "TextCorpusTests", dependencies: ["TextCorpus", "Files"]),
+    .testTarget(name: "CALMTests", dependencies: ["CALM", "TextCorpus", "Torch"], exclude: ["Fixtures"]),
+    .testTarget(name: "TrainingTests", dependencies: ["Training", "CALM", "Torch", "TextCorpus", "Tokenization"]),
+    .testTarget(name: "CommandTests", dependencies: ["calm-cli"]),
+  ],
+  cxxLanguageStandard: .cxx20
+)

@@ -1,0 +1,52 @@
+import Torch
+
+/// Compresses every chunk of K tokens into one continuous vector, and back.
+///
+/// Its quality is the accuracy of reconstruction, also from a latent with noise on it: the language model will not hit
+/// latents exactly. See the paper, section 2 (arXiv 2510.27688).
+public final class Autoencoder: Module {
+  @Submodule("encoder") var encoder: ChunkEncoder
+  @Submodule("decoder") var decoder: ChunkDecoder
+  /// Sizes and training constants.
+  public let configuration: AutoencoderConfiguration
+
+  /// An autoencoder with fresh weights.
+  public init(_ configuration: AutoencoderConfiguration, generator: Generator) {
+    self.configuration = configuration
+    encoder = ChunkEncoder(configuration, generator: generator)
+    decoder = ChunkDecoder(configuration, generator: generator)
+  }
+
+  /// The latent distribution of each chunk.
+  ///
+  /// - Parameter ids: int64, any shape whose element count is a multiple of K; chunks follow each other.
+  public func encode(_ ids: Tensor) -> LatentDistribution {
+    encoder(ids.reshaped(-1, configuration.chunkSize))
+  }
+
+  /// The most likely tokens of each latent.
+  ///
+  /// - Parameter latents: [chunks, l].
+  /// - Returns: [chunks, K], int64.
+  public func decode(_ latents: Tensor) -> Tensor {
+    withoutGradients {
+      linearArgmax(decoder(latents), weight: encoder.embedding.weight).reshaped(-1, configuration.chunkSize)
+    }
+  }
+
+  /// Decoding up to where tokens part, for a caller that wants only some of them: a row for each token, [chunks·K, h].
+  func expanded(_ latents: Tensor) -> Tensor {
+    withoutGradients { decoder.expanded(latents) }
+  }
+
+  /// The most likely tokens of rows of ``expanded(_:)``: [tokens, h] → [tokens], int64.
+  func tokens(ofExpanded rows: Tensor) -> Tensor {
+    withoutGradients { linearArgmax(decoder.finished(rows), weight: encoder.embedding.weight) }
+  }
+
+  /// The logits of each token of each chunk, [chunks, K, V].
+  public func logits(_ latents: Tensor) -> Tensor {
+    linear(decoder(latents), weight: encoder.embedding.weight)
+      .reshaped(-1, configuration.chunkSize, configuration.vocabularySize)
+  }
+}

@@ -1,0 +1,24 @@
+import Torch
+
+/// What the encoder says of each chunk: independent normal distributions, or a point from a plain autoencoder.
+public struct LatentDistribution {
+  /// [chunks, l], float32.
+  public let mean: Tensor
+  /// log σ, [chunks, l], float32; nil for a point.
+  public let logDeviation: Tensor?
+
+  /// Draws mean + ε·σ.
+  ///
+  /// - Returns: [count, chunks, l], float32; copies of the mean for a point.
+  public func samples(_ count: Int, generator: Generator) -> Tensor {
+    let shape = [count] + mean.shape
+    guard let logDeviation else { return mean.reshaped([1] + mean.shape).expanded(count, -1, -1).contiguous() }
+    return mean + generator.normal(shape) * logDeviation.exp()
+  }
+
+  /// ½(mean² + σ² − 1 − 2 log σ) of each dimension, [chunks, l]: the divergence from the standard normal, in nats.
+  public func divergence() -> Tensor {
+    guard let logDeviation else { return Tensor.zeros(mean.shape, device: mean.device) }
+    return (mean.squared() + (logDeviation * 2).exp() - 1 - logDeviation * 2) * 0.5
+  }
+}

@@ -1,0 +1,20 @@
+/// The ids with a meaning of their own, as `config.json` names them; nil where a model has none.
+public struct SpecialTokens: Codable, Hashable, Sendable {
+  /// Fills a document's last chunk.
+  public var padding: Int?
+  /// Starts a document, where the data have such a token.
+  public var beginning: Int?
+  /// Ends a document.
+  public var end: Int?
+
+  /// No special tokens unless given.
+  public init(padding: Int? = nil, beginning: Int? = nil, end: Int? = nil) {
+    (self.padding, self.beginning, self.end) = (padding, beginning, end)
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case padding = "pad_token_id"
+    case beginning = "bos_token_id"
+    case end = "eos_token_id"
+  }
+}

@@ -1,0 +1,56 @@
+import TextCorpus
+import Torch
+
+/// How well an autoencoder gives back held-out text.
+public struct AutoencoderEvaluation: Codable, Sendable {
+  /// The accuracy at one level of noise.
+  public struct NoiseLevel: Codable, Sendable {
+    /// The standard deviation of the normal noise added to the latent.
+    public let noise: Double
+    /// The share of tokens whose most likely reconstruction is the token.
+    public let accuracy: Double
+  }
+
+  /// In the order asked for.
+  public let accuracy: [NoiseLevel]
+  /// The Kullback–Leibler divergence from the standard normal in nats, summed over dimensions, a mean over chunks.
+  public let divergence: Double
+  /// Tokens looked at, without the filling of the last block.
+  public let tokens: Int
+}
+
+extension Autoencoder {
+  /// Reconstructs blocks of text from the mean latent with noise of each given level on it.
+  ///
+  /// - Parameters:
+  ///   - text: packed with this autoencoder's chunk size.
+  ///   - blocks: how many, from the start; nil takes all.
+  ///   - noise: standard deviations.
+  ///   - seed: of the noise.
+  /// - Throws: what reading the blocks throws.
+  public func evaluate(
+    on text: PackedBlocks, blocks: Int? = nil, noise: [Double], seed: UInt64
+  ) throws -> AutoencoderEvaluation {
+    let device = encoder.embedding.weight.device
+    let generator = Generator(seed: seed, device: device)
+    var (right, tokens, divergence) = ([Double](repeating: 0, count: noise.count), 0, 0.0)
+    for index in 0..<min(blocks ?? text.count, text.count) {
+      let block = try text.block(index)
+      let chunks = block.documents.prefix { $0 != PackedBlocks.noDocument }.count
+      if chunks == 0 { continue }
+      try withoutGradients {
+        let ids = Tensor(block.ids.prefix(chunks * text.chunkSize).map(Int64.init), device: device)
+        let latent = encode(ids)
+        for (level, deviation) in noise.enumerated() {
+          let z = deviation == 0 ? latent.mean : latent.mean + generator.normal(latent.mean.shape, deviation: deviation)
+          right[level] += decode(z).reshaped(-1).equals(ids).to(.float32).sum().item()
+        }
+        divergence += latent.divergence().sum().item()
+      }
+      tokens += chunks * text.chunkSize
+    }
+    return AutoencoderEvaluation(
+      accuracy: zip(noise, right).map { .init(noise: $0, accuracy: $1 / Double(tokens)) },
+      divergence: divergence / Double(tokens / text.chunkSize), tokens: tokens)
+  }
+}

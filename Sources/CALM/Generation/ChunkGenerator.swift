@@ -1,0 +1,118 @@
+import Torch
+
+/// Generates sequences of tokens from a prompt, one chunk a step.
+///
+/// A step samples the next latent of every sequence, decodes it to K tokens, and feeds those back into the Transformer,
+/// which keeps keys and values of what it has seen. The sequences run as one batch.
+///
+/// ```swift
+/// let generator = try ChunkGenerator(model, prompt: ids, options: options)
+/// while let chunks = try generator.step() {
+///   for chunk in chunks { show(chunk.tokens, of: chunk.sequence) }
+/// }
+/// ```
+///
+/// The same seed gives the same tokens on one machine with one thread count. Sequence i draws from a generator of its
+/// own: it is the same however many run, up to the rounding of products of other shapes. It computes in the type of the
+/// model's parameters.
+public final class ChunkGenerator {
+  /// How text is generated.
+  public let options: GenerationOptions
+  /// What was generated so far.
+  public private(set) var sequences: [GeneratedSequence]
+  /// The hidden states from which the latest chunks were drawn, [sequences, h].
+  package private(set) var hidden: Tensor
+
+  private let model: ContinuousLanguageModel
+  private let sampler: ChunkSampler
+  private let randomness: [SequenceRandomness]
+  private let context: Backbone.Context
+  /// What the prompt leaves over for the first chunk.
+  private var beginning: [Int32]
+  /// The latest chunk of each sequence. That of a sequence that has ended stays: its row of the batch goes on unused.
+  private var latest: [[Int32]]
+  /// Whether the Transformer has read it.
+  private var latestIsRead = true
+
+  /// Reads the prompt.
+  ///
+  /// - Parameters:
+  ///   - model: its parameters' type and device are computed with.
+  ///   - prompt: ids, any number of them.
+  ///   - options: see there.
+  /// - Throws: ``GenerationError``, ``TemperatureError``.
+  public init(_ model: ContinuousLanguageModel, prompt: [Int32], options: GenerationOptions) throws {
+    try options.validate()
+    let layout = try PromptLayout(
+      prompt, continuesText: options.continuesText, configuration: model.configuration)
+    let device = model.backbone.embedding.weight.device
+    self.options = options
+    self.model = model
+    sampler = ChunkSampler(model: model, options: options)
+    sequences = Array(repeating: GeneratedSequence(), count: options.sequences)
+    randomness = (0..<options.sequences).map {
+      SequenceRandomness(seed: options.seed, sequence: $0, device: device)
+    }
+    beginning = layout.rest
+    latest = Array(repeating: Array(layout.chunks.suffix(model.configuration.chunkSize)), count: options.sequences)
+    let context = Backbone.Context(layers: model.configuration.layers)
+    self.context = context
+    let ids = Array(repeating: layout.chunks, count: options.sequences)
+    hidden = Self.lastHidden(model, ids, context: context)
+  }
+
+  /// Samples the next chunk of every sequence that has not ended.
+  ///
+  /// - Returns: these chunks, by ascending sequence; nil when all sequences have ended.
+  /// - Throws: with the exact sampler, ``TemperatureError`` or ``GenerationError`` where it meets the limit on draws.
+  public func step() throws -> [GeneratedChunk]? {
+    let running = sequences.indices.filter { sequences[$0].end == nil }
+    if running.isEmpty { return nil }
+    // The last chunk is read only now, since a sequence that ends with it needs no further hidden state.
+    if !latestIsRead {
+      hidden = Self.lastHidden(model, latest, context: context)
+      latestIsRead = true
+    }
+    let choices = try withoutGradients {
+      let rows =
+        running.count == sequences.count
+        ? hidden : hidden.gathered(0, Tensor(running.map(Int64.init), device: hidden.device))
+      return try sampler(rows, beginning: beginning, randomness: running.map { randomness[$0] })
+    }
+    let known = beginning.count
+    beginning = []
+    latestIsRead = false
+    return zip(running, choices).map { sequence, choice in
+      latest[sequence] = choice.tokens
+      return append(choice, to: sequence, after: known)
+    }
+  }
+
+  /// Takes over the tokens of a chunk up to the end token or the maximum.
+  private func append(_ choice: ChunkSampler.Choice, to sequence: Int, after known: Int) -> GeneratedChunk {
+    let endToken = model.configuration.special.end.map(Int32.init)
+    let room = options.maximumTokens - sequences[sequence].tokens.count
+    let text = choice.tokens[known...].prefix { $0 != endToken }
+    let tokens = Array(text.prefix(room))
+    let endsHere = text.count < choice.tokens.count - known && text.count <= room
+    let end: SequenceEnd? = endsHere ? .endOfDocument : tokens.count == room ? .maximumTokens : nil
+    sequences[sequence].tokens += tokens
+    sequences[sequence].chunks += 1
+    sequences[sequence].end = end
+    if choice.isForced { sequences[sequence].forcedPrefix = true }
+    return GeneratedChunk(sequence: sequence, tokens: tokens, end: end)
+  }
+
+  /// The hidden state after the last chunk of each sequence, [sequences, h].
+  private static func lastHidden(
+    _ model: ContinuousLanguageModel, _ ids: [[Int32]], context: Backbone.Context
+  ) -> Tensor {
+    let tensor = Tensor(
+      ids.flatMap { $0.map(Int64.init) }, shape: [ids.count, ids[0].count],
+      device: model.backbone.embedding.weight.device)
+    return withoutGradients {
+      let hidden = model.hiddenStates(tensor, context: context)
+      return hidden.selected(1, hidden.shape[1] - 1)
+    }
+  }
+}

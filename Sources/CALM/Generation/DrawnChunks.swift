@@ -1,0 +1,62 @@
+import Torch
+
+/// Chunks drawn from the head and decoded no further than asked for.
+///
+/// Once the autoencoder's decoder has expanded a latent into K rows, each row becomes a token without the others. Its
+/// product with the vocabulary is by far the dearest part, so it waits until somebody wants that token.
+struct DrawnChunks {
+  /// The number of chunks.
+  let count: Int
+  private let expanded: Tensor  // [count·K, h]
+  private let autoencoder: Autoencoder
+  private var chunkSize: Int { autoencoder.configuration.chunkSize }
+
+  /// - Parameter latents: [chunks, l].
+  init(latents: Tensor, autoencoder: Autoencoder) {
+    self.init(expanded: autoencoder.expanded(latents), autoencoder: autoencoder)
+  }
+
+  /// The chunks of several draws, in their order; at least one draw.
+  init(joining draws: [DrawnChunks]) {
+    self.init(expanded: Tensor.concatenated(draws.map(\.expanded)), autoencoder: draws[0].autoencoder)
+  }
+
+  private init(expanded: Tensor, autoencoder: Autoencoder) {
+    (self.expanded, self.autoencoder) = (expanded, autoencoder)
+    count = expanded.shape[0] / autoencoder.configuration.chunkSize
+  }
+
+  /// One token of each of the places named.
+  func tokens(at places: [(chunk: Int, position: Int)]) -> [Int32] {
+    if places.isEmpty { return [] }
+    let rows = gathered(places.map { $0.chunk * chunkSize + $0.position })
+    return autoencoder.tokens(ofExpanded: rows).elements(as: Int32.self)
+  }
+
+  /// The tokens of chunks from a position on.
+  func tokens(of chunks: [Int], from start: Int) -> [[Int32]] {
+    let length = chunkSize - start
+    let tokens = tokens(at: chunks.flatMap { chunk in (start..<chunkSize).map { (chunk, $0) } })
+    return chunks.indices.map { Array(tokens[$0 * length..<($0 + 1) * length]) }
+  }
+
+  /// The chunks that begin with the given tokens, in ascending order.
+  func chunks(beginningWith beginning: [Int32]) -> [Int] {
+    var left = Array(0..<count)
+    for (position, token) in beginning.enumerated() {
+      let tokens = tokens(at: left.map { ($0, position) })
+      left = zip(left, tokens).filter { $0.1 == token }.map(\.0)
+    }
+    return left
+  }
+
+  /// Only the chunks named.
+  func selecting(_ chunks: [Int]) -> DrawnChunks {
+    let rows = gathered(chunks.flatMap { $0 * chunkSize..<($0 + 1) * chunkSize })
+    return DrawnChunks(expanded: rows, autoencoder: autoencoder)
+  }
+
+  private func gathered(_ rows: [Int]) -> Tensor {
+    expanded.gathered(0, Tensor(rows.map(Int64.init), device: expanded.device))
+  }
+}

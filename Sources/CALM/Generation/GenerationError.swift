@@ -1,0 +1,27 @@
+/// Why text cannot be generated.
+public enum GenerationError: Error, Equatable, CustomStringConvertible {
+  /// An option that must be at least 1.
+  case tooSmall(String, value: Int)
+  /// The prompt fills no chunk, and the model has no token from which a start chunk could be made.
+  case promptTooShort(tokens: Int, chunkSize: Int)
+  /// The prompt holds an id that the model does not know.
+  case idOutsideVocabulary(id: Int, position: Int, vocabularySize: Int)
+  /// Too few chunks begin with the tokens that the prompt leaves over for the exact sampler to accept one.
+  case beginningTooRare(tokens: Int, matches: Int, draws: Int)
+
+  public var description: String {
+    switch self {
+    case .tooSmall(let name, let value):
+      "the \(name) must be at least 1, got \(value)"
+    case .promptTooShort(let tokens, let chunkSize):
+      "the prompt has \(tokens) tokens and the model no end token to start a document with: "
+        + "give a prompt of at least \(chunkSize) tokens"
+    case .idOutsideVocabulary(let id, let position, let vocabularySize):
+      "token \(position + 1) of the prompt has id \(id), but the model's vocabulary ends at \(vocabularySize - 1): "
+        + "use the tokenizer it was trained with"
+    case .beginningTooRare(let tokens, let matches, let draws):
+      "only \(matches) of \(draws) chunks began with the prompt's last \(tokens) tokens, too few to sample exactly: "
+        + "raise the limit on draws, or use batch sampling"
+    }
+  }
+}

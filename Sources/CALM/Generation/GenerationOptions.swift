@@ -1,0 +1,45 @@
+/// How text is generated.
+public struct GenerationOptions: Hashable, Sendable {
+  /// How chunks are drawn at temperatures below 1.
+  public enum Sampler: String, Hashable, Sendable, CaseIterable, Codable {
+    /// Choose from a pool of ``GenerationOptions/poolSize`` draws: see ``BatchTemperatureRule``.
+    case batch
+    /// Reject until the draws agree: see ``ExactTemperatureSampler``. It fails where no chunk is likely enough.
+    case exact
+  }
+
+  /// T in (0, 1]; 1 is the model's own distribution and costs one draw a chunk.
+  public var temperature = Temperature.one
+  /// How chunks are drawn at temperatures below 1.
+  public var sampler = Sampler.batch
+  /// N, the chunks drawn at once; what the batch sampler chooses from. The paper uses 200.
+  public var poolSize = 200
+  /// The most chunks drawn for one: by the exact sampler, and to meet the tokens that a prompt leaves over.
+  public var drawLimit = 20_000
+  /// The most tokens generated for each sequence, also where that cuts a chunk.
+  public var maximumTokens = 256
+  /// How many sequences are generated from the prompt, in one batch.
+  public var sequences = 1
+  /// Decides all draws. Sequence i depends on the seed and i alone, not on how many others run beside it.
+  public var seed: UInt64 = 0
+  /// Whether the prompt is from the middle of a text. Else it begins a document, and a model that was trained on
+  /// documents with an end is told so.
+  public var continuesText = false
+
+  /// One sequence of up to 256 tokens at temperature 1.
+  public init() {}
+
+  /// Checks what the types do not.
+  ///
+  /// - Throws: ``GenerationError/tooSmall(_:value:)``, ``TemperatureError/poolTooSmall(pool:minimum:temperature:)``.
+  public func validate() throws {
+    let numbers = [
+      ("pool size", poolSize), ("draw limit", drawLimit), ("maximum of new tokens", maximumTokens),
+      ("number of sequences", sequences),
+    ]
+    for (name, value) in numbers where value < 1 { throw GenerationError.tooSmall(name, value: value) }
+    if sampler == .batch {
+      _ = try BatchTemperatureSampler(temperature: temperature, poolSize: poolSize)
+    }
+  }
+}

@@ -1,0 +1,36 @@
+/// A prompt cut into whole chunks, and the tokens left over.
+struct PromptLayout: Equatable {
+  /// At least one chunk's ids, a multiple of K.
+  let chunks: [Int32]
+  /// Fewer than K ids, with which the next chunk must begin.
+  let rest: [Int32]
+
+  /// Lays out a prompt as training text is packed.
+  ///
+  /// Documents end there with an end token and padding, so a chunk of these stands before a document's start. It also
+  /// stands in for the first chunk where a prompt has none.
+  ///
+  /// - Throws: ``GenerationError/idOutsideVocabulary(id:position:vocabularySize:)``,
+  ///   ``GenerationError/promptTooShort(tokens:chunkSize:)``.
+  init(_ prompt: [Int32], continuesText: Bool, configuration: LanguageModelConfiguration) throws(GenerationError) {
+    let (k, vocabulary) = (configuration.chunkSize, configuration.vocabularySize)
+    for (position, id) in prompt.enumerated() where id < 0 || Int(id) >= vocabulary {
+      throw .idOutsideVocabulary(id: Int(id), position: position, vocabularySize: vocabulary)
+    }
+    let end = configuration.special.end.map(Int32.init)
+    let padding = configuration.special.padding.map(Int32.init) ?? end
+    var ids = prompt
+    if let end, let padding {
+      let startsDocument = configuration.hasDocumentEnds && !continuesText
+      if startsDocument || prompt.count < k {
+        ids = [end] + Array(repeating: padding, count: k - 1) + prompt
+      }
+      // A document that ends with the prompt is padded like any other, and the next one begins.
+      if ids.last == end { ids += Array(repeating: padding, count: (k - ids.count % k) % k) }
+    }
+    guard ids.count >= k else { throw .promptTooShort(tokens: prompt.count, chunkSize: k) }
+    let whole = ids.count / k * k
+    chunks = Array(ids[..<whole])
+    rest = Array(ids[whole...])
+  }
+}

@@ -1,0 +1,93 @@
+import Torch
+
+/// The single-step generative head: noise and a hidden state in, a sample of the next latent out.
+///
+/// Trained by the energy score, so it needs no likelihood and no iteration. See the paper, section 3. Fresh weights are
+/// scaled by their inputs instead of the official 0.02: at a hidden size of 192 the head then needs a third of the steps
+/// to leave its warm-up.
+package final class EnergyHead: Module {
+  @Submodule("noise_embd") var noiseEmbedding: Linear
+  @Submodule("hidden_embd") var hiddenEmbedding: Linear
+  @Submodule("norm_noise") var noiseNorm: LayerNorm
+  @Submodule("norm_hidden") var hiddenNorm: LayerNorm
+  @Submodule("mlp_blocks") var blocks: [EnergyHeadBlock]
+  @Submodule("final_layer") var final: EnergyHeadOutput
+  private let noiseSize: Int
+
+  init(_ configuration: LanguageModelConfiguration, generator: Generator) {
+    noiseSize = configuration.noiseSize
+    let h = configuration.hiddenSize
+    noiseEmbedding = Linear(noiseSize, h, generator: generator)
+    hiddenEmbedding = Linear(h, h, generator: generator)
+    noiseNorm = LayerNorm(h, epsilon: 1e-6, device: generator.device)
+    hiddenNorm = LayerNorm(h, epsilon: 1e-6, device: generator.device)
+    blocks = (0..<configuration.headBlocks).map { _ in
+      EnergyHeadBlock(h, generator: generator)
+    }
+    final = EnergyHeadOutput(h, configuration.latentSize, generator: generator)
+  }
+
+  /// Uniform noise in [−½, ½), [samples, positions, d].
+  func noise(samples: Int, positions: Int, generator: Generator) -> Tensor {
+    generator.uniform([samples, positions, noiseSize], in: -0.5..<0.5)
+  }
+
+  /// - Parameters:
+  ///   - hidden: [positions, h].
+  ///   - noise: [samples, positions, d].
+  /// - Returns: latents, [samples, positions, l].
+  package func callAsFunction(_ hidden: Tensor, noise: Tensor) -> Tensor {
+    var e = noiseNorm(noiseEmbedding(noise.to(hidden.dtype)))
+    let condition = hiddenNorm(hiddenEmbedding(hidden))
+    for block in blocks { e = block(e, condition: condition) }
+    return final(e)
+  }
+}
+
+/// e + Linear(silu(gate)·up), where gate and up come from a small network on [LayerNorm(e), condition].
+final class EnergyHeadBlock: Module {
+  @Submodule("in_ln") var norm: LayerNorm
+  @Submodule("linears.0") var input: Linear
+  @Submodule("linears.2") var middle: Linear
+  @Submodule("linears.4") var gates: Linear
+  @Submodule("down_proj") var down: Linear
+  private let hiddenSize: Int
+
+  init(_ hiddenSize: Int, generator: Generator) {
+    self.hiddenSize = hiddenSize
+    norm = LayerNorm(hiddenSize, epsilon: 1e-6, device: generator.device)
+    input = Linear(2 * hiddenSize, hiddenSize, generator: generator)
+    middle = Linear(hiddenSize, hiddenSize, generator: generator)
+    gates = Linear(hiddenSize, 2 * hiddenSize, generator: generator)
+    down = Linear(hiddenSize, hiddenSize, generator: generator)
+  }
+
+  /// - Parameters:
+  ///   - e: [samples, positions, h].
+  ///   - condition: [positions, h].
+  func callAsFunction(_ e: Tensor, condition: Tensor) -> Tensor {
+    // The first layer sees [LayerNorm(e), condition]. Its half for the condition is the same for all samples of a
+    // position, so the two halves are multiplied apart and added.
+    let halves = input.weight.split(2, along: 1)
+    let shared = linear(condition, weight: halves[1], bias: input.bias)
+    let a = silu(linear(norm(e), weight: halves[0]), plus: shared)
+    return e + down(swiGLU(gates(silu(middle(a)))))
+  }
+}
+
+/// LayerNorm, Linear, SiLU, Linear(h → l). The last layer starts at zero.
+final class EnergyHeadOutput: Module {
+  @Submodule("in_ln") var norm: LayerNorm
+  @Submodule("linears.0") var hidden: Linear
+  @Submodule("linears.2") var latent: Linear
+
+  init(_ hiddenSize: Int, _ latentSize: Int, generator: Generator) {
+    norm = LayerNorm(hiddenSize, epsilon: 1e-6, device: generator.device)
+    hidden = Linear(hiddenSize, hiddenSize, generator: generator)
+    latent = Linear(hiddenSize, latentSize, deviation: 0, generator: generator)
+  }
+
+  func callAsFunction(_ e: Tensor) -> Tensor {
+    latent(silu(hidden(norm(e))))
+  }
+}

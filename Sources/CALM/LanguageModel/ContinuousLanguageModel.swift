@@ -1,0 +1,59 @@
+import Torch
+
+/// The continuous autoregressive language model (CALM): a Transformer that predicts the next chunk's latent vector.
+///
+/// K ids → K embeddings → input compression → Transformer → hidden state → generative head with noise → latent → the
+/// frozen autoencoder's decoder → K ids. Names and sizes are those of the official checkpoints.
+public final class ContinuousLanguageModel: Module {
+  @Submodule("transformer") package var backbone: Backbone
+  @Submodule("embed_proj") package var compression: InputCompression
+  @Submodule("mlp_generator") package var head: EnergyHead
+  @Submodule("auxiliary_projection") var auxiliary: Linear?
+  /// Sizes and training constants.
+  public let configuration: LanguageModelConfiguration
+  /// The frozen autoencoder that gives the targets and decodes the samples. It is not a submodule: its parameters are
+  /// stored apart and never trained here.
+  public let autoencoder: Autoencoder
+
+  /// A model with fresh weights.
+  ///
+  /// - Precondition: chunk, latent and vocabulary sizes are the autoencoder's.
+  public init(_ configuration: LanguageModelConfiguration, autoencoder: Autoencoder, generator: Generator) {
+    self.configuration = configuration
+    self.autoencoder = autoencoder
+    precondition(configuration.chunkSize == autoencoder.configuration.chunkSize, "chunk sizes differ")
+    precondition(configuration.latentSize == autoencoder.configuration.latentSize, "latent sizes differ")
+    autoencoder.setTrainable(false)
+    backbone = Backbone(configuration, generator: generator)
+    compression = InputCompression(configuration, generator: generator)
+    head = EnergyHead(configuration, generator: generator)
+    auxiliary =
+      configuration.auxiliaryLossWeight > 0
+      ? Linear(
+        configuration.hiddenSize, configuration.chunkSize * configuration.hiddenSize, generator: generator)
+      : nil
+  }
+
+  /// The hidden state after each chunk, which predicts the next one.
+  ///
+  /// - Parameter ids: [batch, tokens], int64; a multiple of K tokens.
+  /// - Returns: [batch, chunks, h].
+  public func hiddenStates(_ ids: Tensor) -> Tensor {
+    hiddenStates(ids, context: nil)
+  }
+
+  package func hiddenStates(_ ids: Tensor, context: Backbone.Context?) -> Tensor {
+    let chunks = ids.shape[1] / configuration.chunkSize
+    let embeddings = backbone.embedding(ids).reshaped(
+      ids.shape[0], chunks, configuration.chunkSize * configuration.hiddenSize)
+    return backbone(compression(embeddings), context: context)
+  }
+
+  /// Samples of the latent that follows each hidden state.
+  ///
+  /// - Parameter hidden: [positions, h].
+  /// - Returns: [count, positions, l].
+  public func sampleLatents(_ hidden: Tensor, count: Int, generator: Generator) -> Tensor {
+    head(hidden, noise: head.noise(samples: count, positions: hidden.shape[0], generator: generator))
+  }
+}

@@ -1,0 +1,32 @@
+import Foundation
+import Torch
+
+/// The cosines and sines of the rotary embedding, for positions 0, 1, ….
+///
+/// Position p turns pair i of a head of size d by p·θ^(−2i/d).
+package final class RotaryAngles {
+  private let headSize: Int
+  private let theta: Double
+  private var cosine = Tensor.zeros([0, 0])
+  private var sine = Tensor.zeros([0, 0])
+
+  package init(headSize: Int, theta: Double) {
+    (self.headSize, self.theta) = (headSize, theta)
+  }
+
+  /// The angles of `count` positions from `start` on: two tensors of [count, headSize / 2].
+  package func callAsFunction(from start: Int, count: Int, device: Device) -> (cosine: Tensor, sine: Tensor) {
+    if cosine.shape[0] < start + count || cosine.device != device { extend(to: start + count, device: device) }
+    return (cosine.narrowed(0, start..<start + count), sine.narrowed(0, start..<start + count))
+  }
+
+  private func extend(to positions: Int, device: Device) {
+    let rounded = (positions + 255) / 256 * 256
+    let half = headSize / 2
+    // The frequencies in float32, as the official code has them: the angles of far positions feel the difference.
+    let frequencies = (0..<half).map { 1 / powf(Float(theta), Float(2 * $0) / Float(headSize)) }
+    let angles = (0..<rounded).flatMap { position in frequencies.map { Float(position) * $0 } }
+    cosine = Tensor(angles.map { cosf($0) }, shape: [rounded, half], device: device)
+    sine = Tensor(angles.map { sinf($0) }, shape: [rounded, half], device: device)
+  }
+}

@@ -1,0 +1,140 @@
+import TextCorpus
+
+/// Collects Brier scores over the positions of a corpus, in memory that grows with its documents only.
+///
+/// ```swift
+/// var accumulator = try BrierAccumulator(samplesPerPosition: 2)
+/// accumulator.add(samples: [[7, 1, 4, 4], [7, 1, 5, 2]], truth: [7, 1, 4, 9], document: 0)
+/// let brierLM = try accumulator.result()
+/// ```
+public struct BrierAccumulator: Sendable {
+  /// m, the samples of the model at each position.
+  public let samplesPerPosition: Int
+
+  /// The sums over the positions of one document.
+  private struct DocumentSums {
+    var accuracy = SIMD4<Double>.zero
+    var collision = SIMD4<Double>.zero
+    var positions = 0
+  }
+
+  private var sums: ContiguousArray<DocumentSums> = []
+  private var slots: [Int: Int] = [:]
+
+  /// - Parameter samplesPerPosition: m, at least 2.
+  /// - Throws: `BrierError.tooFewSamples`.
+  public init(samplesPerPosition: Int = 2) throws(BrierError) {
+    guard samplesPerPosition >= 2 else { throw .tooFewSamples(samplesPerPosition) }
+    self.samplesPerPosition = samplesPerPosition
+  }
+
+  /// How many positions were added.
+  public var positions: Int { sums.reduce(0) { $0 + $1.positions } }
+
+  /// How many documents they lie in.
+  public var documents: Int { sums.count }
+
+  /// Adds one position by its samples.
+  ///
+  /// - Parameters:
+  ///   - samples: m continuations of the model, each of at least 4 tokens; more are not looked at.
+  ///   - truth: the continuation in the data, at least 4 tokens.
+  ///   - document: which document the position lies in.
+  public mutating func add<Token: Equatable>(samples: [[Token]], truth: [Token], document: Int) {
+    precondition(
+      samples.count == samplesPerPosition, "\(samplesPerPosition) samples expected, got \(samples.count)")
+    add(BrierScore(samples: samples, truth: truth), document: document)
+  }
+
+  /// Adds one position by its score, for terms that do not both come from m samples.
+  public mutating func add(_ score: BrierScore, document: Int) {
+    add(score, slot: slot(of: document))
+  }
+
+  /// Adds many positions from flat buffers.
+  ///
+  /// - Parameters:
+  ///   - samples: continuations of the model, [positions, m, length].
+  ///   - truths: the continuations in the data, [positions, length].
+  ///   - documents: which document each position lies in, [positions].
+  ///   - length: the tokens of each continuation, at least 4; those after the fourth are not looked at.
+  public mutating func add(contentsOf samples: [Int32], truths: [Int32], documents: [Int], length: Int) {
+    precondition(length >= BrierScore.maximumOrder, "continuations must have at least 4 tokens, got \(length)")
+    precondition(
+      truths.count == documents.count * length && samples.count == truths.count * samplesPerPosition,
+      "\(documents.count) positions of \(samplesPerPosition) samples of \(length) tokens expected, "
+        + "got \(samples.count) sampled and \(truths.count) true tokens")
+    let stride = samplesPerPosition * length
+    samples.withUnsafeBufferPointer { samples in
+      truths.withUnsafeBufferPointer { truths in
+        for (position, document) in documents.enumerated() {
+          let score = BrierScore(
+            samples: samples.extracting((position * stride)..<((position + 1) * stride)), stride: length,
+            truth: truths.extracting((position * length)..<((position + 1) * length)))
+          add(score, slot: slot(of: document))
+        }
+      }
+    }
+  }
+
+  /// Adds what another accumulator collected, such as that of another process; equal document ids are one document.
+  public mutating func merge(_ other: BrierAccumulator) {
+    for (document, otherSlot) in other.slots.sorted(by: { $0.value < $1.value }) {
+      let slot = slot(of: document)
+      sums[slot].accuracy += other.sums[otherSlot].accuracy
+      sums[slot].collision += other.sums[otherSlot].collision
+      sums[slot].positions += other.sums[otherSlot].positions
+    }
+  }
+
+  /// The scores over all positions added, each position with the same weight.
+  ///
+  /// - Parameters:
+  ///   - bootstrap: how the standard errors are found.
+  ///   - seed: of the bootstrap's randomness.
+  /// - Throws: `BrierError.noPositions`.
+  public func result(bootstrap: ClusterBootstrap = ClusterBootstrap(), seed: UInt64 = 0) throws(BrierError) -> BrierLM {
+    guard let total = mean(multiplicities: nil) else { throw .noPositions }
+    var generator = SeededGenerator(seed: seed)
+    let errors = bootstrap.standardErrors(clusters: sums.count, using: &generator) { multiplicities in
+      let brier = mean(multiplicities: multiplicities)?.values ?? .zero
+      return [brier[0], brier[1], brier[2], brier[3], BrierLM.score(ofBrier: brier)]
+    }
+    let brier = total.values
+    return BrierLM(
+      brier: Self.lanes(brier), brierStandardError: errors.map { Array($0.dropLast()) },
+      score: BrierLM.score(ofBrier: brier), scoreStandardError: errors?.last,
+      accuracy: Self.lanes(total.accuracy), collision: Self.lanes(total.collision),
+      positions: positions, documents: documents)
+  }
+
+  private mutating func slot(of document: Int) -> Int {
+    if let slot = slots[document] { return slot }
+    slots[document] = sums.count
+    sums.append(DocumentSums())
+    return sums.count - 1
+  }
+
+  private mutating func add(_ score: BrierScore, slot: Int) {
+    sums[slot].accuracy += score.accuracy
+    sums[slot].collision += score.collision
+    sums[slot].positions += 1
+  }
+
+  /// The mean over positions, each document counted as often as `multiplicities` says, or once; nil without positions.
+  private func mean(multiplicities: [Int]?) -> BrierScore? {
+    var accuracy = SIMD4<Double>.zero
+    var collision = SIMD4<Double>.zero
+    var positions = 0
+    for (index, document) in sums.enumerated() {
+      let times = multiplicities?[index] ?? 1
+      accuracy += Double(times) * document.accuracy
+      collision += Double(times) * document.collision
+      positions += times * document.positions
+    }
+    guard positions > 0 else { return nil }
+    return BrierScore(accuracy: accuracy / Double(positions), collision: collision / Double(positions))
+  }
+
+  private static func lanes(_ vector: SIMD4<Double>) -> [Double] { vector.indices.map { vector[$0] } }
+}

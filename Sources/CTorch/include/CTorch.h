@@ -1,0 +1,201 @@
+// The C interface of libtorch that this package uses: the operations below and no others.
+//
+// Conventions
+//   * A `ct_tensor` is an opaque handle with one owner; `ct_tensor_free` ends it.
+//   * Every function that can fail returns 0, or 1 after storing a message for `ct_last_error` (per thread).
+//     No C++ exception leaves this interface. Results come through the leading out-parameters.
+//   * Shapes and other lists are a pointer and a count. A missing tensor is NULL where a comment says "may be NULL".
+
+#ifndef CTORCH_H
+#define CTORCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct ct_tensor_handle *ct_tensor;
+typedef struct ct_generator_handle *ct_generator;
+
+// Element types, numbered as in c10::ScalarType.
+typedef enum {
+  CT_UINT8 = 0,
+  CT_INT32 = 3,
+  CT_INT64 = 4,
+  CT_FLOAT16 = 5,
+  CT_FLOAT32 = 6,
+  CT_FLOAT64 = 7,
+  CT_BOOL = 11,
+  CT_BFLOAT16 = 15,
+} ct_dtype;
+
+typedef enum { CT_CPU = 0, CT_CUDA = 1, CT_MPS = 13 } ct_device_type;
+
+typedef struct {
+  ct_device_type type;
+  int32_t index;
+} ct_device;
+
+// MARK: Errors, threads, the machine (runtime.cpp)
+
+// The message of the last failure on this thread; valid until the next one.
+const char *ct_last_error(void);
+const char *ct_version(void);
+int ct_get_threads(void);
+void ct_set_threads(int count);
+// Keeps freed tensors in the process instead of handing their pages back to the system (glibc only, else nothing).
+void ct_tune_allocator(void);
+bool ct_cuda_available(void);
+bool ct_mps_available(void);
+int ct_cuda_device_count(void);
+// Loads libtorch_cuda beside libtorch when it is there. 1 with the loader's message when it is not.
+int ct_load_cuda(void);
+// A line each: compiler flags, BLAS, oneDNN, OpenMP.
+const char *ct_build_configuration(void);
+const char *ct_cpu_capability(void);
+
+// MARK: Tensors (tensors.cpp)
+
+int ct_empty(ct_tensor *out, const int64_t *shape, int rank, ct_dtype dtype, ct_device device);
+int ct_full(ct_tensor *out, const int64_t *shape, int rank, double value, ct_dtype dtype, ct_device device);
+int ct_arange(ct_tensor *out, int64_t start, int64_t end, ct_dtype dtype, ct_device device);
+// Copies `bytes` bytes from `data` into a new contiguous tensor on `device`.
+int ct_from_bytes(ct_tensor *out, const void *data, size_t bytes, const int64_t *shape, int rank, ct_dtype dtype,
+                  ct_device device);
+// Copies the elements, made contiguous and brought to the CPU, into `data`.
+int ct_to_bytes(ct_tensor tensor, void *data, size_t bytes);
+// The address of a contiguous CPU tensor's first element.
+int ct_data(void **out, ct_tensor tensor);
+void ct_tensor_free(ct_tensor tensor);
+int ct_rank(ct_tensor tensor);
+void ct_shape(ct_tensor tensor, int64_t *out);
+ct_dtype ct_tensor_dtype(ct_tensor tensor);
+ct_device ct_tensor_device(ct_tensor tensor);
+bool ct_is_contiguous(ct_tensor tensor);
+bool ct_same_storage(ct_tensor a, ct_tensor b);
+int ct_to(ct_tensor *out, ct_tensor x, ct_dtype dtype, ct_device device);
+int ct_contiguous(ct_tensor *out, ct_tensor x);
+int ct_clone(ct_tensor *out, ct_tensor x);
+int ct_copy_(ct_tensor destination, ct_tensor source);
+int ct_fill_(ct_tensor tensor, double value);
+
+// MARK: Autograd (autograd.cpp)
+
+bool ct_requires_grad(ct_tensor tensor);
+int ct_set_requires_grad(ct_tensor tensor, bool value);
+int ct_detach(ct_tensor *out, ct_tensor tensor);
+// NULL through `out` where there is no gradient yet.
+int ct_grad(ct_tensor *out, ct_tensor tensor);
+int ct_set_grad(ct_tensor tensor, ct_tensor grad /* may be NULL */);
+int ct_backward(ct_tensor tensor, ct_tensor grad /* may be NULL for a scalar */);
+bool ct_grad_mode(void);
+void ct_set_grad_mode(bool enabled);
+
+// MARK: Random numbers (random.cpp)
+
+int ct_generator_new(ct_generator *out, uint64_t seed, ct_device device);
+void ct_generator_free(ct_generator generator);
+int ct_generator_get_state(ct_tensor *out, ct_generator generator);
+int ct_generator_set_state(ct_generator generator, ct_tensor state);
+int ct_uniform(ct_tensor *out, const int64_t *shape, int rank, double low, double high, ct_dtype dtype,
+               ct_device device, ct_generator generator);
+int ct_normal(ct_tensor *out, const int64_t *shape, int rank, double mean, double deviation, ct_dtype dtype,
+              ct_device device, ct_generator generator);
+// Zeros and ones, one with probability p.
+int ct_bernoulli(ct_tensor *out, const int64_t *shape, int rank, double p, ct_dtype dtype, ct_device device,
+                 ct_generator generator);
+
+// MARK: Arithmetic, comparisons, reductions (arithmetic.cpp)
+
+int ct_add(ct_tensor *out, ct_tensor a, ct_tensor b);
+int ct_sub(ct_tensor *out, ct_tensor a, ct_tensor b);
+int ct_mul(ct_tensor *out, ct_tensor a, ct_tensor b);
+int ct_div(ct_tensor *out, ct_tensor a, ct_tensor b);
+int ct_add_scalar(ct_tensor *out, ct_tensor a, double b);
+int ct_mul_scalar(ct_tensor *out, ct_tensor a, double b);
+int ct_pow_scalar(ct_tensor *out, ct_tensor a, double exponent);
+int ct_add_(ct_tensor a, ct_tensor b, double scale);
+int ct_mul_scalar_(ct_tensor a, double b);
+int ct_exp(ct_tensor *out, ct_tensor a);
+int ct_log(ct_tensor *out, ct_tensor a);
+int ct_sqrt(ct_tensor *out, ct_tensor a);
+int ct_square(ct_tensor *out, ct_tensor a);
+int ct_abs(ct_tensor *out, ct_tensor a);
+int ct_isfinite(ct_tensor *out, ct_tensor a);
+int ct_clamp_min(ct_tensor *out, ct_tensor a, double minimum);
+int ct_eq(ct_tensor *out, ct_tensor a, ct_tensor b);
+int ct_eq_scalar(ct_tensor *out, ct_tensor a, double b);
+int ct_where(ct_tensor *out, ct_tensor condition, ct_tensor a, ct_tensor b);
+// Over the listed dimensions, or all where count is 0.
+int ct_sum(ct_tensor *out, ct_tensor a, const int64_t *dims, int count, bool keep);
+int ct_mean(ct_tensor *out, ct_tensor a, const int64_t *dims, int count, bool keep);
+int ct_argmax(ct_tensor *out, ct_tensor a, int64_t dim);
+int ct_all(bool *out, ct_tensor a);
+
+// MARK: Shapes and indexing (shapes.cpp)
+
+int ct_reshape(ct_tensor *out, ct_tensor a, const int64_t *shape, int rank);
+int ct_transpose(ct_tensor *out, ct_tensor a, int64_t dim0, int64_t dim1);
+int ct_expand(ct_tensor *out, ct_tensor a, const int64_t *shape, int rank);
+int ct_narrow(ct_tensor *out, ct_tensor a, int64_t dim, int64_t start, int64_t length);
+int ct_select(ct_tensor *out, ct_tensor a, int64_t dim, int64_t index);
+int ct_index_select(ct_tensor *out, ct_tensor a, int64_t dim, ct_tensor indices);
+int ct_cat(ct_tensor *out, const ct_tensor *tensors, int count, int64_t dim);
+int ct_stack(ct_tensor *out, const ct_tensor *tensors, int count, int64_t dim);
+
+// MARK: Neural functions (neural.cpp)
+
+int ct_matmul(ct_tensor *out, ct_tensor a, ct_tensor b);
+// x·weightᵀ + bias
+int ct_linear(ct_tensor *out, ct_tensor x, ct_tensor weight, ct_tensor bias /* may be NULL */);
+int ct_embedding(ct_tensor *out, ct_tensor weight, ct_tensor ids, int64_t padding /* -1: none */);
+int ct_layer_norm(ct_tensor *out, ct_tensor x, ct_tensor weight, ct_tensor bias, double epsilon);
+int ct_silu(ct_tensor *out, ct_tensor x);
+int ct_softmax(ct_tensor *out, ct_tensor x, int64_t dim);
+int ct_log_softmax(ct_tensor *out, ct_tensor x, int64_t dim);
+// query, key, value: [batch, heads, length, size]; fewer key heads are shared between query heads.
+int ct_attention(ct_tensor *out, ct_tensor query, ct_tensor key, ct_tensor value, bool causal);
+
+// MARK: Fused operations (kernels/)
+
+int ct_rms_norm(ct_tensor *out, ct_tensor x, ct_tensor weight, double epsilon);
+// silu(gate)·up
+int ct_swiglu(ct_tensor *out, ct_tensor gate, ct_tensor up);
+// The same where gate and up are the first and second half of x's last dimension.
+int ct_swiglu_halves(ct_tensor *out, ct_tensor x);
+// silu(x + shared). x: [samples, rows, size], shared: [rows, size].
+int ct_silu_of_sum(ct_tensor *out, ct_tensor x, ct_tensor shared);
+// x: [batch, length, heads, size]; cosine, sine: [length, size / 2] in float32.
+int ct_rotary(ct_tensor *out, ct_tensor x, ct_tensor cosine, ct_tensor sine);
+// Mean cross-entropy of the rows of hidden·weightᵀ against targets (int64), never holding more than a block of rows
+// of logits. A target of -100 is left out of the mean.
+int ct_linear_cross_entropy(ct_tensor *out, ct_tensor hidden, ct_tensor weight, ct_tensor targets);
+// Index of the largest entry in each row of hidden·weightᵀ, in blocks of rows. The first of equals wins.
+int ct_linear_argmax(ct_tensor *out, ct_tensor hidden, ct_tensor weight);
+// The energy loss of each position (float32, [positions]): see `energyLoss` in Swift.
+// samples: [N, positions, size]; targets: [M, positions, size] in float32.
+int ct_energy_loss(ct_tensor *out, ct_tensor samples, ct_tensor targets, double beta);
+
+// One AdamW step over many tensors. master may hold NULL where the parameter is itself float32.
+typedef struct {
+  ct_tensor parameter, gradient, master /* may be NULL */, first_moment, second_moment;
+  double weight_decay;
+} ct_adamw_slot;
+int ct_adamw(const ct_adamw_slot *slots, int count, double learning_rate, double beta1, double beta2, double epsilon,
+             int64_t step, double gradient_scale);
+// The Euclidean norm over all the tensors together.
+int ct_global_norm(double *out, const ct_tensor *tensors, int count);
+
+// MARK: Files (files.cpp)
+
+// A view of a vector's elements at the given strides, which the caller has checked to lie inside it.
+int ct_as_strided(ct_tensor *out, ct_tensor x, const int64_t *shape, const int64_t *strides, int rank);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

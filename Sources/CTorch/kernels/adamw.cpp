@@ -1,0 +1,128 @@
+// One AdamW step (Loshchilov and Hutter, 2019) over all parameters, in a single pass over each.
+//
+// Where a parameter is bfloat16 its float32 master holds the true value: the step moves the master and rounds it into
+// the parameter, so neither the gradient nor the parameter is ever widened into a tensor of its own.
+
+#include "../support.h"
+#include "parallel.h"
+#include "vectorized.h"
+
+using namespace ctorch;
+
+namespace {
+
+struct Rates {
+  float decay, beta1, beta2, step_size, root_correction, epsilon, gradient_scale;
+};
+
+template <typename P, typename G>
+INLINE void move(P *parameter, float *master, const G *gradient, float *first, float *second, int64_t count,
+                 const Rates &rates) {
+  for (int64_t i = 0; i < count; ++i) {
+    float g = load(gradient[i]) * rates.gradient_scale;
+    float m = rates.beta1 * first[i] + (1 - rates.beta1) * g;
+    float v = rates.beta2 * second[i] + (1 - rates.beta2) * g * g;
+    first[i] = m;
+    second[i] = v;
+    master[i] = master[i] * rates.decay - rates.step_size * m / (std::sqrt(v) * rates.root_correction + rates.epsilon);
+    store(parameter[i], master[i]);
+  }
+}
+
+VECTORIZED void move_all(float *parameter, float *master, const float *gradient, float *first, float *second,
+                         int64_t count, const Rates &rates) {
+  move(parameter, master, gradient, first, second, count, rates);
+}
+VECTORIZED void move_all(bf16 *parameter, float *master, const bf16 *gradient, float *first, float *second,
+                         int64_t count, const Rates &rates) {
+  move(parameter, master, gradient, first, second, count, rates);
+}
+
+VECTORIZED double sum_of_squares(const float *values, int64_t count) {
+  ANY_ORDER
+  double sum = 0;
+  for (int64_t i = 0; i < count; ++i) sum += static_cast<double>(values[i]) * values[i];
+  return sum;
+}
+VECTORIZED double sum_of_squares(const bf16 *values, int64_t count) {
+  ANY_ORDER
+  double sum = 0;
+  for (int64_t i = 0; i < count; ++i) sum += static_cast<double>(load(values[i])) * load(values[i]);
+  return sum;
+}
+
+void step_by_operations(const ct_adamw_slot &slot, const Rates &rates) {
+  at::Tensor g = slot.gradient->value.to(at::kFloat) * rates.gradient_scale;
+  at::Tensor &parameter = slot.parameter->value, &target = slot.master ? slot.master->value : parameter;
+  at::Tensor &m = slot.first_moment->value, &v = slot.second_moment->value;
+  m.mul_(rates.beta1).add_(g, 1 - rates.beta1);
+  v.mul_(rates.beta2).addcmul_(g, g, 1 - rates.beta2);
+  target.mul_(rates.decay).addcdiv_(m, v.sqrt().mul_(rates.root_correction).add_(rates.epsilon), -rates.step_size);
+  if (slot.master) parameter.copy_(target);
+}
+
+}  // namespace
+
+int ct_adamw(const ct_adamw_slot *slots, int count, double learning_rate, double beta1, double beta2, double epsilon,
+             int64_t step, double gradient_scale) {
+  return guard([&] {
+    at::NoGradGuard without_gradients;
+    double correction1 = 1 - std::pow(beta1, static_cast<double>(step));
+    double correction2 = 1 - std::pow(beta2, static_cast<double>(step));
+    for (int s = 0; s < count; ++s) {
+      const ct_adamw_slot &slot = slots[s];
+      Rates rates{static_cast<float>(1 - learning_rate * slot.weight_decay),
+                  static_cast<float>(beta1),
+                  static_cast<float>(beta2),
+                  static_cast<float>(learning_rate / correction1),
+                  static_cast<float>(1 / std::sqrt(correction2)),
+                  static_cast<float>(epsilon),
+                  static_cast<float>(gradient_scale)};
+      const at::Tensor &parameter = slot.parameter->value;
+      at::Tensor gradient = slot.gradient->value.contiguous();
+      TORCH_CHECK(gradient.sizes() == parameter.sizes(), "gradient of ", gradient.sizes(), " for a parameter of ",
+                  parameter.sizes());
+      bool widened = parameter.scalar_type() == at::kBFloat16;
+      if (!served(parameter) || !parameter.is_contiguous() || gradient.scalar_type() != parameter.scalar_type() ||
+          widened != (slot.master != nullptr)) {
+        step_by_operations(slot, rates);
+        continue;
+      }
+      with_element(parameter, [&](auto *type) {
+        using T = std::remove_pointer_t<decltype(type)>;
+        float *master = data<float>(slot.master ? slot.master->value : parameter);
+        parallel_for(parameter.numel(), 16384, [&](int64_t begin, int64_t end) {
+          move_all(data<T>(parameter) + begin, master + begin, data<T>(gradient) + begin,
+                   data<float>(slot.first_moment->value) + begin, data<float>(slot.second_moment->value) + begin,
+                   end - begin, rates);
+        });
+      });
+    }
+  });
+}
+
+int ct_global_norm(double *out, const ct_tensor *tensors, int count) {
+  return guard([&] {
+    double sum = 0;
+    for (int t = 0; t < count; ++t) {
+      at::Tensor tensor = tensors[t]->value.contiguous();
+      if (!served(tensor)) {
+        sum += tensor.to(at::kFloat).square().sum().item<double>();
+        continue;
+      }
+      with_element(tensor, [&](auto *type) {
+        using T = std::remove_pointer_t<decltype(type)>;
+        // Blocks of a fixed size, so that the sum does not depend on the number of threads.
+        constexpr int64_t block = 1 << 16;
+        int64_t size = tensor.numel(), blocks = (size + block - 1) / block;
+        std::vector<double> parts(blocks);
+        parallel_for(blocks, 1, [&](int64_t begin, int64_t end) {
+          for (int64_t b = begin; b < end; ++b)
+            parts[b] = sum_of_squares(data<T>(tensor) + b * block, std::min(block, size - b * block));
+        });
+        for (double part : parts) sum += part;
+      });
+    }
+    *out = std::sqrt(sum);
+  });
+}

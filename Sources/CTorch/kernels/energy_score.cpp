@@ -1,0 +1,108 @@
+// The energy loss of each position, and its gradient in the same pass.
+//
+//     2/(N·M) Σ‖x_n − y_m‖^β − 1/(N(N−1)) Σ_{n≠k} ‖x_n − x_k‖^β
+//
+// Composed from tensor operations this builds differences of shape [N, M, positions, size]. Here a position's samples
+// and one target at a time stay in cache: the targets are read once, and nothing of that shape exists.
+
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <vector>
+
+#include "../support.h"
+#include "parallel.h"
+#include "vectorized.h"
+
+using namespace ctorch;
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+namespace {
+
+// Adds scale·‖x − y‖^β to the loss, its gradient's y part to `gradient` and its x part's factor to `pull`.
+INLINE float attract(float *gradient, float &pull, const float *x, const float *y, int64_t size, float beta,
+                     float scale) {
+  ANY_ORDER
+  float square = 0;
+  for (int64_t i = 0; i < size; ++i) square += (x[i] - y[i]) * (x[i] - y[i]);
+  if (square == 0) return 0;
+  float distance = std::sqrt(square);
+  float power = beta == 1 ? distance : std::pow(distance, beta);
+  float factor = scale * beta * power / square;
+  pull += factor;
+  for (int64_t i = 0; i < size; ++i) gradient[i] -= factor * y[i];
+  return scale * power;
+}
+
+// One position. x: [N][size]; targets of the position lie `stride` floats apart. Returns the loss, writes [N][size].
+VECTORIZED float position_loss(float *gradient, float *pull, const float *x, const float *targets, int64_t stride,
+                               int64_t n, int64_t m, int64_t size, float beta) {
+  for (int64_t i = 0; i < n * size; ++i) gradient[i] = 0;
+  for (int64_t i = 0; i < n; ++i) pull[i] = 0;
+  float loss = 0;
+  for (int64_t j = 0; j < m; ++j)
+    for (int64_t i = 0; i < n; ++i)
+      loss += attract(gradient + i * size, pull[i], x + i * size, targets + j * stride, size, beta,
+                      2.0f / static_cast<float>(n * m));
+  // Each unordered pair stands twice in the sum; it is visited from both ends.
+  for (int64_t j = 0; j < n; ++j)
+    for (int64_t i = 0; i < n; ++i)
+      if (i != j)
+        loss += 0.5f * attract(gradient + i * size, pull[i], x + i * size, x + j * size, size, beta,
+                               -2.0f / static_cast<float>(n * (n - 1)));
+  for (int64_t i = 0; i < n; ++i)
+    for (int64_t k = 0; k < size; ++k) gradient[i * size + k] += pull[i] * x[i * size + k];
+  return loss;
+}
+
+struct EnergyLoss : torch::autograd::Function<EnergyLoss> {
+  static at::Tensor forward(AutogradContext *context, const at::Tensor &samples, const at::Tensor &targets,
+                            double beta) {
+    int64_t n = samples.size(0), positions = samples.size(1), size = samples.size(2), m = targets.size(0);
+    at::Tensor x = samples.to(at::kFloat).contiguous(), y = targets.contiguous();
+    at::Tensor loss = at::empty({positions}, at::kFloat), gradient = at::empty({n, positions, size}, at::kFloat);
+    parallel_for(positions, 1, [&](int64_t begin, int64_t end) {
+      std::vector<float> here(n * size), change(n * size), pull(n);
+      for (int64_t p = begin; p < end; ++p) {
+        for (int64_t i = 0; i < n; ++i)
+          std::memcpy(&here[i * size], data<float>(x) + (i * positions + p) * size, size * sizeof(float));
+        data<float>(loss)[p] = position_loss(change.data(), pull.data(), here.data(), data<float>(y) + p * size,
+                                             positions * size, n, m, size, static_cast<float>(beta));
+        for (int64_t i = 0; i < n; ++i)
+          std::memcpy(data<float>(gradient) + (i * positions + p) * size, &change[i * size], size * sizeof(float));
+      }
+    });
+    context->save_for_backward({gradient});
+    context->saved_data["dtype"] = static_cast<int64_t>(samples.scalar_type());
+    return loss;
+  }
+
+  static variable_list backward(AutogradContext *context, variable_list gradients) {
+    at::Tensor scaled = context->get_saved_variables()[0] * gradients[0].unsqueeze(-1);
+    return {scaled.to(static_cast<c10::ScalarType>(context->saved_data["dtype"].toInt())), at::Tensor(),
+            at::Tensor()};
+  }
+};
+
+// ‖a_i − b_j‖ of every pair at each position: [positions, N, M].
+at::Tensor distances(const at::Tensor &a, const at::Tensor &b) {
+  constexpr int64_t without_products = 2;  // the expanded form loses digits where the points are close
+  return at::cdist(a.transpose(0, 1), b.transpose(0, 1), 2.0, without_products);
+}
+
+}  // namespace
+
+int ct_energy_loss(ct_tensor *out, ct_tensor samples, ct_tensor targets, double beta) {
+  return make(out, [&] {
+    const at::Tensor &x = samples->value, &y = targets->value;
+    TORCH_CHECK(x.dim() == 3 && y.dim() == 3 && x.size(0) >= 2 && y.size(0) >= 1 && x.size(1) == y.size(1) &&
+                    x.size(2) == y.size(2) && y.scalar_type() == at::kFloat,
+                "energy loss of samples ", x.sizes(), " against targets ", y.sizes());
+    if (served(x)) return EnergyLoss::apply(x, y, beta);
+    double n = static_cast<double>(x.size(0));
+    at::Tensor wide = x.to(at::kFloat);
+    at::Tensor across = distances(wide, y).pow(beta).mean({1, 2});
+    at::Tensor within = distances(wide, wide).pow(beta).sum({1, 2}) / (n * (n - 1));
+    return across * 2 - within;
+  });
+}

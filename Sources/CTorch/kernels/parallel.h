@@ -1,0 +1,65 @@
+// A parallel loop on the thread pool that libtorch itself uses.
+//
+// `at::parallel_for` is a template that needs an OpenMP compiler, which the Swift toolchain's clang is not everywhere;
+// compiled without one it runs on one thread. The OpenMP library is in the process all the same, so its entry point is
+// called directly. A second pool of our own would fight over the cores with it.
+
+#pragma once
+
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <type_traits>
+
+#ifdef __APPLE__
+#include <dispatch/dispatch.h>
+#else
+#include <dlfcn.h>
+#endif
+
+namespace ctorch {
+
+// Calls body(begin, end) over slices of 0..<count, each of at least `grain` items, one slice a thread.
+template <typename Body>
+void parallel_for(int64_t count, int64_t grain, const Body &body) {
+  struct Work {
+    const Body *body;
+    int64_t count;
+    int slices;
+
+    void run(int slice) const {
+      int64_t begin = count * slice / slices, end = count * (slice + 1) / slices;
+      if (begin < end) (*body)(begin, end);
+    }
+  };
+  int64_t most = std::max<int64_t>(1, count / std::max<int64_t>(1, grain));
+  Work work{&body, count, static_cast<int>(std::min<int64_t>(at::get_num_threads(), most))};
+  if (work.slices <= 1) {
+    if (count > 0) body(int64_t{0}, count);
+    return;
+  }
+#ifdef __APPLE__
+  dispatch_apply_f(work.slices, DISPATCH_APPLY_AUTO, &work,
+                   [](void *data, size_t slice) { static_cast<Work *>(data)->run(static_cast<int>(slice)); });
+#else
+  using Start = void (*)(void (*)(void *), void *, unsigned, unsigned);
+  using Index = int (*)();
+  static const auto start = reinterpret_cast<Start>(dlsym(RTLD_DEFAULT, "GOMP_parallel"));
+  static const auto index = reinterpret_cast<Index>(dlsym(RTLD_DEFAULT, "omp_get_thread_num"));
+  static const auto team = reinterpret_cast<Index>(dlsym(RTLD_DEFAULT, "omp_get_num_threads"));
+  if (!start || !index || !team) {
+    body(int64_t{0}, count);
+    return;
+  }
+  start(
+      [](void *data) {
+        // A team may be smaller than was asked for: each thread takes every team-th slice.
+        const Work &work = *static_cast<Work *>(data);
+        for (int slice = index(); slice < work.slices; slice += team()) work.run(slice);
+      },
+      &work, static_cast<unsigned>(work.slices), 0);
+#endif
+}
+
+}  // namespace ctorch

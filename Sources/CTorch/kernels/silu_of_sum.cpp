@@ -1,0 +1,97 @@
+// silu(x + shared), where all samples of x share the second summand: what the energy head computes in each block.
+//
+// Neither the broadcast sum nor its copy for the backward pass is ever stored.
+
+#include <torch/csrc/autograd/custom_function.h>
+
+#include "../support.h"
+#include "parallel.h"
+#include "vectorized.h"
+
+using namespace ctorch;
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+namespace {
+
+template <typename T>
+INLINE void activate(T *y, const T *x, const T *shared, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) {
+    float sum = load(x[i]) + load(shared[i]);
+    store(y[i], sum / (1.0f + exponential(-sum)));
+  }
+}
+
+template <typename T>
+INLINE void differentiate(T *dx, float *dshared, const T *dy, const T *x, const T *shared, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) {
+    float sum = load(x[i]) + load(shared[i]), sigmoid = 1.0f / (1.0f + exponential(-sum));
+    float gradient = load(dy[i]) * sigmoid * (1.0f + sum * (1.0f - sigmoid));
+    store(dx[i], gradient);
+    dshared[i] += gradient;
+  }
+}
+
+VECTORIZED void activate_row(float *y, const float *x, const float *shared, int64_t count) {
+  activate(y, x, shared, count);
+}
+VECTORIZED void activate_row(bf16 *y, const bf16 *x, const bf16 *shared, int64_t count) {
+  activate(y, x, shared, count);
+}
+VECTORIZED void differentiate_row(float *dx, float *dshared, const float *dy, const float *x, const float *shared,
+                                  int64_t count) {
+  differentiate(dx, dshared, dy, x, shared, count);
+}
+VECTORIZED void differentiate_row(bf16 *dx, float *dshared, const bf16 *dy, const bf16 *x, const bf16 *shared,
+                                  int64_t count) {
+  differentiate(dx, dshared, dy, x, shared, count);
+}
+
+struct SiLUOfSum : torch::autograd::Function<SiLUOfSum> {
+  static at::Tensor forward(AutogradContext *context, const at::Tensor &input, const at::Tensor &summand) {
+    at::Tensor x = input.contiguous(), shared = summand.contiguous(), y = at::empty_like(x);
+    int64_t samples = x.size(0), rows = x.size(1), size = x.size(2);
+    with_element(x, [&](auto *type) {
+      using T = std::remove_pointer_t<decltype(type)>;
+      parallel_for(samples * rows, 16, [&](int64_t begin, int64_t end) {
+        for (int64_t row = begin; row < end; ++row)
+          activate_row(data<T>(y) + row * size, data<T>(x) + row * size, data<T>(shared) + row % rows * size, size);
+      });
+    });
+    context->save_for_backward({x, shared});
+    return y;
+  }
+
+  static variable_list backward(AutogradContext *context, variable_list gradients) {
+    auto saved = context->get_saved_variables();
+    const at::Tensor &x = saved[0], &shared = saved[1];
+    at::Tensor dy = gradients[0].contiguous(), dx = at::empty_like(x), dshared = at::zeros(shared.sizes(), at::kFloat);
+    int64_t samples = x.size(0), rows = x.size(1), size = x.size(2);
+    with_element(x, [&](auto *type) {
+      using T = std::remove_pointer_t<decltype(type)>;
+      // By rows, so that a thread owns the sums over samples of its rows.
+      parallel_for(rows, 4, [&](int64_t begin, int64_t end) {
+        for (int64_t row = begin; row < end; ++row)
+          for (int64_t sample = 0; sample < samples; ++sample) {
+            int64_t place = (sample * rows + row) * size;
+            differentiate_row(data<T>(dx) + place, data<float>(dshared) + row * size, data<T>(dy) + place,
+                              data<T>(x) + place, data<T>(shared) + row * size, size);
+          }
+      });
+    });
+    return {dx, dshared.to(shared.scalar_type())};
+  }
+};
+
+}  // namespace
+
+int ct_silu_of_sum(ct_tensor *out, ct_tensor x, ct_tensor shared) {
+  return make(out, [&] {
+    const at::Tensor &input = x->value, &summand = shared->value;
+    TORCH_CHECK(input.dim() == 3 && summand.dim() == 2 && input.size(1) == summand.size(0) &&
+                    input.size(2) == summand.size(1),
+                "silu of the sum of ", input.sizes(), " and ", summand.sizes());
+    if (served(input) && input.scalar_type() == summand.scalar_type()) return SiLUOfSum::apply(input, summand);
+    return at::silu(input + summand);
+  });
+}

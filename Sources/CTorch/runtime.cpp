@@ -1,0 +1,62 @@
+// Errors, threads, and what this machine and this libtorch have.
+
+#include <ATen/Parallel.h>
+#include <ATen/Version.h>
+#include <ATen/detail/CUDAHooksInterface.h>
+#include <ATen/detail/MPSHooksInterface.h>
+#include <dlfcn.h>
+#include <torch/version.h>
+
+#include "support.h"
+
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
+namespace {
+thread_local std::string last_error;
+}
+
+void ctorch::store_error(std::string message) { last_error = std::move(message); }
+
+const char *ct_last_error(void) { return last_error.c_str(); }
+
+const char *ct_version(void) { return TORCH_VERSION; }
+
+int ct_get_threads(void) { return at::get_num_threads(); }
+
+void ct_set_threads(int count) { at::set_num_threads(count); }
+
+void ct_tune_allocator(void) {
+#ifdef __GLIBC__
+  // A training step frees and asks again for the same hundreds of megabytes. With the defaults each large buffer is
+  // mapped, faulted in page by page and unmapped; these settings keep the pages.
+  mallopt(M_MMAP_MAX, 0);
+  mallopt(M_TRIM_THRESHOLD, 1 << 30);
+  mallopt(M_TOP_PAD, 64 << 20);
+  mallopt(M_ARENA_MAX, 2);
+#endif
+}
+
+bool ct_cuda_available(void) { return at::hasCUDA() && at::detail::getCUDAHooks().deviceCount() > 0; }
+
+bool ct_mps_available(void) { return at::detail::getMPSHooks().hasMPS(); }
+
+int ct_cuda_device_count(void) { return at::hasCUDA() ? at::detail::getCUDAHooks().deviceCount() : 0; }
+
+int ct_load_cuda(void) {
+  // Its static initialisers register the CUDA kernels with the dispatcher.
+  if (dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL)) return 0;
+  ctorch::store_error(dlerror());
+  return 1;
+}
+
+const char *ct_build_configuration(void) {
+  static const std::string text = at::show_config();
+  return text.c_str();
+}
+
+const char *ct_cpu_capability(void) {
+  static const std::string text = at::get_cpu_capability();
+  return text.c_str();
+}

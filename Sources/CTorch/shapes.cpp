@@ -1,0 +1,48 @@
+// Views, shapes and indexing.
+
+#include "support.h"
+
+using namespace ctorch;
+
+namespace {
+
+std::vector<at::Tensor> values(const ct_tensor *tensors, int count) {
+  std::vector<at::Tensor> list;
+  list.reserve(count);
+  for (int i = 0; i < count; ++i) list.push_back(tensors[i]->value);
+  return list;
+}
+
+}  // namespace
+
+int ct_reshape(ct_tensor *out, ct_tensor a, const int64_t *shape, int rank) {
+  return make(out, [&] { return a->value.reshape(ints(shape, rank)); });
+}
+
+int ct_transpose(ct_tensor *out, ct_tensor a, int64_t dim0, int64_t dim1) {
+  return make(out, [&] { return a->value.transpose(dim0, dim1); });
+}
+
+int ct_expand(ct_tensor *out, ct_tensor a, const int64_t *shape, int rank) {
+  return make(out, [&] { return a->value.expand(ints(shape, rank)); });
+}
+
+int ct_narrow(ct_tensor *out, ct_tensor a, int64_t dim, int64_t start, int64_t length) {
+  return make(out, [&] { return a->value.narrow(dim, start, length); });
+}
+
+int ct_select(ct_tensor *out, ct_tensor a, int64_t dim, int64_t index) {
+  return make(out, [&] { return a->value.select(dim, index); });
+}
+
+int ct_index_select(ct_tensor *out, ct_tensor a, int64_t dim, ct_tensor indices) {
+  return make(out, [&] { return a->value.index_select(dim, indices->value); });
+}
+
+int ct_cat(ct_tensor *out, const ct_tensor *tensors, int count, int64_t dim) {
+  return make(out, [&] { return at::cat(values(tensors, count), dim); });
+}
+
+int ct_stack(ct_tensor *out, const ct_tensor *tensors, int count, int64_t dim) {
+  return make(out, [&] { return at::stack(values(tensors, count), dim); });
+}

@@ -1,0 +1,60 @@
+// What every file of the C interface shares: the handles, and the guard that turns exceptions into messages.
+
+#pragma once
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+#include <exception>
+#include <string>
+
+#include "CTorch.h"
+
+struct ct_tensor_handle {
+  at::Tensor value;
+};
+
+struct ct_generator_handle {
+  at::Generator value;
+};
+
+namespace ctorch {
+
+void store_error(std::string message);
+
+inline ct_tensor own(at::Tensor value) { return new ct_tensor_handle{std::move(value)}; }
+
+inline at::IntArrayRef ints(const int64_t *values, int count) { return {values, static_cast<size_t>(count)}; }
+
+inline c10::Device device(ct_device device) {
+  return {static_cast<c10::DeviceType>(device.type),
+          static_cast<c10::DeviceIndex>(device.type == CT_CPU ? -1 : device.index)};
+}
+
+inline at::TensorOptions options(ct_dtype dtype, ct_device where) {
+  return at::TensorOptions().dtype(static_cast<c10::ScalarType>(dtype)).device(device(where));
+}
+
+// Runs `body`; 0 when it returns, 1 with the message stored when it throws anything.
+template <typename Body>
+int guard(Body &&body) {
+  try {
+    body();
+    return 0;
+  } catch (const c10::Error &error) {
+    store_error(error.what_without_backtrace());
+  } catch (const std::exception &error) {
+    store_error(error.what());
+  } catch (...) {
+    store_error("unknown C++ exception");
+  }
+  return 1;
+}
+
+// As `guard`, for the usual function that makes one tensor.
+template <typename Body>
+int make(ct_tensor *out, Body &&body) {
+  return guard([&] { *out = own(body()); });
+}
+
+}  // namespace ctorch

@@ -1,0 +1,141 @@
+import Foundation
+
+/// The documents of one file.
+final class FileDocuments {
+  /// What was mended or passed over.
+  struct Counts {
+    var skippedLines = 0
+    var repairedDocuments = 0
+  }
+
+  let file: CorpusFile
+  /// True as long as no document was found.
+  private(set) var isEmpty = true
+
+  private let options: CorpusOptions
+  private let stream: ByteStream
+  private let reader: LineReader
+  private var finished = false
+  private var paragraph: [UInt8] = []
+  private var decoder = JSONStringDecoder()
+
+  init(_ file: CorpusFile, options: CorpusOptions) throws {
+    self.file = file
+    self.options = options
+    stream = try ByteStream(file)
+    reader = LineReader(stream, expectedSize: file.compression == .none ? file.size : nil)
+  }
+
+  /// How many bytes of the file as it lies on the disk are used up.
+  var filePosition: Int { stream.filePosition }
+
+  /// The next document, its ordinal still to be filled in.
+  func next(counts: inout Counts) throws -> Document? {
+    let document =
+      if file.isJSONLines {
+        try nextJSONLine(&counts)
+      } else {
+        switch options.split {
+        case .file: try wholeFile(&counts)
+        case .paragraphs: try nextParagraph(&counts)
+        case .lines: try nextLine(&counts)
+        }
+      }
+    if document != nil { isEmpty = false }
+    return document
+  }
+
+  private func wholeFile(_ counts: inout Counts) throws -> Document? {
+    if finished { return nil }
+    finished = true
+    let bytes = try reader.rest(expectedSize: file.compression == .none ? file.size : nil)
+    if bytes.isEmpty { return nil }
+    return try document(bytes, line: 1, offset: reader.lineOffset, &counts)
+  }
+
+  private func nextLine(_ counts: inout Counts) throws -> Document? {
+    while let line = try reader.nextLine() {
+      if JSONLineScanner.isBlank(line) { continue }
+      return try document(withoutReturn(line), line: reader.lineNumber, offset: reader.lineOffset, &counts)
+    }
+    return nil
+  }
+
+  private func nextParagraph(_ counts: inout Counts) throws -> Document? {
+    paragraph.removeAll(keepingCapacity: true)
+    var first = 0
+    var offset = 0
+    while let line = try reader.nextLine() {
+      if JSONLineScanner.isBlank(line) {
+        if paragraph.isEmpty { continue }
+        break
+      }
+      if paragraph.isEmpty {
+        first = reader.lineNumber
+        offset = reader.lineOffset
+      } else {
+        paragraph.append(0x0A)
+      }
+      paragraph.append(contentsOf: line)
+    }
+    if paragraph.isEmpty { return nil }
+    return try paragraph.withUnsafeBufferPointer {
+      try document(withoutReturn($0), line: first, offset: offset, &counts)
+    }
+  }
+
+  private func nextJSONLine(_ counts: inout Counts) throws -> Document? {
+    while let line = try reader.nextLine() {
+      if JSONLineScanner.isBlank(line) { continue }
+      do {
+        let span = try JSONLineScanner.span(of: options.textField, in: line)
+        if span.range.isEmpty {
+          isEmpty = false
+          continue
+        }
+        let raw = UnsafeBufferPointer(rebasing: line[span.range])
+        let offset = reader.lineOffset + span.range.lowerBound
+        guard span.hasEscapes else { return try document(raw, line: reader.lineNumber, offset: offset, &counts) }
+        decoder.decode(raw)
+        if decoder.hasLoneSurrogate && !options.lossy {
+          throw JSONLineProblem(reason: "an escape is half of a surrogate pair")
+        }
+        let isRepaired = decoder.hasLoneSurrogate
+        return try decoder.withDecodedBytes { decoded in
+          // Offsets count in the file, so what is wrong is looked for in the bytes as they stand there.
+          try document(
+            decoded, asWritten: raw, isRepaired: isRepaired, line: reader.lineNumber, offset: offset, &counts)
+        }
+      } catch let problem as JSONLineProblem {
+        guard options.skipMalformed else {
+          throw CorpusError.malformedLine(path: file.displayName, line: reader.lineNumber, reason: problem.reason)
+        }
+        counts.skippedLines += 1
+      }
+    }
+    return nil
+  }
+
+  /// Makes a document of `bytes` that begin at `line` and `offset` of the file.
+  private func document(
+    _ bytes: UnsafeBufferPointer<UInt8>, asWritten: UnsafeBufferPointer<UInt8>? = nil, isRepaired: Bool = false,
+    line: Int, offset: Int, _ counts: inout Counts
+  ) throws -> Document {
+    let written = asWritten ?? bytes
+    var isRepaired = isRepaired
+    if let index = UTF8Validation.firstInvalidIndex(in: written) {
+      guard options.lossy else {
+        let breaks = written[..<index].reduce(0) { $0 + ($1 == 0x0A ? 1 : 0) }
+        throw CorpusError.notUTF8(path: file.displayName, byteOffset: offset + index, line: line + breaks)
+      }
+      isRepaired = true
+    }
+    if isRepaired { counts.repairedDocuments += 1 }
+    return Document(text: String(decoding: bytes, as: UTF8.self), source: file.displayName, line: line, ordinal: 0)
+  }
+
+  /// Drops the carriage return of a CRLF line end.
+  private func withoutReturn(_ line: UnsafeBufferPointer<UInt8>) -> UnsafeBufferPointer<UInt8> {
+    line.last == 0x0D ? UnsafeBufferPointer(rebasing: line.dropLast()) : line
+  }
+}

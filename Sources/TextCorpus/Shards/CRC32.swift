@@ -1,0 +1,41 @@
+/// The CRC-32 of zlib, PNG and Ethernet (polynomial 0x04C11DB7, reflected), eight bytes a step.
+enum CRC32 {
+  /// `tables[256 * k + b]` is the checksum of byte `b` followed by `k` zero bytes.
+  private static let tables: [UInt32] = {
+    var tables = [UInt32](repeating: 0, count: 8 * 256)
+    for byte in 0..<256 {
+      var value = UInt32(byte)
+      for _ in 0..<8 { value = value & 1 == 1 ? value >> 1 ^ 0xEDB8_8320 : value >> 1 }
+      tables[byte] = value
+    }
+    for index in 256..<8 * 256 {
+      let shorter = tables[index - 256]
+      tables[index] = shorter >> 8 ^ tables[Int(shorter & 0xFF)]
+    }
+    return tables
+  }()
+
+  /// The checksum of `bytes`.
+  static func checksum(of bytes: UnsafeRawBufferPointer) -> UInt32 {
+    tables.withUnsafeBufferPointer { tables in
+      var value = ~UInt32(0)
+      var index = 0
+      while index + 8 <= bytes.count {
+        let word = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: index, as: UInt64.self)) ^ UInt64(value)
+        let low =
+          tables[1792 + Int(word & 0xFF)] ^ tables[1536 + Int(word >> 8 & 0xFF)]
+          ^ tables[1280 + Int(word >> 16 & 0xFF)] ^ tables[1024 + Int(word >> 24 & 0xFF)]
+        let high =
+          tables[768 + Int(word >> 32 & 0xFF)] ^ tables[512 + Int(word >> 40 & 0xFF)]
+          ^ tables[256 + Int(word >> 48 & 0xFF)] ^ tables[Int(word >> 56)]
+        value = low ^ high
+        index += 8
+      }
+      while index < bytes.count {
+        value = value >> 8 ^ tables[Int((value ^ UInt32(bytes[index])) & 0xFF)]
+        index += 1
+      }
+      return ~value
+    }
+  }
+}

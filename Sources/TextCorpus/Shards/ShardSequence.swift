@@ -1,0 +1,48 @@
+import Foundation
+
+/// The numbered shards of one split, a new one begun when the last is full.
+struct ShardSequence {
+  /// What was written, complete after ``finish()``.
+  private(set) var part = DataSetManifest.Part()
+
+  private let split: DataSplit
+  private let folder: String
+  private let vocabulary: TokenVocabulary
+  private let limit: Int
+  private var writer: TokenShardWriter?
+
+  init(_ split: DataSplit, in folder: String, vocabulary: TokenVocabulary, limit: Int) {
+    self.split = split
+    self.folder = folder
+    self.vocabulary = vocabulary
+    self.limit = limit
+  }
+
+  /// Adds a document, and tells of the shard it completed, if it did.
+  mutating func append(_ tokens: [Int32], bytes: Int) throws -> PreparationEvent? {
+    let writer = try self.writer ?? begin()
+    try writer.append(tokens)
+    part.documents += 1
+    part.tokens += tokens.count
+    part.bytes += bytes
+    return writer.tokenCount >= limit ? try finish() : nil
+  }
+
+  /// Completes the shard that is being written, if there is one.
+  mutating func finish() throws -> PreparationEvent? {
+    guard let writer, let name = part.shards.last else { return nil }
+    try writer.finish()
+    self.writer = nil
+    return .wroteShard(name: name, documents: writer.documentCount, tokens: writer.tokenCount)
+  }
+
+  private mutating func begin() throws -> TokenShardWriter {
+    let number = String(part.shards.count)
+    let name = "\(split.rawValue)-\(String(repeating: "0", count: max(0, 5 - number.count)))\(number).calmtokens"
+    let writer = try TokenShardWriter(
+      path: (folder as NSString).appendingPathComponent(name), vocabulary: vocabulary)
+    part.shards.append(name)
+    self.writer = writer
+    return writer
+  }
+}

@@ -1,0 +1,69 @@
+/// Decodes ids as they are generated, giving out whole characters only.
+///
+///     var decoder = StreamingDecoder(tokenizer)
+///     for id in generated { print(try decoder.append(id), terminator: "") }
+///     print(decoder.finish())
+///
+/// The parts together are what `Tokenizer.decode` gives for all ids at once: the bytes of a character that is spread
+/// over several tokens are held back until it is complete, and those that can be none show as U+FFFD.
+public struct StreamingDecoder {
+  private let tokenizer: Tokenizer
+  private let skipSpecial: Bool
+  private var held: [UInt8] = []
+
+  /// - Parameter skipSpecial: whether to leave special tokens out.
+  public init(_ tokenizer: Tokenizer, skipSpecial: Bool = false) {
+    self.tokenizer = tokenizer
+    self.skipSpecial = skipSpecial
+  }
+
+  /// Takes the next id and returns the text that is certain by now.
+  ///
+  /// - Throws: `TokenizerError.idOutOfRange`.
+  public mutating func append(_ id: Int32) throws -> String {
+    let token = tokenizer.vocabulary[try tokenizer.checked(id)]
+    if skipSpecial && tokenizer.isSpecial[Int(id)] { return "" }
+    held.append(contentsOf: token)
+    let complete = held.count - Self.lengthOfIncompleteCharacter(endOf: held)
+    let text = String(decoding: held[..<complete], as: UTF8.self)
+    held.removeFirst(complete)
+    return text
+  }
+
+  /// The end of the text: U+FFFD if it ends inside a character, else nothing.
+  public mutating func finish() -> String {
+    defer { held.removeAll() }
+    return String(decoding: held, as: UTF8.self)
+  }
+
+  /// How many bytes at the end of `bytes` begin a character that more bytes could complete.
+  private static func lengthOfIncompleteCharacter(endOf bytes: [UInt8]) -> Int {
+    for length in 1...3 where length <= bytes.count {
+      let lead = bytes[bytes.count - length]
+      if lead & 0xC0 == 0x80 { continue }
+      let needed =
+        switch lead {
+        case 0xC2...0xDF: 2
+        case 0xE0...0xEF: 3
+        case 0xF0...0xF4: 4
+        default: 1
+        }
+      guard needed > length else { return 0 }
+      // The second byte decides whether the sequence is overlong, a surrogate or beyond U+10FFFF.
+      if length > 1 {
+        let second = bytes[bytes.count - length + 1]
+        let allowed: ClosedRange<UInt8> =
+          switch lead {
+          case 0xE0: 0xA0...0xBF
+          case 0xED: 0x80...0x9F
+          case 0xF0: 0x90...0xBF
+          case 0xF4: 0x80...0x8F
+          default: 0x80...0xBF
+          }
+        guard allowed.contains(second) else { return 0 }
+      }
+      return length
+    }
+    return 0
+  }
+}

@@ -1,0 +1,124 @@
+import Foundation
+
+/// A byte-level BPE tokenizer: text to token ids and back, without loss for any bytes.
+///
+///     let tokenizer = try Tokenizer(contentsOf: folder)
+///     let ids = tokenizer.encode("Once upon a time")
+///     let text = try tokenizer.decode(ids)
+///
+/// It reads Hugging Face `tokenizer.json` and the `tokenizer.model` of Llama 3, and writes `tokenizer.json`. A tokenizer
+/// never changes and may be used from several threads at once.
+public final class Tokenizer: Sendable {
+  /// How text is cut into pieces before merging.
+  public let splitPattern: SplitPattern
+  /// The tokens beyond those that merging makes, special ones among them, by ascending id.
+  public let addedTokens: [AddedToken]
+  /// What the file puts before every text that a model is to see; often the token that begins a text.
+  public let prefixTokens: [Int32]
+  /// What the file puts after every text that a model is to see.
+  public let suffixTokens: [Int32]
+  /// The token that begins a text.
+  public let bosToken: Int32?
+  /// The token that ends a text.
+  public let eosToken: Int32?
+  /// The token that fills up what has no text.
+  public let padToken: Int32?
+  /// A name for the content in 16 hexadecimal digits: two tokenizers that encode and decode alike have the same.
+  ///
+  /// It is the 64-bit FNV-1a hash of, in this order: the split pattern's name, the two flags `add_prefix_space` and
+  /// `ignore_merges`, every token in the order of ids (length, bytes, whether it is special), and every merge in order
+  /// (both ids). All integers are hashed as eight bytes, lowest first.
+  public let contentHash: String
+
+  let vocabulary: Vocabulary
+  let merges: [Merge]
+  let mergeTable: MergeTable
+  let byteTokens: ContiguousArray<Int32>
+  let addsPrefixSpace: Bool
+  /// Whether a piece that is a token becomes that token even if merging would not arrive at it.
+  let ignoresMerges: Bool
+  let isSpecial: ContiguousArray<Bool>
+  /// What to look for in text, in this order: all added tokens, and those that are not special.
+  let allMatchers: [AddedTokenMatcher]
+  let ordinaryMatchers: [AddedTokenMatcher]
+  let workspaces = EncodingWorkspacePool()
+
+  /// The number of tokens; ids run from 0 to one less.
+  public var vocabularySize: Int { vocabulary.count }
+
+  init(_ content: TokenizerContent) {
+    splitPattern = content.splitPattern
+    addsPrefixSpace = content.addsPrefixSpace
+    ignoresMerges = content.ignoresMerges
+    vocabulary = content.vocabulary
+    merges = content.merges
+    mergeTable = MergeTable(content.merges)
+    byteTokens = content.byteTokens
+    addedTokens = content.addedTokens.sorted { $0.id < $1.id }
+    prefixTokens = content.prefixTokens
+    suffixTokens = content.suffixTokens
+
+    var isSpecial = ContiguousArray(repeating: false, count: content.vocabulary.count)
+    for token in content.addedTokens where token.isSpecial { isSpecial[Int(token.id)] = true }
+    self.isSpecial = isSpecial
+
+    func matchers(of tokens: [AddedToken]) -> [AddedTokenMatcher] {
+      [tokens.filter { !$0.isNormalized }, tokens.filter(\.isNormalized)].compactMap(AddedTokenMatcher.init)
+    }
+    allMatchers = matchers(of: content.addedTokens)
+    ordinaryMatchers = matchers(of: content.addedTokens.filter { !$0.isSpecial })
+
+    let roles = content.resolvedRoles
+    bosToken = roles.bos
+    eosToken = roles.eos
+    padToken = roles.pad
+    contentHash = content.hash(isSpecial: isSpecial)
+  }
+
+  /// The bytes of the token `id`, which need not be valid UTF-8 on their own.
+  ///
+  /// - Throws: `TokenizerError.idOutOfRange`.
+  public func token(for id: Int32) throws -> [UInt8] {
+    Array(vocabulary[try checked(id)])
+  }
+
+  /// The id of the token with exactly this text, special tokens included.
+  public func id(of token: String) -> Int32? {
+    addedTokens.first { $0.content.utf8.elementsEqual(token.utf8) }?.id
+      ?? Array(token.utf8).withUnsafeBufferPointer { vocabulary.id(of: $0) }
+  }
+
+  /// This tokenizer if it has a pad token, else one with `content` added for it as the last id.
+  ///
+  /// The published CALM models do this with `[PAD]` to the tokenizer of Llama 3: id 128256 of 128257.
+  ///
+  /// - Throws: `TokenizerError.invalidSpecialTokens` if `content` is empty or a token already.
+  public func withPadToken(_ content: String = "[PAD]") throws -> Tokenizer {
+    if padToken != nil { return self }
+    let namesake = ByteLevelAlphabet.decode(content).flatMap { $0.withUnsafeBufferPointer { vocabulary.id(of: $0) } }
+    guard !content.isEmpty, namesake == nil, !addedTokens.contains(where: { $0.content == content }) else {
+      throw TokenizerError.invalidSpecialTokens(reason: "\(quoted(content)) cannot be added as the pad token")
+    }
+    var extended = self.content
+    let pad = AddedToken(id: Int32(vocabularySize), content: content, isSpecial: true)
+    _ = extended.vocabulary.append(Array(content.utf8), isEncodable: false)
+    extended.addedTokens.append(pad)
+    extended.roles.pad = pad.id
+    return Tokenizer(extended)
+  }
+
+  private var content: TokenizerContent {
+    TokenizerContent(
+      vocabulary: vocabulary, merges: merges, byteTokens: byteTokens, addedTokens: addedTokens,
+      splitPattern: splitPattern, addsPrefixSpace: addsPrefixSpace, ignoresMerges: ignoresMerges,
+      prefixTokens: prefixTokens, suffixTokens: suffixTokens,
+      roles: TokenRoles(bos: bosToken, eos: eosToken, pad: padToken))
+  }
+
+  func checked(_ id: Int32) throws -> Int32 {
+    guard id >= 0, Int(id) < vocabulary.count else {
+      throw TokenizerError.idOutOfRange(id: id, vocabularySize: vocabulary.count)
+    }
+    return id
+  }
+}

@@ -1,0 +1,32 @@
+import CTorch
+
+// How Swift calls the C interface: results come through an out-parameter, failures as a code.
+
+extension Tensor {
+  /// The tensor that a call of the C interface makes.
+  static func make(
+    _ function: StaticString = #function, _ body: (UnsafeMutablePointer<ct_tensor?>) -> Int32
+  ) -> Tensor {
+    Tensor(owning: makeHandle(function, body))
+  }
+}
+
+func makeHandle(
+  _ function: StaticString = #function, _ body: (UnsafeMutablePointer<ct_tensor?>) -> Int32
+) -> ct_tensor {
+  var handle: ct_tensor?
+  check(body(&handle), function)
+  guard let handle else { fatalError("\(function): no tensor") }
+  return handle
+}
+
+/// Stops the process with libtorch's message where a call failed: such failures are programmer's errors.
+func check(_ code: Int32, _ function: StaticString = #function) {
+  if code != 0 { fatalError("\(function): \(lastError())") }
+}
+
+/// The first line of libtorch's last message on this thread.
+func lastError() -> String {
+  let message = String(cString: ct_last_error())
+  return message.split(separator: "\n").first.map(String.init) ?? message
+}

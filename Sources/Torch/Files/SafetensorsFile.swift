@@ -1,0 +1,50 @@
+import Files
+import Foundation
+
+/// A file of named tensors in the safetensors format, <https://github.com/huggingface/safetensors>.
+///
+/// Opening it reads and checks the header alone: eight bytes of length, then a JSON object that gives every tensor's
+/// type, shape and place among the bytes that follow.
+public final class SafetensorsFile: TensorSource {
+  /// A tensor of the file.
+  public struct Entry: Equatable, Sendable {
+    /// Type and shape.
+    public let layout: TensorLayout
+    /// Its bytes, counted from the start of the file.
+    public let bytes: Range<Int>
+  }
+
+  public let url: URL
+  /// The names of all tensors, in the order of their bytes.
+  public let names: [String]
+  /// What the writer noted, for example `format: pt`.
+  public let metadata: [String: String]
+  private let entries: [String: Entry]
+  private let file: ReadableFile
+
+  /// Opens a file and checks its header.
+  ///
+  /// - Throws: ``CheckpointError`` where the file breaks the format's rules or has types that are not read here;
+  ///   `FileError` where it cannot be read.
+  public init(contentsOf url: URL) throws {
+    file = try ReadableFile(path: url.path)
+    let header = try SafetensorsHeader(of: file)
+    self.url = url
+    metadata = header.metadata
+    entries = Dictionary(uniqueKeysWithValues: header.entries.map { ($0.name, $0.entry) })
+    names = header.entries.map(\.name)
+  }
+
+  /// Where a tensor is and what it is; nil where there is none of that name.
+  public func entry(named name: String) -> Entry? { entries[name] }
+
+  public func layout(of name: String) -> TensorLayout? { entries[name]?.layout }
+
+  public func read(_ name: String, into destination: Tensor) throws {
+    guard let entry = entries[name] else {
+      throw CheckpointError.missingTensor(name, file: url.path)
+    }
+    try TensorRegion(name: name, layout: entry.layout, offset: entry.bytes.lowerBound)
+      .read(from: file, into: destination)
+  }
+}

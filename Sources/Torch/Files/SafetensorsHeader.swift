@@ -1,0 +1,156 @@
+import Files
+
+/// The checked header of a safetensors file.
+struct SafetensorsHeader {
+  /// The member of the header that is no tensor.
+  static let metadataKey = "__metadata__"
+  /// The reference implementation refuses longer ones too.
+  static let greatestLength = 100_000_000
+
+  private(set) var metadata: [String: String] = [:]
+  /// In the order of their bytes.
+  private(set) var entries: [(name: String, entry: SafetensorsFile.Entry)] = []
+  private let path: String
+
+  /// Reads and checks the header of a file.
+  init(of file: ReadableFile) throws {
+    path = file.path
+    let text = try Self.text(of: file)
+    let members: [JSONValue.Member]
+    do {
+      guard case .object(let object) = try JSONParser.parse(text) else {
+        throw CheckpointError.malformed(file: path, reason: "the header is not a JSON object")
+      }
+      members = object
+    } catch let error as JSONSyntaxError {
+      throw CheckpointError.malformed(file: path, reason: "the header is not JSON: \(error.reason)")
+    }
+    let start = 8 + text.count
+    var known: Set<String> = []
+    for member in members {
+      guard known.insert(member.key).inserted else {
+        throw malformed(member.key, "the header has it twice")
+      }
+      if member.key == Self.metadataKey {
+        metadata = try readMetadata(member.value)
+      } else {
+        entries.append((member.key, try readEntry(member, start: start, end: file.size)))
+      }
+    }
+    try checkPlaces(start: start, end: file.size)
+  }
+
+  private static func text(of file: ReadableFile) throws -> [UInt8] {
+    let prefix = try file.bytes(in: 0..<8)
+    guard prefix.count == 8 else {
+      throw CheckpointError.malformed(
+        file: file.path, reason: "it has \(file.size) bytes, too few for a header")
+    }
+    let length = prefix.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+    guard length <= greatestLength && length <= file.size - 8 else {
+      throw CheckpointError.malformed(
+        file: file.path, reason: "a header of \(length) bytes in a file of \(file.size)")
+    }
+    let text = try file.bytes(in: 8..<8 + Int(length))
+    guard text.count == length, text.first == UInt8(ascii: "{") else {
+      throw CheckpointError.malformed(file: file.path, reason: "the header does not begin with '{'")
+    }
+    return text
+  }
+
+  private func malformed(_ tensor: String?, _ reason: String) -> CheckpointError {
+    .malformed(file: path, tensor: tensor, reason: reason)
+  }
+
+  private func readMetadata(_ value: JSONValue) throws -> [String: String] {
+    guard let members = value.object else {
+      throw malformed(nil, "\(Self.metadataKey) is not an object")
+    }
+    var metadata: [String: String] = [:]
+    for member in members {
+      guard let text = member.value.string, metadata.updateValue(text, forKey: member.key) == nil
+      else {
+        throw malformed(
+          nil,
+          "\(CheckpointError.quoted(member.key)) in \(Self.metadataKey) is no text or stands twice")
+      }
+    }
+    return metadata
+  }
+
+  private func readEntry(_ member: JSONValue.Member, start: Int, end: Int) throws
+    -> SafetensorsFile.Entry
+  {
+    let name = member.key
+    guard let fields = member.value.object,
+      Set(fields.map(\.key)) == ["dtype", "shape", "data_offsets"],
+      fields.count == 3
+    else { throw malformed(name, "its entry has not just dtype, shape and data_offsets") }
+    guard let typeName = member.value["dtype"]?.string else {
+      throw malformed(name, "its dtype is not text")
+    }
+    guard let dtype = DType.allCases.first(where: { $0.safetensorsName == typeName }) else {
+      throw CheckpointError.unsupported(
+        file: path, tensor: name,
+        reason: "the element type \(CheckpointError.quoted(typeName)) is not one of "
+          + DType.allCases.map(\.safetensorsName).joined(separator: ", ") + "; convert the file")
+    }
+    guard let shape = member.value["shape"]?.integers,
+      let layout = TensorLayout(dtype: dtype, shape: shape)
+    else {
+      throw malformed(name, "its shape is no list of possible lengths")
+    }
+    guard let offsets = member.value["data_offsets"]?.integers, offsets.count == 2,
+      0 <= offsets[0], offsets[0] <= offsets[1], offsets[1] <= end - start
+    else { throw malformed(name, "its data_offsets lie outside the file of \(end) bytes") }
+    guard offsets[1] - offsets[0] == layout.byteCount else {
+      throw malformed(
+        name, "\(offsets[1] - offsets[0]) bytes for \(layout), which has \(layout.byteCount)")
+    }
+    return SafetensorsFile.Entry(layout: layout, bytes: start + offsets[0]..<start + offsets[1])
+  }
+
+  /// Brings the entries in the order of their bytes, which must follow each other to the file's end.
+  private mutating func checkPlaces(start: Int, end: Int) throws {
+    entries.sort {
+      ($0.entry.bytes.lowerBound, $0.entry.bytes.upperBound) < (
+        $1.entry.bytes.lowerBound, $1.entry.bytes.upperBound
+      )
+    }
+    var place = start
+    for (name, entry) in entries {
+      if entry.bytes.lowerBound != place {
+        throw malformed(
+          name,
+          entry.bytes.lowerBound < place ? "it overlaps another tensor" : "unused bytes before it")
+      }
+      place = entry.bytes.upperBound
+    }
+    if place != end { throw malformed(nil, "\(end - place) bytes after the last tensor") }
+  }
+}
+
+extension DType {
+  /// The format's name of the type.
+  var safetensorsName: String {
+    switch self {
+    case .bool: "BOOL"
+    case .uint8: "U8"
+    case .int32: "I32"
+    case .int64: "I64"
+    case .float16: "F16"
+    case .bfloat16: "BF16"
+    case .float32: "F32"
+    case .float64: "F64"
+    }
+  }
+}
+
+extension JSONValue {
+  /// The elements of an array of integers.
+  fileprivate var integers: [Int]? {
+    guard let array else { return nil }
+    let integers = array.compactMap(\.integer)
+    return integers.count == array.count ? integers : nil
+  }
+}

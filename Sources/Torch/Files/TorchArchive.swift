@@ -1,0 +1,130 @@
+import CTorch
+import Files
+import Foundation
+
+/// A file of named tensors as `torch.save` writes a state dictionary, usually called `pytorch_model.bin`.
+///
+/// Opening it reads the description of the tensors; their elements are read when they are asked for. libtorch's own
+/// reader loads every tensor at once, and takes shapes and sizes as the file claims them.
+public final class TorchArchive: TensorSource {
+  public let url: URL
+  /// The names of all tensors, in the order of the dictionary.
+  public let names: [String]
+  private let tensors: [String: StoredTensor]
+  private let file: ReadableFile
+  private var loaded: [StoredTensor.Place: WeakTensor] = [:]
+
+  private struct WeakTensor { weak var tensor: Tensor? }
+
+  private static let greatestPickle = 16 << 20
+
+  /// Opens a file and checks what it says of its tensors.
+  ///
+  /// - Throws: ``CheckpointError`` where the file is damaged, holds anything but a flat dictionary of tensors, or is in
+  ///   the format before PyTorch 1.6; `FileError` where it cannot be read.
+  public init(contentsOf url: URL) throws {
+    file = try ReadableFile(path: url.path)
+    self.url = url
+    let path = url.path
+    if try file.bytes(in: 0..<1) == [0x80] {
+      throw CheckpointError.unsupported(
+        file: path,
+        reason:
+          "it is in the format before PyTorch 1.6; convert it with Python: torch.save(torch.load(path), path)"
+      )
+    }
+    let directory = try ZipDirectory(of: file)
+    guard
+      let pickle = directory.entries.first(where: {
+        $0.key.hasSuffix("/data.pkl") || $0.key == "data.pkl"
+      })
+    else {
+      throw CheckpointError.malformed(
+        file: path, reason: "the zip archive has no data.pkl, so it is not from torch.save")
+    }
+    let folder = pickle.key.dropLast("data.pkl".count)
+    if let order = directory.entries[folder + "byteorder"],
+      try file.bytes(in: order.prefix(16)) != Array("little".utf8)
+    {
+      throw CheckpointError.unsupported(
+        file: path, reason: "its numbers are stored high byte first; save it again")
+    }
+    guard pickle.value.count <= Self.greatestPickle else {
+      throw CheckpointError.malformed(
+        file: path, reason: "the description of its tensors has \(pickle.value.count) bytes")
+    }
+    let described = try Self.describedTensors(try file.bytes(in: pickle.value), path: path)
+    tensors = try Dictionary(
+      uniqueKeysWithValues: described.map { name, tensor in
+        let bytes = directory.entries["\(folder)data/\(tensor.storage.key)"]
+        return (name, try StoredTensor(tensor, name: name, storageBytes: bytes, path: path))
+      })
+    names = described.map(\.0)
+  }
+
+  private static func describedTensors(_ pickle: [UInt8], path: String) throws -> [(
+    String, PickleTensor
+  )] {
+    let value: PickleValue
+    do {
+      value = try PickleReader.read(pickle)
+    } catch let error as PickleError {
+      throw error.isForeign
+        ? CheckpointError.unsupported(file: path, reason: error.reason)
+        : CheckpointError.malformed(file: path, reason: error.reason)
+    }
+    guard case .dictionary(let dictionary) = value else {
+      throw CheckpointError.unsupported(
+        file: path,
+        reason:
+          "it holds \(value.kind) instead of a dictionary of tensors; save a state_dict() alone")
+    }
+    var known: Set<String> = []
+    return try dictionary.items.map { key, value in
+      guard let name = key.string, known.insert(name).inserted else {
+        throw CheckpointError.malformed(
+          file: path, reason: "a tensor's name is \(key.kind) or stands twice")
+      }
+      guard case .tensor(let tensor) = value else {
+        throw CheckpointError.unsupported(
+          file: path, tensor: name,
+          reason: "it is \(value.kind), not a tensor; save a state_dict() alone")
+      }
+      return (name, tensor)
+    }
+  }
+
+  public func layout(of name: String) -> TensorLayout? { tensors[name]?.layout }
+
+  /// A tensor on the CPU, in the type it has on disk. Names that share their elements in the file share the tensor as
+  /// long as anyone holds it.
+  public func tensor(named name: String) throws -> Tensor {
+    guard let stored = tensors[name] else {
+      throw CheckpointError.missingTensor(name, file: url.path)
+    }
+    if let tensor = loaded[stored.place]?.tensor { return tensor }
+    let tensor = Tensor.empty(stored.layout.shape, dtype: stored.layout.dtype)
+    try read(name, into: tensor)
+    loaded[stored.place] = WeakTensor(tensor: tensor)
+    return tensor
+  }
+
+  public func read(_ name: String, into destination: Tensor) throws {
+    guard let stored = tensors[name] else {
+      throw CheckpointError.missingTensor(name, file: url.path)
+    }
+    if stored.isRowMajor {
+      try TensorRegion(name: name, layout: stored.layout, offset: stored.place.firstByte)
+        .read(from: file, into: destination)
+    } else {
+      let span = Tensor.empty(stored.span.shape, dtype: stored.span.dtype)
+      try TensorRegion(name: name, layout: stored.span, offset: stored.place.firstByte).read(
+        from: file, into: span)
+      let (shape, strides) = (
+        stored.place.shape.map(Int64.init), stored.place.strides.map(Int64.init)
+      )
+      let view = Tensor.make { ct_as_strided($0, span.handle, shape, strides, Int32(shape.count)) }
+      withoutGradients { destination.detached().copy(from: view) }
+    }
+  }
+}

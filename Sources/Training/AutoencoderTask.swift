@@ -1,0 +1,42 @@
+import CALM
+import Foundation
+import TextCorpus
+import Torch
+
+/// Trains an ``Autoencoder`` to give back its chunks.
+public final class AutoencoderTask: TrainingTask {
+  /// What is trained.
+  public let model: Autoencoder
+  private let validation: PackedBlocks?
+  private let tokenizer: Data
+
+  /// - Parameters:
+  ///   - validation: held-out blocks; nil evaluates nothing.
+  ///   - tokenizer: the content of `tokenizer.json`, stored with the model.
+  public init(_ model: Autoencoder, validation: PackedBlocks?, tokenizer: Data) {
+    (self.model, self.validation, self.tokenizer) = (model, validation, tokenizer)
+  }
+
+  public var module: any Module { model }
+  public var chunkSize: Int { model.configuration.chunkSize }
+
+  public func prepare(precision: DType) {}
+
+  public func loss(_ ids: Tensor, generator: Generator) -> TrainingLoss {
+    let noise = AutoencoderNoise(
+      chunks: ids.count / chunkSize, configuration: model.configuration, generator: generator)
+    let loss = model.loss(ids, noise: noise)
+    return TrainingLoss(
+      total: loss.total, parts: [("cross_entropy", loss.crossEntropy), ("divergence", loss.divergence)])
+  }
+
+  public func evaluate(blocks: Int, seed: UInt64) throws -> [String: Double] {
+    guard let validation else { return [:] }
+    let result = try model.evaluate(on: validation, blocks: blocks, noise: [0, 0.3], seed: seed)
+    return ["accuracy": result.accuracy[0].accuracy, "accuracy_noise_0.3": result.accuracy[1].accuracy]
+  }
+
+  public func save(to folder: URL, weights: [String: Tensor], resumable: Bool) throws {
+    try model.save(to: folder, weights: weights, tokenizer: tokenizer)
+  }
+}

@@ -1,0 +1,48 @@
+import CALM
+import Foundation
+import TextCorpus
+import Torch
+
+/// Trains a ``ContinuousLanguageModel`` to predict the next chunk's latent.
+public final class LanguageModelTask: TrainingTask {
+  /// What is trained.
+  public let model: ContinuousLanguageModel
+  private let validation: PackedBlocks?
+  private let tokenizer: Data
+  /// The frozen autoencoder as it was loaded: what is stored must not be rounded to the type of computing.
+  private var autoencoderWeights: [String: Tensor]?
+
+  /// - Parameters:
+  ///   - validation: held-out blocks; nil evaluates nothing.
+  ///   - tokenizer: the content of `tokenizer.json`, stored with the model.
+  public init(_ model: ContinuousLanguageModel, validation: PackedBlocks?, tokenizer: Data) {
+    (self.model, self.validation, self.tokenizer) = (model, validation, tokenizer)
+  }
+
+  public var module: any Module { model }
+  public var chunkSize: Int { model.configuration.chunkSize }
+
+  public func prepare(precision: DType) {
+    autoencoderWeights = Dictionary(
+      uniqueKeysWithValues: model.autoencoder.namedParameters().map { ($0.name, $0.tensor.detached()) })
+    model.autoencoder.convert(to: precision)
+  }
+
+  public func loss(_ ids: Tensor, generator: Generator) -> TrainingLoss {
+    let loss = model.loss(ids, generator: generator)
+    return TrainingLoss(
+      total: loss.total,
+      parts: [("energy", loss.energy)] + (loss.auxiliary.map { [("auxiliary", $0)] } ?? []))
+  }
+
+  public func evaluate(blocks: Int, seed: UInt64) throws -> [String: Double] {
+    guard let validation else { return [:] }
+    let result = try model.evaluate(on: validation, blocks: blocks, samples: 4, seed: seed)
+    return ["brier_lm": result.brierLM.score, "energy": result.energyLoss]
+  }
+
+  public func save(to folder: URL, weights: [String: Tensor], resumable: Bool) throws {
+    try model.save(
+      to: folder, weights: weights, autoencoderWeights: autoencoderWeights, tokenizer: tokenizer, auxiliary: resumable)
+  }
+}

@@ -1,0 +1,47 @@
+import CALM
+import Foundation
+import TextCorpus
+import Tokenization
+
+/// A prepared data set as training uses it: its shards, and what its tokenizer says of special tokens.
+public struct TrainingData {
+  /// The shards.
+  public let set: TokenDataSet
+  /// The content of the data set's `tokenizer.json`.
+  public let tokenizerFile: Data
+  /// The tokenizer.
+  public let tokenizer: Tokenizer
+
+  /// Opens a folder that `calm data prepare` made.
+  ///
+  /// - Throws: an error of the data set or its tokenizer, or ``TrainingError/noPadding(_:)`` where the tokenizer has no
+  ///   end-of-text token.
+  public init(path: String) throws {
+    set = try TokenDataSet(path: path)
+    let url = URL(fileURLWithPath: path).appendingPathComponent("tokenizer.json")
+    tokenizer = try Tokenizer(contentsOf: url)
+    tokenizerFile = try Data(contentsOf: url)
+    if tokenizer.contentHash != set.manifest.tokenizerHash {
+      throw TrainingError.tokenizerMismatch(data: path, model: url.path)
+    }
+    if tokenizer.eosToken == nil { throw TrainingError.noPadding(url.path) }
+  }
+
+  /// The special tokens of models trained on this; padding is the end token where the tokenizer has none of its own.
+  public var special: SpecialTokens {
+    SpecialTokens(
+      padding: (tokenizer.padToken ?? tokenizer.eosToken).map(Int.init), beginning: tokenizer.bosToken.map(Int.init),
+      end: tokenizer.eosToken.map(Int.init))
+  }
+
+  /// A split cut into blocks; nil where the split has no documents.
+  public func blocks(
+    _ split: DataSplit, chunkSize: Int, blockChunks: Int, remainder: PackedBlocks.Remainder
+  ) throws -> PackedBlocks? {
+    let shards = set.shards(split)
+    if shards.isEmpty { return nil }
+    return try PackedBlocks(
+      shards: shards, chunkSize: chunkSize, blockChunks: blockChunks, padding: tokenizer.padToken ?? tokenizer.eosToken,
+      remainder: remainder)
+  }
+}

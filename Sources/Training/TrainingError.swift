@@ -1,0 +1,35 @@
+/// A training run that cannot begin or go on: what is wrong, and what to do.
+public enum TrainingError: Error, Equatable, CustomStringConvertible {
+  case runExists(String)
+  case noRun(String)
+  case noCheckpoint(String)
+  case checkpointMissing(String, String)
+  case damagedState(String, String)
+  case cannotWrite(String, String)
+  case notFinite(step: Int, inARow: Int)
+  case tokenizerMismatch(data: String, model: String)
+  case noPadding(String)
+
+  public var description: String {
+    switch self {
+    case .runExists(let path):
+      "\(path): a run is there already; go on with --resume, or choose another folder"
+    case .noRun(let path):
+      "\(path): no training run there (no run.json)"
+    case .noCheckpoint(let path):
+      "\(path): the run has no checkpoint yet; start it anew in another folder"
+    case .checkpointMissing(let file, let name):
+      "\(file): names the checkpoint '\(name)', which is not there; write the name of one that is in checkpoints/"
+    case .damagedState(let path, let reason):
+      "\(path): \(reason); write the name of an older checkpoint into the run's file 'latest'"
+    case .cannotWrite(let path, let reason):
+      "\(path): cannot be made: \(reason)"
+    case .notFinite(let step, let count):
+      "step \(step): the loss or its gradient was not finite \(count) times in a row; lower the learning rate and resume"
+    case .tokenizerMismatch(let data, let model):
+      "\(data): prepared with another tokenizer than \(model) was trained with; prepare the data with that model's tokenizer.json"
+    case .noPadding(let path):
+      "\(path): its tokenizer has no end-of-text token, which training puts after each document; use one that has"
+    }
+  }
+}

@@ -1,0 +1,38 @@
+/// What a run tells whoever watches it.
+public enum TrainingEvent: Sendable {
+  /// A step was taken.
+  case step(StepReport)
+  /// An evaluation on held-out text ended.
+  case evaluation(step: Int, figures: [String: Double])
+  /// A checkpoint was written.
+  case checkpoint(step: Int, path: String)
+  /// A step was left out, because its loss or gradient was not finite.
+  case skipped(step: Int)
+}
+
+/// One step in figures.
+public struct StepReport: Sendable {
+  /// Steps taken, this one included.
+  public let step: Int
+  /// Steps of the whole run.
+  public let total: Int
+  /// The loss.
+  public let loss: Double
+  /// Its parts by name.
+  public let parts: [String: Double]
+  /// The norm of all gradients together, before clipping.
+  public let gradientNorm: Double
+  /// The rate of this step.
+  public let learningRate: Double
+  /// Tokens a second since the last line of metrics.
+  public let tokensPerSecond: Double
+  /// Seconds since the run, or this part of it, began.
+  public let seconds: Double
+}
+
+/// Whether the run goes on.
+public enum TrainingDecision: Sendable {
+  case goOn
+  /// Write a checkpoint and end.
+  case stop
+}

@@ -1,0 +1,53 @@
+import ArgumentParser
+import Foundation
+
+/// The command `calm`: everything from text to a trained model and back to text.
+@main
+struct Calm: ParsableCommand {
+  /// The version of the program, which it also writes into what it makes.
+  static let version = "0.1.0"
+
+  static let configuration = CommandConfiguration(
+    commandName: "calm",
+    abstract: "Trains, evaluates and runs continuous autoregressive language models (CALM).",
+    discussion: """
+      An autoencoder turns every chunk of K tokens into one vector, and a Transformer predicts the next vector instead \
+      of the next token. To see it all work in a few minutes, run
+
+        calm demo
+
+      For your own text, step by step:
+
+        calm tokenizer train books/*.txt --vocabulary 4096 --out tokenizer.json
+        calm data prepare books/*.txt --tokenizer tokenizer.json --out data
+        calm train autoencoder --data data --out runs/autoencoder
+        calm train calm --data data --autoencoder runs/autoencoder/model --out runs/calm
+        calm eval calm runs/calm/model --data data
+        calm generate runs/calm/model --prompt "Once upon a time"
+
+      'calm help COMMAND' explains each, with an example.
+      """,
+    version: version,
+    groupedSubcommands: [
+      CommandGroup(name: "Data", subcommands: [TokenizerCommand.self, DataCommand.self]),
+      CommandGroup(name: "Training", subcommands: [DemoCommand.self, TrainCommand.self]),
+      CommandGroup(name: "Using a model", subcommands: [EvalCommand.self, GenerateCommand.self, InfoCommand.self]),
+      CommandGroup(name: "This machine", subcommands: [DoctorCommand.self]),
+    ])
+
+  /// Runs the command that the arguments name. Whatever fails is told in one line, with status 1; wrong arguments are
+  /// told with the usage, and status 64.
+  static func main() {
+    // `calm … | head` ends as quietly as any filter, also where the parent process ignores the signal.
+    signal(SIGPIPE, SIG_DFL)
+    do {
+      var command = try parseAsRoot()
+      try command.run()
+    } catch {
+      guard exitCode(for: error) == .failure else { exit(withError: error) }
+      let line = failureLine(for: error)
+      if !line.isEmpty { StandardError.write("Error: \(line)\n") }
+      exit(withError: ExitCode.failure)
+    }
+  }
+}

@@ -1,0 +1,13 @@
+import ArgumentParser
+
+/// `calm data`: makes what training reads.
+struct DataCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "data",
+    abstract: "Turn text into token shards, which training reads.",
+    discussion: """
+      Example:
+        calm data prepare books/*.txt --tokenizer tokenizer.json --out data
+      """,
+    subcommands: [DataPrepare.self])
+}

@@ -1,0 +1,104 @@
+import ArgumentParser
+import Foundation
+import TextCorpus
+import Tokenization
+
+/// `calm data prepare`.
+struct DataPrepare: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "prepare",
+    abstract: "Tokenize text into a folder of token shards.",
+    discussion: """
+      The folder holds shards of ids for training and for validation, data.json, which describes them, and the \
+      tokenizer. It is complete or absent. Shards serve every chunk size.
+
+      Example:
+        calm data prepare books/*.txt more.jsonl.zst --tokenizer tokenizer.json --out data
+      """)
+
+  @OptionGroup var input: TextInputOptions
+  @OptionGroup var tokenizer: TokenizerOption
+
+  @Option(name: .customLong("out"), help: ArgumentHelp("The folder to make.", valueName: "folder"))
+  var output: String
+
+  @Option(help: ArgumentHelp("The share of documents set apart for validation.", valueName: "share"))
+  var validation = 0.01
+
+  @Option(help: ArgumentHelp("Set no more documents than this apart.", valueName: "n"))
+  var validationMaximum = 1000
+
+  @Option(help: ArgumentHelp("Decides which documents are set apart.", valueName: "n"))
+  var seed: UInt64 = 0
+
+  @Option(help: ArgumentHelp("Threads that tokenize; by default one for each core.", valueName: "n"))
+  var threads: Int?
+
+  @Flag(help: "Replace a data set that is there already.")
+  var overwrite = false
+
+  @OptionGroup var report: ReportOptions
+
+  private struct Figures: Encodable {
+    let folder: String
+    let manifest: DataSetManifest
+    let bytesPerToken: Double
+    let seconds: Double
+  }
+
+  func validate() throws {
+    guard (0..<1).contains(validation) else {
+      throw ValidationError("--validation must be at least 0 and below 1, not \(validation)")
+    }
+    guard validationMaximum >= 0 else {
+      throw ValidationError("--validation-maximum must not be negative")
+    }
+    if let threads, !(1...1024).contains(threads) {
+      throw ValidationError("--threads must be from 1 to 1024, not \(threads)")
+    }
+  }
+
+  func run() throws {
+    let start = ContinuousClock.now
+    try requireParentFolder(of: URL(fileURLWithPath: output))
+    let tokenizer = try tokenizer.load()
+    guard let end = tokenizer.eosToken else { throw InputError.noEndToken(tokenizer: self.tokenizer.path) }
+    let reader = try input.reader()
+    var preparation = DataPreparation(
+      vocabulary: TokenVocabulary(
+        tokenizerHash: tokenizer.contentHash, size: tokenizer.vocabularySize, endOfText: end),
+      createdBy: "calm \(Calm.version)")
+    preparation.validationShare = validation
+    preparation.validationMaximum = validationMaximum
+    preparation.seed = seed
+    preparation.threads = threads ?? ProcessInfo.processInfo.activeProcessorCount
+    preparation.overwrite = overwrite
+    preparation.attachments = ["tokenizer.json": Data(tokenizer.fileBytes())]
+
+    let bar = ProgressBar(label: "tokenizing", total: reader.progress.totalBytes)
+    let manifest = try preparation.run(
+      reader, into: output, encode: { tokenizer.encode($0) },
+      progress: { event in
+        if case .encoded(let progress, let tokens) = event {
+          bar.update(
+            completed: progress.bytesRead,
+            detail: "\(counted(progress.documents, "document")), \(shortCount(tokens)) tokens")
+        }
+        return .goOn
+      })
+    bar.finish()
+    let (train, apart) = (manifest.train, manifest.validation)
+    let seconds = start.duration(to: .now).inSeconds
+    let figures = Figures(
+      folder: output, manifest: manifest,
+      bytesPerToken: Double(train.bytes + apart.bytes) / Double(max(1, train.tokens + apart.tokens)), seconds: seconds)
+    try report.print(
+      figures,
+      text: """
+        \(output): \(shortCount(train.tokens)) tokens in \(counted(train.documents, "document")) to train on, \
+        \(shortCount(apart.tokens)) in \(counted(apart.documents, "document")) for validation, \
+        \(String(format: "%.2f", figures.bytesPerToken)) bytes a token, in \(String(format: "%.1f", seconds)) s\
+        \(reader.progress.remarks)
+        """)
+  }
+}

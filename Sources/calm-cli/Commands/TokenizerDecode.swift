@@ -1,0 +1,88 @@
+import ArgumentParser
+import Foundation
+import Tokenization
+
+/// `calm tokenizer decode`.
+struct TokenizerDecode: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "decode",
+    abstract: "Turn token ids into text.",
+    discussion: """
+      Reads ids with any whitespace between them and writes exactly the bytes that they stand for. Memory does not \
+      grow with the text.
+
+      Example:
+        calm tokenizer decode --tokenizer tokenizer.json < ids.txt
+        echo '[431,286,70]' | calm tokenizer decode --tokenizer tokenizer.json --json
+      """)
+
+  @OptionGroup var tokenizer: TokenizerOption
+
+  @Argument(help: "The file to read; - is standard input.")
+  var file = "-"
+
+  @Flag(help: "Leave special tokens, such as <eos>, out of the text.")
+  var skipSpecial = false
+
+  @Flag(name: .customLong("json"), help: "Read one JSON array of ids a line, and write one JSON string a line.")
+  var isJSON = false
+
+  func run() throws {
+    let tokenizer = try tokenizer.load()
+    let input = try ByteInput(file)
+    var output = BufferedOutput()
+    if isJSON {
+      try decodeLines(input, tokenizer, &output)
+    } else {
+      try decodeNumbers(input, tokenizer, &output)
+    }
+    try output.flush()
+  }
+
+  private func decodeNumbers(_ input: ByteInput, _ tokenizer: Tokenizer, _ output: inout BufferedOutput) throws {
+    var number: Int32?
+    var line = 1
+    func flushNumber() throws {
+      guard let id = number else { return }
+      number = nil
+      do {
+        try output.append(tokenizer.decodeBytes(CollectionOfOne(id), skipSpecial: skipSpecial))
+      } catch let error as TokenizerError {
+        throw InputError.badId(file: input.name, line: line, reason: error.description)
+      }
+    }
+    while let part = try input.next() {
+      for byte in part {
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"):
+          let (shifted, tooLarge) = (number ?? 0).multipliedReportingOverflow(by: 10)
+          let (sum, overflow) = shifted.addingReportingOverflow(Int32(byte - UInt8(ascii: "0")))
+          guard !tooLarge && !overflow else { throw InputError.notIds(file: input.name, line: line) }
+          number = sum
+        case UInt8(ascii: " "), UInt8(ascii: "\t"), UInt8(ascii: "\r"), UInt8(ascii: "\n"):
+          try flushNumber()
+          if byte == UInt8(ascii: "\n") { line += 1 }
+        default:
+          throw InputError.notIds(file: input.name, line: line)
+        }
+      }
+    }
+    try flushNumber()
+  }
+
+  private func decodeLines(_ input: ByteInput, _ tokenizer: Tokenizer, _ output: inout BufferedOutput) throws {
+    let (decoder, encoder) = (JSONDecoder(), JSONEncoder())
+    encoder.outputFormatting = .withoutEscapingSlashes
+    while let line = try input.nextLine() {
+      guard let ids = try? decoder.decode([Int32].self, from: line) else {
+        throw InputError.notJSON(file: input.name, line: input.lineNumber, expected: "a JSON array of token ids")
+      }
+      do {
+        try output.append(encoder.encode(tokenizer.decode(ids, skipSpecial: skipSpecial)))
+      } catch let error as TokenizerError {
+        throw InputError.badId(file: input.name, line: input.lineNumber, reason: error.description)
+      }
+      try output.append(UInt8(ascii: "\n"))
+    }
+  }
+}

@@ -1,0 +1,72 @@
+import ArgumentParser
+import Foundation
+import Tokenization
+
+/// `calm tokenizer train`.
+struct TokenizerTrain: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "train",
+    abstract: "Learn a byte-level BPE vocabulary from text.",
+    discussion: """
+      Writes a tokenizer.json that Hugging Face tokenizers read as well. The ids 0, 1 and 2 are <pad>, <bos> and <eos>.
+
+      Example:
+        calm tokenizer train books/*.txt more.jsonl.zst --vocabulary 4096 --out tokenizer.json
+      """)
+
+  @OptionGroup var input: TextInputOptions
+
+  @Option(help: ArgumentHelp("Tokens in the vocabulary, the 256 bytes and 3 special tokens among them.", valueName: "n"))
+  var vocabulary = 4096
+
+  @Option(name: .customLong("out"), help: ArgumentHelp("The file to write.", valueName: "file"))
+  var output: String
+
+  @OptionGroup var report: ReportOptions
+
+  private struct Figures: Encodable {
+    let tokenizer: String
+    let vocabularySize: Int
+    let contentHash: String
+    let documents: Int
+    let bytes: Int
+    let skippedLines: Int
+    let repairedDocuments: Int
+    let seconds: Double
+  }
+
+  func run() throws {
+    let start = ContinuousClock.now
+    let target = URL(fileURLWithPath: output)
+    // Found out before minutes of reading, not after.
+    try requireParentFolder(of: target)
+    var trainer = try BPETrainer(vocabularySize: vocabulary)
+    let reader = try input.reader()
+    let bar = ProgressBar(label: "counting words", total: reader.progress.totalBytes)
+    var bytes = 0
+    while let document = try reader.next() {
+      trainer.add(document.text)
+      bytes += document.text.utf8.count
+      let progress = reader.progress
+      bar.update(completed: progress.bytesRead, detail: counted(progress.documents, "document"))
+    }
+    bar.finish()
+    let tokenizer = try trainer.train()
+    try tokenizer.save(to: target)
+
+    let progress = reader.progress
+    let figures = Figures(
+      tokenizer: output, vocabularySize: tokenizer.vocabularySize, contentHash: tokenizer.contentHash,
+      documents: progress.documents, bytes: bytes, skippedLines: progress.skippedLines,
+      repairedDocuments: progress.repairedDocuments, seconds: start.duration(to: .now).inSeconds)
+    if tokenizer.vocabularySize < vocabulary {
+      StandardError.note("the text gives only \(tokenizer.vocabularySize) tokens: no further pair occurs twice")
+    }
+    try report.print(
+      figures,
+      text: """
+        \(output): \(grouped(tokenizer.vocabularySize)) tokens from \(counted(progress.documents, "document")), \
+        \(shortBytes(bytes)), in \(String(format: "%.1f", figures.seconds)) s\(progress.remarks)
+        """)
+  }
+}

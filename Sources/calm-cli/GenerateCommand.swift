@@ -1,0 +1,224 @@
+import ArgumentParser
+import CALM
+import Foundation
+import Tokenization
+
+/// `calm generate`: writes text with a language model.
+struct GenerateCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "generate",
+    abstract: "Write text with a language model.",
+    discussion: """
+      Writes the prompt and how it goes on, chunk by chunk as it is made. Without a prompt the model starts a document \
+      of its own. A temperature below 1 keeps to what is likelier: the batch sampler chooses from a pool of draws, the \
+      exact one draws until enough agree. The same seed gives the same text on as many threads.
+
+      Example:
+        calm generate runs/calm/model --prompt "Once upon a time" --temperature 1/3
+        calm generate runs/calm/model --prompt-file start.txt --samples 8 --json
+      """)
+
+  @Argument(help: ArgumentHelp("The language model's folder.", valueName: "model"))
+  var folder: String
+
+  @Option(help: "The text to go on from.")
+  var prompt: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "A file with the text to go on from, less the line end at its end; - is standard input.", valueName: "file"))
+  var promptFile: String?
+
+  @Option(
+    help: ArgumentHelp("Above 0 and at most 1, as a number or a fraction such as 1/3.", valueName: "t"))
+  var temperature = "0.5"
+
+  @Option(help: "How chunks are drawn at temperatures below 1.")
+  var sampler = GenerationOptions.Sampler.batch
+
+  @Option(help: ArgumentHelp("Chunks drawn at once, from which the batch sampler chooses.", valueName: "n"))
+  var pool = 200
+
+  @Option(
+    help: ArgumentHelp(
+      "The most chunks drawn for one: by the exact sampler, and to begin as the prompt's last tokens want it.",
+      valueName: "n"))
+  var drawLimit = 20_000
+
+  @Option(help: ArgumentHelp("The most tokens to write after the prompt.", valueName: "n"))
+  var maxTokens = 256
+
+  @Option(help: ArgumentHelp("How many texts to write, each with draws of its own.", valueName: "n"))
+  var samples = 1
+
+  @Option(help: ArgumentHelp("Decides all draws.", valueName: "n"))
+  var seed: UInt64 = 0
+
+  @Flag(name: .customLong("continue-text"), help: "The prompt is from the middle of a text, not a document's start.")
+  var continuesText = false
+
+  @Option(help: ArgumentHelp("The tokenizer, if not the one in the model's folder.", valueName: "path"))
+  var tokenizer: String?
+
+  @Option(help: ArgumentHelp("The autoencoder's folder, if not the one in the model's folder.", valueName: "folder"))
+  var autoencoder: String?
+
+  @Flag(name: .shortAndLong, help: "Tell on standard error how it was computed and how fast.")
+  var verbose = false
+
+  @OptionGroup var compute: ComputeOptions
+  @OptionGroup var report: ReportOptions
+
+  private struct Figures: Encodable {
+    struct Sample: Encodable {
+      let text: String
+      let tokens: Int
+      let chunks: Int
+      /// Why the text ended; missing where it was interrupted.
+      let finished: SequenceEnd?
+      let forcedPrefix: Bool
+    }
+
+    let prompt: String
+    let samples: [Sample]
+    let seconds: Double
+    let tokensPerSecond: Double
+  }
+
+  private func options() throws -> GenerationOptions {
+    var options = GenerationOptions()
+    options.temperature = try Temperature(parsing: temperature)
+    options.sampler = sampler
+    options.poolSize = pool
+    options.drawLimit = drawLimit
+    options.maximumTokens = maxTokens
+    options.sequences = samples
+    options.seed = seed
+    options.continuesText = continuesText
+    return options
+  }
+
+  func validate() throws {
+    if prompt != nil && promptFile != nil { throw ValidationError("give --prompt or --prompt-file, not both") }
+    do { try options().validate() } catch { throw ValidationError("\(error)") }
+  }
+
+  func run() throws {
+    let setting = try compute.prepare()
+    let modelFolder = try ModelFolder(URL(fileURLWithPath: folder))
+    let tokenizer = try loadTokenizer(modelFolder)
+    let prompt = try promptFile.map(readPrompt) ?? prompt ?? ""
+    let model = try modelFolder.loadLanguageModel(
+      autoencoder: autoencoder.map { URL(fileURLWithPath: $0) }, device: setting.device)
+    model.convert(to: setting.precision)
+    model.autoencoder.convert(to: setting.precision)
+
+    let interruption = Interruption()
+    let start = ContinuousClock.now
+    let generator = try TextGenerator(model, tokenizer: tokenizer, prompt: prompt, options: options())
+    let streams = samples == 1 && !report.isJSON
+    if streams {
+      try StandardOutput.write(prompt)
+      // Also before the line of an error.
+      defer { try? StandardOutput.write("\n") }
+      while !interruption.isRequested, let pieces = try generator.step() { try StandardOutput.write(pieces[0].text) }
+    } else {
+      while try !interruption.isRequested && generator.step() != nil {}
+    }
+    let seconds = start.duration(to: .now).inSeconds
+    if !streams {
+      try report.print(figures(generator, prompt: prompt, seconds: seconds), text: listing(generator, prompt: prompt))
+    }
+    tellRemarks(generator, seconds: seconds, setting: setting)
+    // What a shell expects of a program that ended at an interruption.
+    if interruption.isRequested { throw ExitCode(130) }
+  }
+
+  private func loadTokenizer(_ modelFolder: ModelFolder) throws -> Tokenizer {
+    let configuration = try modelFolder.languageModelConfiguration()
+    var tokenizer = try tokenizer.map { try Tokenizer(contentsOf: URL(fileURLWithPath: $0)) } ?? modelFolder.tokenizer()
+    // The official models add a pad token to the tokenizer of Llama 3, whose files do not have it.
+    if configuration.special.padding == tokenizer.vocabularySize { tokenizer = try tokenizer.withPadToken() }
+    guard tokenizer.vocabularySize <= configuration.vocabularySize else {
+      throw ModelError.tokenizerMismatch(
+        self.tokenizer ?? folder, tokenizer: tokenizer.vocabularySize, model: configuration.vocabularySize)
+    }
+    return tokenizer
+  }
+
+  /// The text of a file, without a byte-order mark and without the line end that editors put last.
+  private func readPrompt(_ path: String) throws -> String {
+    let input = try ByteInput(path)
+    var bytes: [UInt8] = []
+    while let part = try input.next() { bytes += part }
+    if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { bytes.removeFirst(3) }
+    if bytes.last == UInt8(ascii: "\n") { bytes.removeLast() }
+    if bytes.last == UInt8(ascii: "\r") { bytes.removeLast() }
+    let text = String(decoding: bytes, as: UTF8.self)
+    // Decoding repairs what is not UTF-8, so the first byte that differs is the first that is wrong.
+    guard text.utf8.elementsEqual(bytes) else {
+      let offset = zip(text.utf8, bytes).prefix { $0 == $1 }.count
+      throw PromptError.notUTF8(file: input.name, byteOffset: offset)
+    }
+    return text
+  }
+
+  private func figures(_ generator: TextGenerator, prompt: String, seconds: Double) -> Figures {
+    let samples = zip(generator.texts, generator.sequences).map { text, sequence in
+      Figures.Sample(
+        text: text, tokens: sequence.tokens.count, chunks: sequence.chunks, finished: sequence.end,
+        forcedPrefix: sequence.forcedPrefix)
+    }
+    let tokens = samples.reduce(0) { $0 + $1.tokens }
+    return Figures(prompt: prompt, samples: samples, seconds: seconds, tokensPerSecond: Double(tokens) / seconds)
+  }
+
+  /// All texts one after the other, each under a line with its number.
+  private func listing(_ generator: TextGenerator, prompt: String) -> String {
+    generator.texts.enumerated().map { index, text in
+      "--- sample \(index + 1) of \(samples) ---\n\(prompt)\(text)\n"
+    }.joined(separator: "\n")
+  }
+
+  private func tellRemarks(_ generator: TextGenerator, seconds: Double, setting: ComputeSetting) {
+    let forced = generator.sequences.filter(\.forcedPrefix).count
+    if forced > 0 {
+      StandardError.note(
+        "note: none of \(drawLimit) chunks began with the prompt's last tokens, so they were put over one "
+          + "(\(forced) of \(counted(samples, "sample"))); another end of the prompt, such as a whole word, may help")
+    }
+    guard verbose else { return }
+    let tokens = generator.sequences.reduce(0) { $0 + $1.tokens.count }
+    let chunks = generator.sequences.reduce(0) { $0 + $1.chunks }
+    StandardError.note(
+      "\(counted(tokens, "token")) in \(counted(chunks, "chunk")), \(String(format: "%.2f", seconds)) s, "
+        + "\(String(format: "%.1f", Double(tokens) / seconds)) tokens/s; \(setting.summary)")
+  }
+}
+
+extension GenerationOptions.Sampler: ExpressibleByArgument {}
+
+/// A prompt that cannot be read.
+enum PromptError: Error, Equatable, CustomStringConvertible {
+  case notUTF8(file: String, byteOffset: Int)
+
+  var description: String {
+    switch self {
+    case .notUTF8(let file, let byteOffset): "\(file): not UTF-8 at byte \(byteOffset); convert the file"
+    }
+  }
+}
+
+/// Notes the first interruption (control-C), so that the program ends between two chunks. The second ends it at once.
+private struct Interruption {
+  nonisolated(unsafe) private static var count: sig_atomic_t = 0
+
+  init() {
+    signal(SIGINT) { _ in
+      Interruption.count = 1
+      signal(SIGINT, SIG_DFL)
+    }
+  }
+
+  var isRequested: Bool { Self.count != 0 }
+}

@@ -1,0 +1,61 @@
+import ArgumentParser
+import Torch
+
+/// Where and in which type a command computes: `--threads`, `--device`, `--precision`.
+struct ComputeOptions: ParsableArguments {
+  @Option(help: ArgumentHelp("Threads to compute with; by default one for each core.", valueName: "n"))
+  var threads: Int?
+
+  @Option(help: "Where to compute: cpu, cuda, cuda:N or mps.")
+  var device = "cpu"
+
+  @Option(
+    help: """
+      The type to compute in. auto takes bfloat16 where the device is fast with it (CUDA; processors with AVX-512 BF16 \
+      or AMX), else float32.
+      """)
+  var precision = Precision.auto
+
+  func validate() throws {
+    if let threads, !(1...1024).contains(threads) {
+      throw ValidationError("--threads must be from 1 to 1024, not \(threads)")
+    }
+  }
+
+  /// Makes the choices those of this process: call it first in a command that computes.
+  ///
+  /// - Throws: ``DeviceError`` for a device that is not here.
+  func prepare() throws -> ComputeSetting {
+    Runtime.tuneAllocator()
+    if let threads { Runtime.threads = threads }
+    let device = try Device(parsing: device)
+    return ComputeSetting(
+      device: device, precision: precision.resolved(on: device), requested: precision, threads: Runtime.threads)
+  }
+}
+
+extension Precision: ExpressibleByArgument {}
+
+/// Where and in which type this process computes.
+struct ComputeSetting {
+  /// Where.
+  let device: Device
+  /// In which type, with `auto` decided.
+  let precision: DType
+  /// What was asked for.
+  let requested: Precision
+  /// Threads of an operation on the processor.
+  let threads: Int
+
+  /// One line that says what was taken, and why where the program decided: `cpu, 2 threads, bfloat16 (auto: AMX)`.
+  var summary: String {
+    let reason =
+      switch (requested, device) {
+      case (.auto, .cpu): " (auto: \(Processor.current.bfloat16Reason))"
+      case (.auto, _): " (auto)"
+      default: ""
+      }
+    let place = device == .cpu ? "cpu, \(threads) thread\(threads == 1 ? "" : "s")" : "\(device)"
+    return "\(place), \(precision.rawValue)\(reason)"
+  }
+}

@@ -1,0 +1,71 @@
+import CALM
+import Testing
+import TextCorpus
+import Torch
+
+@Suite("Generation with kept keys and values")
+struct CachedGenerationTests {
+  private let model = TinyGenerator.model(special: SpecialTokens(padding: 0))
+  private let prompt = TinyGenerator.prompt(8)
+
+  @Test("hidden states are those of the whole sequence computed anew")
+  func hiddenStates() throws {
+    let options = try TinyGenerator.options {
+      $0.maximumTokens = 60
+      $0.sequences = 3
+    }
+    let generator = try ChunkGenerator(model, prompt: prompt, options: options)
+    var before = Array(repeating: prompt, count: 3)
+    while let chunks = try generator.step() {
+      for (sequence, ids) in before.enumerated() {
+        let kept = generator.hidden.narrowed(0, sequence..<sequence + 1)
+        #expect((kept - model.recomputedHidden(ids)).magnitude().elements(as: Float.self).max()! < 1e-5)
+      }
+      for chunk in chunks { before[chunk.sequence] += chunk.tokens }
+    }
+    #expect(generator.sequences.map(\.chunks) == [15, 15, 15])
+    #expect(Set(before).count == 3)
+  }
+
+  @Test("tokens are those of full decoding and recomputation with the same noise", arguments: [1, 0.75, 0.5, 1 / 3.0])
+  func tokens(temperature: Double) throws {
+    let options = try TinyGenerator.options(temperature: temperature) {
+      $0.maximumTokens = 40
+      $0.poolSize = 60
+    }
+    let generated = try ChunkGenerator(model, prompt: prompt, options: options).run()[0]
+
+    let randomness = SequenceRandomness(seed: options.seed, sequence: 0, device: .cpu)
+    let rule = BatchTemperatureRule(temperature: options.temperature)
+    var ids = prompt
+    for _ in 0..<10 {
+      let pool = model.chunks(after: ids, count: temperature == 1 ? 1 : 60, generator: randomness.noise)
+      ids += rule.select(from: pool, using: &randomness.selection)
+    }
+    #expect(generated.tokens == Array(ids[prompt.count...]))
+  }
+
+  @Test("pools in which nothing is shared are decoded to the same choice")
+  func nothingShared() throws {
+    // 4,000 words and long chunks: most pools of three hold three different chunks.
+    let model = TinyGenerator.model(
+      vocabulary: 4_000, chunkSize: 6, special: SpecialTokens(padding: 0), latentDeviation: 3)
+    let prompt = TinyGenerator.prompt(6, vocabulary: 4_000)
+    let options = try TinyGenerator.options(temperature: 0.5) {
+      $0.maximumTokens = 48
+      $0.poolSize = 3
+    }
+    let generated = try ChunkGenerator(model, prompt: prompt, options: options).run()[0]
+    let randomness = SequenceRandomness(seed: options.seed, sequence: 0, device: .cpu)
+    let rule = BatchTemperatureRule(temperature: options.temperature)
+    var ids = prompt
+    var unshared = 0
+    for _ in 0..<8 {
+      let pool = model.chunks(after: ids, count: 3, generator: randomness.noise)
+      if Set(pool).count == 3 { unshared += 1 }
+      ids += rule.select(from: pool, using: &randomness.selection)
+    }
+    #expect(generated.tokens == Array(ids[6...]))
+    #expect(unshared > 0)
+  }
+}

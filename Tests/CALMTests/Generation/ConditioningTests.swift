@@ -1,0 +1,111 @@
+import CALM
+import Testing
+import TextCorpus
+import Torch
+
+@Suite("Tokens that the prompt leaves over")
+struct ConditioningTests {
+  private let model = TinyGenerator.model(special: SpecialTokens(padding: 0))
+  private let prompt = TinyGenerator.prompt(8)
+
+  /// Chunks that the model draws often after the prompt.
+  private var likely: [Int32] {
+    model.chunks(after: prompt, count: 1, generator: Generator(seed: 7))[0]
+  }
+
+  @Test(
+    "the first chunk begins with them and goes on with the new tokens", arguments: GenerationOptions.Sampler.allCases)
+  func beginsWithLeftOver(sampler: GenerationOptions.Sampler) throws {
+    for temperature in [1, 0.75, 0.5] {
+      for count in 1...3 {
+        let prompt = prompt + likely[..<count]
+        let options = try TinyGenerator.options(temperature: temperature) {
+          $0.maximumTokens = 8 - count
+          $0.sampler = sampler
+          $0.sequences = 3
+          $0.drawLimit = 1_000_000
+        }
+        let generator = try ChunkGenerator(model, prompt: prompt, options: options)
+        let first = try #require(try generator.step())
+        #expect(first.allSatisfy { $0.tokens.count == 4 - count && $0.end == nil })
+        // The hidden states after it are those of the prompt with the new tokens.
+        _ = try generator.step()
+        for chunk in first {
+          let kept = generator.hidden.narrowed(0, chunk.sequence..<chunk.sequence + 1)
+          let difference = kept - model.recomputedHidden(prompt + chunk.tokens)
+          #expect(difference.magnitude().elements(as: Float.self).max()! < 1e-5)
+        }
+        #expect(generator.sequences.allSatisfy { !$0.forcedPrefix && $0.end == .maximumTokens })
+      }
+    }
+  }
+
+  @Test("the batch rule chooses among the first matching draws, as many as a pool holds", arguments: [1, 0.5])
+  func sameAsFiltering(temperature: Double) throws {
+    let beginning = Array(likely[..<2])
+    let options = try TinyGenerator.options(temperature: temperature) {
+      $0.maximumTokens = 2
+      $0.poolSize = 40
+    }
+    let generated = try ChunkGenerator(model, prompt: prompt + beginning, options: options).run()[0]
+    let randomness = SequenceRandomness(seed: options.seed, sequence: 0, device: .cpu)
+    var matching: [[Int32]] = []
+    while matching.count < (temperature == 1 ? 1 : 40) {
+      matching += model.chunks(after: prompt, count: 40, generator: randomness.noise)
+        .filter { $0.starts(with: beginning) }
+    }
+    let rule = BatchTemperatureRule(temperature: options.temperature)
+    let chunk = rule.select(from: matching.prefix(temperature == 1 ? 1 : 40), using: &randomness.selection)
+    #expect(generated.tokens == Array(chunk[2...]))
+    #expect(!generated.forcedPrefix)
+  }
+
+  @Test(
+    "where no chunk begins with them they are put over one, and the sequence says so",
+    arguments: GenerationOptions.Sampler.allCases, [1, 0.5])
+  func forced(sampler: GenerationOptions.Sampler, temperature: Double) throws {
+    // Padding has a zero vector, so its logit is hardly ever the largest.
+    let prompt = prompt + [0, 0]
+    let options = try TinyGenerator.options(temperature: temperature) {
+      $0.maximumTokens = 6
+      $0.sampler = sampler
+      $0.drawLimit = 400
+      $0.sequences = 2
+    }
+    let generator = try ChunkGenerator(model, prompt: prompt, options: options)
+    let first = try #require(try generator.step())
+    _ = try generator.step()
+    for (index, sequence) in generator.sequences.enumerated() {
+      #expect(sequence.forcedPrefix)
+      #expect(sequence.tokens.count == 6)
+      let kept = generator.hidden.narrowed(0, index..<index + 1)
+      let difference = kept - model.recomputedHidden(prompt + first[index].tokens)
+      #expect(difference.magnitude().elements(as: Float.self).max()! < 1e-5)
+    }
+  }
+
+  @Test("too few matching draws for the exact sampler are an error with numbers")
+  func tooRare() throws {
+    let options = try TinyGenerator.options(temperature: 0.02) {
+      $0.sampler = .exact
+      $0.drawLimit = 500
+    }
+    let generator = try ChunkGenerator(model, prompt: prompt + likely[..<1], options: options)
+    let error = #expect(throws: GenerationError.self) { try generator.step() }
+    guard case .beginningTooRare(tokens: 1, let matches, draws: 500) = error else {
+      Issue.record("another error: \(String(describing: error))")
+      return
+    }
+    #expect(matches > 0 && matches < 500)
+  }
+
+  @Test("without left-over tokens the exact sampler's limit is its own error")
+  func drawLimit() throws {
+    let options = try TinyGenerator.options(temperature: 0.001) {
+      $0.sampler = .exact
+      $0.drawLimit = 500
+    }
+    let generator = try ChunkGenerator(model, prompt: prompt, options: options)
+    #expect(throws: TemperatureError.self) { try generator.step() }
+  }
+}

@@ -1,0 +1,100 @@
+import CALM
+import Foundation
+import Testing
+import Torch
+
+/// The laws of the chunks generated, against the model's own distribution as a large sample shows it.
+@Suite("The distribution of generated chunks")
+struct SamplingLawTests {
+  private static func makeModel() -> ContinuousLanguageModel {
+    TinyGenerator.model(vocabulary: 6, chunkSize: 2, special: SpecialTokens(padding: 0), latentDeviation: 0.8)
+  }
+
+  private static let prompt: [Int32] = [2, 3, 4, 5]
+
+  /// 300,000 draws of the chunk after the prompt, counted as first token · 6 + second.
+  private static let reference: [Int] = {
+    let model = makeModel()
+    let generator = Generator(seed: 99)
+    var counts = [Int](repeating: 0, count: 36)
+    for _ in 0..<15 {
+      for chunk in model.chunks(after: prompt, count: 20_000, generator: generator) {
+        counts[Int(chunk[0] * 6 + chunk[1])] += 1
+      }
+    }
+    return counts
+  }()
+
+  private let model = makeModel()
+  private let prompt = Self.prompt
+  private let reference = Self.reference
+
+  private func generate(
+    _ prompt: [Int32], tokens: Int, temperature: Double, sequences: Int = 4_000,
+    adjusting adjust: (inout GenerationOptions) -> Void = { _ in }
+  ) throws -> [GeneratedSequence] {
+    let options = try TinyGenerator.options(temperature: temperature) {
+      $0.sequences = sequences
+      $0.maximumTokens = tokens
+      adjust(&$0)
+    }
+    return try ChunkGenerator(model, prompt: prompt, options: options).run()
+  }
+
+  private func counts(_ sequences: [GeneratedSequence]) -> [Int] {
+    var counts = [Int](repeating: 0, count: 36)
+    for sequence in sequences { counts[Int(sequence.tokens[0] * 6 + sequence.tokens[1])] += 1 }
+    return counts
+  }
+
+  // The reference is 75 times as large as the samples, and its own error counts at most 1/T times as much: the
+  // false-alarm rate of each chi-square test below is near 1e-4.
+
+  @Test("at temperature 1 it is the model's")
+  func temperatureOne() throws {
+    let truth = reference.map(Double.init)
+    #expect(truth.filter { $0 > 3_000 }.count >= 4, "the model is too certain to test anything")
+    let counts = counts(try generate(prompt, tokens: 2, temperature: 1))
+    #expect(ChiSquare.pValue(counts: counts, probabilities: truth.map { $0 / 300_000 }) > 1e-4)
+  }
+
+  @Test("the exact sampler follows P^(1/T)", arguments: [0.5, 0.75])
+  func exact(temperature: Double) throws {
+    let truth = try Temperature(temperature).applied(to: reference.map(Double.init))
+    let sequences = try generate(prompt, tokens: 2, temperature: temperature, sequences: 2_000) {
+      $0.sampler = .exact
+      $0.drawLimit = 1_000_000
+    }
+    #expect(ChiSquare.pValue(counts: counts(sequences), probabilities: truth) > 1e-4)
+  }
+
+  // 1,000 samples of 36 outcomes differ from their law by a total variation of some 0.03; pools of 200 add their bias.
+  @Test("the batch sampler comes near P^(1/T)", arguments: [0.5, 1 / 3.0])
+  func batch(temperature: Double) throws {
+    let outcomes = reference.map(Double.init)
+    let truth = try Temperature(temperature).applied(to: outcomes)
+    let counts = counts(try generate(prompt, tokens: 2, temperature: temperature, sequences: 1_000))
+    func distance(_ law: [Double]) -> Double {
+      zip(counts, law).reduce(0) { $0 + abs(Double($1.0) / 1_000 - $1.1) } / 2
+    }
+    #expect(distance(truth) < 0.06)
+    #expect(distance(try Temperature(1).applied(to: outcomes)) > 0.1)
+  }
+
+  @Test("after left-over tokens it is the conditional distribution", arguments: [1, 0.5])
+  func conditional(temperature: Double) throws {
+    // The likeliest first token with something left to decide after it.
+    let first = try #require(
+      (0..<6).filter { token in (0..<6).filter { reference[token * 6 + $0] > 1_500 }.count >= 2 }
+        .max { a, b in reference[a * 6..<a * 6 + 6].reduce(0, +) < reference[b * 6..<b * 6 + 6].reduce(0, +) })
+    let truth = try Temperature(temperature).applied(to: reference[first * 6..<first * 6 + 6].map(Double.init))
+    let sequences = try generate(prompt + [Int32(first)], tokens: 1, temperature: temperature, sequences: 2_000) {
+      $0.sampler = .exact
+      $0.drawLimit = 1_000_000
+    }
+    var counts = [Int](repeating: 0, count: 6)
+    for sequence in sequences { counts[Int(sequence.tokens[0])] += 1 }
+    #expect(sequences.allSatisfy { !$0.forcedPrefix && $0.chunks == 1 })
+    #expect(ChiSquare.pValue(counts: counts, probabilities: truth) > 1e-4)
+  }
+}

@@ -1,0 +1,128 @@
+import CALM
+import Testing
+import Torch
+
+@Suite("Several sequences, seeds and ends")
+struct SequenceTests {
+  private let model = TinyGenerator.model()
+
+  @Test("a sequence is the same alone and beside others", arguments: [1, 0.5])
+  func independence(temperature: Double) throws {
+    func run(_ sequences: Int) throws -> [GeneratedSequence] {
+      let options = try TinyGenerator.options(temperature: temperature) {
+        $0.sequences = sequences
+        $0.maximumTokens = 50
+        $0.poolSize = 30
+      }
+      return try ChunkGenerator(model, prompt: TinyGenerator.prompt(6), options: options).run()
+    }
+    let many = try run(8)
+    #expect(try run(1)[0] == many[0])
+    #expect(try run(3) == Array(many[..<3]))
+    // Some end before others, whose batch goes on without them.
+    #expect(Set(many.map(\.chunks)).count > 1)
+    #expect(Set(many.map(\.tokens)).count > 1)
+  }
+
+  @Test("more sequences than one pass of the head takes give the same ones")
+  func manyPools() throws {
+    func run(_ sequences: Int) throws -> [GeneratedSequence] {
+      let options = try TinyGenerator.options(temperature: 0.5) {
+        $0.sequences = sequences
+        $0.maximumTokens = 12
+        $0.poolSize = 1_500
+      }
+      return try ChunkGenerator(model, prompt: TinyGenerator.prompt(4), options: options).run()
+    }
+    #expect(try run(5)[..<2] == run(2)[...])
+  }
+
+  @Test("a seed repeats, another seed differs", arguments: GenerationOptions.Sampler.allCases)
+  func seeds(sampler: GenerationOptions.Sampler) throws {
+    func run(_ seed: UInt64) throws -> [GeneratedSequence] {
+      let options = try TinyGenerator.options(temperature: 0.5, seed: seed) {
+        $0.sampler = sampler
+        $0.sequences = 4
+        $0.maximumTokens = 40
+        $0.poolSize = 50
+        $0.drawLimit = 1_000_000
+      }
+      return try ChunkGenerator(model, prompt: TinyGenerator.prompt(5), options: options).run()
+    }
+    #expect(try run(1) == run(1))
+    #expect(try run(1) != run(2))
+  }
+
+  @Test("nothing after the end token is given out, and the sequence stops there")
+  func nothingAfterEnd() throws {
+    let options = try TinyGenerator.options {
+      $0.sequences = 200
+      $0.maximumTokens = 400
+    }
+    let generator = try ChunkGenerator(model, prompt: [], options: options)
+    var ended: Set<Int> = []
+    while let chunks = try generator.step() {
+      #expect(ended.isDisjoint(with: chunks.map(\.sequence)))
+      for chunk in chunks {
+        #expect(!chunk.tokens.contains(1))
+        #expect(chunk.end == .endOfDocument ? chunk.tokens.count < 4 : true)
+        if chunk.end != nil { ended.insert(chunk.sequence) }
+      }
+    }
+    #expect(try generator.step() == nil)
+    #expect(ended.count == 200)
+    let lengths = generator.sequences.filter { $0.end == .endOfDocument }.map { $0.tokens.count % 4 }
+    #expect(Set(lengths) == [0, 1, 2, 3])
+  }
+
+  @Test("what the end token leaves is what the same draws give without it")
+  func cutsAtEnd() throws {
+    // Without an end token the model is the same network, and its chunks show what was cut off.
+    let options = try TinyGenerator.options {
+      $0.sequences = 50
+      $0.maximumTokens = 4
+    }
+    let prompt = TinyGenerator.prompt(4)
+    let whole = try ChunkGenerator(
+      TinyGenerator.model(special: SpecialTokens(padding: 0), hasDocumentEnds: false), prompt: prompt,
+      options: options
+    ).run()
+    let cut = try ChunkGenerator(
+      TinyGenerator.model(hasDocumentEnds: false), prompt: prompt, options: options
+    ).run()
+    for (whole, cut) in zip(whole, cut) {
+      #expect(cut.tokens == Array(whole.tokens.prefix { $0 != 1 }))
+      #expect(cut.end == (whole.tokens.contains(1) ? .endOfDocument : .maximumTokens))
+    }
+    #expect(Set(cut.map(\.end)).count == 2)
+  }
+
+  @Test("the maximum of new tokens is met exactly, also inside a chunk", arguments: [1, 3, 4, 5, 9])
+  func maximum(tokens: Int) throws {
+    let model = TinyGenerator.model(special: SpecialTokens(padding: 0))
+    for promptLength in 4...7 {
+      let prompt = TinyGenerator.prompt(promptLength)
+      func run(_ maximum: Int) throws -> GeneratedSequence {
+        let options = try TinyGenerator.options { $0.maximumTokens = maximum }
+        return try ChunkGenerator(model, prompt: prompt, options: options).run()[0]
+      }
+      let generated = try run(tokens)
+      #expect(generated.tokens.count == tokens)
+      #expect(generated.end == .maximumTokens)
+      #expect(generated.chunks == (promptLength % 4 + tokens + 3) / 4)
+      #expect(try run(30).tokens.starts(with: generated.tokens))
+    }
+  }
+
+  @Test("a model in bfloat16 generates in bfloat16")
+  func bfloat16() throws {
+    let model = TinyGenerator.model()
+    model.convert(to: .bfloat16)
+    model.autoencoder.convert(to: .bfloat16)
+    let options = try TinyGenerator.options(temperature: 0.5) { $0.maximumTokens = 20 }
+    let generator = try ChunkGenerator(model, prompt: TinyGenerator.prompt(6), options: options)
+    #expect(generator.hidden.dtype == .bfloat16)
+    #expect(!generator.hidden.requiresGradient)
+    #expect(try generator.run()[0].end != nil)
+  }
+}

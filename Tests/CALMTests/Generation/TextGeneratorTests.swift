@@ -1,0 +1,49 @@
+import CALM
+import Testing
+import Tokenization
+import Torch
+
+@Suite("Generated text")
+struct TextGeneratorTests {
+  /// A tokenizer of single bytes, so that characters beyond ASCII are spread over several tokens.
+  private func byteTokenizer() throws -> Tokenizer {
+    var trainer = try BPETrainer(vocabularySize: 259)
+    trainer.add("abc")
+    return try trainer.train()
+  }
+
+  private let model = TinyGenerator.model(
+    vocabulary: 259, special: SpecialTokens(padding: 0, beginning: 1, end: 2), latentDeviation: 2)
+
+  @Test("the pieces together are the text of the tokens, special ones left out")
+  func pieces() throws {
+    let tokenizer = try byteTokenizer()
+    let options = try TinyGenerator.options {
+      $0.sequences = 4
+      $0.maximumTokens = 90
+    }
+    let generator = try TextGenerator(model, tokenizer: tokenizer, prompt: "Zoë went", options: options)
+    var texts = Array(repeating: "", count: 4)
+    while let pieces = try generator.step() {
+      for piece in pieces { texts[piece.sequence] += piece.text }
+    }
+    for (text, sequence) in zip(texts, generator.sequences) {
+      #expect(text == (try tokenizer.decode(sequence.tokens, skipSpecial: true)))
+      #expect(sequence.end != nil)
+    }
+    #expect(texts == generator.texts)
+    #expect(Set(texts).count > 1)
+  }
+
+  @Test("a special token's name in the prompt is text")
+  func specialTokensAreText() throws {
+    let tokenizer = try byteTokenizer()
+    let options = try TinyGenerator.options { $0.maximumTokens = 20 }
+    let text = try TextGenerator(model, tokenizer: tokenizer, prompt: "a<eos>", options: options)
+    let ids = tokenizer.encode("a<eos>")
+    #expect(ids.count == 6)
+    let tokens = try ChunkGenerator(model, prompt: ids, options: options)
+    while try text.step() != nil {}
+    #expect(try text.sequences == tokens.run())
+  }
+}

@@ -1,0 +1,82 @@
+import Foundation
+import Testing
+
+/// A folder of numbers made with the official code: a small model, the random draws, and what comes out of them.
+///
+/// What a case holds is said by its `meta.json` and its configurations, never by its name.
+struct ParityCase: Sendable {
+  /// How near a recorded tensor must be met.
+  struct Tolerance: Decodable, Sendable {
+    /// The largest difference of an element; nil where none is given, or none is finite.
+    let abs: Double?
+    /// Whether nothing but the recorded numbers will do.
+    let exact: Bool?
+  }
+
+  /// The part of `meta.json` that the checks need.
+  struct Description: Decodable, Sendable {
+    let modelType: String?
+    let kind: String?
+    let inputs: [String]?
+    let tolerance: [String: Tolerance]?
+    let autoencoderGradientNorms: [String: Double?]?
+    let modelGradientNorms: [String: Double?]?
+
+    private enum CodingKeys: String, CodingKey {
+      case modelType = "model_type"
+      case kind, inputs, tolerance
+      case autoencoderGradientNorms = "ae_grad_norms"
+      case modelGradientNorms = "lm_grad_norms"
+    }
+  }
+
+  let folder: URL
+  let description: Description
+
+  /// Which model was recorded, for example `energy`.
+  var modelType: String { description.modelType ?? description.kind ?? "a model without a type" }
+
+  /// Nil where the folder is no case.
+  private init?(folder: URL) throws {
+    self.folder = folder
+    let files = ["meta.json", "expected.safetensors"].map { folder.appending(path: $0) }
+    guard files.allSatisfy({ FileManager.default.fileExists(atPath: $0.path) }) else { return nil }
+    description = try JSONDecoder().decode(Description.self, from: Data(contentsOf: files[0]))
+  }
+
+  /// The folders in this one that hold a model.
+  var modelFolders: [URL] {
+    Self.subfolders(of: folder).filter {
+      FileManager.default.fileExists(atPath: $0.appending(path: "config.json").path)
+    }
+  }
+
+  /// Where cases are looked for: in `CALM_FIXTURES` if it is set, else in the copy beside the tests and in
+  /// `shared/fixtures` beside the package (`CALM_SHARED` names another `shared`).
+  static let roots: [URL] = {
+    let environment = ProcessInfo.processInfo.environment
+    if let path = environment["CALM_FIXTURES"] { return [URL(filePath: path)] }
+    let tests = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    let package = tests.deletingLastPathComponent().deletingLastPathComponent()
+    let sibling = package.deletingLastPathComponent().appending(path: "shared")
+    let shared = environment["CALM_SHARED"].map { URL(filePath: $0) } ?? sibling
+    return [tests.appending(path: "Fixtures"), shared.appending(path: "fixtures")]
+  }()
+
+  /// Every case in the roots, each a folder there or the root itself.
+  static func all() throws -> [ParityCase] {
+    try roots.flatMap { root in try ([root] + subfolders(of: root)).compactMap { try ParityCase(folder: $0) } }
+  }
+
+  private static func subfolders(of folder: URL) -> [URL] {
+    let content = try? FileManager.default.contentsOfDirectory(
+      at: folder.resolvingSymlinksInPath(), includingPropertiesForKeys: nil)
+    return (content ?? []).filter(\.hasDirectoryPath).sorted { $0.path < $1.path }
+  }
+}
+
+extension ParityCase: CustomTestStringConvertible {
+  var testDescription: String {
+    "\(folder.deletingLastPathComponent().lastPathComponent)/\(folder.lastPathComponent)"
+  }
+}

@@ -1,0 +1,93 @@
+import Foundation
+import Testing
+import Torch
+
+/// The recorded tensors of a case, with an account of which of them were used and which were met.
+final class RecordedNumbers {
+  let source: ParityCase
+  private let file: SafetensorsFile
+  private let inputs: Set<String>
+  private var read: Set<String> = []
+  private var checked: Set<String> = []
+
+  init(_ source: ParityCase) throws {
+    self.source = source
+    file = try SafetensorsFile(contentsOf: source.folder.appending(path: "expected.safetensors"))
+    inputs = Set(source.description.inputs ?? [])
+  }
+
+  /// The names of all recorded tensors.
+  var names: [String] { file.names }
+
+  /// Whether a tensor was recorded.
+  func has(_ name: String) -> Bool { file.layout(of: name) != nil }
+
+  /// A recorded tensor to compute from.
+  func input(_ name: String) throws -> Tensor {
+    read.insert(name)
+    return try file.tensor(named: name)
+  }
+
+  /// A recorded number to compute from.
+  func number(_ name: String) throws -> Int { Int(try input(name).item()) }
+
+  /// Expects a result to be the recorded one, element by element; whole numbers and what is so marked exactly.
+  ///
+  /// What was not recorded cannot be checked: a case need not hold everything.
+  func check(_ name: String, _ actual: Tensor) throws {
+    guard has(name) else { return }
+    let expected = try file.tensor(named: name)
+    checked.insert(name)
+    guard actual.count == expected.count else {
+      Issue.record("\(name): \(actual.shape) where \(expected.shape) was recorded")
+      return
+    }
+    let (found, recorded) = (actual.elements(as: Double.self), expected.elements(as: Double.self))
+    let tolerance = tolerance(of: name, expected.dtype, largest: recorded.map(abs).max() ?? 0)
+    var worst = 0
+    for index in recorded.indices where !(abs(found[index] - recorded[index]) <= abs(found[worst] - recorded[worst])) {
+      worst = index
+    }
+    #expect(
+      recorded.isEmpty || abs(found[worst] - recorded[worst]) <= tolerance,
+      "\(name)[\(worst)] is \(found[worst]), recorded \(recorded[worst]), tolerance \(tolerance)")
+  }
+
+  /// Counts a tensor as met by a check that does not compare it element by element.
+  func markChecked(_ name: String) { checked.insert(name) }
+
+  /// Expects gradients to have the recorded norms, and every parameter to be among them.
+  ///
+  /// - Parameters:
+  ///   - module: its parameters have their gradients.
+  ///   - norms: by parameter name, as `meta.json` gives them.
+  func checkGradientNorms(of module: some Module, _ norms: [String: Double?]?) {
+    guard let norms else { return }
+    let parameters = module.namedParameters()
+    #expect(Set(parameters.map(\.name)) == Set(norms.keys))
+    for parameter in parameters {
+      guard let recorded = norms[parameter.name] ?? nil else { continue }
+      let found = parameter.tensor.gradient.map { $0.squared().sum().item().squareRoot() } ?? 0
+      #expect(
+        abs(found - recorded) <= Self.relativeTolerance * recorded,
+        "the gradient of \(parameter.name) has norm \(found), recorded \(recorded)")
+    }
+  }
+
+  /// Expects every recorded tensor to have been checked or to be an input that a check was computed from.
+  func expectComplete() {
+    let open = Set(names).subtracting(checked).subtracting(read.intersection(inputs))
+    #expect(open.isEmpty, "nothing was compared with \(open.sorted().joined(separator: ", "))")
+    print(
+      "\(source.testDescription): of \(names.count) recorded tensors \(checked.count) were compared, "
+        + "\(read.subtracting(checked).count) were inputs, \(open.count) were not used")
+  }
+
+  private static let relativeTolerance = 1e-4
+
+  private func tolerance(of name: String, _ dtype: DType, largest: Double) -> Double {
+    let given = source.description.tolerance?[name]
+    if given?.exact == true || !dtype.isFloatingPoint { return 0 }
+    return given?.abs ?? Self.relativeTolerance * largest
+  }
+}

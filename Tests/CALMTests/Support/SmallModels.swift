@@ -1,0 +1,50 @@
+import CALM
+import Torch
+
+/// Models small enough to compute with in milliseconds, with weights that are not all but zero.
+enum SmallModels {
+  static let vocabularySize = 50
+
+  /// An autoencoder with fresh weights.
+  static func autoencoder(
+    chunkSize: Int = 3, latentSize: Int = 6, isVariational: Bool = true, seed: UInt64 = 1,
+    adjusting adjust: (inout AutoencoderConfiguration) -> Void = { _ in }
+  ) -> Autoencoder {
+    var configuration = AutoencoderConfiguration(
+      vocabularySize: vocabularySize, chunkSize: chunkSize, latentSize: latentSize, hiddenSize: 16,
+      isVariational: isVariational)
+    configuration.initializerRange = 0.3
+    adjust(&configuration)
+    return Autoencoder(configuration, generator: Generator(seed: seed))
+  }
+
+  /// A language model with fresh weights, whose head's last layer is not zero as it is at the start of training.
+  static func languageModel(keyValueHeads: Int = 4, seed: UInt64 = 2) -> ContinuousLanguageModel {
+    let autoencoder = autoencoder()
+    var configuration = LanguageModelConfiguration(
+      vocabularySize: vocabularySize, chunkSize: autoencoder.configuration.chunkSize,
+      latentSize: autoencoder.configuration.latentSize, hiddenSize: 32, intermediateSize: 48, layers: 3,
+      attentionHeads: 4, keyValueHeads: keyValueHeads, headBlocks: 2)
+    configuration.noiseSize = 8
+    configuration.initializerRange = 0.2
+    let generator = Generator(seed: seed)
+    let model = ContinuousLanguageModel(configuration, autoencoder: autoencoder, generator: generator)
+    withoutGradients {
+      for parameter in model.namedParameters() where parameter.name == "mlp_generator.final_layer.linears.2.weight" {
+        parameter.tensor.copy(from: generator.normal(parameter.tensor.shape, deviation: 0.2))
+      }
+    }
+    return model
+  }
+
+  /// Ids drawn from the whole vocabulary, [rows, tokens].
+  static func ids(rows: Int, tokens: Int, seed: UInt64) -> Tensor {
+    Generator(seed: seed).uniform([rows, tokens], in: 0..<Double(vocabularySize)).to(.int64)
+  }
+}
+
+/// The largest difference of two tensors of one shape.
+func largestDifference(_ a: Tensor, _ b: Tensor) -> Double {
+  precondition(a.shape == b.shape, "\(a.shape) and \(b.shape)")
+  return (a.to(.float32) - b.to(.float32)).magnitude().elements(as: Double.self).max() ?? 0
+}

@@ -1,0 +1,89 @@
+import Testing
+import Torch
+
+@Suite("Energy loss")
+struct EnergyDistanceTests {
+  struct Size: Sendable {
+    let samples: Int, targets: Int, positions: Int, size: Int
+  }
+
+  private static let sizes = [
+    Size(samples: 2, targets: 1, positions: 1, size: 1), Size(samples: 3, targets: 4, positions: 5, size: 7),
+    Size(samples: 8, targets: 10, positions: 3, size: 33), Size(samples: 4, targets: 5, positions: 0, size: 6),
+  ]
+
+  private func inputs(_ size: Size) -> (samples: Tensor, targets: Tensor) {
+    let generator = Generator(seed: 2)
+    return (
+      generator.normal([size.samples, size.positions, size.size]),
+      generator.normal([size.targets, size.positions, size.size], mean: 0.5)
+    )
+  }
+
+  private func check(targets: Tensor, exponent: Double) -> KernelCheck {
+    KernelCheck(seed: 1) {
+      energyDistance(samples: $0[0], targets: targets, exponent: exponent)
+    } reference: {
+      let (x, y) = ($0[0], targets.to(.float64))
+      let (n, m) = (x.shape[0], y.shape[0])
+      func distance(_ a: Tensor, _ b: Tensor) -> Tensor { (a - b).squared().sum(-1).power(exponent / 2) }
+      var loss = Tensor.zeros([x.shape[1]], dtype: .float64)
+      for i in 0..<n {
+        for j in 0..<m { loss = loss + 2 / Double(n * m) * distance(x.selected(0, i), y.selected(0, j)) }
+        for k in 0..<n where k != i {
+          loss = loss - 1 / Double(n * (n - 1)) * distance(x.selected(0, i), x.selected(0, k))
+        }
+      }
+      return loss
+    }
+  }
+
+  @Test("is its formula, value and gradient", arguments: sizes, [1, 0.5, 1.5])
+  func formula(size: Size, exponent: Double) {
+    let (samples, targets) = inputs(size)
+    check(targets: targets, exponent: exponent).expectAgreement([samples], dtype: .float32, within: 5e-6)
+  }
+
+  // The loss is computed in float32 from the rounded samples; only the gradient is rounded again.
+  @Test("of bfloat16 samples errs by one rounding of the gradient", arguments: sizes, [1, 0.5, 1.5])
+  func bfloat16(size: Size, exponent: Double) {
+    let (samples, targets) = inputs(size)
+    check(targets: targets, exponent: exponent).expectAgreement([samples], dtype: .bfloat16, within: 0x1p-8)
+  }
+
+  @Test("of float16 samples falls back to libtorch's operations", arguments: [1, 1.5])
+  func fallback(exponent: Double) {
+    let (samples, targets) = inputs(Self.sizes[1])
+    check(targets: targets, exponent: exponent).expectAgreement([samples], dtype: .float16, within: 0x1p-9)
+  }
+
+  @Test("has the gradient that finite differences show", arguments: [1, 0.5, 1.5])
+  func slopes(exponent: Double) {
+    let (samples, targets) = inputs(Self.sizes[1])
+    check(targets: targets, exponent: exponent).expectGradientsAreSlopes([samples])
+  }
+
+  // ‖x‖^β has no derivative at 0 for β ≤ 1; zero is the one that training needs.
+  @Test("has a finite gradient where points coincide", arguments: [1, 0.5, 1.5])
+  func coincidence(exponent: Double) {
+    let samples = Tensor.ones([3, 2, 4]).leaf(.float32)
+    let loss = energyDistance(samples: samples, targets: .ones([5, 2, 4]), exponent: exponent)
+    #expect(loss.numbers == [0, 0])
+    loss.sum().backward()
+    #expect(samples.gradient?.numbers == [Double](repeating: 0, count: 24))
+  }
+
+  @Test("does not depend on how its inputs lie in memory")
+  func layout() {
+    let (x, y) = (Generator(seed: 3).normal([6, 3, 4]), Generator(seed: 4).normal([6, 5, 4]))
+    let (a, b) = (x.leaf(.float32), x.transposed(0, 2).contiguous().leaf(.float32))
+    let targets = y.transposed(0, 2)
+    let samples = energyDistance(
+      samples: a.transposed(0, 2), targets: targets.narrowed(1, 0..<3), exponent: 1)
+    let copies = energyDistance(samples: b, targets: targets.narrowed(1, 0..<3).contiguous(), exponent: 1)
+    #expect(samples.rawBytes == copies.rawBytes)
+    samples.sum().backward()
+    copies.sum().backward()
+    #expect(a.gradient?.transposed(0, 2).numbers == b.gradient?.numbers)
+  }
+}

@@ -1,0 +1,111 @@
+import Foundation
+import Testing
+import Torch
+
+@Suite("Cross-entropy of a projection")
+struct LinearCrossEntropyTests {
+  struct Size: Sendable {
+    let rows: Int, size: Int, vocabulary: Int
+  }
+
+  // The last ones take more than one block of rows: a block has 2²⁰ / vocabulary of them, at least 32 and at most 4096.
+  private static let sizes = [
+    Size(rows: 1, size: 1, vocabulary: 1), Size(rows: 3, size: 5, vocabulary: 7),
+    Size(rows: 19, size: 8, vocabulary: 130), Size(rows: 70, size: 6, vocabulary: 40_001),
+    Size(rows: 4100, size: 3, vocabulary: 10),
+  ]
+
+  /// Every third row left out, and a target at either end of the vocabulary.
+  private func targets(_ size: Size) -> [Int64] {
+    var generator = SeededGenerator(seed: 7)
+    return (0..<size.rows).map { row in
+      switch row {
+      case 0: 0
+      case 1: Int64(size.vocabulary - 1)
+      case let row where row % 3 == 2: -100
+      default: Int64.random(in: 0..<Int64(size.vocabulary), using: &generator)
+      }
+    }
+  }
+
+  private func check(_ size: Size, targets: [Int64]) -> KernelCheck {
+    var weights = [Double](repeating: 0, count: size.rows * size.vocabulary)
+    let counted = targets.filter { $0 >= 0 }
+    for (row, target) in targets.enumerated() where target >= 0 {
+      weights[row * size.vocabulary + Int(target)] = -1 / Double(max(1, counted.count))
+    }
+    let places = Tensor(weights, shape: [size.rows, size.vocabulary])
+    return KernelCheck(seed: 1) {
+      linearCrossEntropy($0[0], weight: $0[1], targets: Tensor(targets))
+    } reference: {
+      (logSoftmax(matmul($0[0], $0[1].transposed())) * places).sum()
+    }
+  }
+
+  private func inputs(_ size: Size) -> [Tensor] {
+    let generator = Generator(seed: 2)
+    return [generator.normal([size.rows, size.size]), generator.normal([size.vocabulary, size.size])]
+  }
+
+  @Test("is the mean of −log softmax at the targets, without those of −100; value and gradients", arguments: sizes)
+  func formula(size: Size) {
+    check(size, targets: targets(size)).expectAgreement(inputs(size), dtype: .float32, within: 1e-5)
+  }
+
+  // The logits, up to ten here, are rounded to eight bits before the softmax.
+  @Test("in bfloat16 errs by the rounding of the logits", arguments: sizes)
+  func bfloat16(size: Size) {
+    check(size, targets: targets(size)).expectAgreement(inputs(size), dtype: .bfloat16, within: 0.03)
+  }
+
+  @Test("in float64 falls back to libtorch's operations, in float32 at the end")
+  func fallback() {
+    let size = Self.sizes[2]
+    check(size, targets: targets(size)).expectAgreement(inputs(size), dtype: .float64, within: 1e-6)
+  }
+
+  @Test("has the gradients that finite differences show")
+  func slopes() {
+    let size = Self.sizes[1]
+    check(size, targets: targets(size)).expectGradientsAreSlopes(inputs(size))
+  }
+
+  @Test("of no row, or of none that counts, is zero with gradients of zero", arguments: [0, 3])
+  func nothing(rows: Int) {
+    let (hidden, weight) = (Tensor.ones([rows, 4]).leaf(.float32), Tensor.ones([5, 4]).leaf(.float32))
+    let loss = linearCrossEntropy(hidden, weight: weight, targets: Tensor([Int64](repeating: -100, count: rows)))
+    #expect(loss.item() == 0)
+    loss.backward()
+    #expect(hidden.gradient?.numbers.allSatisfy { $0 == 0 } == true)
+    #expect(weight.gradient?.numbers.allSatisfy { $0 == 0 } == true)
+  }
+
+  @Test("is exact where the logits are large or equal")
+  func extremes() {
+    // Logits 1e4 apart: the loss is their distance, and a hit costs nothing.
+    let hidden = Tensor([1, 1] as [Float], shape: [2, 1]).leaf(.float32)
+    let weight = Tensor([1e4, 0, -1e4] as [Float], shape: [3, 1])
+    let loss = linearCrossEntropy(hidden, weight: weight, targets: Tensor([0, 2] as [Int64]))
+    expectClose(loss.numbers, [1e4], within: 1e-6)
+    loss.backward()
+    expectClose(hidden.gradient?.numbers ?? [], [0, 1e4], within: 1e-6)
+    let uniform = linearCrossEntropy(
+      .zeros([4, 2]), weight: .zeros([1000, 2]), targets: Tensor([0, 1, 2, 999] as [Int64]))
+    expectClose(uniform.numbers, [log(1000)], within: 1e-6)
+  }
+
+  @Test("does not depend on how its inputs lie in memory")
+  func layout() {
+    let (hidden, weight) = (Generator(seed: 3).normal([6, 9]), Generator(seed: 4).normal([6, 11]))
+    let targets = Tensor([0, 10, -100, 3, 4, 5, 6, 7, 8] as [Int64])
+    let (a, b) = (hidden.leaf(.float32), hidden.transposed().contiguous().leaf(.float32))
+    let (y, z) = (
+      linearCrossEntropy(a.transposed(), weight: weight.transposed(), targets: targets),
+      linearCrossEntropy(b, weight: weight.transposed().contiguous(), targets: targets)
+    )
+    expectClose(y, z, within: 1e-6)
+    y.backward()
+    z.backward()
+    expectClose(a.gradient?.transposed().numbers ?? [], b.gradient?.numbers ?? [.nan], within: 1e-6)
+  }
+}

@@ -1,0 +1,60 @@
+import Testing
+import Torch
+
+@Suite("SwiGLU")
+struct SwiGLUTests {
+  private static let shapes = [[1], [17], [3, 5, 7], [9, 1001], [0, 4]]
+
+  private let check = KernelCheck(seed: 1) {
+    swiGLU(gate: $0[0], up: $0[1])
+  } reference: {
+    $0[0] / ((-$0[0]).exp() + 1) * $0[1]
+  }
+
+  private func inputs(_ shape: [Int]) -> [Tensor] {
+    let generator = Generator(seed: 2)
+    return [generator.normal(shape, deviation: 4), generator.normal(shape)]
+  }
+
+  @Test("is gate·σ(gate)·up, value and gradients", arguments: shapes)
+  func formula(shape: [Int]) {
+    check.expectAgreement(inputs(shape), dtype: .float32, within: 2e-6)
+  }
+
+  @Test("in bfloat16 errs by one rounding", arguments: shapes)
+  func bfloat16(shape: [Int]) {
+    check.expectAgreement(inputs(shape), dtype: .bfloat16, within: 0x1p-8)
+  }
+
+  @Test("in float64 falls back to libtorch's operations")
+  func fallback() {
+    check.expectAgreement(inputs([3, 5]), dtype: .float64, within: 1e-14)
+  }
+
+  @Test("has the gradients that finite differences show")
+  func slopes() {
+    check.expectGradientsAreSlopes(inputs([5, 7]))
+  }
+
+  @Test("is finite and right where the exponential leaves float32")
+  func extremes() {
+    let gate = Tensor([-1e30, -200, -100, -88, 0, 88, 100, 200, 1e30] as [Float])
+    let up = Tensor.ones([9])
+    let expected = gate.numbers.map { $0 < -80 ? 0 : $0 }
+    expectClose(swiGLU(gate: gate, up: up).numbers.map { $0 / 1e30 }, expected.map { $0 / 1e30 }, within: 1e-6)
+    let leaf = gate.leaf(.float32)
+    swiGLU(gate: leaf, up: up).sum().backward()
+    expectClose(leaf.gradient?.numbers ?? [], [0, 0, 0, 0, 0.5, 1, 1, 1, 1], within: 1e-6)
+  }
+
+  @Test("does not depend on how its inputs lie in memory")
+  func layout() {
+    let (gate, up) = (Generator(seed: 3).normal([30, 2, 17]), Generator(seed: 4).normal([17, 2, 30]))
+    let (a, b) = (gate.leaf(.float32), gate.transposed(0, 2).contiguous().leaf(.float32))
+    let (y, z) = (swiGLU(gate: a.transposed(0, 2), up: up), swiGLU(gate: b, up: up))
+    #expect(y.rawBytes == z.rawBytes)
+    y.sum().backward()
+    z.sum().backward()
+    #expect(a.gradient?.transposed(0, 2).numbers == b.gradient?.numbers)
+  }
+}

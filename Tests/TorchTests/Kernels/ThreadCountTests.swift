@@ -1,0 +1,76 @@
+import Testing
+import Torch
+
+/// The kernels promise the same bits on any number of threads: no sum is cut where a thread begins.
+@Suite("Thread counts", .serialized)
+struct ThreadCountTests {
+  /// The bytes that `body` makes on one thread, on two and on three. The count belongs to the thread that sets it.
+  private func results(_ body: () -> [Tensor]) -> [[[UInt8]]] {
+    let before = Runtime.threads
+    defer { Runtime.threads = before }
+    return [1, 2, 3].map { count in
+      Runtime.threads = count
+      return body().map(\.rawBytes)
+    }
+  }
+
+  private func expectSame(_ results: [[[UInt8]]], sourceLocation: SourceLocation = #_sourceLocation) {
+    #expect(results[0] == results[1] && results[0] == results[2], sourceLocation: sourceLocation)
+  }
+
+  private func withGradients(_ leaves: [Tensor], _ body: ([Tensor]) -> Tensor) -> [Tensor] {
+    let leaves = leaves.map { $0.leaf($0.dtype) }
+    let result = body(leaves)
+    result.backward(Generator(seed: 9).normal(result.shape).to(result.dtype))
+    return [result.detached()] + leaves.compactMap(\.gradient)
+  }
+
+  @Test("RMSNorm", arguments: [DType.float32, .bfloat16])
+  func rootMeanSquare(dtype: DType) {
+    let (x, weight) = (Generator(seed: 1).normal([301, 97]).to(dtype), Generator(seed: 2).normal([97]).to(dtype))
+    expectSame(results { withGradients([x, weight]) { rmsNorm($0[0], weight: $0[1], epsilon: 1e-6) } })
+  }
+
+  @Test("SwiGLU", arguments: [DType.float32, .bfloat16])
+  func gate(dtype: DType) {
+    let (gate, up) = (Generator(seed: 1).normal([30_001]).to(dtype), Generator(seed: 2).normal([30_001]).to(dtype))
+    expectSame(results { withGradients([gate, up]) { swiGLU(gate: $0[0], up: $0[1]) } })
+  }
+
+  @Test("Rotary position embedding", arguments: [DType.float32, .bfloat16])
+  func rotation(dtype: DType) {
+    let x = Generator(seed: 1).normal([5, 37, 3, 22]).to(dtype)
+    let angles = Generator(seed: 2).normal([37, 11])
+    expectSame(results { withGradients([x]) { rotary($0[0], cosine: angles, sine: angles * 0.5) } })
+  }
+
+  @Test("Energy loss", arguments: [1, 1.5])
+  func energy(exponent: Double) {
+    let (x, y) = (Generator(seed: 1).normal([4, 53, 19]), Generator(seed: 2).normal([7, 53, 19]))
+    expectSame(results { withGradients([x]) { energyDistance(samples: $0[0], targets: y, exponent: exponent) } })
+  }
+
+  @Test("AdamW and the gradients' norm", arguments: [DType.float32, .bfloat16])
+  func optimizer(dtype: DType) {
+    let (value, gradient) = (Generator(seed: 1).normal([301, 217]), Generator(seed: 2).normal([301, 217]).to(dtype))
+    expectSame(
+      results {
+        let module = Weight(value.leaf(dtype))
+        let optimizer = AdamW(module.namedParameters())
+        var tensors: [Tensor] = []
+        for step in 1...3 {
+          module.weight.gradient = gradient
+          tensors.append(Tensor([optimizer.gradientNorm()]))
+          optimizer.update(learningRate: 0.1 / Double(step))
+        }
+        return tensors + [module.weight.detached()] + optimizer.masters.values
+      })
+  }
+}
+
+/// A module of one parameter.
+final class Weight: Module {
+  @Parameter("weight") var weight: Tensor
+
+  init(_ weight: Tensor) { self.weight = weight }
+}

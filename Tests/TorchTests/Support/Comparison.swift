@@ -1,0 +1,107 @@
+import Foundation
+import Testing
+import Torch
+
+extension Tensor {
+  var numbers: [Double] { elements(as: Double.self) }
+
+  var rawBytes: [UInt8] { withUnsafeBytes { Array($0) } }
+
+  /// A leaf of its own with the same elements.
+  func leaf(_ dtype: DType, trained: Bool = true) -> Tensor {
+    let leaf = detached().to(dtype).clone()
+    leaf.requiresGradient = trained
+    return leaf
+  }
+}
+
+/// Records an issue unless the shapes agree and no element is further off than `tolerance` times the largest expected.
+func expectClose(
+  _ actual: Tensor, _ expected: Tensor, within tolerance: Double, _ what: String = "",
+  sourceLocation: SourceLocation = #_sourceLocation
+) {
+  #expect(actual.shape == expected.shape, "\(what)", sourceLocation: sourceLocation)
+  expectClose(actual.numbers, expected.numbers, within: tolerance, what, sourceLocation: sourceLocation)
+}
+
+func expectClose(
+  _ actual: [Double], _ expected: [Double], within tolerance: Double, _ what: String = "",
+  sourceLocation: SourceLocation = #_sourceLocation
+) {
+  let scale = expected.reduce(1e-30) { max($0, abs($1)) }
+  // A NaN compares false, and fails.
+  let wrong = zip(actual, expected).enumerated().first { !(abs($1.0 - $1.1) <= tolerance * scale) }
+  if let wrong {
+    Issue.record(
+      "\(what): element \(wrong.offset) is \(wrong.element.0), expected \(wrong.element.1), scale \(scale)",
+      sourceLocation: sourceLocation)
+  }
+}
+
+/// An operation with a kernel of its own beside the same from basic operations, of the same inputs.
+struct KernelCheck {
+  let kernel: ([Tensor]) -> Tensor
+  /// Computes in float64.
+  let reference: ([Tensor]) -> Tensor
+  let seed: UInt64
+
+  init(seed: UInt64, kernel: @escaping ([Tensor]) -> Tensor, reference: @escaping ([Tensor]) -> Tensor) {
+    (self.seed, self.kernel, self.reference) = (seed, kernel, reference)
+  }
+
+  /// Compares value and gradients in `dtype` with those of the reference, whose inputs are rounded to that type too.
+  func expectAgreement(
+    _ inputs: [Tensor], dtype: DType, within tolerance: Double, sourceLocation: SourceLocation = #_sourceLocation
+  ) {
+    let leaves = inputs.map { $0.leaf(dtype) }
+    let wide = leaves.map { $0.leaf(.float64) }
+    let (actual, expected) = (kernel(leaves), reference(wide))
+    expectClose(actual, expected, within: tolerance, "value", sourceLocation: sourceLocation)
+    let direction = Generator(seed: seed).normal(actual.shape).to(actual.dtype)
+    actual.backward(direction)
+    expected.backward(direction.to(.float64))
+    for (index, (leaf, wide)) in zip(leaves, wide).enumerated() {
+      guard let gradient = leaf.gradient, let wanted = wide.gradient else {
+        Issue.record("input \(index) has no gradient", sourceLocation: sourceLocation)
+        continue
+      }
+      #expect(gradient.dtype == dtype, sourceLocation: sourceLocation)
+      expectClose(gradient, wanted, within: tolerance, "gradient of input \(index)", sourceLocation: sourceLocation)
+    }
+  }
+
+  /// Compares the kernel's float32 gradients with central differences of the reference, at some elements of each input.
+  ///
+  /// In float64 with steps of 1e-5 the differences are good to some 1e-9; the tolerance is float32's.
+  func expectGradientsAreSlopes(
+    _ inputs: [Tensor], within tolerance: Double = 1e-5, sourceLocation: SourceLocation = #_sourceLocation
+  ) {
+    let leaves = inputs.map { $0.leaf(.float32) }
+    let result = kernel(leaves)
+    let direction = Generator(seed: seed).normal(result.shape)
+    result.backward(direction)
+    var points = leaves.map(\.numbers)
+    func value() -> Double {
+      let tensors = zip(points, inputs).map { Tensor($0, shape: $1.shape) }
+      return withoutGradients { (reference(tensors) * direction.to(.float64)).sum().item() }
+    }
+    var generator = SeededGenerator(seed: seed)
+    for index in inputs.indices {
+      let gradient = leaves[index].gradient?.numbers ?? []
+      let scale = gradient.reduce(1e-30) { max($0, abs($1)) }
+      for element in gradient.indices.shuffled(using: &generator).prefix(10) {
+        let (middle, step) = (points[index][element], 1e-5)
+        points[index][element] = middle + step
+        let above = value()
+        points[index][element] = middle - step
+        let below = value()
+        points[index][element] = middle
+        let slope = (above - below) / (2 * step)
+        #expect(
+          abs(gradient[element] - slope) <= tolerance * scale + 1e-8,
+          "input \(index), element \(element): \(gradient[element]), slope \(slope), largest \(scale)",
+          sourceLocation: sourceLocation)
+      }
+    }
+  }
+}

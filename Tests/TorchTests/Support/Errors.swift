@@ -1,0 +1,18 @@
+import Files
+import Testing
+import Torch
+
+/// Runs `body`, which must throw an error that names the file and holds `words`, in one line.
+func expectRefusal(
+  _ words: String, file: String, sourceLocation: SourceLocation = #_sourceLocation, _ body: () throws -> Void
+) {
+  do {
+    try body()
+    Issue.record("not refused: \(words)", sourceLocation: sourceLocation)
+  } catch {
+    let line = "\(error)"
+    #expect(error is CheckpointError || error is FileError, "\(line)", sourceLocation: sourceLocation)
+    #expect(line.contains(words) && line.contains(file), "\(line)", sourceLocation: sourceLocation)
+    #expect(!line.contains { $0.isNewline } && line.utf8.count < 1000, "\(line)", sourceLocation: sourceLocation)
+  }
+}
