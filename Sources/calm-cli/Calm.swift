@@ -20,8 +20,8 @@ struct Calm: ParsableCommand {
 
         calm tokenizer train books/*.txt --vocabulary 4096 --out tokenizer.json
         calm data prepare books/*.txt --tokenizer tokenizer.json --out data
-        calm train autoencoder --data data --out runs/autoencoder
-        calm train calm --data data --autoencoder runs/autoencoder/model --out runs/calm
+        calm train autoencoder --data data --out runs/ae
+        calm train calm --data data --autoencoder runs/ae/model --out runs/calm
         calm eval calm runs/calm/model --data data
         calm generate runs/calm/model --prompt "Once upon a time"
 
@@ -31,8 +31,8 @@ struct Calm: ParsableCommand {
     groupedSubcommands: [
       CommandGroup(name: "Data", subcommands: [TokenizerCommand.self, DataCommand.self]),
       CommandGroup(name: "Training", subcommands: [DemoCommand.self, TrainCommand.self]),
-      CommandGroup(name: "Using a model", subcommands: [EvalCommand.self, GenerateCommand.self, InfoCommand.self]),
-      CommandGroup(name: "This machine", subcommands: [DoctorCommand.self]),
+      CommandGroup(name: "Model", subcommands: [EvalCommand.self, GenerateCommand.self, InfoCommand.self]),
+      CommandGroup(name: "Machine", subcommands: [DoctorCommand.self]),
     ])
 
   /// Runs the command that the arguments name. Whatever fails is told in one line, with status 1; wrong arguments are

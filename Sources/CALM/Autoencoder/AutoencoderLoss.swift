@@ -32,7 +32,8 @@ public struct AutoencoderNoise {
     }
     if configuration.isVariational { latentNoise = generator.normal([chunks, configuration.latentSize]) }
     if configuration.latentDropout > 0 {
-      keptLatent = generator.bernoulli([chunks, configuration.latentSize], probability: 1 - configuration.latentDropout)
+      keptLatent = generator.bernoulli(
+        [chunks, configuration.latentSize], probability: 1 - configuration.latentDropout)
     }
   }
 }

@@ -37,8 +37,8 @@ public enum CheckpointError: Error, Equatable, CustomStringConvertible {
   /// A name out of a file, fit for one line whatever it holds.
   static func quoted(_ name: String) -> String {
     let longest = 120
-    let line = name.unicodeScalars.prefix(longest).map {
-      $0.properties.isWhitespace || $0.value < 0x20 ? " " : $0
+    let line = name.unicodeScalars.prefix(longest).map { scalar in
+      scalar.properties.isWhitespace || scalar.properties.generalCategory == .control ? " " : scalar
     }
     let ending = name.unicodeScalars.count > longest ? "…" : ""
     return "'\(String(String.UnicodeScalarView(line)))\(ending)'"
@@ -51,21 +51,27 @@ public struct ParameterMismatch: Equatable, Sendable, CustomStringConvertible {
   public struct Difference: Equatable, Sendable {
     /// The name in the file.
     public var name: String
-    /// The shape in the file.
+    /// What the file has.
     public var found: TensorLayout
     /// What the model has.
     public var expected: TensorLayout
   }
 
   /// Parameters that the file lacks.
-  public var missing: [String] = []
+  public var missing: [String]
   /// Tensors that the model has no use for.
-  public var unexpected: [String] = []
+  public var unexpected: [String]
   /// Tensors of another shape or type.
-  public var different: [Difference] = []
+  public var different: [Difference]
+
+  /// No difference unless given.
+  public init(missing: [String] = [], unexpected: [String] = [], different: [Difference] = []) {
+    (self.missing, self.unexpected, self.different) = (missing, unexpected, different)
+  }
 
   var isEmpty: Bool { missing.isEmpty && unexpected.isEmpty && different.isEmpty }
 
+  /// The kinds of differences, each with its number and its first few names.
   public var description: String {
     [
       Self.summary("missing", missing.map(CheckpointError.quoted)),

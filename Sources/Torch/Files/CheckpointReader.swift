@@ -55,12 +55,17 @@ public final class CheckpointReader: TensorSource {
     Dictionary(uniqueKeysWithValues: source.names.map { ($0, source) })
   }
 
+  /// The type and shape of a tensor; nil where there is none of that name.
   public func layout(of name: String) -> TensorLayout? { sources[name]?.layout(of: name) }
 
+  /// A tensor on the CPU, in the type it has on disk.
+  ///
+  /// - Throws: ``CheckpointError`` or `FileError`.
   public func tensor(named name: String) throws -> Tensor {
     try source(of: name).tensor(named: name)
   }
 
+  /// Reads the elements of a tensor into another of the same shape: see ``TensorSource/read(_:into:)``.
   public func read(_ name: String, into destination: Tensor) throws {
     try source(of: name).read(name, into: destination)
   }

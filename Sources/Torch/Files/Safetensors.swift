@@ -5,9 +5,9 @@ import Foundation
 public enum Safetensors {
   /// Writes tensors into a file that appears complete or not at all.
   ///
-  /// The order in the file is that of the reference implementation, types of larger elements first and then by name, so
-  /// the same tensors always give the same bytes and every tensor is aligned. Only one tensor at a time is brought
-  /// to the CPU or made contiguous.
+  /// The order in the file is that of the reference implementation: by type, larger elements first, then by name. So the
+  /// same tensors always give the same bytes, and every tensor is aligned. Only one tensor at a time is brought to the
+  /// CPU or made contiguous.
   ///
   /// - Parameter metadata: notes for the reader; `format: pt` is what other libraries look for.
   /// - Precondition: no tensor is named `__metadata__`.
@@ -18,7 +18,10 @@ public enum Safetensors {
     precondition(
       tensors[SafetensorsHeader.metadataKey] == nil,
       "a tensor named \(SafetensorsHeader.metadataKey)")
-    let ordered = tensors.sorted { (-$0.value.dtype.size, $0.key) < (-$1.value.dtype.size, $1.key) }
+    let ordered = tensors.sorted { a, b in
+      let (first, second) = (order(a.value.dtype), order(b.value.dtype))
+      return first == second ? a.key.utf8.lexicographicallyPrecedes(b.key.utf8) : first < second
+    }
     let header = header(
       of: ordered.map { ($0.key, TensorLayout(of: $0.value)) }, metadata: metadata)
     let file = try AtomicFile(replacing: url.path)
@@ -28,6 +31,19 @@ public enum Safetensors {
       try tensor.detached().withUnsafeBytes { try file.write($0) }
     }
     try file.commit()
+  }
+
+  private static func order(_ dtype: DType) -> Int {
+    switch dtype {
+    case .int64: 0
+    case .float64: 1
+    case .float32: 2
+    case .int32: 3
+    case .bfloat16: 4
+    case .float16: 5
+    case .uint8: 6
+    case .bool: 7
+    }
   }
 
   /// The JSON text, padded with spaces so that the tensors begin at a multiple of eight bytes.

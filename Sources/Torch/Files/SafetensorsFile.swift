@@ -14,6 +14,7 @@ public final class SafetensorsFile: TensorSource {
     public let bytes: Range<Int>
   }
 
+  /// The file.
   public let url: URL
   /// The names of all tensors, in the order of their bytes.
   public let names: [String]
@@ -38,8 +39,10 @@ public final class SafetensorsFile: TensorSource {
   /// Where a tensor is and what it is; nil where there is none of that name.
   public func entry(named name: String) -> Entry? { entries[name] }
 
+  /// The type and shape of a tensor; nil where there is none of that name.
   public func layout(of name: String) -> TensorLayout? { entries[name]?.layout }
 
+  /// Reads the elements of a tensor into another of the same shape: see ``TensorSource/read(_:into:)``.
   public func read(_ name: String, into destination: Tensor) throws {
     guard let entry = entries[name] else {
       throw CheckpointError.missingTensor(name, file: url.path)

@@ -27,6 +27,9 @@ extension TensorSource {
   /// The shape of a tensor; nil where there is none of that name.
   public func shape(of name: String) -> [Int]? { layout(of: name)?.shape }
 
+  /// A tensor on the CPU, in the type it has on disk.
+  ///
+  /// - Throws: ``CheckpointError`` or `FileError`.
   public func tensor(named name: String) throws -> Tensor {
     guard let layout = layout(of: name) else {
       throw CheckpointError.missingTensor(name, file: url.path)
@@ -44,7 +47,8 @@ struct TensorRegion {
   /// Where the first byte lies.
   let offset: Int
 
-  private static let chunkBytes = 2 << 20
+  /// Elements converted at once: few enough to stay in cache, and for libtorch not to wake other threads each time.
+  private static let chunkCount = 1 << 15
 
   /// Reads the elements into a tensor of the same shape, converted to its type and on its device.
   func read(from file: ReadableFile, into destination: Tensor) throws {
@@ -62,7 +66,7 @@ struct TensorRegion {
   /// By way of a buffer of a fixed size.
   private func convert(from file: ReadableFile, into target: Tensor) throws {
     let flat = target.contiguous().reshaped(layout.count)
-    let step = min(layout.count, Self.chunkBytes / layout.dtype.size)
+    let step = min(layout.count, Self.chunkCount)
     let buffer = Tensor.empty([step], dtype: layout.dtype)
     for start in stride(from: 0, to: layout.count, by: max(1, step)) {
       let count = min(layout.count - start, step)

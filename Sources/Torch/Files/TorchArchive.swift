@@ -7,6 +7,7 @@ import Foundation
 /// Opening it reads the description of the tensors; their elements are read when they are asked for. libtorch's own
 /// reader loads every tensor at once, and takes shapes and sizes as the file claims them.
 public final class TorchArchive: TensorSource {
+  /// The file.
   public let url: URL
   /// The names of all tensors, in the order of the dictionary.
   public let names: [String]
@@ -94,6 +95,7 @@ public final class TorchArchive: TensorSource {
     }
   }
 
+  /// The type and shape of a tensor; nil where there is none of that name.
   public func layout(of name: String) -> TensorLayout? { tensors[name]?.layout }
 
   /// A tensor on the CPU, in the type it has on disk. Names that share their elements in the file share the tensor as
@@ -109,6 +111,7 @@ public final class TorchArchive: TensorSource {
     return tensor
   }
 
+  /// Reads the elements of a tensor into another of the same shape: see ``TensorSource/read(_:into:)``.
   public func read(_ name: String, into destination: Tensor) throws {
     guard let stored = tensors[name] else {
       throw CheckpointError.missingTensor(name, file: url.path)

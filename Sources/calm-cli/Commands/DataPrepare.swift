@@ -13,7 +13,7 @@ struct DataPrepare: ParsableCommand {
       tokenizer. It is complete or absent. Shards serve every chunk size.
 
       Example:
-        calm data prepare books/*.txt more.jsonl.zst --tokenizer tokenizer.json --out data
+        calm data prepare books/*.txt --tokenizer tokenizer.json --out data
       """)
 
   @OptionGroup var input: TextInputOptions
@@ -75,6 +75,8 @@ struct DataPrepare: ParsableCommand {
     preparation.overwrite = overwrite
     preparation.attachments = ["tokenizer.json": Data(tokenizer.fileBytes())]
 
+    // Control-C takes the unfinished folder away with it.
+    Interruption.watch()
     let bar = ProgressBar(label: "tokenizing", total: reader.progress.totalBytes)
     let manifest = try preparation.run(
       reader, into: output, encode: { tokenizer.encode($0) },
@@ -84,7 +86,7 @@ struct DataPrepare: ParsableCommand {
             completed: progress.bytesRead,
             detail: "\(counted(progress.documents, "document")), \(shortCount(tokens)) tokens")
         }
-        return .goOn
+        return Interruption.isRequested ? .stop : .goOn
       })
     bar.finish()
     let (train, apart) = (manifest.train, manifest.validation)

@@ -11,7 +11,7 @@ struct TokenizerTrain: ParsableCommand {
       Writes a tokenizer.json that Hugging Face tokenizers read as well. The ids 0, 1 and 2 are <pad>, <bos> and <eos>.
 
       Example:
-        calm tokenizer train books/*.txt more.jsonl.zst --vocabulary 4096 --out tokenizer.json
+        calm tokenizer train books/*.txt --vocabulary 4096 --out tokenizer.json
       """)
 
   @OptionGroup var input: TextInputOptions

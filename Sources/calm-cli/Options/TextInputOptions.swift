@@ -11,7 +11,7 @@ struct TextInputOptions: ParsableArguments {
   var paths: [String]
 
   @Option(help: "How files are understood; auto goes by their ending.")
-  var format = CorpusFormat.automatic
+  var format = Format.auto
 
   @Option(help: "What is one document in plain text.")
   var split = TextSplit.file
@@ -25,31 +25,30 @@ struct TextInputOptions: ParsableArguments {
   @Flag(help: "Pass over malformed JSON lines, and count them, instead of stopping.")
   var skipMalformed = false
 
+  /// ``CorpusFormat`` under the words of the command line.
+  enum Format: String, CaseIterable, ExpressibleByArgument {
+    case auto, text, jsonl
+
+    var corpusFormat: CorpusFormat {
+      switch self {
+      case .auto: .automatic
+      case .text: .text
+      case .jsonl: .jsonLines
+      }
+    }
+  }
+
   /// A reader of the documents.
   ///
   /// - Throws: ``CorpusError`` for what is missing, empty or unreadable.
   func reader() throws -> CorpusReader {
     let options = CorpusOptions(
-      format: format, split: split, textField: textField, lossy: lossy, skipMalformed: skipMalformed)
+      format: format.corpusFormat, split: split, textField: textField, lossy: lossy, skipMalformed: skipMalformed)
     return try CorpusReader(paths: paths, options: options)
   }
 }
 
 extension TextSplit: ExpressibleByArgument {}
-
-extension CorpusFormat: ExpressibleByArgument {
-  /// Reads `auto`, `text` or `jsonl`.
-  public init?(argument: String) {
-    guard let format = Self.allCases.first(where: { $0.defaultValueDescription == argument }) else { return nil }
-    self = format
-  }
-
-  /// The word on the command line.
-  public var defaultValueDescription: String { self == .automatic ? "auto" : rawValue }
-
-  /// The words on the command line.
-  public static var allValueStrings: [String] { allCases.map(\.defaultValueDescription) }
-}
 
 extension CorpusProgress {
   /// What was passed over or repaired, in words for a line of result; empty where nothing was.

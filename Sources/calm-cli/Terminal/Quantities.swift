@@ -25,6 +25,14 @@ package func shortBytes(_ bytes: Int) -> String {
   }
 }
 
+/// `2.90e8`, `0`: three digits and a power of ten, as the paper counts operations.
+package func scientific(_ value: Double) -> String {
+  guard value != 0, value.isFinite else { return value == 0 ? "0" : "\(value)" }
+  let parts = String(format: "%.2e", value).split(separator: "e")
+  guard parts.count == 2, let exponent = Int(parts[1]) else { return "\(value)" }
+  return "\(parts[0])e\(exponent)"
+}
+
 /// `1 document`, `1,234 documents`.
 package func counted(_ count: Int, _ noun: String) -> String {
   "\(grouped(count)) \(noun)\(count == 1 ? "" : "s")"

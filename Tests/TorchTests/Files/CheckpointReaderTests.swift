@@ -60,14 +60,14 @@ struct CheckpointReaderTests {
     #expect(throws: CheckpointError.noWeights(folder: folder.url.path, lookedFor: CheckpointReader.fileNames)) {
       _ = try CheckpointReader(folder.url)
     }
-    expectRefusal("No such file", file: "none") { _ = try CheckpointReader(folder("none")) }
+    expectRefused("No such file", file: "none") { _ = try CheckpointReader(folder("none")) }
   }
 
   private func expectRefusal(
     _ words: String, index bytes: [UInt8], in folder: ScratchFolder, sourceLocation: SourceLocation = #_sourceLocation
   ) throws {
     try folder.write(bytes, to: "model.safetensors.index.json")
-    TorchTests.expectRefusal(words, file: folder.url.path, sourceLocation: sourceLocation) {
+    expectRefused(words, file: folder.url.path, sourceLocation: sourceLocation) {
       _ = try CheckpointReader(folder.url)
     }
   }

@@ -65,7 +65,7 @@ struct ModuleLoadingTests {
     tensors["first.bias"] = nil
     for index in 0..<5 { tensors["extra.\(index)"] = .zeros([1]) }
     let reader = try reader(tensors, in: folder)
-    expectRefusal(
+    expectRefused(
       "1 missing: 'first.bias'; 5 unexpected: 'extra.0', 'extra.1', 'extra.2' and 2 more; 2 different: "
         + "'first.weight' is float32 [2, 4], the model needs float32 [2, 3], "
         + "'norm.weight' is int64 [4], the model needs float32 [4]",

@@ -30,7 +30,7 @@ struct TorchArchiveTests {
   {
     let folder = try ScratchFolder()
     let url = try folder.write(bytes, to: "a.bin")
-    TorchTests.expectRefusal(words, file: url.path, sourceLocation: sourceLocation) {
+    expectRefused(words, file: url.path, sourceLocation: sourceLocation) {
       let archive = try TorchArchive(contentsOf: url)
       for name in archive.names { _ = try archive.tensor(named: name) }
     }
@@ -38,12 +38,12 @@ struct TorchArchiveTests {
 
   @Test("a class that is no tensor's is refused by name, and nothing of it runs")
   func hostile() {
-    expectRefusal("'posix.system'", file: "hostile.bin") { _ = try TorchArchive(contentsOf: fixture("hostile.bin")) }
+    expectRefused("'posix.system'", file: "hostile.bin") { _ = try TorchArchive(contentsOf: fixture("hostile.bin")) }
   }
 
   @Test("the format before PyTorch 1.6 is refused with the way to convert it")
   func legacy() {
-    expectRefusal("torch.save(torch.load(path), path)", file: "legacy.bin") {
+    expectRefused("torch.save(torch.load(path), path)", file: "legacy.bin") {
       _ = try TorchArchive(contentsOf: fixture("legacy.bin"))
     }
   }

@@ -8,7 +8,7 @@ struct EnergyDistanceTests {
   }
 
   private static let sizes = [
-    Size(samples: 2, targets: 1, positions: 1, size: 1), Size(samples: 3, targets: 4, positions: 5, size: 7),
+    Size(samples: 2, targets: 1, positions: 1, size: 2), Size(samples: 3, targets: 4, positions: 5, size: 7),
     Size(samples: 8, targets: 10, positions: 3, size: 33), Size(samples: 4, targets: 5, positions: 0, size: 6),
   ]
 

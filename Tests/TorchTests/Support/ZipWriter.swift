@@ -4,9 +4,11 @@ struct ZipWriter {
   private var directory: [UInt8] = []
   private var count = 0
   /// 0: stored; 8: said to be deflated.
-  var method: UInt16 = 0
+  private let method: UInt16
   /// What is added to the size that the directory tells.
-  var lie: UInt32 = 0
+  private let lie: UInt32
+
+  init(method: UInt16 = 0, lie: UInt32 = 0) { (self.method, self.lie) = (method, lie) }
 
   private static func low<Integer: FixedWidthInteger>(_ value: Integer) -> [UInt8] {
     Swift.withUnsafeBytes(of: value.littleEndian) { Array($0) }

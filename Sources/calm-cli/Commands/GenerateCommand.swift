@@ -113,7 +113,7 @@ struct GenerateCommand: ParsableCommand {
     model.convert(to: setting.precision)
     model.autoencoder.convert(to: setting.precision)
 
-    let interruption = Interruption()
+    Interruption.watch()
     let start = ContinuousClock.now
     let generator = try TextGenerator(model, tokenizer: tokenizer, prompt: prompt, options: options())
     let streams = samples == 1 && !report.isJSON
@@ -121,9 +121,9 @@ struct GenerateCommand: ParsableCommand {
       try StandardOutput.write(prompt)
       // Also before the line of an error.
       defer { try? StandardOutput.write("\n") }
-      while !interruption.isRequested, let pieces = try generator.step() { try StandardOutput.write(pieces[0].text) }
+      while !Interruption.isRequested, let pieces = try generator.step() { try StandardOutput.write(pieces[0].text) }
     } else {
-      while try !interruption.isRequested && generator.step() != nil {}
+      while try !Interruption.isRequested && generator.step() != nil {}
     }
     let seconds = start.duration(to: .now).inSeconds
     if !streams {
@@ -131,7 +131,7 @@ struct GenerateCommand: ParsableCommand {
     }
     tellRemarks(generator, seconds: seconds, setting: setting)
     // What a shell expects of a program that ended at an interruption.
-    if interruption.isRequested { throw ExitCode(130) }
+    if Interruption.isRequested { throw ExitCode(130) }
   }
 
   private func loadTokenizer(_ modelFolder: ModelFolder) throws -> Tokenizer {
@@ -207,18 +207,4 @@ enum PromptError: Error, Equatable, CustomStringConvertible {
     case .notUTF8(let file, let byteOffset): "\(file): not UTF-8 at byte \(byteOffset); convert the file"
     }
   }
-}
-
-/// Notes the first interruption (control-C), so that the program ends between two chunks. The second ends it at once.
-private struct Interruption {
-  nonisolated(unsafe) private static var count: sig_atomic_t = 0
-
-  init() {
-    signal(SIGINT) { _ in
-      Interruption.count = 1
-      signal(SIGINT, SIG_DFL)
-    }
-  }
-
-  var isRequested: Bool { Self.count != 0 }
 }

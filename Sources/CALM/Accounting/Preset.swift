@@ -1,0 +1,80 @@
+/// A model by name: those of the paper, and a small one to measure with.
+public enum Preset: String, CaseIterable, Sendable {
+  /// The paper's CALM models with K = 4.
+  case calmM = "calm-m"
+  case calmL = "calm-l"
+  /// Its sizes are not published. These go on as calm-m and calm-l begin, with 16 layers and an intermediate size of
+  /// 8/3 of the hidden one, rounded up to a multiple of 64; a hidden size of 2,560 then has 1.826 billion
+  /// parameters, of which the paper gives 1.82.
+  case calmXL = "calm-xl"
+  /// The paper's autoregressive baselines. Only the sizes of transformer-s are published; those of calm-m and calm-l
+  /// with an untied output matrix come to 465.1 and 847.0 million parameters, where the paper has 465 and 849.
+  case transformerS = "transformer-s"
+  case transformerM = "transformer-m"
+  case transformerL = "transformer-l"
+  /// The paper's autoencoder.
+  case autoencoder
+  /// A model for which a training step takes under a second on two cores.
+  case small
+
+  /// A preset's kind and sizes.
+  public enum Model: Hashable, Sendable {
+    /// A continuous language model with its autoencoder.
+    case continuous(LanguageModelConfiguration, AutoencoderConfiguration)
+    /// An autoencoder on its own.
+    case autoencoder(AutoencoderConfiguration)
+    /// An autoregressive Transformer with its vocabulary size.
+    case autoregressive(TransformerShape, vocabularySize: Int)
+
+    /// What it costs.
+    public var cost: ModelCost {
+      switch self {
+      case .continuous(let model, let autoencoder): model.cost(autoencoder: autoencoder)
+      case .autoencoder(let autoencoder): autoencoder.cost
+      case .autoregressive(let shape, let vocabularySize): shape.autoregressiveCost(vocabularySize: vocabularySize)
+      }
+    }
+  }
+
+  /// The vocabulary of the paper's models: that of Llama 3 and a padding token.
+  private static let paperVocabulary = 128_257
+
+  /// The model that the name stands for.
+  public var model: Model {
+    switch self {
+    case .calmM: Self.calm(hiddenSize: 1024, intermediateSize: 2752)
+    case .calmL: Self.calm(hiddenSize: 1536, intermediateSize: 4096)
+    case .calmXL: Self.calm(hiddenSize: 2560, intermediateSize: 6848)
+    case .transformerS: Self.transformer(hiddenSize: 768, intermediateSize: 2048, layers: 12)
+    case .transformerM: Self.transformer(hiddenSize: 1024, intermediateSize: 2752, layers: 16)
+    case .transformerL: Self.transformer(hiddenSize: 1536, intermediateSize: 4096, layers: 16)
+    case .autoencoder: .autoencoder(AutoencoderConfiguration(vocabularySize: Self.paperVocabulary))
+    case .small: Self.smallModel
+    }
+  }
+
+  private static func calm(hiddenSize: Int, intermediateSize: Int) -> Model {
+    .continuous(
+      LanguageModelConfiguration(
+        vocabularySize: paperVocabulary, hiddenSize: hiddenSize, intermediateSize: intermediateSize, layers: 16,
+        attentionHeads: 16),
+      AutoencoderConfiguration(vocabularySize: paperVocabulary))
+  }
+
+  private static func transformer(hiddenSize: Int, intermediateSize: Int, layers: Int) -> Model {
+    .autoregressive(
+      TransformerShape(
+        hiddenSize: hiddenSize, intermediateSize: intermediateSize, layers: layers, attentionHeads: 16),
+      vocabularySize: paperVocabulary)
+  }
+
+  private static var smallModel: Model {
+    var model = LanguageModelConfiguration(
+      vocabularySize: 8192, latentSize: 64, hiddenSize: 384, intermediateSize: 1024, layers: 8, attentionHeads: 6,
+      headBlocks: 2)
+    model.maximumPositions = 256
+    return .continuous(
+      model,
+      AutoencoderConfiguration(vocabularySize: 8192, latentSize: 64, hiddenSize: 256, intermediateSize: 640))
+  }
+}

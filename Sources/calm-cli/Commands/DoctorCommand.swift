@@ -1,0 +1,62 @@
+import ArgumentParser
+import Torch
+
+/// `calm doctor`.
+struct DoctorCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "doctor",
+    abstract: "Show what this machine offers: libtorch, processor, devices, speed.",
+    discussion: """
+      Measures matrix products for about a second in each precision, and says what --precision auto takes.
+
+      Example:
+        calm doctor
+        calm doctor --json
+      """)
+
+  @Option(help: ArgumentHelp("Threads to measure with; by default one for each core.", valueName: "n"))
+  var threads: Int?
+
+  @OptionGroup var report: ReportOptions
+
+  func validate() throws {
+    if let threads, !(1...1024).contains(threads) {
+      throw ValidationError("--threads must be from 1 to 1024, not \(threads)")
+    }
+  }
+
+  func run() throws {
+    Runtime.tuneAllocator()
+    if let threads { Runtime.threads = threads }
+    let machine = MachineReport()
+    try report.print(machine, text: description(machine))
+  }
+
+  private func description(_ machine: MachineReport) -> String {
+    var table = Table(alignments: [.left, .left])
+    func row(_ name: String, _ value: String) { table.append([name, value]) }
+    row("calm", machine.calm)
+    row("libtorch", "\(machine.libtorch.version), \(machine.libtorch.path ?? "path unknown")")
+    for line in machine.libtorch.summary { row("", line) }
+    row("processor", machine.processor.model.isEmpty ? "unknown" : machine.processor.model)
+    row("", machine.processor.features.isEmpty ? "none of the known features" : machine.processor.features.joined(separator: ", "))
+    row("threads", "\(machine.threads) of \(machine.processor.cores) cores")
+    row("memory", memory(machine.memory))
+    for device in machine.devices {
+      row(device.name, device.isAvailable ? "available" : "not available: \(device.reason ?? "unknown reason")")
+    }
+    row("precision auto", "\(machine.precision.auto) (\(machine.precision.reason))")
+    for rate in machine.rates { row(rate.precision, String(format: "%.0f GFLOP/s", rate.gigaflopsPerSecond)) }
+    for program in machine.programs {
+      row(program.name, program.path ?? "missing: .\(program.ending) files cannot be read; install it")
+    }
+    return table.text
+  }
+
+  private func memory(_ memory: MachineReport.Memory) -> String {
+    var text = shortBytes(memory.total)
+    if let available = memory.available { text += ", \(shortBytes(available)) free" }
+    if let limit = memory.limit { text += ", limited to \(shortBytes(limit))" }
+    return text
+  }
+}

@@ -1,0 +1,182 @@
+import ArgumentParser
+import CALM
+import Foundation
+
+/// `calm info`.
+struct InfoCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "info",
+    abstract: "Show what a model consists of: parameters, and FLOPs to train and to run it.",
+    discussion: """
+      Takes the folder of a model or the name of a preset: \(presetNames). Without one, it compares all presets with \
+      the paper's Table 1.
+
+      A FLOP is one of the two operations of a multiplication with its addition in a matrix product. Attention is \
+      counted at the full context, training as three forward passes, the energy head once for each of its samples in \
+      training and once in use.
+
+      Example:
+        calm info calm-m --tokens 500B
+        calm info runs/calm/model --json
+      """)
+
+  static let presetNames = Preset.allCases.map(\.rawValue).joined(separator: ", ")
+
+  @Argument(help: ArgumentHelp("A model's folder or a preset.", valueName: "folder|preset"))
+  var model: String?
+
+  @Option(help: ArgumentHelp("Also give the FLOPs to train on so many tokens, such as 2e9 or 500B.", valueName: "n"))
+  var tokens: TokenCount?
+
+  @OptionGroup var report: ReportOptions
+
+  func run() throws {
+    guard let model else {
+      let figures = Preset.allCases.map { ModelFigures(preset: $0, tokens: tokens?.count) }
+      return try report.print(figures, text: comparison(figures))
+    }
+    let figures = try figures(of: model)
+    try report.print(figures, text: description(figures))
+  }
+
+  private func figures(of name: String) throws -> ModelFigures {
+    if let preset = Preset(rawValue: name) { return ModelFigures(preset: preset, tokens: tokens?.count) }
+    if !FileManager.default.fileExists(atPath: name) {
+      let near = nearest(to: name, among: Preset.allCases.map(\.rawValue))
+      throw InfoError.unknownModel(name, suggestions: near.isEmpty ? Preset.allCases.map(\.rawValue) : near)
+    }
+    let folder = try ModelFolder(URL(fileURLWithPath: name))
+    let autoencoder = try folder.autoencoderConfiguration()
+    let model: Preset.Model =
+      folder.kind == .autoencoder
+      ? .autoencoder(autoencoder) : .continuous(try folder.languageModelConfiguration(), autoencoder)
+    return ModelFigures(name: name, model: model, tokens: tokens?.count)
+  }
+
+  private func description(_ figures: ModelFigures) -> String {
+    var table = Table(header: ["part", "parameters", "FLOPs/token to run", "to train"])
+    for part in figures.parts {
+      table.append([part.name, shortCount(part.parameters), scientific(part.inference), scientific(part.training)])
+    }
+    table.append([
+      figures.frozenParameters > 0 ? "together (frozen parameters apart)" : "together",
+      shortCount(figures.parameters), scientific(figures.inferenceFlopsPerToken),
+      scientific(figures.trainingFlopsPerToken),
+    ])
+    var lines = "\(figures.name): \(figures.kind)\n\n\(table.text)"
+    if let tokens = figures.tokens, let training = figures.trainingFlops {
+      lines += "\ntraining on \(scientific(tokens)) tokens: \(scientific(training)) FLOPs\n"
+    }
+    if let published = figures.published, let training = figures.paperTrainingFlops {
+      lines += """
+
+        paper, Table 1: \(published.parameterText) parameters, \
+        \(scientific(published.inferencePerToken)) FLOPs/token to run, \
+        \(scientific(published.training)) FLOPs to train, BrierLM \(String(format: "%.2f", published.brierLM))
+        by this count:  \(shortCount(figures.parameters)) parameters, \
+        \(scientific(figures.inferenceFlopsPerToken)) FLOPs/token to run, \
+        \(scientific(training)) FLOPs to train on as many tokens
+
+        """
+    }
+    return lines
+  }
+
+  private func comparison(_ figures: [ModelFigures]) -> String {
+    var table = Table(header: [
+      "preset", "parameters", "paper", "FLOPs/token", "paper", "", "training FLOPs", "paper", "",
+    ])
+    for model in figures {
+      var row = [model.name, shortCount(model.parameters)]
+      if let published = model.published, let training = model.paperTrainingFlops {
+        row += [
+          published.parameterText,
+          scientific(model.inferenceFlopsPerToken), scientific(published.inferencePerToken),
+          difference(model.inferenceFlopsPerToken, published.inferencePerToken),
+          scientific(training), scientific(published.training), difference(training, published.training),
+        ]
+      } else {
+        row += ["", scientific(model.inferenceFlopsPerToken)]
+      }
+      table.append(row)
+    }
+    return table.text
+  }
+
+  private func difference(_ value: Double, _ published: Double) -> String {
+    String(format: "%+.1f %%", (value / published - 1) * 100)
+  }
+}
+
+extension Preset.Published {
+  /// The parameters in the digits that the paper gives.
+  fileprivate var parameterText: String {
+    parameters < 1e9 ? String(format: "%.0f M", parameters / 1e6) : String(format: "%.2f B", parameters / 1e9)
+  }
+}
+
+/// What `calm info` says of a model.
+struct ModelFigures: Encodable {
+  let name: String
+  let kind: String
+  let parameters: Int
+  let frozenParameters: Int
+  let inferenceFlopsPerToken: Double
+  let trainingFlopsPerToken: Double
+  let parts: [ModelCost.Part]
+  let tokens: Double?
+  let trainingFlops: Double?
+  var published: Preset.Published?
+  var paperTrainingFlops: Double?
+
+  init(name: String, model: Preset.Model, tokens: Double?) {
+    let cost = model.cost
+    self.name = name
+    kind =
+      switch model {
+      case .continuous(let model, _):
+        "continuous language model, K = \(model.chunkSize), latent size \(model.latentSize)"
+      case .autoencoder(let model): "autoencoder, K = \(model.chunkSize), latent size \(model.latentSize)"
+      case .autoregressive: "autoregressive Transformer"
+      }
+    parameters = cost.parameters
+    frozenParameters = cost.frozenParameters
+    inferenceFlopsPerToken = cost.inferencePerToken
+    trainingFlopsPerToken = cost.trainingPerToken
+    parts = cost.parts
+    self.tokens = tokens
+    trainingFlops = tokens.map { $0 * cost.trainingPerToken }
+  }
+
+  init(preset: Preset, tokens: Double?) {
+    self.init(name: preset.rawValue, model: preset.model, tokens: tokens)
+    published = preset.published
+    paperTrainingFlops = preset.published == nil ? nil : preset.paperTraining
+  }
+}
+
+/// A number of tokens as people write it: `250000`, `2e9`, `15B`.
+struct TokenCount: ExpressibleByArgument {
+  let count: Double
+
+  init?(argument: String) {
+    let units: [Character: Double] = ["k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12]
+    let unit = argument.last.flatMap { units[$0] }
+    guard let number = Double(unit == nil ? argument : String(argument.dropLast())), number > 0, number.isFinite else {
+      return nil
+    }
+    count = number * (unit ?? 1)
+  }
+}
+
+/// A model that `calm info` does not find.
+enum InfoError: Error, Equatable, CustomStringConvertible {
+  case unknownModel(String, suggestions: [String])
+
+  var description: String {
+    switch self {
+    case .unknownModel(let name, let suggestions):
+      "'\(name)' is neither a folder nor a preset; did you mean \(suggestions.joined(separator: ", "))?"
+    }
+  }
+}

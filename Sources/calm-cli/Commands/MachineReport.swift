@@ -1,0 +1,157 @@
+import Foundation
+import Torch
+
+/// What `calm doctor` finds out.
+struct MachineReport: Encodable {
+  struct Libtorch: Encodable {
+    let version: String
+    /// The file of libtorch_cpu that is loaded.
+    let path: String?
+    /// How it was built, all that it tells.
+    let build: [String]
+
+    /// The lines of `build` that decide its speed.
+    var summary: [String] {
+      build.filter { line in
+        ["CPU capability", "oneDNN", "MKL-DNN", "oneAPI Math", "OpenMP"].contains { line.contains($0) }
+      }
+    }
+  }
+
+  struct ProcessorReport: Encodable {
+    let model: String
+    let features: [String]
+    let cores: Int
+  }
+
+  struct Memory: Encodable {
+    let total: Int
+    let available: Int?
+    /// What the container or session may use, where that is less.
+    let limit: Int?
+  }
+
+  struct DeviceReport: Encodable {
+    let name: String
+    let isAvailable: Bool
+    /// Why it is not available.
+    let reason: String?
+
+    init(name: String) {
+      self.name = name
+      do {
+        _ = try Device(parsing: name)
+        (isAvailable, reason) = (true, nil)
+      } catch {
+        isAvailable = false
+        reason = if case .unavailable(_, let reason) = error { reason } else { error.description }
+      }
+    }
+  }
+
+  struct PrecisionReport: Encodable {
+    let auto: String
+    let reason: String
+  }
+
+  struct Rate: Encodable {
+    let precision: String
+    let gigaflopsPerSecond: Double
+  }
+
+  struct Program: Encodable {
+    let name: String
+    /// The ending of the files that it opens.
+    let ending: String
+    let path: String?
+  }
+
+  let calm = Calm.version
+  let libtorch: Libtorch
+  let processor: ProcessorReport
+  let threads: Int
+  let memory: Memory
+  let devices: [DeviceReport]
+  let precision: PrecisionReport
+  let rates: [Rate]
+  let programs: [Program]
+
+  /// Looks at this machine; takes about two seconds.
+  init() {
+    let build = Runtime.buildConfiguration.split(separator: "\n").map { line in
+      String(line.drop { $0 == " " || $0 == "-" })
+    }
+    libtorch = Libtorch(version: Runtime.version, path: loadedLibrary("libtorch_cpu"), build: build)
+    let current = Processor.current
+    processor = ProcessorReport(
+      model: current.model, features: Processor.Feature.allCases.filter(current.features.contains).map(\.rawValue),
+      cores: ProcessInfo.processInfo.activeProcessorCount)
+    threads = Runtime.threads
+    memory = Memory(
+      total: Int(ProcessInfo.processInfo.physicalMemory), available: availableMemory(), limit: memoryLimit())
+    devices = ["cpu", "cuda", "mps"].map(DeviceReport.init)
+    precision = PrecisionReport(
+      auto: Precision.auto.resolved(on: .cpu).rawValue, reason: current.bfloat16Reason)
+    rates = [DType.float32, .bfloat16].map { Rate(precision: $0.rawValue, gigaflopsPerSecond: productRate($0)) }
+    programs = [("gzip", "gz"), ("zstd", "zst")].map { Program(name: $0, ending: $1, path: findProgram($0)) }
+  }
+}
+
+/// Billions of operations a second in products of 1024 × 1024 matrices, as the models' linear layers make them.
+private func productRate(_ type: DType) -> Double {
+  let size = 1024
+  let generator = Generator(seed: 0)
+  let (x, weight) = (generator.normal([size, size]).to(type), generator.normal([size, size]).to(type))
+  return withoutGradients {
+    _ = linear(x, weight: weight)
+    let start = ContinuousClock.now
+    var products = 0
+    var seconds = 0.0
+    repeat {
+      _ = linear(x, weight: weight)
+      products += 1
+      seconds = start.duration(to: .now).inSeconds
+    } while seconds < 0.8
+    return 2 * Double(size * size * size * products) / seconds / 1e9
+  }
+}
+
+/// The path of a library that this process has loaded.
+private func loadedLibrary(_ name: String) -> String? {
+  #if os(Linux)
+    let maps = (try? String(contentsOfFile: "/proc/self/maps", encoding: .utf8)) ?? ""
+    guard let line = maps.split(separator: "\n").first(where: { $0.contains("/\(name).") }),
+      let start = line.firstIndex(of: "/")
+    else { return nil }
+    return String(line[start...])
+  #else
+    return (0..<_dyld_image_count()).lazy.compactMap { _dyld_get_image_name($0).map { String(cString: $0) } }
+      .first { $0.contains("/\(name).") }
+  #endif
+}
+
+/// Bytes that programs can still have without swapping; nil where the system does not tell.
+private func availableMemory() -> Int? {
+  guard let text = try? String(contentsOfFile: "/proc/meminfo", encoding: .utf8),
+    let line = text.split(separator: "\n").first(where: { $0.hasPrefix("MemAvailable:") }),
+    let kilobytes = line.split(separator: " ").dropFirst().first.flatMap({ Int($0) })
+  else { return nil }
+  return kilobytes * 1024
+}
+
+/// The bytes that this process's control group may use, where there is a limit.
+private func memoryLimit() -> Int? {
+  for path in ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"] {
+    guard let text = try? String(contentsOfFile: path, encoding: .utf8),
+      let limit = Int(text.trimmingCharacters(in: .whitespacesAndNewlines))
+    else { continue }
+    return limit < Int(ProcessInfo.processInfo.physicalMemory) ? limit : nil
+  }
+  return nil
+}
+
+/// Where the shell would find a program.
+private func findProgram(_ name: String) -> String? {
+  let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":")
+  return folders.map { "\($0)/\(name)" }.first { FileManager.default.isExecutableFile(atPath: $0) }
+}

@@ -1,0 +1,119 @@
+import ArgumentParser
+import CALM
+import Foundation
+import Torch
+import Training
+
+/// `calm train calm`.
+struct TrainLanguageModel: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "calm",
+    abstract: "Train a continuous autoregressive language model on an autoencoder's latents.",
+    discussion: """
+      Chunk and latent size are the autoencoder's, which stays as it is. The auxiliary token loss, beyond the paper, \
+      trains the Transformer faster and is not part of the finished model; --auxiliary-weight 0 leaves it out.
+
+      Example:
+        calm train calm --data data --autoencoder runs/autoencoder/model --out runs/calm
+        calm train calm --resume runs/calm --steps 20000
+      """)
+
+  @OptionGroup var training: TrainingOptions
+
+  @Option(help: ArgumentHelp("The trained autoencoder's folder.", valueName: "folder"))
+  var autoencoder: String?
+
+  @Option(help: ArgumentHelp("The width of the Transformer and the head.", valueName: "n"))
+  var hidden = 256
+
+  @Option(help: ArgumentHelp("The inner width of each layer; by default 8/3 times --hidden.", valueName: "n"))
+  var intermediate: Int?
+
+  @Option(help: ArgumentHelp("Layers of the Transformer.", valueName: "n"))
+  var layers = 6
+
+  @Option(help: ArgumentHelp("Attention heads; by default one for each 32 or 64 of --hidden.", valueName: "n"))
+  var heads: Int?
+
+  @Option(help: ArgumentHelp("Key and value heads; by default as many as --heads.", valueName: "n"))
+  var keyValueHeads: Int?
+
+  @Option(help: ArgumentHelp("Blocks of the generative head.", valueName: "n"))
+  var headBlocks = 2
+
+  @Option(help: ArgumentHelp("The size of the head's noise.", valueName: "n"))
+  var noiseSize = 64
+
+  @Option(help: ArgumentHelp("Model samples a position in the energy score.", valueName: "n"))
+  var samples = 8
+
+  @Option(help: ArgumentHelp("Target samples a position in the energy score.", valueName: "n"))
+  var targetSamples = 100
+
+  @Option(help: ArgumentHelp("The exponent of the energy score, above 0 and below 2.", valueName: "b"))
+  var beta = 1.0
+
+  @Option(help: ArgumentHelp("The weight of the auxiliary token loss; 0 is the paper.", valueName: "w"))
+  var auxiliaryWeight = 1.0
+
+  func validate() throws {
+    for (name, value) in [
+      ("--hidden", hidden), ("--layers", layers), ("--head-blocks", headBlocks), ("--noise-size", noiseSize),
+      ("--target-samples", targetSamples),
+    ] { try positive(name, value) }
+    try positive("--intermediate", intermediate)
+    try positive("--heads", heads)
+    try positive("--key-value-heads", keyValueHeads)
+    guard samples >= 2 else { throw ValidationError("--samples must be 2 or more, not \(samples)") }
+    guard beta > 0, beta < 2 else { throw ValidationError("--beta must be above 0 and below 2, not \(beta)") }
+    guard auxiliaryWeight >= 0, auxiliaryWeight.isFinite else {
+      throw ValidationError("--auxiliary-weight must not be negative, not \(auxiliaryWeight)")
+    }
+    guard hidden % attentionHeads == 0, hidden / attentionHeads % 2 == 0 else {
+      throw ValidationError("--heads \(attentionHeads) does not cut --hidden \(hidden) into even parts")
+    }
+    if let keyValueHeads, attentionHeads % keyValueHeads != 0 {
+      throw ValidationError("--key-value-heads \(keyValueHeads) does not divide --heads \(attentionHeads)")
+    }
+    if training.resume == nil && autoencoder == nil {
+      throw ValidationError("name the trained autoencoder with --autoencoder")
+    }
+  }
+
+  private var attentionHeads: Int { heads ?? max(1, hidden / (hidden >= 512 ? 64 : 32)) }
+
+  func run() throws {
+    let compute = try training.compute.prepare()
+    let run: TrainingRun
+    if let folder = training.resume {
+      run = try TrainingRun(resuming: URL(fileURLWithPath: folder), steps: training.steps)
+    } else {
+      let usual = TrainingSettings(
+        steps: 5000, batchSize: 16, blockChunks: 64,
+        schedule: LearningRateSchedule(peak: 2e-3, shape: .stableDecay))
+      let (data, folder) = (training.data ?? "", autoencoder ?? "")
+      let sizes = try ModelFolder(URL(fileURLWithPath: folder)).autoencoderConfiguration()
+      let record = RunRecord(
+        model: .languageModel(configuration(for: try TrainingData(path: data), sizes), autoencoder: folder),
+        data: data, settings: training.settings(usual, precision: compute), device: compute.device,
+        program: "calm \(Calm.version)")
+      run = try TrainingRun(record, in: URL(fileURLWithPath: training.output ?? ""))
+    }
+    try train(run, label: "calm", compute: compute, report: training.report)
+  }
+
+  private func configuration(
+    for data: TrainingData, _ autoencoder: AutoencoderConfiguration
+  ) -> LanguageModelConfiguration {
+    var configuration = LanguageModelConfiguration(
+      vocabularySize: autoencoder.vocabularySize, chunkSize: autoencoder.chunkSize, latentSize: autoencoder.latentSize,
+      hiddenSize: hidden, intermediateSize: intermediate, layers: layers, attentionHeads: attentionHeads,
+      keyValueHeads: keyValueHeads, headBlocks: headBlocks, auxiliaryLossWeight: auxiliaryWeight,
+      special: data.special)
+    configuration.noiseSize = noiseSize
+    configuration.samples = samples
+    configuration.targetSamples = targetSamples
+    configuration.exponent = beta
+    return configuration
+  }
+}

@@ -1,0 +1,99 @@
+import ArgumentParser
+import Foundation
+import TextCorpus
+
+/// `calm demo`.
+struct DemoCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "demo",
+    abstract: "From nothing to a small trained model and its texts, in minutes.",
+    discussion: """
+      Writes tales, trains a tokenizer, an autoencoder and a language model on them, evaluates and writes stories, \
+      which the tales' grammar then judges. With --text it does the same on your own text. Everything stays in one \
+      folder, to go on from.
+
+      Example:
+        calm demo
+        calm demo --text books/*.txt more.jsonl.zst
+      """)
+
+  @Option(
+    parsing: .upToNextOption,
+    help: ArgumentHelp("Your own text instead of the tales: files, folders or patterns.", valueName: "files"))
+  var text: [String] = []
+
+  @Option(help: "What is one document in plain text.")
+  var textSplit = TextSplit.paragraphs
+
+  @Option(
+    name: .customLong("out"),
+    help: ArgumentHelp("The folder to make; by default runs/demo-DATE-TIME.", valueName: "folder"))
+  var output: String?
+
+  @Flag(help: "Everything in small, in under a minute: to see that it works, not to read the stories.")
+  var quick = false
+
+  @Option(help: ArgumentHelp("The weight of the auxiliary token loss; 0 is the paper.", valueName: "w"))
+  var auxiliaryWeight = 1.0
+
+  @Option(help: ArgumentHelp("Decides the tales and everything else.", valueName: "n"))
+  var seed: UInt64 = 1
+
+  @OptionGroup var compute: ComputeOptions
+  @OptionGroup var report: ReportOptions
+
+  func run() throws {
+    let setting = try compute.prepare()
+    let folder = URL(fileURLWithPath: output ?? Self.defaultFolder())
+    if FileManager.default.fileExists(atPath: folder.path) { throw DemoError.exists(folder.path) }
+    let input = text.isEmpty ? nil : try CorpusReader(paths: text, options: CorpusOptions(split: textSplit))
+    let usual = text.isEmpty ? DemoRecipe.tales : .text
+    let pipeline = DemoPipeline(
+      quick ? usual.quick() : usual, in: folder, input: input, compute: setting, seed: seed,
+      auxiliaryLossWeight: auxiliaryWeight)
+    StandardError.note("\(relative(folder)): \(setting.summary)")
+    guard try pipeline.run() else { throw ExitCode(130) }
+    try report.print(pipeline.figures, text: story(of: pipeline))
+  }
+
+  private static func defaultFolder() -> String {
+    let format = DateFormatter()
+    format.locale = Locale(identifier: "en_US_POSIX")
+    format.dateFormat = "yyyyMMdd-HHmmss"
+    return "runs/demo-\(format.string(from: Date()))"
+  }
+
+  /// The end of the demo: samples, summary, and how to go on.
+  private func story(of pipeline: DemoPipeline) -> String {
+    let samples = pipeline.figures.samples.prefix(4).map { "  " + $0.trimmingCharacters(in: .whitespacesAndNewlines) }
+    let folder = relative(URL(fileURLWithPath: pipeline.figures.folder))
+    return """
+
+      \(samples.joined(separator: "\n\n"))
+
+      \(pipeline.figures.summary)
+      Go on from here:
+        calm generate \(folder)/calm/model --temperature 1/3 --seed 7
+        calm eval calm \(folder)/calm/model --data \(folder)/data
+        calm train calm --resume \(folder)/calm --steps \(pipeline.longerTraining)
+
+      """
+  }
+
+  /// The path as the user would write it.
+  private func relative(_ url: URL) -> String {
+    let here = FileManager.default.currentDirectoryPath + "/"
+    return url.path.hasPrefix(here) ? String(url.path.dropFirst(here.count)) : url.path
+  }
+}
+
+/// A demo that cannot begin.
+enum DemoError: Error, CustomStringConvertible {
+  case exists(String)
+
+  var description: String {
+    switch self {
+    case .exists(let path): "\(path): is there already; choose another folder with --out"
+    }
+  }
+}

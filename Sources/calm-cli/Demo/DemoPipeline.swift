@@ -1,0 +1,226 @@
+import CALM
+import Foundation
+import TextCorpus
+import Tokenization
+import Torch
+import Training
+
+/// The whole way from text to a trained model and back to text, stage by stage, each under a bar and with one line of
+/// result. Everything stays in one folder.
+final class DemoPipeline {
+  private let recipe: DemoRecipe
+  private let folder: URL
+  /// The user's text; nil tells the built-in tales.
+  private let input: CorpusReader?
+  private let compute: ComputeSetting
+  private let seed: UInt64
+  private let auxiliaryLossWeight: Double
+  private(set) var figures: DemoFigures
+
+  init(
+    _ recipe: DemoRecipe, in folder: URL, input: CorpusReader?, compute: ComputeSetting, seed: UInt64,
+    auxiliaryLossWeight: Double
+  ) {
+    self.recipe = recipe
+    self.folder = folder
+    self.input = input
+    self.compute = compute
+    self.seed = seed
+    self.auxiliaryLossWeight = auxiliaryLossWeight
+    figures = DemoFigures(folder: folder.path, setting: compute.summary)
+  }
+
+  private func place(_ name: String) -> URL { folder.appendingPathComponent(name) }
+  private var corpus: URL { place("corpus.jsonl") }
+  private var data: URL { place("data") }
+  /// The finished language model.
+  var model: URL { place("calm/model") }
+
+  /// Twice the steps of the language model's training.
+  var longerTraining: Int { recipe.languageModel.steps * 2 }
+
+  /// Runs all stages; false where an interruption ended one of the trainings.
+  func run() throws -> Bool {
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    try stage("text", writeCorpus)
+    try stage("tokenizer", trainTokenizer)
+    try stage("data", prepareData)
+    let prepared = try TrainingData(path: data.path)
+    let steps: [(String, () throws -> String?)] = [
+      ("autoencoder", { try self.trainAutoencoder(prepared) }),
+      ("language model", { try self.trainLanguageModel(prepared) }),
+      ("evaluation", { try self.evaluate(prepared) }),
+      ("samples", { try self.writeSamples() }),
+    ]
+    for (name, body) in steps where try !stage(name, body) { return false }
+    return true
+  }
+
+  /// Runs a stage and tells its result; false where it was interrupted.
+  @discardableResult
+  private func stage(_ name: String, _ body: () throws -> String?) throws -> Bool {
+    let start = ContinuousClock.now
+    guard let result = try body() else { return false }
+    let seconds = start.duration(to: .now).inSeconds
+    figures.stages.append(.init(name: name, result: result, seconds: seconds))
+    StandardError.note("\(name): \(result) (\(String(format: "%.0f", seconds)) s)")
+    return true
+  }
+
+  /// Writes the documents as JSON lines, whatever they came from: the later stages, and whoever goes on from here,
+  /// read one file.
+  private func writeCorpus() throws -> String? {
+    guard FileManager.default.createFile(atPath: corpus.path, contents: nil) else {
+      throw TrainingError.cannotWrite(corpus.path, "the folder is not writable")
+    }
+    let file = try FileHandle(forWritingTo: corpus)
+    defer { try? file.close() }
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .withoutEscapingSlashes
+    var (documents, bytes, buffer) = (0, 0, Data())
+    func add(_ text: String) throws {
+      buffer += try encoder.encode(["text": text]) + Data("\n".utf8)
+      (documents, bytes) = (documents + 1, bytes + text.utf8.count)
+      if buffer.count > 1 << 20 {
+        try file.write(contentsOf: buffer)
+        buffer.removeAll(keepingCapacity: true)
+      }
+    }
+    let bar = ProgressBar(label: "text", total: input?.progress.totalBytes ?? recipe.corpusBytes)
+    defer { bar.finish() }
+    if let input {
+      while let document = try input.next() {
+        try add(document.text)
+        bar.update(completed: input.progress.bytesRead)
+      }
+    } else {
+      for story in Tales().stories(seed: seed, bytes: recipe.corpusBytes) {
+        try add(story)
+        bar.update(completed: bytes)
+      }
+    }
+    try file.write(contentsOf: buffer)
+    return "\(counted(documents, input == nil ? "story" : "document")), \(shortBytes(bytes))"
+      .replacingOccurrences(of: "storys", with: "stories")
+  }
+
+  private func trainTokenizer() throws -> String? {
+    var trainer = try BPETrainer(vocabularySize: recipe.vocabulary)
+    let reader = try CorpusReader(paths: [corpus.path])
+    while let document = try reader.next() { trainer.add(document.text) }
+    let tokenizer = try trainer.train()
+    try tokenizer.save(to: place("tokenizer.json"))
+    return "\(grouped(tokenizer.vocabularySize)) tokens"
+  }
+
+  private func prepareData() throws -> String? {
+    let tokenizer = try Tokenizer(contentsOf: place("tokenizer.json"))
+    guard let end = tokenizer.eosToken else { throw TrainingError.noPadding(place("tokenizer.json").path) }
+    var preparation = DataPreparation(
+      vocabulary: TokenVocabulary(
+        tokenizerHash: tokenizer.contentHash, size: tokenizer.vocabularySize, endOfText: end),
+      createdBy: "calm \(Calm.version)")
+    preparation.validationShare = recipe.validation
+    preparation.seed = seed
+    preparation.attachments = ["tokenizer.json": try Data(contentsOf: place("tokenizer.json"))]
+    let manifest = try preparation.run(
+      try CorpusReader(paths: [corpus.path]), into: data.path, encode: { tokenizer.encode($0) })
+    return "\(shortCount(manifest.train.tokens)) tokens to train on, \(shortCount(manifest.validation.tokens)) held out"
+  }
+
+  private func settings(_ usual: TrainingSettings) -> TrainingSettings {
+    var settings = usual
+    settings.seed = seed
+    settings.precision = compute.precision
+    settings.evaluationInterval = max(1, settings.steps / 4)
+    settings.checkpointInterval = max(1, settings.steps / 4)
+    settings.evaluationBlocks = 16
+    settings.schedule.warmupSteps = min(100, max(1, settings.steps / 10))
+    return settings
+  }
+
+  /// Trains a run to its end; nil where an interruption came.
+  private func train(_ model: RunRecord.Model, _ usual: TrainingSettings, in name: String) throws -> TrainingReporter? {
+    let record = RunRecord(
+      model: model, data: data.path, settings: settings(usual), device: compute.device,
+      program: "calm \(Calm.version)")
+    let run = try TrainingRun(record, in: place(name))
+    let reporter = TrainingReporter(label: name, total: usual.steps, isQuiet: true)
+    defer { reporter.finish() }
+    return try run.trainer.run(report: reporter.report) ? reporter : nil
+  }
+
+  private func trainAutoencoder(_ prepared: TrainingData) throws -> String? {
+    let configuration = recipe.autoencoderConfiguration(for: prepared)
+    guard try train(.autoencoder(configuration), recipe.autoencoder, in: "autoencoder") != nil else { return nil }
+    let model = try ModelFolder(place("autoencoder/model")).loadAutoencoder(device: compute.device)
+    model.convert(to: compute.precision)
+    guard let held = try prepared.blocks(.validation, chunkSize: 4, blockChunks: 256, remainder: .padded) else {
+      return "trained (no text was held out)"
+    }
+    let result = try model.evaluate(on: held, noise: [0, 0.1, 0.2, 0.3, 0.4], seed: seed)
+    figures.autoencoder = result
+    func share(_ noise: Double) -> String {
+      String(format: "%.2f %%", 100 * (result.accuracy.first { $0.noise == noise }?.accuracy ?? 0))
+    }
+    return "\(shortCount(model.parameterCount)) parameters, token accuracy \(share(0)), with noise 0.3 \(share(0.3))"
+  }
+
+  private func trainLanguageModel(_ prepared: TrainingData) throws -> String? {
+    let configuration = recipe.languageModelConfiguration(for: prepared, auxiliaryLossWeight: auxiliaryLossWeight)
+    let record = RunRecord.Model.languageModel(configuration, autoencoder: place("autoencoder/model").path)
+    guard let reporter = try train(record, recipe.languageModel, in: "calm"), let last = reporter.last else {
+      return nil
+    }
+    let count = try loadModel().parameterCount
+    return "\(shortCount(count)) parameters, \(last.step) steps, energy loss \(String(format: "%.2f", last.parts["energy"] ?? last.loss))"
+  }
+
+  private func evaluate(_ prepared: TrainingData) throws -> String? {
+    guard let held = try prepared.blocks(.validation, chunkSize: 4, blockChunks: 256, remainder: .padded) else {
+      return "no text was held out"
+    }
+    let model = try loadModel()
+    let result = try model.evaluate(on: held, blocks: 64, samples: 8, seed: seed)
+    figures.languageModel = result
+    let error = result.brierLM.scoreStandardError.map { String(format: " ± %.2f", $0) } ?? ""
+    return "BrierLM \(String(format: "%.2f", result.brierLM.score))\(error)"
+  }
+
+  private func writeSamples() throws -> String? {
+    var options = GenerationOptions()
+    options.temperature = try Temperature(parsing: recipe.temperature)
+    options.sequences = recipe.stories
+    options.seed = seed
+    options.maximumTokens = 200
+    let tokenizer = try Tokenizer(contentsOf: place("tokenizer.json"))
+    let generator = try TextGenerator(try loadModel(), tokenizer: tokenizer, prompt: "", options: options)
+    let bar = ProgressBar(label: "samples", total: options.maximumTokens / 4)
+    defer { bar.finish() }
+    var chunks = 0
+    while try generator.step() != nil {
+      chunks += 1
+      bar.update(completed: chunks)
+    }
+    figures.samples = generator.texts
+    figures.temperature = recipe.temperature
+    guard input == nil else { return "\(counted(recipe.stories, "text")) at temperature \(recipe.temperature)" }
+    let report = TaleReport(judging: generator.texts)
+    figures.report = report
+    figures.acceptedSentences = report.acceptedShare
+    figures.consistentStories = report.consistentShare
+    figures.completeStories = report.completeShare
+    return """
+      \(recipe.stories) stories at temperature \(recipe.temperature): \
+      \(String(format: "%.1f", 100 * report.acceptedShare)) % of their sentences accepted by the grammar, \
+      \(String(format: "%.0f", 100 * report.consistentShare)) % of the stories consistent
+      """
+  }
+
+  private func loadModel() throws -> ContinuousLanguageModel {
+    let model = try ModelFolder(model).loadLanguageModel(device: compute.device)
+    model.convert(to: compute.precision)
+    model.autoencoder.convert(to: compute.precision)
+    return model
+  }
+}

@@ -1,0 +1,65 @@
+import CALM
+import Torch
+import Training
+
+/// The sizes and lengths of a demo: what becomes fluent in minutes on two cores.
+struct DemoRecipe {
+  /// Bytes of tales.
+  var corpusBytes = 6_000_000
+  /// Entries of the tokenizer.
+  var vocabulary = 1024
+  /// The share of documents set apart.
+  var validation = 0.03
+  var autoencoder = TrainingSettings(
+    steps: 1200, batchSize: 8, blockChunks: 64,
+    schedule: LearningRateSchedule(peak: 3e-3, shape: .stableDecay))
+  var latentSize = 32
+  var autoencoderHidden = 128
+  var languageModel = TrainingSettings(
+    steps: 3000, batchSize: 8, blockChunks: 64,
+    schedule: LearningRateSchedule(peak: 2e-3, shape: .stableDecay))
+  var hidden = 192
+  var layers = 4
+  /// Stories written at the end, to be judged.
+  var stories = 100
+  /// The temperature they are written at.
+  var temperature = "1/3"
+
+  /// For the built-in tales.
+  static let tales = DemoRecipe()
+
+  /// For anybody's text: more words, so a larger vocabulary and latent.
+  static let text: DemoRecipe = {
+    var recipe = DemoRecipe()
+    recipe.vocabulary = 2048
+    recipe.latentSize = 64
+    recipe.stories = 4
+    recipe.temperature = "1/2"
+    return recipe
+  }()
+
+  /// The whole way in under a minute: what it writes is not yet language.
+  func quick() -> DemoRecipe {
+    var recipe = self
+    recipe.corpusBytes = 600_000
+    recipe.autoencoder.steps = 150
+    recipe.languageModel.steps = 60
+    recipe.stories = 8
+    return recipe
+  }
+
+  func autoencoderConfiguration(for data: TrainingData) -> AutoencoderConfiguration {
+    AutoencoderConfiguration(
+      vocabularySize: data.tokenizer.vocabularySize, chunkSize: 4, latentSize: latentSize,
+      hiddenSize: autoencoderHidden, special: data.special)
+  }
+
+  func languageModelConfiguration(
+    for data: TrainingData, auxiliaryLossWeight: Double
+  ) -> LanguageModelConfiguration {
+    LanguageModelConfiguration(
+      vocabularySize: data.tokenizer.vocabularySize, chunkSize: 4, latentSize: latentSize, hiddenSize: hidden,
+      layers: layers, attentionHeads: hidden / 32, headBlocks: 2, auxiliaryLossWeight: auxiliaryLossWeight,
+      special: data.special)
+  }
+}

@@ -1,0 +1,88 @@
+import ArgumentParser
+import CALM
+import Foundation
+import TextCorpus
+import Tokenization
+import Training
+
+/// The text a model is evaluated on: prepared data, or files that are tokenized for the occasion.
+struct EvaluationTextOptions: ParsableArguments {
+  @Option(help: ArgumentHelp("The folder that 'calm data prepare' made.", valueName: "folder"))
+  var data: String?
+
+  @Option(help: "Which part of the prepared data.")
+  var split = DataSplit.validation
+
+  @Option(
+    parsing: .upToNextOption,
+    help: ArgumentHelp("Text files instead of prepared data; .jsonl by its field 'text'.", valueName: "files"))
+  var text: [String] = []
+
+  @Option(help: ArgumentHelp("The tokenizer for --text, if not the one in the model's folder.", valueName: "path"))
+  var tokenizer: String?
+
+  @Option(help: ArgumentHelp("Blocks to evaluate, from the start; by default all.", valueName: "n"))
+  var blocks: Int?
+
+  func validate() throws {
+    guard (data == nil) != text.isEmpty else {
+      throw ValidationError("name the text to evaluate on: either --data or --text")
+    }
+    try positive("--blocks", blocks)
+  }
+
+  /// Calls `body` with the text packed into blocks.
+  func withBlocks<Result>(
+    for model: ModelFolder, chunkSize: Int, blockChunks: Int, vocabularySize: Int,
+    _ body: (PackedBlocks) throws -> Result
+  ) throws -> Result {
+    if let data {
+      let prepared = try TrainingData(path: data)
+      if let own = try? model.tokenizer(), own.contentHash != prepared.tokenizer.contentHash {
+        throw TrainingError.tokenizerMismatch(data: data, model: model.url.path)
+      }
+      guard
+        let blocks = try prepared.blocks(
+          split, chunkSize: chunkSize, blockChunks: blockChunks, remainder: .padded)
+      else { throw EvaluationTextError.emptySplit(data, split) }
+      return try body(blocks)
+    }
+    let tokenizer =
+      try self.tokenizer.map { try Tokenizer(contentsOf: URL(fileURLWithPath: $0)) } ?? model.tokenizer()
+    guard tokenizer.vocabularySize <= vocabularySize else {
+      throw ModelError.tokenizerMismatch(
+        model.url.path, tokenizer: tokenizer.vocabularySize, model: vocabularySize)
+    }
+    guard let end = tokenizer.eosToken else {
+      throw InputError.noEndToken(tokenizer: self.tokenizer ?? model.url.path)
+    }
+    let temporary = FileManager.default.temporaryDirectory.appendingPathComponent("calm-eval-\(UUID().uuidString)")
+    defer { try? FileManager.default.removeItem(at: temporary) }
+    var preparation = DataPreparation(
+      vocabulary: TokenVocabulary(
+        tokenizerHash: tokenizer.contentHash, size: tokenizer.vocabularySize, endOfText: end),
+      createdBy: "calm \(Calm.version)")
+    preparation.validationShare = 0
+    _ = try preparation.run(
+      try CorpusReader(paths: text), into: temporary.path, encode: { tokenizer.encode($0) })
+    let set = try TokenDataSet(path: temporary.path)
+    return try body(
+      try PackedBlocks(
+        shards: set.train, chunkSize: chunkSize, blockChunks: blockChunks,
+        padding: tokenizer.padToken ?? tokenizer.eosToken, remainder: .padded))
+  }
+}
+
+extension DataSplit: ExpressibleByArgument {}
+
+/// Text that cannot be evaluated on.
+enum EvaluationTextError: Error, CustomStringConvertible {
+  case emptySplit(String, DataSplit)
+
+  var description: String {
+    switch self {
+    case .emptySplit(let path, let split):
+      "\(path): no document is in its \(split.rawValue) part; prepare the data with a larger --validation, or evaluate with --split train"
+    }
+  }
+}

@@ -1,0 +1,51 @@
+import Foundation
+import Training
+
+/// Shows a training on the terminal, and lets an interruption end it after the step in hand.
+final class TrainingReporter {
+  private let bar: ProgressBar
+  private let isQuiet: Bool
+  /// The last step's figures.
+  private(set) var last: StepReport?
+  /// The last evaluation's.
+  private(set) var evaluation: [String: Double] = [:]
+
+  /// - Parameters:
+  ///   - label: what is trained.
+  ///   - total: steps of the whole run.
+  ///   - isQuiet: whether evaluations and checkpoints get no lines of their own.
+  init(label: String, total: Int, isQuiet: Bool = false) {
+    bar = ProgressBar(label: label, total: total)
+    self.isQuiet = isQuiet
+    Interruption.watch()
+  }
+
+  /// The trainer's callback.
+  func report(_ event: TrainingEvent) -> TrainingDecision {
+    switch event {
+    case .step(let step):
+      last = step
+      bar.update(completed: step.step, detail: Self.detail(step))
+    case .evaluation(let step, let figures):
+      evaluation = figures
+      let text = figures.sorted { $0.key < $1.key }.map { "\($0.key) \(String(format: "%.4f", $0.value))" }
+      if !isQuiet { bar.note("step \(step): \(text.joined(separator: ", "))") }
+    case .checkpoint(let step, let path):
+      if !isQuiet { bar.note("step \(step): checkpoint \(path)") }
+    case .skipped(let step):
+      bar.note("step \(step): the loss was not finite; the batch is left out")
+    }
+    return Interruption.isRequested ? .stop : .goOn
+  }
+
+  /// Takes the bar away.
+  func finish(_ line: String? = nil) {
+    bar.finish(line)
+  }
+
+  private static func detail(_ step: StepReport) -> String {
+    let parts = step.parts.sorted { $0.key < $1.key }.map { "\($0.key) \(String(format: "%.3f", $0.value))" }
+    return (["loss \(String(format: "%.3f", step.loss))"] + parts + ["\(shortCount(Int(step.tokensPerSecond))) tokens/s"])
+      .joined(separator: ", ")
+  }
+}

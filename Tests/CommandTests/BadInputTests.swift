@@ -1,0 +1,77 @@
+import Foundation
+import Testing
+
+@Suite("Bad input: one line that names the file, and a status that is not 0")
+struct BadInputTests {
+  private let folder: TemporaryFolder
+
+  init() throws { folder = try TemporaryFolder() }
+
+  private func train(_ arguments: String...) throws -> CommandResult {
+    try Command.run(["tokenizer", "train", "--out", folder.path("tokenizer.json")] + arguments)
+  }
+
+  @Test("missing, empty and unreadable text")
+  func files() throws {
+    expectFailure(try train(folder.path("nowhere.txt")), saying: "nowhere.txt: no such file")
+    expectFailure(try train(folder.path("*.txt")), saying: "*.txt: no file matches")
+    try folder.write("", "empty.txt")
+    expectFailure(try train(folder.path("empty.txt")), saying: "empty.txt: holds no text")
+    #expect(!FileManager.default.fileExists(atPath: folder.path("tokenizer.json")))
+  }
+
+  @Test("a file that may not be read", .enabled(if: getuid() != 0))
+  func permissions() throws {
+    try folder.write("text", "secret.txt")
+    try FileManager.default.setAttributes([.posixPermissions: 0], ofItemAtPath: folder.path("secret.txt"))
+    expectFailure(try train(folder.path("secret.txt")), saying: "secret.txt: cannot be read")
+  }
+
+  @Test("text that is not UTF-8 is told with its place, and --lossy goes on")
+  func encoding() throws {
+    try folder.write(Data("good line\nbad ".utf8) + Data([0xFF]) + Data(" line\n".utf8), "latin.txt")
+    expectFailure(try train(folder.path("latin.txt")), saying: "latin.txt: not UTF-8 at byte 14 (line 2)", "--lossy")
+    let lossy = try train(folder.path("latin.txt"), "--lossy", "--vocabulary", "260")
+    #expect(lossy.status == 0, "\(lossy.errorOutput)")
+    #expect(lossy.text.contains("1 document repaired"))
+  }
+
+  @Test("a malformed JSON line is told with its number, and --skip-malformed goes on and counts")
+  func jsonLines() throws {
+    try folder.write("{\"text\": \"one one one\"}\n{\"text\": \n{\"body\": \"two\"}\n{\"text\": \"three\"}\n", "c.jsonl")
+    expectFailure(try train(folder.path("c.jsonl")), saying: "c.jsonl:2:", "--skip-malformed")
+    let result = try train(folder.path("c.jsonl"), "--skip-malformed", "--json", "--vocabulary", "260")
+    let figures = try result.json()
+    #expect(figures["skipped_lines"] as? Int == 2)
+    #expect(figures["documents"] as? Int == 2)
+  }
+
+  @Test("a vocabulary without room for the bytes, and a folder that is not there")
+  func targets() throws {
+    try folder.write("some text", "a.txt")
+    expectFailure(try train(folder.path("a.txt"), "--vocabulary", "100"), saying: "100", "at least 259")
+    let result = try Command.run(["tokenizer", "train", folder.path("a.txt"), "--out", folder.path("no/t.json")])
+    expectFailure(result, saying: "no: no such folder")
+  }
+
+  @Test("a tokenizer that is missing, or is none")
+  func tokenizers() throws {
+    try folder.write("{\"model\": 1}", "other.json")
+    let missing = try Command.run(["tokenizer", "encode", "--tokenizer", folder.path("t.json")])
+    expectFailure(missing, saying: "t.json")
+    let other = try Command.run(["tokenizer", "encode", "--tokenizer", folder.path("other.json")])
+    expectFailure(other, saying: "other.json")
+    let none = try Command.run(["tokenizer", "encode", "--tokenizer", folder.url.path])
+    expectFailure(none, saying: "neither tokenizer.json nor tokenizer.model")
+  }
+
+  @Test("wrong arguments are told with the usage and status 64")
+  func usage() throws {
+    for arguments in [["nonsense"], ["tokenizer", "train"], ["doctor", "--threads", "0"], ["info", "--tokens", "many"]] {
+      let result = try Command.run(arguments)
+      #expect(result.status == 64, "\(arguments)")
+      #expect(result.errorOutput.hasPrefix("Error: "), "\(arguments)")
+      #expect(result.errorOutput.contains("Usage: calm"), "\(arguments)")
+    }
+  }
+}

@@ -1,0 +1,107 @@
+import Foundation
+import Testing
+
+@Suite("calm tokenizer")
+struct TokenizerCommandTests {
+  private let folder: TemporaryFolder
+  private let tokenizer: String
+
+  init() throws {
+    folder = try TemporaryFolder()
+    tokenizer = try folder.makeTokenizer()
+  }
+
+  @Test("decode gives back any bytes that encode took, through a pipe")
+  func roundTripOfBytes() throws {
+    var generator = SystemRandomNumberGenerator()
+    let noise = Data((0..<100_000).map { _ in UInt8.random(in: .min ... .max, using: &generator) })
+    let text = Data("\u{FEFF}Zwei Zeilen,\r\nein Smiley 🙂\n\n\tand <eos> as text, without a line end".utf8)
+    for bytes in [noise, text, Data("\n".utf8), Data()] {
+      try folder.write(bytes, "bytes")
+      let result = try Command.shell(
+        #""$CALM" tokenizer encode --tokenizer "$DIR/tokenizer.json" < "$DIR/bytes" | "#
+          + #""$CALM" tokenizer decode --tokenizer "$DIR/tokenizer.json""#, in: folder.url)
+      #expect(result.status == 0, "\(result.errorOutput)")
+      #expect(result.output == bytes)
+    }
+  }
+
+  @Test("each line of text has its ids on a line")
+  func linesOfIds() throws {
+    let result = try Command.run(
+      ["tokenizer", "encode", "--tokenizer", tokenizer], input: Data("the cat\nthe dog\nmat".utf8))
+    let lines = result.text.split(separator: "\n")
+    #expect(lines.count == 3)
+    let middle = try Command.run(["tokenizer", "decode", "--tokenizer", tokenizer], input: Data(lines[1].utf8))
+    #expect(middle.text == "the dog\n")
+  }
+
+  @Test("JSON strings become arrays of ids, and these the strings again")
+  func roundTripOfJSON() throws {
+    let texts = ["the cat sat", "", "line\nend \"quoted\" / 🙂", "<eos>"]
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .withoutEscapingSlashes
+    let lines = try texts.map { String(decoding: try encoder.encode($0), as: UTF8.self) + "\n" }.joined()
+    let ids = try Command.run(["tokenizer", "encode", "--json", "--tokenizer", tokenizer], input: Data(lines.utf8))
+    #expect(ids.status == 0, "\(ids.errorOutput)")
+    #expect(ids.text.split(separator: "\n").count == texts.count)
+    let back = try Command.run(["tokenizer", "decode", "--json", "--tokenizer", tokenizer], input: ids.output)
+    #expect(back.text == lines)
+  }
+
+  @Test("special tokens are text unless asked for")
+  func specialTokens() throws {
+    let text = Data(#""<eos>""#.utf8)
+    let arguments = ["tokenizer", "encode", "--json", "--tokenizer", tokenizer]
+    #expect(try Command.run(arguments, input: text).text != "[2]\n")
+    #expect(try Command.run(arguments + ["--special"], input: text).text == "[2]\n")
+    let kept = try Command.run(["tokenizer", "decode", "--tokenizer", tokenizer], input: Data("2".utf8))
+    #expect(kept.text == "<eos>")
+    let left = try Command.run(
+      ["tokenizer", "decode", "--skip-special", "--tokenizer", tokenizer], input: Data("2".utf8))
+    #expect(left.text.isEmpty && left.status == 0)
+  }
+
+  @Test("the same text gives the same tokenizer, and JSON tells its figures")
+  func training() throws {
+    let result = try Command.run([
+      "tokenizer", "train", folder.path("stories.txt"), "--split", "lines", "--vocabulary", "300", "--json",
+      "--out", folder.path("second.json"),
+    ])
+    let figures = try result.json()
+    #expect(figures["vocabulary_size"] as? Int == 300)
+    #expect(figures["documents"] as? Int == 400)
+    #expect(figures["content_hash"] as? String != nil)
+    #expect(try Data(contentsOf: URL(fileURLWithPath: folder.path("second.json"))).count > 1000)
+  }
+
+  @Test("wrong ids and wrong JSON are told with their line")
+  func badInput() throws {
+    func decode(_ text: String, _ more: String...) throws -> CommandResult {
+      try Command.run(["tokenizer", "decode", "--tokenizer", tokenizer] + more, input: Data(text.utf8))
+    }
+    expectFailure(try decode("x"), saying: "standard input:1: not a token id")
+    expectFailure(try decode("1 300"), saying: "standard input:1", "300", "300 tokens")
+    expectFailure(try decode("99999999999"), saying: "standard input:1: not a token id")
+    expectFailure(try decode("[1, 2", "--json"), saying: "standard input:1: not a JSON array")
+    let encoded = try Command.run(
+      ["tokenizer", "encode", "--json", "--tokenizer", tokenizer], input: Data("{}\n".utf8))
+    expectFailure(encoded, saying: "standard input:1: not a JSON string")
+  }
+
+  @Test("a reader that goes away ends the program without a word")
+  func brokenPipe() throws {
+    try folder.write(String(repeating: "the cat sat on the mat\n", count: 50_000), "long")
+    let result = try Command.shell(
+      #""$CALM" tokenizer encode --tokenizer "$DIR/tokenizer.json" "$DIR/long" | head -n 1"#, in: folder.url)
+    #expect(result.errorOutput.isEmpty)
+    #expect(result.text.split(separator: "\n").count == 1)
+  }
+
+  @Test("output that cannot be written is an error", .enabled(if: FileManager.default.fileExists(atPath: "/dev/full")))
+  func fullDisk() throws {
+    let result = try Command.shell(
+      #"echo the cat | "$CALM" tokenizer encode --tokenizer "$DIR/tokenizer.json" > /dev/full"#, in: folder.url)
+    expectFailure(result, saying: "cannot write standard output", "space")
+  }
+}

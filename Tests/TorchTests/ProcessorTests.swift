@@ -1,0 +1,43 @@
+import Testing
+import Torch
+
+@Suite("Processor and precision")
+struct ProcessorTests {
+  private let plain = Processor(model: "A", flags: ["fpu", "avx2", "fma"])
+  private let vectors = Processor(
+    model: "B", flags: ["avx2", "fma", "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_bf16"])
+  private let tiles = Processor(model: "C", flags: ["avx2", "fma", "amx_tile", "amx_bf16"])
+  private let arm = Processor(model: "D", flags: ["asimd", "sve", "bf16"])
+
+  @Test("features are read from the system's names")
+  func features() {
+    #expect(plain.features == [.avx2])
+    #expect(vectors.features == [.avx2, .avx512, .avx512BFloat16])
+    #expect(tiles.features == [.avx2, .amx])
+    #expect(arm.features == [.neon, .sve, .armBFloat16])
+    #expect(Processor(model: "", flags: ["amx_tile"]).features.isEmpty)
+  }
+
+  @Test("auto takes bfloat16 where it is fast, and float32 elsewhere")
+  func automatic() {
+    #expect(Precision.auto.resolved(on: .cpu, processor: plain) == .float32)
+    #expect(Precision.auto.resolved(on: .cpu, processor: arm) == .float32)
+    #expect(Precision.auto.resolved(on: .cpu, processor: vectors) == .bfloat16)
+    #expect(Precision.auto.resolved(on: .cpu, processor: tiles) == .bfloat16)
+    #expect(Precision.auto.resolved(on: .cuda(0), processor: plain) == .bfloat16)
+    #expect(Precision.auto.resolved(on: .mps, processor: plain) == .float32)
+  }
+
+  @Test("a precision that is asked for is taken everywhere")
+  func explicit() {
+    #expect(Precision.bfloat16.resolved(on: .cpu, processor: plain) == .bfloat16)
+    #expect(Precision.float32.resolved(on: .cuda(0), processor: tiles) == .float32)
+  }
+
+  #if os(Linux)
+    @Test("this machine's processor is recognised")
+    func current() {
+      #expect(!Processor.current.features.isEmpty)
+    }
+  #endif
+}
