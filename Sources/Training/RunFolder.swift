@@ -81,7 +81,9 @@ public struct RunFolder {
       try write(temporary)
       try AtomicFile.synchronizeFolder(temporary.path)
       try? FileManager.default.removeItem(at: target)
-      guard rename(temporary.path, target.path) == 0 else { throw FileError("rename a temporary folder to", target.path) }
+      guard rename(temporary.path, target.path) == 0 else {
+        throw FileError("rename a temporary folder to", target.path)
+      }
       try AtomicFile.synchronizeFolder(parent.path)
     } catch {
       try? FileManager.default.removeItem(at: temporary)

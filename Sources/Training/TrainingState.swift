@@ -37,7 +37,8 @@ struct TrainingState {
 
   init(readFrom folder: URL) throws {
     let url = Self.summaryURL(folder)
-    guard let data = try? Data(contentsOf: url), let summary = try? JSONDecoder().decode(Summary.self, from: data) else {
+    guard let data = try? Data(contentsOf: url), let summary = try? JSONDecoder().decode(Summary.self, from: data)
+    else {
       throw TrainingError.damagedState(url.path, "the training state cannot be read")
     }
     let file = try SafetensorsFile(contentsOf: folder.appendingPathComponent("optimizer.safetensors"))

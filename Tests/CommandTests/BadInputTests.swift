@@ -38,7 +38,8 @@ struct BadInputTests {
 
   @Test("a malformed JSON line is told with its number, and --skip-malformed goes on and counts")
   func jsonLines() throws {
-    try folder.write("{\"text\": \"one one one\"}\n{\"text\": \n{\"body\": \"two\"}\n{\"text\": \"three\"}\n", "c.jsonl")
+    try folder.write(
+      "{\"text\": \"one one one\"}\n{\"text\": \n{\"body\": \"two\"}\n{\"text\": \"three\"}\n", "c.jsonl")
     expectFailure(try train(folder.path("c.jsonl")), saying: "c.jsonl:2:", "--skip-malformed")
     let result = try train(folder.path("c.jsonl"), "--skip-malformed", "--json", "--vocabulary", "260")
     let figures = try result.json()
@@ -65,9 +66,19 @@ struct BadInputTests {
     expectFailure(none, saying: "neither tokenizer.json nor tokenizer.model")
   }
 
+  @Test("a device that there is not", arguments: ["abacus", "cuda:x", "cuda:4096"])
+  func devices(_ device: String) throws {
+    let result = try Command.run([
+      "eval", "autoencoder", folder.url.path, "--data", folder.url.path, "--device", device,
+    ])
+    expectFailure(result, saying: "device '\(device.prefix(4))")
+  }
+
   @Test("wrong arguments are told with the usage and status 64")
   func usage() throws {
-    for arguments in [["nonsense"], ["tokenizer", "train"], ["doctor", "--threads", "0"], ["info", "--tokens", "many"]] {
+    for arguments in [
+      ["nonsense"], ["tokenizer", "train"], ["doctor", "--threads", "0"], ["info", "--tokens", "many"],
+    ] {
       let result = try Command.run(arguments)
       #expect(result.status == 64, "\(arguments)")
       #expect(result.errorOutput.hasPrefix("Error: "), "\(arguments)")

@@ -8,7 +8,7 @@ struct DataPrepareTests {
 
   init() throws {
     folder = try TemporaryFolder()
-    tokenizer = try folder.makeTokenizer()
+    tokenizer = try folder.addTokenizer()
   }
 
   private func prepare(_ arguments: String...) throws -> CommandResult {

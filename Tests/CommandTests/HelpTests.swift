@@ -6,27 +6,28 @@ struct HelpTests {
   /// A command as the program itself describes it.
   private struct Description: Decodable {
     let commandName: String
+    let discussion: String?
     let subcommands: [Description]?
 
-    func paths(after prefix: [String] = []) -> [[String]] {
+    /// This command's subcommands at all depths, each with the words that call it.
+    func all(after words: String) -> [(words: String, command: Description)] {
       (subcommands ?? []).filter { $0.commandName != "help" }.flatMap { command in
-        [prefix + [command.commandName]] + command.paths(after: prefix + [command.commandName])
+        let words = words + " " + command.commandName
+        return [(words, command)] + command.all(after: words)
       }
     }
   }
 
   private struct Dump: Decodable { let command: Description }
 
-  @Test("every command has an example that begins with the command itself")
+  @Test("every command has an example that calls it")
   func examples() throws {
     let dump = try Command.run(["--experimental-dump-help"])
-    let paths = try JSONDecoder().decode(Dump.self, from: dump.output).command.paths()
-    #expect(paths.count >= 12)
-    for path in paths {
-      let help = try Command.run(path + ["--help"])
-      #expect(help.status == 0)
-      let example = help.text.components(separatedBy: "Example:").dropFirst().first ?? ""
-      #expect(example.contains("calm " + path.joined(separator: " ")), "calm \(path.joined(separator: " ")) --help")
+    let commands = try JSONDecoder().decode(Dump.self, from: dump.output).command.all(after: "calm")
+    #expect(commands.count >= 12)
+    for (words, command) in commands {
+      let example = (command.discussion ?? "").components(separatedBy: "Example:").dropFirst().joined()
+      #expect(example.contains(words), "\(words) --help")
     }
   }
 

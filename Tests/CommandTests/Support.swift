@@ -81,15 +81,28 @@ final class TemporaryFolder {
   @discardableResult
   func write(_ text: String, _ name: String) throws -> URL { try write(Data(text.utf8), name) }
 
-  /// A corpus of a few hundred short documents, and a tokenizer trained on it by the program itself.
-  func makeTokenizer() throws -> String {
-    let text = (0..<400).map { "Story \($0): the cat sat on mat number \($0 % 7), and the dog ran off.\n" }.joined()
-    try write(text, "stories.txt")
+  /// Puts a corpus of 400 short documents, `stories.txt`, and a tokenizer trained on it here.
+  ///
+  /// - Returns: the path of the tokenizer.
+  func addTokenizer() throws -> String {
+    try write(Self.stories, "stories.txt")
+    try write(Self.tokenizer.get(), "tokenizer.json")
+    return path("tokenizer.json")
+  }
+
+  private static let stories = (0..<400).map {
+    "Story \($0): the cat sat on mat number \($0 % 7), and the dog ran off.\n"
+  }.joined()
+
+  /// Trained once, by the program itself.
+  private static let tokenizer = Result {
+    let folder = try TemporaryFolder()
+    try folder.write(stories, "stories.txt")
     let result = try Command.run([
-      "tokenizer", "train", path("stories.txt"), "--vocabulary", "300", "--out", path("tokenizer.json"),
+      "tokenizer", "train", folder.path("stories.txt"), "--vocabulary", "300", "--out", folder.path("tokenizer.json"),
     ])
     try #require(result.status == 0, "\(result.errorOutput)")
-    return path("tokenizer.json")
+    return try Data(contentsOf: URL(fileURLWithPath: folder.path("tokenizer.json")))
   }
 }
 

@@ -8,7 +8,7 @@ struct TokenizerCommandTests {
 
   init() throws {
     folder = try TemporaryFolder()
-    tokenizer = try folder.makeTokenizer()
+    tokenizer = try folder.addTokenizer()
   }
 
   @Test("decode gives back any bytes that encode took, through a pipe")

@@ -6,7 +6,7 @@ public struct AutoencoderLoss {
   public let total: Tensor
   /// The mean over tokens, in nats.
   public let crossEntropy: Tensor
-  /// Σ over dimensions of max(KL, c), averaged over chunks, in nats.
+  /// Σ over dimensions of max(KL, c), averaged over chunks, in nats; 0 of a plain autoencoder.
   public let divergence: Tensor
 }
 
@@ -54,9 +54,12 @@ extension Autoencoder {
 
     let crossEntropy = linearCrossEntropy(
       decoder(z), weight: encoder.embedding.weight, targets: ids.reshaped(-1))
-    var total = crossEntropy * Double(configuration.chunkSize)
+    let reconstruction = crossEntropy * Double(configuration.chunkSize)
+    guard configuration.isVariational else {
+      return AutoencoderLoss(total: reconstruction, crossEntropy: crossEntropy, divergence: Tensor(0))
+    }
     let divergence = latent.divergence().clamped(minimum: configuration.klClamp).sum(-1).mean()
-    if configuration.isVariational { total = total + divergence * configuration.klWeight }
-    return AutoencoderLoss(total: total, crossEntropy: crossEntropy, divergence: divergence)
+    return AutoencoderLoss(
+      total: reconstruction + divergence * configuration.klWeight, crossEntropy: crossEntropy, divergence: divergence)
   }
 }

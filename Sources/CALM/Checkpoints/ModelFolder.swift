@@ -31,13 +31,18 @@ public struct ModelFolder {
     // The architecture's name tells the kind; where it is missing, a key that only one of them has.
     struct Marks: Decodable {
       let architectures: [String]?
-      let num_encoder_layers: Int?
+      let encoderLayers: Int?
+
+      enum CodingKeys: String, CodingKey {
+        case architectures
+        case encoderLayers = "num_encoder_layers"
+      }
     }
     let marks: Marks = try Self.decode(data, file)
     if let name = marks.architectures?.first {
       kind = name == "Autoencoder" ? .autoencoder : .languageModel
     } else {
-      kind = marks.num_encoder_layers != nil ? .autoencoder : .languageModel
+      kind = marks.encoderLayers != nil ? .autoencoder : .languageModel
     }
   }
 
@@ -100,8 +105,11 @@ public struct ModelFolder {
   }
 
   private func autoencoderFolder(given: URL?) throws -> ModelFolder {
-    struct Place: Decodable { let ae_path: String? }
-    let named = (try? JSONDecoder().decode(Place.self, from: configuration))?.ae_path
+    struct Place: Decodable {
+      let path: String?
+      enum CodingKeys: String, CodingKey { case path = "ae_path" }
+    }
+    let named = (try? JSONDecoder().decode(Place.self, from: configuration))?.path
     let places = [
       given, url.appendingPathComponent("autoencoder"), named.map { URL(fileURLWithPath: $0, relativeTo: url) },
       named.map { URL(fileURLWithPath: $0, relativeTo: url.deletingLastPathComponent()) },

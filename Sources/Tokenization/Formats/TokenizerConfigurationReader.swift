@@ -1,3 +1,5 @@
+import Files
+
 /// Reads from a `tokenizer_config.json` which tokens begin a text, end it and pad it.
 ///
 /// The file's other members are for the Python classes around a tokenizer and do not concern its ids.
@@ -9,7 +11,7 @@ struct TokenizerConfigurationReader {
     let root: JSONValue
     do {
       root = try JSONParser.parse(bytes)
-    } catch let error as JSONSyntaxError {
+    } catch {
       throw TokenizerError.malformed(file: file, reason: error.reason)
     }
     guard root.object != nil else { throw TokenizerError.malformed(file: file, reason: "it is not an object") }

@@ -1,3 +1,5 @@
+import Files
+
 /// The stages around the model: normalizer, pre-tokenizer, post-processor, decoder.
 extension TokenizerJSONReader {
   func checkNormalizer(_ value: JSONValue?) throws {

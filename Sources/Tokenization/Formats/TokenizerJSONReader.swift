@@ -1,3 +1,5 @@
+import Files
+
 /// Reads a Hugging Face `tokenizer.json` that describes a byte-level BPE.
 ///
 /// What the file asks for is either done or refused by name; nothing is passed over but what cannot change an id or a
@@ -40,7 +42,7 @@ struct TokenizerJSONReader {
   private func parse(_ bytes: [UInt8]) throws -> JSONValue {
     do {
       return try JSONParser.parse(bytes)
-    } catch let error as JSONSyntaxError {
+    } catch {
       throw malformed(error.reason)
     }
   }

@@ -18,8 +18,7 @@ public enum CheckpointError: Error, Equatable, CustomStringConvertible {
     switch self {
     case .malformed(let file, let tensor, let reason):
       "\(Self.place(file, tensor)) is damaged: \(reason); copy or download the file again"
-    case .unsupported(let file, let tensor, let reason):
-      "\(Self.place(file, tensor)) cannot be read: \(reason)"
+    case .unsupported(let file, let tensor, let reason): "\(Self.place(file, tensor)) cannot be read: \(reason)"
     case .noWeights(let folder, let names):
       "there are no weights in \(folder): looked for \(names.joined(separator: ", ")); check the path"
     case .missingShard(let shard, let index):
@@ -78,9 +77,7 @@ public struct ParameterMismatch: Equatable, Sendable, CustomStringConvertible {
       Self.summary("unexpected", unexpected.map(CheckpointError.quoted)),
       Self.summary(
         "different",
-        different.map {
-          "\(CheckpointError.quoted($0.name)) is \($0.found), the model needs \($0.expected)"
-        }),
+        different.map { "\(CheckpointError.quoted($0.name)) is \($0.found), the model needs \($0.expected)" }),
     ].compactMap { $0 }.joined(separator: "; ")
   }
 

@@ -5,8 +5,7 @@ import Foundation
 public final class CheckpointReader: TensorSource {
   /// What is looked for in a folder, in this order.
   public static let fileNames = [
-    "model.safetensors", "model.safetensors.index.json", "pytorch_model.bin",
-    "pytorch_model.bin.index.json",
+    "model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json",
   ]
 
   /// The file that was opened: the weights themselves, or the index of their shards.
@@ -25,8 +24,7 @@ public final class CheckpointReader: TensorSource {
     self.url = file
     sources =
       file.lastPathComponent.hasSuffix(".index.json")
-      ? try ShardIndex(contentsOf: file).open { try Self.open($0) }
-      : try Self.sources(in: Self.open(file))
+      ? try ShardIndex(contentsOf: file).open { try Self.open($0) } : try Self.sources(in: Self.open(file))
     names = sources.keys.sorted()
   }
 
@@ -37,8 +35,7 @@ public final class CheckpointReader: TensorSource {
     }
     if !isFolder.boolValue { return url }
     let places = fileNames.map { url.appendingPathComponent($0) }
-    guard let found = places.first(where: { FileManager.default.fileExists(atPath: $0.path) })
-    else {
+    guard let found = places.first(where: { FileManager.default.fileExists(atPath: $0.path) }) else {
       throw CheckpointError.noWeights(folder: url.path, lookedFor: fileNames)
     }
     return found
@@ -61,9 +58,7 @@ public final class CheckpointReader: TensorSource {
   /// A tensor on the CPU, in the type it has on disk.
   ///
   /// - Throws: ``CheckpointError`` or `FileError`.
-  public func tensor(named name: String) throws -> Tensor {
-    try source(of: name).tensor(named: name)
-  }
+  public func tensor(named name: String) throws -> Tensor { try source(of: name).tensor(named: name) }
 
   /// Reads the elements of a tensor into another of the same shape: see ``TensorSource/read(_:into:)``.
   public func read(_ name: String, into destination: Tensor) throws {
@@ -71,9 +66,7 @@ public final class CheckpointReader: TensorSource {
   }
 
   private func source(of name: String) throws -> any TensorSource {
-    guard let source = sources[name] else {
-      throw CheckpointError.missingTensor(name, file: url.path)
-    }
+    guard let source = sources[name] else { throw CheckpointError.missingTensor(name, file: url.path) }
     return source
   }
 }

@@ -10,9 +10,7 @@ extension Module {
   ///   - ignoring: beginnings of names, counted behind the prefix, that may stand in `source` without being needed.
   /// - Throws: ``CheckpointError/mismatch(file:_:)`` where a parameter is missing, a tensor is unexpected or has another
   ///   shape; any other ``CheckpointError`` or `FileError` where reading fails, which leaves the parameters undefined.
-  public func load(from source: some TensorSource, prefix: String = "", ignoring: [String] = [])
-    throws
-  {
+  public func load(from source: some TensorSource, prefix: String = "", ignoring: [String] = []) throws {
     let parameters = namedParameters()
     var mismatch = ParameterMismatch()
     for parameter in parameters {
@@ -21,11 +19,8 @@ extension Module {
         mismatch.missing.append(prefix + parameter.name)
         continue
       }
-      if found.shape != expected.shape
-        || found.dtype.isFloatingPoint != expected.dtype.isFloatingPoint
-      {
-        mismatch.different.append(
-          .init(name: prefix + parameter.name, found: found, expected: expected))
+      if found.shape != expected.shape || found.dtype.isFloatingPoint != expected.dtype.isFloatingPoint {
+        mismatch.different.append(.init(name: prefix + parameter.name, found: found, expected: expected))
       }
     }
     let known = Set(parameters.map { prefix + $0.name })

@@ -39,9 +39,7 @@ struct PickleReader {
       let code = try byte()
       if code == UInt8(ascii: ".") { return try pop() }
       try step(code)
-      guard stack.count + marks.count <= Self.greatestStack else {
-        throw malformed("too many values at once")
-      }
+      guard stack.count + marks.count <= Self.greatestStack else { throw malformed("too many values at once") }
     }
   }
 
@@ -91,8 +89,7 @@ struct PickleReader {
     case UInt8(ascii: "b"): try setState(try pop())
     default:
       throw PickleError(
-        isForeign: true,
-        reason: "its pickle has the operation 0x\(String(code, radix: 16)), which no tensors need")
+        isForeign: true, reason: "its pickle has the operation 0x\(String(code, radix: 16)), which no tensors need")
     }
   }
 
@@ -119,16 +116,13 @@ struct PickleReader {
   private mutating func long() throws -> Int {
     let digits = try take(try unsigned(1))
     guard digits.count <= 8 else { throw malformed("an integer too large") }
-    let value = Int(
-      truncatingIfNeeded: digits.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) })
+    let value = Int(truncatingIfNeeded: digits.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) })
     let unused = 64 - 8 * digits.count
     return unused == 64 ? 0 : (value << unused) >> unused
   }
 
   private mutating func text(_ count: Int) throws -> String {
-    guard let text = String(validating: try take(count), as: UTF8.self) else {
-      throw malformed("a text not in UTF-8")
-    }
+    guard let text = String(validating: try take(count), as: UTF8.self) else { throw malformed("a text not in UTF-8") }
     return text
   }
 
@@ -151,17 +145,13 @@ struct PickleReader {
   private mutating func pop() throws -> PickleValue { try pop(1)[0] }
 
   private mutating func popToMark() throws -> [PickleValue] {
-    guard let mark = marks.popLast(), mark <= stack.count else {
-      throw malformed("a mark is missing")
-    }
+    guard let mark = marks.popLast(), mark <= stack.count else { throw malformed("a mark is missing") }
     defer { stack.removeSubrange(mark...) }
     return Array(stack[mark...])
   }
 
   private func top() throws -> PickleValue {
-    guard stack.count > (marks.last ?? 0), let top = stack.last else {
-      throw malformed("a value is missing")
-    }
+    guard stack.count > (marks.last ?? 0), let top = stack.last else { throw malformed("a value is missing") }
     return top
   }
 
@@ -178,9 +168,7 @@ struct PickleReader {
     let depth = elements.reduce(1) { depth, element in
       if case .tuple(_, let inner) = element { max(depth, inner + 1) } else { depth }
     }
-    guard depth <= Self.greatestDepth else {
-      throw malformed("tuples nested more than \(Self.greatestDepth) deep")
-    }
+    guard depth <= Self.greatestDepth else { throw malformed("tuples nested more than \(Self.greatestDepth) deep") }
     stack.append(.tuple(elements.map(Self.withoutContent), depth: depth))
   }
 
@@ -193,8 +181,7 @@ struct PickleReader {
       throw malformed("items for what is no dictionary")
     }
     for index in stride(from: 0, to: items.count, by: 2) {
-      dictionary.items.append(
-        (Self.withoutContent(items[index]), Self.withoutContent(items[index + 1])))
+      dictionary.items.append((Self.withoutContent(items[index]), Self.withoutContent(items[index + 1])))
     }
   }
 
@@ -214,24 +201,19 @@ struct PickleReader {
     case let path:
       throw PickleError(
         isForeign: true,
-        reason:
-          "it holds \(CheckpointError.quoted(path)), but only plain tensors are read; save a state_dict() alone"
-      )
+        reason: "it holds \(CheckpointError.quoted(path)), but only plain tensors are read; save a state_dict() alone")
     }
   }
 
   private mutating func appendStorage(_ description: PickleValue) throws {
     guard let parts = description.tuple, parts.count == 5, parts[0].string == "storage",
-      case .storageType(let dtype) = parts[1], let key = parts[2].string,
-      let count = parts[4].integer, count >= 0
+      case .storageType(let dtype) = parts[1], let key = parts[2].string, let count = parts[4].integer, count >= 0
     else { throw malformed("a storage that is not described properly") }
     stack.append(.storage(PickleStorage(key: key, dtype: dtype, count: count)))
   }
 
   private mutating func call(_ callAndArguments: [PickleValue]) throws {
-    guard case .function(let function) = callAndArguments[0],
-      let arguments = callAndArguments[1].tuple
-    else {
+    guard case .function(let function) = callAndArguments[0], let arguments = callAndArguments[1].tuple else {
       throw malformed("a call of what is no function")
     }
     switch function {
@@ -239,12 +221,10 @@ struct PickleReader {
       guard arguments.isEmpty else { throw malformed("an OrderedDict with arguments") }
       stack.append(.dictionary(PickleDictionary()))
     case .rebuildTensor:
-      guard arguments.count >= 6, case .storage(let storage) = arguments[0],
-        let offset = arguments[1].integer,
+      guard arguments.count >= 6, case .storage(let storage) = arguments[0], let offset = arguments[1].integer,
         let shape = arguments[2].integers, let strides = arguments[3].integers
       else { throw malformed("a tensor that is not described properly") }
-      stack.append(
-        .tensor(PickleTensor(storage: storage, offset: offset, shape: shape, strides: strides)))
+      stack.append(.tensor(PickleTensor(storage: storage, offset: offset, shape: shape, strides: strides)))
     case .rebuildParameter:
       guard case .tensor? = arguments.first else { throw malformed("a parameter without a tensor") }
       stack.append(arguments[0])

@@ -12,24 +12,17 @@ public enum Safetensors {
   /// - Parameter metadata: notes for the reader; `format: pt` is what other libraries look for.
   /// - Precondition: no tensor is named `__metadata__`.
   /// - Throws: `FileError`; whatever stood at `url` then stays as it was.
-  public static func write(
-    _ tensors: [String: Tensor], metadata: [String: String] = [:], to url: URL
-  ) throws {
-    precondition(
-      tensors[SafetensorsHeader.metadataKey] == nil,
-      "a tensor named \(SafetensorsHeader.metadataKey)")
+  public static func write(_ tensors: [String: Tensor], metadata: [String: String] = [:], to url: URL) throws {
+    precondition(tensors[SafetensorsHeader.metadataKey] == nil, "a tensor named \(SafetensorsHeader.metadataKey)")
     let ordered = tensors.sorted { a, b in
       let (first, second) = (order(a.value.dtype), order(b.value.dtype))
       return first == second ? a.key.utf8.lexicographicallyPrecedes(b.key.utf8) : first < second
     }
-    let header = header(
-      of: ordered.map { ($0.key, TensorLayout(of: $0.value)) }, metadata: metadata)
+    let header = header(of: ordered.map { ($0.key, TensorLayout(of: $0.value)) }, metadata: metadata)
     let file = try AtomicFile(replacing: url.path)
     try withUnsafeBytes(of: UInt64(header.count).littleEndian) { try file.write($0) }
     try header.withUnsafeBytes { try file.write($0) }
-    for (_, tensor) in ordered {
-      try tensor.detached().withUnsafeBytes { try file.write($0) }
-    }
+    for (_, tensor) in ordered { try tensor.detached().withUnsafeBytes { try file.write($0) } }
     try file.commit()
   }
 
@@ -47,14 +40,10 @@ public enum Safetensors {
   }
 
   /// The JSON text, padded with spaces so that the tensors begin at a multiple of eight bytes.
-  private static func header(of tensors: [(String, TensorLayout)], metadata: [String: String])
-    -> [UInt8]
-  {
+  private static func header(of tensors: [(String, TensorLayout)], metadata: [String: String]) -> [UInt8] {
     var members: [String] = []
     if !metadata.isEmpty {
-      let notes = metadata.sorted { $0.key < $1.key }.map {
-        "\(quoted($0.key)):\(quoted($0.value))"
-      }
+      let notes = metadata.sorted { $0.key < $1.key }.map { "\(quoted($0.key)):\(quoted($0.value))" }
       members.append("\(quoted(SafetensorsHeader.metadataKey)):{\(notes.joined(separator: ","))}")
     }
     var place = 0

@@ -44,10 +44,8 @@ public final class SafetensorsFile: TensorSource {
 
   /// Reads the elements of a tensor into another of the same shape: see ``TensorSource/read(_:into:)``.
   public func read(_ name: String, into destination: Tensor) throws {
-    guard let entry = entries[name] else {
-      throw CheckpointError.missingTensor(name, file: url.path)
-    }
-    try TensorRegion(name: name, layout: entry.layout, offset: entry.bytes.lowerBound)
-      .read(from: file, into: destination)
+    guard let entry = entries[name] else { throw CheckpointError.missingTensor(name, file: url.path) }
+    let region = TensorRegion(name: name, layout: entry.layout, offset: entry.bytes.lowerBound)
+    try region.read(from: file, into: destination)
   }
 }

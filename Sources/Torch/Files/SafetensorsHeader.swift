@@ -28,9 +28,7 @@ struct SafetensorsHeader {
     let start = 8 + text.count
     var known: Set<String> = []
     for member in members {
-      guard known.insert(member.key).inserted else {
-        throw malformed(member.key, "the header has it twice")
-      }
+      guard known.insert(member.key).inserted else { throw malformed(member.key, "the header has it twice") }
       if member.key == Self.metadataKey {
         metadata = try readMetadata(member.value)
       } else {
@@ -43,13 +41,11 @@ struct SafetensorsHeader {
   private static func text(of file: ReadableFile) throws -> [UInt8] {
     let prefix = try file.bytes(in: 0..<8)
     guard prefix.count == 8 else {
-      throw CheckpointError.malformed(
-        file: file.path, reason: "it has \(file.size) bytes, too few for a header")
+      throw CheckpointError.malformed(file: file.path, reason: "it has \(file.size) bytes, too few for a header")
     }
     let length = prefix.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
     guard length <= greatestLength && length <= file.size - 8 else {
-      throw CheckpointError.malformed(
-        file: file.path, reason: "a header of \(length) bytes in a file of \(file.size)")
+      throw CheckpointError.malformed(file: file.path, reason: "a header of \(length) bytes in a file of \(file.size)")
     }
     let text = try file.bytes(in: 8..<8 + Int(length))
     guard text.count == length, text.first == UInt8(ascii: "{") else {
@@ -63,49 +59,36 @@ struct SafetensorsHeader {
   }
 
   private func readMetadata(_ value: JSONValue) throws -> [String: String] {
-    guard let members = value.object else {
-      throw malformed(nil, "\(Self.metadataKey) is not an object")
-    }
+    guard let members = value.object else { throw malformed(nil, "\(Self.metadataKey) is not an object") }
     var metadata: [String: String] = [:]
     for member in members {
-      guard let text = member.value.string, metadata.updateValue(text, forKey: member.key) == nil
-      else {
-        throw malformed(
-          nil,
-          "\(CheckpointError.quoted(member.key)) in \(Self.metadataKey) is no text or stands twice")
+      guard let text = member.value.string, metadata.updateValue(text, forKey: member.key) == nil else {
+        throw malformed(nil, "\(CheckpointError.quoted(member.key)) in \(Self.metadataKey) is no text or stands twice")
       }
     }
     return metadata
   }
 
-  private func readEntry(_ member: JSONValue.Member, start: Int, end: Int) throws
-    -> SafetensorsFile.Entry
-  {
+  private func readEntry(_ member: JSONValue.Member, start: Int, end: Int) throws -> SafetensorsFile.Entry {
     let name = member.key
-    guard let fields = member.value.object,
-      Set(fields.map(\.key)) == ["dtype", "shape", "data_offsets"],
+    guard let fields = member.value.object, Set(fields.map(\.key)) == ["dtype", "shape", "data_offsets"],
       fields.count == 3
     else { throw malformed(name, "its entry has not just dtype, shape and data_offsets") }
-    guard let typeName = member.value["dtype"]?.string else {
-      throw malformed(name, "its dtype is not text")
-    }
+    guard let typeName = member.value["dtype"]?.string else { throw malformed(name, "its dtype is not text") }
     guard let dtype = DType.allCases.first(where: { $0.safetensorsName == typeName }) else {
       throw CheckpointError.unsupported(
         file: path, tensor: name,
         reason: "the element type \(CheckpointError.quoted(typeName)) is not one of "
           + DType.allCases.map(\.safetensorsName).joined(separator: ", ") + "; convert the file")
     }
-    guard let shape = member.value["shape"]?.integers,
-      let layout = TensorLayout(dtype: dtype, shape: shape)
-    else {
+    guard let shape = member.value["shape"]?.integers, let layout = TensorLayout(dtype: dtype, shape: shape) else {
       throw malformed(name, "its shape is no list of possible lengths")
     }
-    guard let offsets = member.value["data_offsets"]?.integers, offsets.count == 2,
-      0 <= offsets[0], offsets[0] <= offsets[1], offsets[1] <= end - start
+    guard let offsets = member.value["data_offsets"]?.integers, offsets.count == 2, 0 <= offsets[0],
+      offsets[0] <= offsets[1], offsets[1] <= end - start
     else { throw malformed(name, "its data_offsets lie outside the file of \(end) bytes") }
     guard offsets[1] - offsets[0] == layout.byteCount else {
-      throw malformed(
-        name, "\(offsets[1] - offsets[0]) bytes for \(layout), which has \(layout.byteCount)")
+      throw malformed(name, "\(offsets[1] - offsets[0]) bytes for \(layout), which has \(layout.byteCount)")
     }
     return SafetensorsFile.Entry(layout: layout, bytes: start + offsets[0]..<start + offsets[1])
   }
@@ -113,16 +96,12 @@ struct SafetensorsHeader {
   /// Brings the entries in the order of their bytes, which must follow each other to the file's end.
   private mutating func checkPlaces(start: Int, end: Int) throws {
     entries.sort {
-      ($0.entry.bytes.lowerBound, $0.entry.bytes.upperBound) < (
-        $1.entry.bytes.lowerBound, $1.entry.bytes.upperBound
-      )
+      ($0.entry.bytes.lowerBound, $0.entry.bytes.upperBound) < ($1.entry.bytes.lowerBound, $1.entry.bytes.upperBound)
     }
     var place = start
     for (name, entry) in entries {
       if entry.bytes.lowerBound != place {
-        throw malformed(
-          name,
-          entry.bytes.lowerBound < place ? "it overlaps another tensor" : "unused bytes before it")
+        throw malformed(name, entry.bytes.lowerBound < place ? "it overlaps another tensor" : "unused bytes before it")
       }
       place = entry.bytes.upperBound
     }

@@ -17,30 +17,21 @@ struct ShardIndex {
       .malformed(file: url.path, tensor: tensor, reason: reason)
     }
     let file = try ReadableFile(path: url.path)
-    guard file.size <= Self.greatestLength else {
-      throw malformed("an index of \(file.size) bytes")
-    }
+    guard file.size <= Self.greatestLength else { throw malformed("an index of \(file.size) bytes") }
     let root: JSONValue
     do {
       root = try JSONParser.parse(try file.bytes(in: 0..<file.size))
     } catch let error as JSONSyntaxError {
       throw malformed("it is not JSON: \(error.reason)")
     }
-    guard let map = root["weight_map"]?.object else {
-      throw malformed("it has no object 'weight_map'")
-    }
+    guard let map = root["weight_map"]?.object else { throw malformed("it has no object 'weight_map'") }
     var shards: [String: String] = [:]
     for member in map {
-      guard let shard = member.value.string else {
-        throw malformed("its shard is not text", member.key)
-      }
+      guard let shard = member.value.string else { throw malformed("its shard is not text", member.key) }
       guard Self.staysInside(shard) else {
-        throw malformed(
-          "its shard \(CheckpointError.quoted(shard)) is not a file of this folder", member.key)
+        throw malformed("its shard \(CheckpointError.quoted(shard)) is not a file of this folder", member.key)
       }
-      guard shards.updateValue(shard, forKey: member.key) == nil else {
-        throw malformed("it stands twice", member.key)
-      }
+      guard shards.updateValue(shard, forKey: member.key) == nil else { throw malformed("it stands twice", member.key) }
     }
     self.url = url
     self.shards = shards
@@ -49,8 +40,7 @@ struct ShardIndex {
   /// Whether a path leads to a file in or below the folder, however it is written.
   private static func staysInside(_ path: String) -> Bool {
     let parts = path.split(separator: "/", omittingEmptySubsequences: false)
-    return !path.contains("\0") && !path.contains("\\")
-      && parts.allSatisfy { $0 != "" && $0 != "." && $0 != ".." }
+    return !path.contains("\0") && !path.contains("\\") && parts.allSatisfy { $0 != "" && $0 != "." && $0 != ".." }
   }
 
   /// Opens every shard once and checks that the shards hold what the index says, no more and no less.
@@ -70,9 +60,7 @@ struct ShardIndex {
       for name in source.names where shards[name] != shard {
         throw malformed(
           name,
-          shards[name].map {
-            "it is in \(CheckpointError.quoted($0)) and in \(CheckpointError.quoted(shard)) too"
-          }
+          shards[name].map { "it is in \(CheckpointError.quoted($0)) and in \(CheckpointError.quoted(shard)) too" }
             ?? "it is in \(CheckpointError.quoted(shard)), but not in the index")
       }
       opened[shard] = source

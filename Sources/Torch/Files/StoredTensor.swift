@@ -19,43 +19,30 @@ struct StoredTensor {
   ///
   /// - Parameter storageBytes: where the storage's bytes are; nil where the archive has none.
   init(_ tensor: PickleTensor, name: String, storageBytes: Range<Int>?, path: String) throws {
-    func malformed(_ reason: String) -> CheckpointError {
-      .malformed(file: path, tensor: name, reason: reason)
-    }
+    func malformed(_ reason: String) -> CheckpointError { .malformed(file: path, tensor: name, reason: reason) }
     let (storage, shape, strides) = (tensor.storage, tensor.shape, tensor.strides)
-    guard let storageBytes else {
-      throw malformed("its data \(CheckpointError.quoted(storage.key)) is missing")
+    guard let storageBytes else { throw malformed("its data \(CheckpointError.quoted(storage.key)) is missing") }
+    guard TensorLayout(dtype: storage.dtype, shape: [storage.count])?.byteCount == storageBytes.count else {
+      throw malformed("\(storageBytes.count) bytes for \(storage.count) elements of \(storage.dtype)")
     }
-    guard
-      TensorLayout(dtype: storage.dtype, shape: [storage.count])?.byteCount == storageBytes.count
-    else {
-      throw malformed(
-        "\(storageBytes.count) bytes for \(storage.count) elements of \(storage.dtype)")
-    }
-    guard let layout = TensorLayout(dtype: storage.dtype, shape: shape),
-      strides.count == shape.count,
+    guard let layout = TensorLayout(dtype: storage.dtype, shape: shape), strides.count == shape.count,
       strides.allSatisfy({ $0 >= 0 })
     else { throw malformed("its shape or strides are no list of possible lengths") }
     guard tensor.offset >= 0, tensor.offset <= storage.count,
-      let spanCount = Self.spanCount(shape: shape, strides: strides),
-      spanCount <= storage.count - tensor.offset,
+      let spanCount = Self.spanCount(shape: shape, strides: strides), spanCount <= storage.count - tensor.offset,
       let span = TensorLayout(dtype: storage.dtype, shape: [spanCount])
     else {
-      throw malformed(
-        "\(layout) from element \(tensor.offset) on is more than its data of \(storage.count) elements"
-      )
+      throw malformed("\(layout) from element \(tensor.offset) on is more than its data of \(storage.count) elements")
     }
     guard layout.count <= spanCount else {
       throw CheckpointError.unsupported(
-        file: path, tensor: name,
-        reason: "its elements are shared within it; save a contiguous() copy")
+        file: path, tensor: name, reason: "its elements are shared within it; save a contiguous() copy")
     }
     self.layout = layout
     self.span = span
     isRowMajor = Self.isRowMajor(shape: shape, strides: strides)
     place = Place(
-      firstByte: storageBytes.lowerBound + tensor.offset * storage.dtype.size, dtype: storage.dtype,
-      shape: shape,
+      firstByte: storageBytes.lowerBound + tensor.offset * storage.dtype.size, dtype: storage.dtype, shape: shape,
       strides: strides)
   }
 

@@ -31,9 +31,7 @@ extension TensorSource {
   ///
   /// - Throws: ``CheckpointError`` or `FileError`.
   public func tensor(named name: String) throws -> Tensor {
-    guard let layout = layout(of: name) else {
-      throw CheckpointError.missingTensor(name, file: url.path)
-    }
+    guard let layout = layout(of: name) else { throw CheckpointError.missingTensor(name, file: url.path) }
     let tensor = Tensor.empty(layout.shape, dtype: layout.dtype)
     try read(name, into: tensor)
     return tensor
@@ -82,16 +80,13 @@ struct TensorRegion {
   private func readBytes(from file: ReadableFile, into tensor: Tensor, at offset: Int) throws {
     var address: UnsafeMutableRawPointer?
     check(ct_data(&address, tensor.handle))
-    let buffer = UnsafeMutableRawBufferPointer(
-      start: address, count: tensor.count * layout.dtype.size)
+    let buffer = UnsafeMutableRawBufferPointer(start: address, count: tensor.count * layout.dtype.size)
     let count = try withExtendedLifetime(tensor) { try file.read(into: buffer, at: offset) }
     guard count == buffer.count else {
-      throw CheckpointError.malformed(
-        file: file.path, tensor: name, reason: "the file ends within it")
+      throw CheckpointError.malformed(file: file.path, tensor: name, reason: "the file ends within it")
     }
     if layout.dtype == .bool && buffer.contains(where: { $0 > 1 }) {
-      throw CheckpointError.malformed(
-        file: file.path, tensor: name, reason: "a boolean is neither 0 nor 1")
+      throw CheckpointError.malformed(file: file.path, tensor: name, reason: "a boolean is neither 0 nor 1")
     }
   }
 }

@@ -30,25 +30,17 @@ public final class TorchArchive: TensorSource {
     if try file.bytes(in: 0..<1) == [0x80] {
       throw CheckpointError.unsupported(
         file: path,
-        reason:
-          "it is in the format before PyTorch 1.6; convert it with Python: torch.save(torch.load(path), path)"
-      )
+        reason: "it is in the format before PyTorch 1.6; convert it with Python: torch.save(torch.load(path), path)")
     }
     let directory = try ZipDirectory(of: file)
-    guard
-      let pickle = directory.entries.first(where: {
-        $0.key.hasSuffix("/data.pkl") || $0.key == "data.pkl"
-      })
-    else {
+    guard let pickle = directory.entries.first(where: { $0.key.hasSuffix("/data.pkl") || $0.key == "data.pkl" }) else {
       throw CheckpointError.malformed(
         file: path, reason: "the zip archive has no data.pkl, so it is not from torch.save")
     }
     let folder = pickle.key.dropLast("data.pkl".count)
-    if let order = directory.entries[folder + "byteorder"],
-      try file.bytes(in: order.prefix(16)) != Array("little".utf8)
+    if let order = directory.entries[folder + "byteorder"], try file.bytes(in: order.prefix(16)) != Array("little".utf8)
     {
-      throw CheckpointError.unsupported(
-        file: path, reason: "its numbers are stored high byte first; save it again")
+      throw CheckpointError.unsupported(file: path, reason: "its numbers are stored high byte first; save it again")
     }
     guard pickle.value.count <= Self.greatestPickle else {
       throw CheckpointError.malformed(
@@ -63,9 +55,7 @@ public final class TorchArchive: TensorSource {
     names = described.map(\.0)
   }
 
-  private static func describedTensors(_ pickle: [UInt8], path: String) throws -> [(
-    String, PickleTensor
-  )] {
+  private static func describedTensors(_ pickle: [UInt8], path: String) throws -> [(String, PickleTensor)] {
     let value: PickleValue
     do {
       value = try PickleReader.read(pickle)
@@ -76,20 +66,16 @@ public final class TorchArchive: TensorSource {
     }
     guard case .dictionary(let dictionary) = value else {
       throw CheckpointError.unsupported(
-        file: path,
-        reason:
-          "it holds \(value.kind) instead of a dictionary of tensors; save a state_dict() alone")
+        file: path, reason: "it holds \(value.kind) instead of a dictionary of tensors; save a state_dict() alone")
     }
     var known: Set<String> = []
     return try dictionary.items.map { key, value in
       guard let name = key.string, known.insert(name).inserted else {
-        throw CheckpointError.malformed(
-          file: path, reason: "a tensor's name is \(key.kind) or stands twice")
+        throw CheckpointError.malformed(file: path, reason: "a tensor's name is \(key.kind) or stands twice")
       }
       guard case .tensor(let tensor) = value else {
         throw CheckpointError.unsupported(
-          file: path, tensor: name,
-          reason: "it is \(value.kind), not a tensor; save a state_dict() alone")
+          file: path, tensor: name, reason: "it is \(value.kind), not a tensor; save a state_dict() alone")
       }
       return (name, tensor)
     }
@@ -101,9 +87,7 @@ public final class TorchArchive: TensorSource {
   /// A tensor on the CPU, in the type it has on disk. Names that share their elements in the file share the tensor as
   /// long as anyone holds it.
   public func tensor(named name: String) throws -> Tensor {
-    guard let stored = tensors[name] else {
-      throw CheckpointError.missingTensor(name, file: url.path)
-    }
+    guard let stored = tensors[name] else { throw CheckpointError.missingTensor(name, file: url.path) }
     if let tensor = loaded[stored.place]?.tensor { return tensor }
     let tensor = Tensor.empty(stored.layout.shape, dtype: stored.layout.dtype)
     try read(name, into: tensor)
@@ -113,19 +97,14 @@ public final class TorchArchive: TensorSource {
 
   /// Reads the elements of a tensor into another of the same shape: see ``TensorSource/read(_:into:)``.
   public func read(_ name: String, into destination: Tensor) throws {
-    guard let stored = tensors[name] else {
-      throw CheckpointError.missingTensor(name, file: url.path)
-    }
+    guard let stored = tensors[name] else { throw CheckpointError.missingTensor(name, file: url.path) }
     if stored.isRowMajor {
-      try TensorRegion(name: name, layout: stored.layout, offset: stored.place.firstByte)
-        .read(from: file, into: destination)
+      let region = TensorRegion(name: name, layout: stored.layout, offset: stored.place.firstByte)
+      try region.read(from: file, into: destination)
     } else {
       let span = Tensor.empty(stored.span.shape, dtype: stored.span.dtype)
-      try TensorRegion(name: name, layout: stored.span, offset: stored.place.firstByte).read(
-        from: file, into: span)
-      let (shape, strides) = (
-        stored.place.shape.map(Int64.init), stored.place.strides.map(Int64.init)
-      )
+      try TensorRegion(name: name, layout: stored.span, offset: stored.place.firstByte).read(from: file, into: span)
+      let (shape, strides) = (stored.place.shape.map(Int64.init), stored.place.strides.map(Int64.init))
       let view = Tensor.make { ct_as_strided($0, span.handle, shape, strides, Int32(shape.count)) }
       withoutGradients { destination.detached().copy(from: view) }
     }

@@ -20,19 +20,13 @@ struct ZipDirectory {
   init(of file: ReadableFile) throws {
     self.file = file
     let place = try findDirectory()
-    guard place.count <= Self.greatestLength else {
-      throw malformed("the zip directory has \(place.count) bytes")
-    }
+    guard place.count <= Self.greatestLength else { throw malformed("the zip directory has \(place.count) bytes") }
     let directory = LittleEndianBytes(try file.bytes(in: place))
     var position = 0
-    while position < directory.count {
-      position = try readEntry(directory, at: position, limit: place.lowerBound)
-    }
+    while position < directory.count { position = try readEntry(directory, at: position, limit: place.lowerBound) }
   }
 
-  private func malformed(_ reason: String) -> CheckpointError {
-    .malformed(file: file.path, reason: reason)
-  }
+  private func malformed(_ reason: String) -> CheckpointError { .malformed(file: file.path, reason: reason) }
 
   /// Where the directory lies, as the record at the end of the file says.
   private func findDirectory() throws -> Range<Int> {
@@ -44,20 +38,15 @@ struct ZipDirectory {
         && tail.uint16(position + 20) == UInt16(exactly: tail.count - recordSize - position)
     }
     guard let end, let length = tail.uint32(end + 12), let start = tail.uint32(end + 16) else {
-      throw malformed(
-        "the zip directory is missing at its end, so it is cut short or not from torch.save")
+      throw malformed("the zip directory is missing at its end, so it is cut short or not from torch.save")
     }
     var place = (start: UInt64(start), length: UInt64(length))
     if start == .max || length == .max || tail.uint16(end + 10) == .max {
       guard tail.uint32(end - locatorSize) == Self.wideLocatorSignature,
-        let record = tail.uint64(end - locatorSize + 8),
-        record <= UInt64(file.size)
+        let record = tail.uint64(end - locatorSize + 8), record <= UInt64(file.size)
       else { throw malformed("the 64-bit zip directory is not where it should be") }
-      let wide = LittleEndianBytes(
-        try file.bytes(in: Int(record)..<min(file.size, Int(record) + 56)))
-      guard wide.uint32(0) == Self.wideEndSignature, let length = wide.uint64(40),
-        let start = wide.uint64(48)
-      else {
+      let wide = LittleEndianBytes(try file.bytes(in: Int(record)..<min(file.size, Int(record) + 56)))
+      guard wide.uint32(0) == Self.wideEndSignature, let length = wide.uint64(40), let start = wide.uint64(48) else {
         throw malformed("the 64-bit zip directory is not where it should be")
       }
       place = (start, length)
@@ -70,15 +59,11 @@ struct ZipDirectory {
   }
 
   /// Adds the entry at a place in the directory; returns where the next one begins.
-  private mutating func readEntry(_ directory: LittleEndianBytes, at position: Int, limit: Int)
-    throws -> Int
-  {
-    guard directory.uint32(position) == Self.entrySignature,
-      let flags = directory.uint16(position + 8),
+  private mutating func readEntry(_ directory: LittleEndianBytes, at position: Int, limit: Int) throws -> Int {
+    guard directory.uint32(position) == Self.entrySignature, let flags = directory.uint16(position + 8),
       let method = directory.uint16(position + 10), let stored = directory.uint32(position + 20),
       let size = directory.uint32(position + 24), let nameLength = directory.uint16(position + 28),
-      let extraLength = directory.uint16(position + 30),
-      let commentLength = directory.uint16(position + 32),
+      let extraLength = directory.uint16(position + 30), let commentLength = directory.uint16(position + 32),
       let header = directory.uint32(position + 42)
     else { throw malformed("the zip directory breaks off") }
     let nameStart = position + 46
@@ -96,9 +81,7 @@ struct ZipDirectory {
       }
       return value
     }
-    let (wholeSize, storedSize, headerPlace) = (
-      try value(size), try value(stored), try value(header)
-    )
+    let (wholeSize, storedSize, headerPlace) = (try value(size), try value(stored), try value(header))
     guard method == 0, flags & 1 == 0, wholeSize == storedSize else {
       throw CheckpointError.unsupported(
         file: file.path,
@@ -114,15 +97,11 @@ struct ZipDirectory {
   }
 
   /// The bytes behind an entry's own header, whose length only that header tells.
-  private func dataRange(_ name: String, header: UInt64, size: UInt64, limit: Int) throws -> Range<
-    Int
-  > {
+  private func dataRange(_ name: String, header: UInt64, size: UInt64, limit: Int) throws -> Range<Int> {
     let headerSize = 30
     if header <= UInt64(limit), size <= UInt64(limit) {
       let local = LittleEndianBytes(try file.bytes(in: Int(header)..<Int(header) + headerSize))
-      if local.uint32(0) == Self.localSignature, let name = local.uint16(26),
-        let extra = local.uint16(28)
-      {
+      if local.uint32(0) == Self.localSignature, let name = local.uint16(26), let extra = local.uint16(28) {
         let start = Int(header) + headerSize + Int(name) + Int(extra)
         if start + Int(size) <= limit { return start..<start + Int(size) }
       }
@@ -145,22 +124,16 @@ struct LittleEndianBytes {
 
   private func integer<Integer: FixedWidthInteger>(_ position: Int) -> Integer? {
     guard position >= 0, position <= bytes.count - MemoryLayout<Integer>.size else { return nil }
-    return bytes.withUnsafeBytes {
-      Integer(littleEndian: $0.loadUnaligned(fromByteOffset: position, as: Integer.self))
-    }
+    return bytes.withUnsafeBytes { Integer(littleEndian: $0.loadUnaligned(fromByteOffset: position, as: Integer.self)) }
   }
 
   /// The text in `range`; nil where it is not UTF-8.
-  func text(_ range: Range<Int>) -> String? {
-    String(validating: bytes[range], as: UTF8.self)
-  }
+  func text(_ range: Range<Int>) -> String? { String(validating: bytes[range], as: UTF8.self) }
 
   /// The numbers in the zip extra field of 64-bit values within `range`; none where there is no such field.
   func wideValues(_ range: Range<Int>) -> [UInt64] {
     var position = range.lowerBound
-    while position + 4 <= range.upperBound, let kind = uint16(position),
-      let length = uint16(position + 2)
-    {
+    while position + 4 <= range.upperBound, let kind = uint16(position), let length = uint16(position + 2) {
       let end = position + 4 + Int(length)
       if kind == 1 && end <= range.upperBound {
         return stride(from: position + 4, through: end - 8, by: 8).compactMap { uint64($0) }

@@ -39,7 +39,10 @@ struct DoctorCommand: ParsableCommand {
     row("libtorch", "\(machine.libtorch.version), \(machine.libtorch.path ?? "path unknown")")
     for line in machine.libtorch.summary { row("", line) }
     row("processor", machine.processor.model.isEmpty ? "unknown" : machine.processor.model)
-    row("", machine.processor.features.isEmpty ? "none of the known features" : machine.processor.features.joined(separator: ", "))
+    row(
+      "",
+      machine.processor.features.isEmpty
+        ? "none of the known features" : machine.processor.features.joined(separator: ", "))
     row("threads", "\(machine.threads) of \(machine.processor.cores) cores")
     row("memory", memory(machine.memory))
     for device in machine.devices {

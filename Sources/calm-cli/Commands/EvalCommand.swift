@@ -27,7 +27,8 @@ struct EvalAutoencoder: ParsableCommand {
         calm eval autoencoder runs/autoencoder/model --data data --noise 0,0.1,0.2,0.3,0.4
       """)
 
-  @Argument(help: ArgumentHelp("The autoencoder's folder, or that of a language model on top of it.", valueName: "model"))
+  @Argument(
+    help: ArgumentHelp("The autoencoder's folder, or that of a language model on top of it.", valueName: "model"))
   var folder: String
 
   @OptionGroup var text: EvaluationTextOptions
@@ -68,7 +69,8 @@ struct EvalAutoencoder: ParsableCommand {
     try report.print(
       result,
       text: table.text
-        + "KL divergence \(String(format: "%.2f", result.divergence)) nats a chunk, \(grouped(result.tokens)) tokens, \(compute.summary)")
+        + "KL divergence \(String(format: "%.2f", result.divergence)) nats a chunk, \(grouped(result.tokens)) tokens, \(compute.summary)"
+    )
   }
 }
 
@@ -120,7 +122,8 @@ struct EvalLanguageModel: ParsableCommand {
     model.autoencoder.convert(to: compute.precision)
     let sizes = model.configuration
     guard blockTokens % sizes.chunkSize == 0 else {
-      throw ValidationError("--block-tokens must be a multiple of the model's chunk size \(sizes.chunkSize), not \(blockTokens)")
+      throw ValidationError(
+        "--block-tokens must be a multiple of the model's chunk size \(sizes.chunkSize), not \(blockTokens)")
     }
     let result = try text.withBlocks(
       for: folder, chunkSize: sizes.chunkSize, blockChunks: blockTokens / sizes.chunkSize,

@@ -19,7 +19,8 @@ struct TokenizerCommand: ParsableCommand {
 struct TokenizerOption: ParsableArguments {
   @Option(
     name: .customLong("tokenizer"),
-    help: ArgumentHelp("tokenizer.json, the tokenizer.model of Llama 3, or a folder with one of them.", valueName: "path"))
+    help: ArgumentHelp(
+      "tokenizer.json, the tokenizer.model of Llama 3, or a folder with one of them.", valueName: "path"))
   var path: String
 
   /// Reads it.

@@ -40,16 +40,21 @@ struct TokenizerDecode: ParsableCommand {
   }
 
   private func decodeNumbers(_ input: ByteInput, _ tokenizer: Tokenizer, _ output: inout BufferedOutput) throws {
+    // The bytes of every id, looked up once: a text has far more ids than the vocabulary.
+    let tokens = try ContiguousArray(
+      (0..<Int32(tokenizer.vocabularySize)).map {
+        try tokenizer.decodeBytes(CollectionOfOne($0), skipSpecial: skipSpecial)
+      })
     var number: Int32?
     var line = 1
     func flushNumber() throws {
       guard let id = number else { return }
       number = nil
-      do {
-        try output.append(tokenizer.decodeBytes(CollectionOfOne(id), skipSpecial: skipSpecial))
-      } catch let error as TokenizerError {
+      guard id < tokens.count else {
+        let error = TokenizerError.idOutOfRange(id: id, vocabularySize: tokens.count)
         throw InputError.badId(file: input.name, line: line, reason: error.description)
       }
+      try output.append(tokens[Int(id)])
     }
     while let part = try input.next() {
       for byte in part {

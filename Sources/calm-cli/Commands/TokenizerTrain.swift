@@ -16,7 +16,8 @@ struct TokenizerTrain: ParsableCommand {
 
   @OptionGroup var input: TextInputOptions
 
-  @Option(help: ArgumentHelp("Tokens in the vocabulary, the 256 bytes and 3 special tokens among them.", valueName: "n"))
+  @Option(
+    help: ArgumentHelp("Tokens in the vocabulary, the 256 bytes and 3 special tokens among them.", valueName: "n"))
   var vocabulary = 4096
 
   @Option(name: .customLong("out"), help: ArgumentHelp("The file to write.", valueName: "file"))

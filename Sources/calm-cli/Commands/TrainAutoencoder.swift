@@ -54,7 +54,8 @@ struct TrainAutoencoder: ParsableCommand {
     for (name, value) in [("--chunk", chunk), ("--latent", latent), ("--hidden", hidden)] { try positive(name, value) }
     try positive("--intermediate", intermediate)
     guard layers > 0, layers % 2 == 0 else {
-      throw ValidationError("--layers must be an even number above 0, not \(layers): half work on tokens, half on chunks")
+      throw ValidationError(
+        "--layers must be an even number above 0, not \(layers): half work on tokens, half on chunks")
     }
     for (name, value) in [("--token-masking", tokenMasking), ("--latent-dropout", latentDropout)] {
       if let value, !(0..<1).contains(value) {
@@ -62,7 +63,9 @@ struct TrainAutoencoder: ParsableCommand {
       }
     }
     for (name, value) in [("--kl-weight", klWeight), ("--kl-clamp", klClamp)] {
-      if let value, !(value >= 0 && value.isFinite) { throw ValidationError("\(name) must not be negative, not \(value)") }
+      if let value, !(value >= 0 && value.isFinite) {
+        throw ValidationError("\(name) must not be negative, not \(value)")
+      }
     }
   }
 

@@ -173,7 +173,8 @@ final class DemoPipeline {
       return nil
     }
     let count = try loadModel().parameterCount
-    return "\(shortCount(count)) parameters, \(last.step) steps, energy loss \(String(format: "%.2f", last.parts["energy"] ?? last.loss))"
+    return
+      "\(shortCount(count)) parameters, \(last.step) steps, energy loss \(String(format: "%.2f", last.parts["energy"] ?? last.loss))"
   }
 
   private func evaluate(_ prepared: TrainingData) throws -> String? {

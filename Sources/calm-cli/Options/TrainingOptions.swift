@@ -12,7 +12,8 @@ struct TrainingOptions: ParsableArguments {
   var output: String?
 
   @Option(
-    help: ArgumentHelp("Go on with the run in this folder; its settings stay, --steps may extend it.", valueName: "run"))
+    help: ArgumentHelp("Go on with the run in this folder; its settings stay, --steps may extend it.", valueName: "run")
+  )
   var resume: String?
 
   @Option(help: ArgumentHelp("Optimizer steps.", valueName: "n"))
@@ -82,7 +83,9 @@ struct TrainingOptions: ParsableArguments {
       if let value, value < 0 { throw ValidationError("\(name) must not be negative, not \(value)") }
     }
     for (name, value) in [("--weight-decay", weightDecay), ("--gradient-clip", gradientClip)] {
-      if let value, !(value >= 0 && value.isFinite) { throw ValidationError("\(name) must not be negative, not \(value)") }
+      if let value, !(value >= 0 && value.isFinite) {
+        throw ValidationError("\(name) must not be negative, not \(value)")
+      }
     }
   }
 

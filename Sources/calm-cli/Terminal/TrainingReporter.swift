@@ -45,7 +45,8 @@ final class TrainingReporter {
 
   private static func detail(_ step: StepReport) -> String {
     let parts = step.parts.sorted { $0.key < $1.key }.map { "\($0.key) \(String(format: "%.3f", $0.value))" }
-    return (["loss \(String(format: "%.3f", step.loss))"] + parts + ["\(shortCount(Int(step.tokensPerSecond))) tokens/s"])
+    return
+      (["loss \(String(format: "%.3f", step.loss))"] + parts + ["\(shortCount(Int(step.tokensPerSecond))) tokens/s"])
       .joined(separator: ", ")
   }
 }

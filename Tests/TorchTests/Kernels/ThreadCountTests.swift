@@ -35,6 +35,16 @@ struct ThreadCountTests {
   func gate(dtype: DType) {
     let (gate, up) = (Generator(seed: 1).normal([30_001]).to(dtype), Generator(seed: 2).normal([30_001]).to(dtype))
     expectSame(results { withGradients([gate, up]) { swiGLU(gate: $0[0], up: $0[1]) } })
+    let both = Generator(seed: 3).normal([97, 2 * 211]).to(dtype)
+    expectSame(results { withGradients([both]) { swiGLU($0[0]) } })
+  }
+
+  @Test("SiLU of a sum", arguments: [DType.float32, .bfloat16])
+  func activation(dtype: DType) {
+    let (x, shared) = (
+      Generator(seed: 1).normal([5, 61, 43]).to(dtype), Generator(seed: 2).normal([61, 43]).to(dtype)
+    )
+    expectSame(results { withGradients([x, shared]) { silu($0[0], plus: $0[1]) } })
   }
 
   @Test("Rotary position embedding", arguments: [DType.float32, .bfloat16])

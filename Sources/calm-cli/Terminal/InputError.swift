@@ -1,0 +1,34 @@
+import Foundation
+
+/// Input that is not what a command expects.
+enum InputError: Error, Equatable, CustomStringConvertible {
+  case notJSON(file: String, line: Int, expected: String)
+  case notIds(file: String, line: Int)
+  case badId(file: String, line: Int, reason: String)
+  case noEndToken(tokenizer: String)
+  case noFolder(String)
+
+  var description: String {
+    switch self {
+    case .notJSON(let file, let line, let expected):
+      "\(file):\(line): not \(expected); --json takes one on each line"
+    case .notIds(let file, let line):
+      "\(file):\(line): not a token id; give whole numbers with spaces or line ends between them"
+    case .badId(let file, let line, let reason):
+      "\(file):\(line): \(reason)"
+    case .noEndToken(let path):
+      "\(path): names no token that ends a text, which training needs after each document; add one, such as <eos>"
+    case .noFolder(let path):
+      "\(path): no such folder; make it first, or write elsewhere"
+    }
+  }
+}
+
+/// Makes sure that there is a folder to put `file` into.
+func requireParentFolder(of file: URL) throws {
+  var isFolder: ObjCBool = false
+  let folder = file.deletingLastPathComponent().path
+  guard FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder), isFolder.boolValue else {
+    throw InputError.noFolder(folder)
+  }
+}

@@ -1,0 +1,53 @@
+import Testing
+import Torch
+
+@Suite("SiLU of a sum")
+struct SiLUOfSumTests {
+  /// Samples, rows, size.
+  private static let shapes = [[1, 1, 1], [3, 5, 7], [8, 2, 130], [2, 33, 16], [4, 0, 3]]
+
+  private let check = KernelCheck(seed: 1) {
+    silu($0[0], plus: $0[1])
+  } reference: {
+    let sum = $0[0] + $0[1]
+    return sum / ((-sum).exp() + 1)
+  }
+
+  private func inputs(_ shape: [Int]) -> [Tensor] {
+    let generator = Generator(seed: 2)
+    return [generator.normal(shape, deviation: 2), generator.normal([shape[1], shape[2]], deviation: 2)]
+  }
+
+  @Test("is s·σ(s) of s = x + shared, value and gradients", arguments: shapes)
+  func formula(shape: [Int]) {
+    check.expectAgreement(inputs(shape), dtype: .float32, within: 2e-6)
+  }
+
+  @Test("in bfloat16 errs by one rounding", arguments: shapes)
+  func bfloat16(shape: [Int]) {
+    check.expectAgreement(inputs(shape), dtype: .bfloat16, within: 0x1p-8)
+  }
+
+  @Test("in float64 falls back to libtorch's operations")
+  func fallback() {
+    check.expectAgreement(inputs([3, 5, 7]), dtype: .float64, within: 1e-14)
+  }
+
+  @Test("has the gradients that finite differences show")
+  func slopes() {
+    check.expectGradientsAreSlopes(inputs([3, 5, 7]))
+  }
+
+  @Test("does not depend on how its inputs lie in memory")
+  func layout() {
+    let (x, shared) = (Generator(seed: 3).normal([9, 4, 6]), Generator(seed: 4).normal([9, 4]))
+    let (a, b) = (x.leaf(.float32), x.transposed(0, 2).contiguous().leaf(.float32))
+    let (y, z) = (
+      silu(a.transposed(0, 2), plus: shared.transposed()), silu(b, plus: shared.transposed().contiguous())
+    )
+    #expect(y.rawBytes == z.rawBytes)
+    y.sum().backward()
+    z.sum().backward()
+    #expect(a.gradient?.transposed(0, 2).numbers == b.gradient?.numbers)
+  }
+}

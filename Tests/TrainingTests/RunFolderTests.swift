@@ -1,0 +1,70 @@
+import Foundation
+import Testing
+import Training
+
+@Suite struct RunFolderTests {
+  private struct Full: Error {}
+
+  private func withFolder(_ body: (URL) throws -> Void) throws {
+    let url = FileManager.default.temporaryDirectory.appendingPathComponent("calm-run-\(UUID().uuidString)")
+    defer { try? FileManager.default.removeItem(at: url) }
+    try body(url)
+  }
+
+  private func put(_ text: String, in folder: URL) throws {
+    try Data(text.utf8).write(to: folder.appendingPathComponent("content"))
+  }
+
+  @Test("a checkpoint that cannot be written leaves the one before, and no trace of itself")
+  func failedCheckpoint() throws {
+    try withFolder { url in
+      let folder = try RunFolder(creating: url)
+      try folder.addCheckpoint(step: 1, kept: 2) { try put("good", in: $0) }
+      #expect(throws: Full.self) {
+        try folder.addCheckpoint(step: 2, kept: 2) { checkpoint in
+          try put("half", in: checkpoint)
+          throw Full()
+        }
+      }
+      #expect(try folder.latestCheckpoint().lastPathComponent == "step-000001")
+      let names = try FileManager.default.contentsOfDirectory(atPath: url.appendingPathComponent("checkpoints").path)
+      #expect(names == ["step-000001"])
+    }
+  }
+
+  @Test("only the last checkpoints are kept")
+  func oldCheckpointsGo() throws {
+    try withFolder { url in
+      let folder = try RunFolder(creating: url)
+      for step in 1...4 { try folder.addCheckpoint(step: step, kept: 2) { try put("\(step)", in: $0) } }
+      let names = try FileManager.default.contentsOfDirectory(atPath: url.appendingPathComponent("checkpoints").path)
+      #expect(names.sorted() == ["step-000003", "step-000004"])
+    }
+  }
+
+  @Test("what a killed process left half written is removed when the run is opened")
+  func leftoversGo() throws {
+    try withFolder { url in
+      let folder = try RunFolder(creating: url)
+      try Data("{}".utf8).write(to: folder.recordURL)
+      let leftover = url.appendingPathComponent("checkpoints/.step-000007.partial")
+      try FileManager.default.createDirectory(at: leftover, withIntermediateDirectories: true)
+      _ = try RunFolder(opening: url)
+      #expect(!FileManager.default.fileExists(atPath: leftover.path))
+    }
+  }
+
+  @Test("a missing run, a run without checkpoints and one that is gone are told apart")
+  func errors() throws {
+    try withFolder { url in
+      #expect(throws: TrainingError.noRun(url.path)) { try RunFolder(opening: url) }
+      let folder = try RunFolder(creating: url)
+      #expect(throws: TrainingError.noCheckpoint(url.path)) { try folder.latestCheckpoint() }
+      let latest = url.appendingPathComponent("latest")
+      try Data("step-000009\n".utf8).write(to: latest)
+      #expect(throws: TrainingError.checkpointMissing(latest.path, "step-000009")) { try folder.latestCheckpoint() }
+      try Data("../../etc\n".utf8).write(to: latest)
+      #expect(throws: TrainingError.self) { try folder.latestCheckpoint() }
+    }
+  }
+}

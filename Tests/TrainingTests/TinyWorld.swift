@@ -1,0 +1,84 @@
+import CALM
+import Foundation
+import TextCorpus
+import Tokenization
+import Torch
+import Training
+
+/// A world small enough to train in within seconds: tales, a tokenizer, prepared data, in a folder of its own.
+final class TinyWorld {
+  let folder: URL
+  let tokenizer: Tokenizer
+
+  init(bytes: Int = 60_000) throws {
+    folder = FileManager.default.temporaryDirectory.appendingPathComponent("calm-training-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    let stories = Array(Tales().stories(seed: 5, bytes: bytes))
+    var trainer = try BPETrainer(vocabularySize: 400)
+    for story in stories { trainer.add(story) }
+    let tokenizer = try trainer.train()
+    self.tokenizer = tokenizer
+    try tokenizer.save(to: folder.appendingPathComponent("tokenizer.json"))
+    let text = folder.appendingPathComponent("tales.txt")
+    try Data(stories.joined(separator: "\n").utf8).write(to: text)
+    var preparation = DataPreparation(
+      vocabulary: TokenVocabulary(
+        tokenizerHash: tokenizer.contentHash, size: tokenizer.vocabularySize, endOfText: tokenizer.eosToken ?? 2),
+      createdBy: "tests")
+    preparation.validationShare = 0.1
+    preparation.attachments = [
+      "tokenizer.json": try Data(contentsOf: folder.appendingPathComponent("tokenizer.json"))
+    ]
+    _ = try preparation.run(
+      try CorpusReader(paths: [text.path], options: CorpusOptions(split: .lines)), into: data,
+      encode: { tokenizer.encode($0) })
+  }
+
+  deinit { try? FileManager.default.removeItem(at: folder) }
+
+  var data: String { folder.appendingPathComponent("data").path }
+
+  func place(_ name: String) -> URL { folder.appendingPathComponent(name) }
+
+  func settings(steps: Int) -> TrainingSettings {
+    var settings = TrainingSettings(
+      steps: steps, batchSize: 4, blockChunks: 16,
+      schedule: LearningRateSchedule(peak: 5e-3, shape: .stableDecay, warmupSteps: 10))
+    settings.logInterval = 1
+    return settings
+  }
+
+  func autoencoder(
+    _ name: String, _ settings: TrainingSettings, hidden: Int = 64, latent: Int = 24
+  ) throws -> TrainingRun {
+    let configuration = AutoencoderConfiguration(
+      vocabularySize: tokenizer.vocabularySize, chunkSize: 4, latentSize: latent, hiddenSize: hidden,
+      special: try TrainingData(path: data).special)
+    let record = RunRecord(
+      model: .autoencoder(configuration), data: data, settings: settings, device: .cpu, program: "tests")
+    return try TrainingRun(record, in: place(name))
+  }
+
+  func languageModel(_ name: String, on autoencoder: URL, _ settings: TrainingSettings) throws -> TrainingRun {
+    let sizes = try ModelFolder(autoencoder).autoencoderConfiguration()
+    let configuration = LanguageModelConfiguration(
+      vocabularySize: sizes.vocabularySize, chunkSize: sizes.chunkSize, latentSize: sizes.latentSize, hiddenSize: 32,
+      intermediateSize: 64, layers: 2, attentionHeads: 2, headBlocks: 1, auxiliaryLossWeight: 1,
+      special: sizes.special)
+    let record = RunRecord(
+      model: .languageModel(configuration, autoencoder: autoencoder.path), data: data, settings: settings,
+      device: .cpu, program: "tests")
+    return try TrainingRun(record, in: place(name))
+  }
+}
+
+/// Trains to the end or to a step, and gives the losses on the way.
+func losses(of run: TrainingRun, until last: Int = .max) throws -> [Double] {
+  var losses: [Double] = []
+  try run.trainer.run { event in
+    guard case .step(let step) = event else { return .goOn }
+    losses.append(step.loss)
+    return step.step >= last ? .stop : .goOn
+  }
+  return losses
+}

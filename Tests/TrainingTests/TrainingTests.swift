@@ -1,0 +1,117 @@
+import CALM
+import Foundation
+import Testing
+import TextCorpus
+import Torch
+import Training
+
+@Suite(.serialized) struct TrainingTests {
+  let world: TinyWorld
+
+  init() throws {
+    Runtime.threads = 1
+    world = try TinyWorld()
+  }
+
+  // On this text, seed and number of steps the accuracy was 0.96; a tenth of the chunks are not in the training text.
+  @Test("a tiny autoencoder learns to give back 90 % of held-out tokens")
+  func autoencoderLearns() throws {
+    let run = try world.autoencoder("run", world.settings(steps: 400), hidden: 64, latent: 32)
+    _ = try losses(of: run)
+    let model = try ModelFolder(run.folder.modelURL).loadAutoencoder()
+    let data = try TrainingData(path: world.data)
+    let held = try #require(try data.blocks(.validation, chunkSize: 4, blockChunks: 16, remainder: .padded))
+    let result = try model.evaluate(on: held, noise: [0, 3], seed: 1)
+    #expect(result.accuracy[0].accuracy > 0.9)
+    #expect(result.accuracy[1].accuracy < result.accuracy[0].accuracy)
+  }
+
+  @Test("a language model's losses fall, and what is shipped lacks the auxiliary layer")
+  func languageModelLearns() throws {
+    let autoencoder = try world.autoencoder("autoencoder", world.settings(steps: 60))
+    _ = try losses(of: autoencoder)
+    let run = try world.languageModel("calm", on: autoencoder.folder.modelURL, world.settings(steps: 60))
+    var auxiliary: [Double] = []
+    var energy: [Double] = []
+    try run.trainer.run { event in
+      if case .step(let step) = event {
+        auxiliary.append(step.parts["auxiliary"] ?? .nan)
+        energy.append(step.parts["energy"] ?? .nan)
+      }
+      return .goOn
+    }
+    func mean(_ values: some Sequence<Double>) -> Double { values.reduce(0, +) / 10 }
+    #expect(mean(auxiliary.suffix(10)) < mean(auxiliary.prefix(10)) - 0.5)
+    #expect(mean(energy.suffix(10)) < mean(energy.prefix(10)))
+
+    let shipped = try CheckpointReader(run.folder.modelURL)
+    #expect(!shipped.names.contains { $0.hasPrefix("auxiliary") })
+    let checkpoint = try CheckpointReader(try run.folder.latestCheckpoint())
+    #expect(checkpoint.names.contains("auxiliary_projection.weight"))
+    _ = try ModelFolder(run.folder.modelURL).loadLanguageModel()
+  }
+
+  @Test("training in bfloat16 keeps float32 values, and leaves the frozen autoencoder's as they were")
+  func bfloat16KeepsMasters() throws {
+    let autoencoder = try world.autoencoder("autoencoder", world.settings(steps: 5))
+    _ = try losses(of: autoencoder)
+    var settings = world.settings(steps: 5)
+    settings.precision = .bfloat16
+    let run = try world.languageModel("calm", on: autoencoder.folder.modelURL, settings)
+    _ = try losses(of: run)
+    let weights = try CheckpointReader(run.folder.modelURL).tensor(named: "embed_proj.0.weight")
+    let values = weights.elements(as: Float.self)
+    let rounded = weights.to(.bfloat16).elements(as: Float.self)
+    #expect(zip(values, rounded).contains { $0 != $1 })
+
+    let before = try CheckpointReader(autoencoder.folder.modelURL)
+    let after = try CheckpointReader(run.folder.modelURL.appendingPathComponent("autoencoder"))
+    for name in before.names {
+      #expect(
+        try before.tensor(named: name).elements(as: Float.self) == after.tensor(named: name).elements(as: Float.self))
+    }
+  }
+
+  @Test("a stop leaves a checkpoint of the last step and no finished model")
+  func stopLeavesCheckpoint() throws {
+    let run = try world.autoencoder("run", world.settings(steps: 50))
+    _ = try losses(of: run, until: 3)
+    #expect(try run.folder.latestCheckpoint().lastPathComponent == "step-000003")
+    #expect(!FileManager.default.fileExists(atPath: run.folder.modelURL.path))
+  }
+
+  @Test("data of another tokenizer are refused")
+  func otherTokenizer() throws {
+    let other = try TinyWorld(bytes: 20_000)
+    let run = try world.autoencoder("run", world.settings(steps: 1))
+    _ = try losses(of: run)
+    #expect(throws: TrainingError.self) {
+      try other.languageModel("calm", on: run.folder.modelURL, other.settings(steps: 1))
+    }
+  }
+
+  @Test("a folder with a run in it is not overwritten")
+  func runExists() throws {
+    _ = try world.autoencoder("run", world.settings(steps: 1))
+    let path = world.place("run").path
+    #expect(throws: TrainingError.runExists(path)) {
+      try world.autoencoder("run", world.settings(steps: 1))
+    }
+  }
+
+  @Test("blocks longer than the corpus are refused before a folder is made")
+  func corpusTooSmall() throws {
+    var settings = world.settings(steps: 1)
+    settings.blockChunks = 1_000_000
+    #expect(throws: PackingError.self) { try world.autoencoder("run", settings) }
+    #expect(!FileManager.default.fileExists(atPath: world.place("run").path))
+  }
+
+  @Test("the learning rate that makes the loss not finite ends the run by name")
+  func notFinite() throws {
+    var settings = world.settings(steps: 100)
+    settings.schedule = LearningRateSchedule(peak: 1e30, warmupSteps: 0)
+    let run = try world.autoencoder("run", settings)
+    #expect(throws: TrainingError.self) { try run.trainer.run() }
+  }
+}
