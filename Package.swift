@@ -29,7 +29,7 @@ let package = Package(
   ],
   dependencies: [
     // The command line: options, validation and help, as every Swift tool has them.
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
   ],
   targets: [
     .target(name: "CTorch", cxxSettings: torchHeaders, linkerSettings: torchLibraries),

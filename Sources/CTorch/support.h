@@ -35,6 +35,9 @@ inline at::TensorOptions options(ct_dtype dtype, ct_device where) {
   return at::TensorOptions().dtype(static_cast<c10::ScalarType>(dtype)).device(device(where));
 }
 
+// Whether a backward pass can reach this tensor.
+inline bool differentiable(const at::Tensor &tensor) { return c10::GradMode::is_enabled() && tensor.requires_grad(); }
+
 // Runs `body`; 0 when it returns, 1 with the message stored when it throws anything.
 template <typename Body>
 int guard(Body &&body) {

@@ -32,7 +32,7 @@ struct Calm: ParsableCommand {
       CommandGroup(name: "Data", subcommands: [TokenizerCommand.self, DataCommand.self]),
       CommandGroup(name: "Training", subcommands: [DemoCommand.self, TrainCommand.self]),
       CommandGroup(name: "Model", subcommands: [EvalCommand.self, GenerateCommand.self, InfoCommand.self]),
-      CommandGroup(name: "Machine", subcommands: [DoctorCommand.self]),
+      CommandGroup(name: "Machine", subcommands: [DoctorCommand.self, BenchCommand.self]),
     ])
 
   /// Runs the command that the arguments name. Whatever fails is told in one line, with status 1; wrong arguments are
@@ -40,6 +40,8 @@ struct Calm: ParsableCommand {
   static func main() {
     // `calm … | head` ends as quietly as any filter, also where the parent process ignores the signal.
     signal(SIGPIPE, SIG_DFL)
+    // A file that outgrows its limit is an error of the write, which is told like a full disk.
+    signal(SIGXFSZ, SIG_IGN)
     do {
       var command = try parseAsRoot()
       try command.run()

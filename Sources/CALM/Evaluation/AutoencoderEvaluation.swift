@@ -38,7 +38,7 @@ extension Autoencoder {
       let block = try text.block(index)
       let chunks = block.documents.prefix { $0 != PackedBlocks.noDocument }.count
       if chunks == 0 { continue }
-      try withoutGradients {
+      withoutGradients {
         let ids = Tensor(block.ids.prefix(chunks * text.chunkSize).map(Int64.init), device: device)
         let latent = encode(ids)
         for (level, deviation) in noise.enumerated() {

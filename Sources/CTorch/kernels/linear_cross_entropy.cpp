@@ -62,13 +62,17 @@ VECTORIZED int64_t first_largest_of(const bf16 *row, int64_t size) { return firs
 
 struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
   static at::Tensor forward(AutogradContext *context, const at::Tensor &hidden, const at::Tensor &weight,
-                            const at::Tensor &targets) {
+                            const at::Tensor &targets, bool differentiable) {
     int64_t rows = hidden.size(0), vocabulary = weight.size(0), block = block_rows(vocabulary);
     int64_t counted = targets.ne(ignored).sum().item<int64_t>();
     float scale = 1.0f / static_cast<float>(std::max<int64_t>(1, counted));
     const int64_t *target = data<int64_t>(targets);
     at::Tensor losses = at::zeros({rows}, at::kDouble);
-    at::Tensor dhidden = at::empty_like(hidden), dweight = at::zeros(weight.sizes(), at::kFloat);
+    at::Tensor dhidden, dweight;
+    if (differentiable) {
+      dhidden = at::empty_like(hidden);
+      dweight = at::zeros(weight.sizes(), at::kFloat);
+    }
     for (int64_t begin = 0; begin < rows; begin += block) {
       int64_t count = std::min(block, rows - begin);
       at::Tensor part = hidden.narrow(0, begin, count), logits = at::mm(part, weight.t());
@@ -84,18 +88,19 @@ struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
           }
         });
       });
+      if (!differentiable) continue;
       at::Tensor place = dhidden.narrow(0, begin, count);
       at::mm_out(place, logits, weight);
       dweight.add_(at::mm(logits.t(), part));
     }
-    context->save_for_backward({dhidden, dweight.to(weight.scalar_type())});
+    if (differentiable) context->save_for_backward({dhidden, dweight.to(weight.scalar_type())});
     return (losses.sum() * static_cast<double>(scale)).to(at::kFloat);
   }
 
   static variable_list backward(AutogradContext *context, variable_list gradients) {
     auto saved = context->get_saved_variables();
     double g = gradients[0].item<double>();
-    return {saved[0] * g, saved[1] * g, at::Tensor()};
+    return {saved[0] * g, saved[1] * g, at::Tensor(), at::Tensor()};
   }
 };
 
@@ -117,7 +122,7 @@ int ct_linear_cross_entropy(ct_tensor *out, ct_tensor hidden, ct_tensor weight, 
     at::Tensor known = t.contiguous(), real = known.masked_select(known.ne(ignored));
     TORCH_CHECK(real.numel() == 0 || (real.min().item<int64_t>() >= 0 && real.max().item<int64_t>() < w.size(0)),
                 "a target lies outside the vocabulary of ", w.size(0));
-    return LinearCrossEntropy::apply(h.contiguous(), w.contiguous(), known);
+    return LinearCrossEntropy::apply(h.contiguous(), w.contiguous(), known, differentiable(h) || differentiable(w));
   });
 }
 

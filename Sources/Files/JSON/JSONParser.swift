@@ -127,9 +127,15 @@ package struct JSONParser {
   }
 
   private func number(_ digits: String, isInteger: Bool) throws(JSONSyntaxError) -> JSONValue {
+    guard Self.isNumber(digits) else { throw error("malformed number") }
     if isInteger, let value = Int(digits) { return .integer(value) }
     guard digits.utf8.count <= 400, let value = Double(digits) else { throw error("malformed number") }
     return .number(value)
+  }
+
+  /// Swift also reads `01` and `1.`, which JSON does not know.
+  private static func isNumber(_ digits: String) -> Bool {
+    digits.wholeMatch(of: #/-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/#) != nil
   }
 
   private mutating func parseString() throws(JSONSyntaxError) -> String {

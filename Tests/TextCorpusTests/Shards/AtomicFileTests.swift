@@ -1,6 +1,7 @@
 import Files
 import Foundation
 import Testing
+import TextCorpus
 
 @Suite("Files that are complete or absent")
 struct AtomicFileTests {

@@ -1,0 +1,205 @@
+import Foundation
+import Testing
+
+/// A model of a few seconds' training, made once by the program itself.
+enum QuickDemo {
+  static let folder: Result<TemporaryFolder, any Error> = Result {
+    let folder = try TemporaryFolder()
+    let result = try Command.run(["demo", "--quick", "--threads", "1", "--json", "--out", folder.path("demo")])
+    try #require(result.status == 0, "\(result.errorOutput)")
+    try folder.write(result.output, "figures.json")
+    return folder
+  }
+
+  /// A copy of a part of the demo, to be damaged.
+  static func copy(_ part: String, to other: TemporaryFolder) throws -> URL {
+    let target = other.url.appendingPathComponent("copy")
+    try FileManager.default.copyItem(at: try folder.get().url.appendingPathComponent("demo/\(part)"), to: target)
+    return target
+  }
+}
+
+@Suite("A trained model in use") struct ModelCommandTests {
+  private let demo: TemporaryFolder
+  private var model: String { demo.path("demo/calm/model") }
+  private var data: String { demo.path("demo/data") }
+
+  init() throws { demo = try QuickDemo.folder.get() }
+
+  @Test("the demo tells every stage, its figures and its stories")
+  func demoFigures() throws {
+    let figures = try #require(
+      try JSONSerialization.jsonObject(with: Data(contentsOf: demo.url.appendingPathComponent("figures.json")))
+        as? [String: Any])
+    #expect((figures["stages"] as? [Any])?.count == 7)
+    #expect((figures["samples"] as? [Any])?.count == 8)
+    #expect(figures["accepted_sentences"] is Double)
+  }
+
+  @Test("eval gives BrierLM with its error, and the same again for the same seed")
+  func evaluate() throws {
+    let arguments = ["eval", "calm", model, "--data", data, "--threads", "1", "--json"]
+    let one = try Command.run(arguments)
+    #expect(one.status == 0, "\(one.errorOutput)")
+    let score = try #require(try one.json()["brier_lm"] as? [String: Any])
+    #expect(score["score"] is Double && score["score_standard_error"] is Double)
+    #expect((score["brier"] as? [Double])?.count == 4)
+    #expect(try Command.run(arguments).output == one.output)
+  }
+
+  @Test("the autoencoder loses accuracy with noise, and is found inside the language model's folder too")
+  func evaluateAutoencoder() throws {
+    for folder in [demo.path("demo/autoencoder/model"), model] {
+      let result = try Command.run([
+        "eval", "autoencoder", folder, "--data", data, "--noise", "0,2", "--threads", "1", "--json",
+      ])
+      let levels = try #require(try result.json()["accuracy"] as? [[String: Double]])
+      #expect((levels[0]["accuracy"] ?? 0) > (levels[1]["accuracy"] ?? 1))
+    }
+  }
+
+  @Test("text files are evaluated as they are")
+  func evaluateText() throws {
+    try demo.write("Once there was a girl.\n\nOnce there was a boy named Tom.\n", "held.txt")
+    let result = try Command.run([
+      "eval", "calm", model, "--text", demo.path("held.txt"), "--block-tokens", "64", "--threads", "1", "--json",
+    ])
+    #expect(result.status == 0, "\(result.errorOutput)")
+  }
+
+  @Test("generate repeats itself for a seed, at any temperature and with any prompt", arguments: ["1", "1/2", "0.4"])
+  func generate(temperature: String) throws {
+    let arguments = [
+      "generate", model, "--prompt", "Once there was", "--temperature", temperature, "--max-tokens", "20", "--pool",
+      "30",
+      "--threads", "1", "--seed", "3",
+    ]
+    let one = try Command.run(arguments)
+    #expect(one.status == 0, "\(one.errorOutput)")
+    #expect(one.text.hasPrefix("Once there was"))
+    #expect(try Command.run(arguments).output == one.output)
+  }
+
+  @Test("a training step on random tokens is timed")
+  func bench() throws {
+    let result = try Command.run([
+      "bench", "train-ae", "--steps", "1", "--batch-size", "1", "--block-tokens", "64", "--threads", "1", "--json",
+    ])
+    #expect((try result.json()["tokens_per_second"] as? Double ?? 0) > 0)
+  }
+
+  @Test("a run that is there is not overwritten, and one that is not there cannot be resumed")
+  func runs() throws {
+    expectFailure(
+      try Command.run(["train", "autoencoder", "--data", data, "--out", demo.path("demo/autoencoder")]),
+      saying: "a run is there already", "--resume")
+    expectFailure(try Command.run(["train", "calm", "--resume", demo.path("no")]), saying: "no training run there")
+    expectFailure(try Command.run(["demo", "--out", demo.path("demo")]), saying: "is there already")
+  }
+
+  @Test("temperatures outside their range, and other wrong numbers, are usage errors")
+  func numbers() throws {
+    for arguments in [
+      ["generate", model, "--temperature", "0"], ["generate", model, "--temperature", "1.5"],
+      ["generate", model, "--temperature", "warm"], ["eval", "calm", model, "--data", data, "--samples", "1"],
+      ["eval", "calm", model, "--data", data, "--block-tokens", "10"],
+      [
+        "train", "calm", "--data", data, "--out", demo.path("x"), "--autoencoder", model, "--hidden", "100", "--heads",
+        "3",
+      ],
+      ["train", "autoencoder", "--data", data, "--out", demo.path("x"), "--layers", "3"],
+    ] {
+      let result = try Command.run(arguments)
+      #expect(result.status == 64, "\(arguments) \(result.errorOutput)")
+      #expect(result.output.isEmpty)
+    }
+    #expect(!FileManager.default.fileExists(atPath: demo.path("x")))
+  }
+}
+
+@Suite("A model folder that is not right: one line that names file and cause") struct DamagedModelTests {
+  private let folder: TemporaryFolder
+  private let demo: TemporaryFolder
+
+  init() throws {
+    folder = try TemporaryFolder()
+    demo = try QuickDemo.folder.get()
+  }
+
+  private func generate(_ model: URL) throws -> CommandResult {
+    try Command.run(["generate", model.path, "--max-tokens", "4", "--threads", "1"])
+  }
+
+  @Test("a file missing", arguments: ["config.json", "model.safetensors", "tokenizer.json", "autoencoder/config.json"])
+  func missing(file: String) throws {
+    let model = try QuickDemo.copy("calm/model", to: folder)
+    try FileManager.default.removeItem(at: model.appendingPathComponent(file))
+    expectFailure(try generate(model), saying: "copy")
+  }
+
+  @Test("weights cut short")
+  func truncated() throws {
+    let model = try QuickDemo.copy("calm/model", to: folder)
+    let file = model.appendingPathComponent("model.safetensors")
+    try Data(contentsOf: file).dropLast(1000).write(to: file)
+    expectFailure(try generate(model), saying: "model.safetensors")
+  }
+
+  @Test("weights of other shapes than the configuration says")
+  func otherShapes() throws {
+    let model = try QuickDemo.copy("calm/model", to: folder)
+    let file = model.appendingPathComponent("config.json")
+    let text = try String(contentsOf: file, encoding: .utf8)
+    let changed = text.replacing(#/"num_hidden_layers" : \d+/#, with: "\"num_hidden_layers\" : 2")
+      .replacing(#/"noise_size" : \d+/#, with: "\"noise_size\" : 32")
+    #expect(changed != text)
+    try Data(changed.utf8).write(to: file)
+    expectFailure(try generate(model), saying: "mlp_generator.noise_embd.weight")
+  }
+
+  @Test("an autoencoder with another chunk size")
+  func otherChunkSize() throws {
+    let other = folder.path("ae2")
+    let trained = try Command.run([
+      "train", "autoencoder", "--data", demo.path("demo/data"), "--out", other, "--chunk", "2", "--latent", "32",
+      "--hidden", "32", "--steps", "1", "--batch-size", "1", "--threads", "1",
+    ])
+    #expect(trained.status == 0, "\(trained.errorOutput)")
+    let result = try Command.run([
+      "generate", demo.path("demo/calm/model"), "--autoencoder", other + "/model", "--threads", "1",
+    ])
+    expectFailure(result, saying: "chunk size 4", "2")
+  }
+
+  @Test("data of another tokenizer")
+  func otherTokenizer() throws {
+    let tokenizer = try folder.addTokenizer()
+    let prepared = try Command.run([
+      "data", "prepare", folder.path("stories.txt"), "--split", "lines", "--tokenizer", tokenizer, "--out",
+      folder.path("data"),
+    ])
+    #expect(prepared.status == 0, "\(prepared.errorOutput)")
+    let result = try Command.run([
+      "eval", "calm", demo.path("demo/calm/model"), "--data", folder.path("data"), "--threads", "1",
+    ])
+    expectFailure(result, saying: "another tokenizer")
+  }
+
+  @Test("a disk that fills while a checkpoint is written leaves the checkpoint before, from which the run goes on")
+  func fullDisk() throws {
+    let run = try QuickDemo.copy("autoencoder", to: folder)
+    let step = try String(contentsOf: run.appendingPathComponent("latest"), encoding: .utf8)
+    // Files may grow to half a megabyte: the weights are larger. One process's limit stands in for a full disk.
+    let failed = try Command.shell(
+      "ulimit -f 1000; exec \"$CALM\" train autoencoder --resume \"$DIR/copy\" --steps 151 --threads 1", in: folder.url)
+    #expect(failed.status == 1, "\(failed.errorOutput)")
+    #expect(failed.errorOutput.contains("Error: cannot write"), "\(failed.errorOutput)")
+    #expect(try String(contentsOf: run.appendingPathComponent("latest"), encoding: .utf8) == step)
+    let names = try FileManager.default.contentsOfDirectory(atPath: run.appendingPathComponent("checkpoints").path)
+    #expect(!names.contains { $0.hasPrefix(".") })
+    let resumed = try Command.run([
+      "train", "autoencoder", "--resume", run.path, "--steps", "151", "--threads", "1",
+    ])
+    #expect(resumed.status == 0, "\(resumed.errorOutput)")
+  }
+}
