@@ -10,9 +10,9 @@ final class Attention: Module {
 
   init(_ configuration: LanguageModelConfiguration, generator: Generator) {
     headSize = configuration.headSize
-    let (h, deviation) = (configuration.hiddenSize, configuration.initializerRange)
+    let h = configuration.hiddenSize
     func projection(_ inputs: Int, _ outputs: Int) -> Linear {
-      Linear(inputs, outputs, bias: false, deviation: deviation, generator: generator)
+      Linear(inputs, outputs, bias: false, generator: generator)
     }
     query = projection(h, configuration.attentionHeads * headSize)
     key = projection(h, configuration.keyValueHeads * headSize)

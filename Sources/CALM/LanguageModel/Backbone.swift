@@ -11,7 +11,8 @@ package final class Backbone: Module {
     angles = RotaryAngles(headSize: configuration.headSize, theta: configuration.ropeTheta)
     embedding = Embedding(
       vocabulary: configuration.vocabularySize, size: configuration.hiddenSize,
-      padding: configuration.special.padding, deviation: configuration.initializerRange, generator: generator)
+      padding: configuration.special.padding, deviation: 1 / Double(configuration.hiddenSize).squareRoot(),
+      generator: generator)
     layers = (0..<configuration.layers).map { _ in TransformerLayer(configuration, generator: generator) }
     norm = RMSNorm(configuration.hiddenSize, epsilon: configuration.normEpsilon, device: generator.device)
   }

@@ -27,11 +27,13 @@ public final class ContinuousLanguageModel: Module {
     backbone = Backbone(configuration, generator: generator)
     compression = InputCompression(configuration, generator: generator)
     head = EnergyHead(configuration, generator: generator)
-    auxiliary =
-      configuration.auxiliaryLossWeight > 0
-      ? Linear(
-        configuration.hiddenSize, configuration.chunkSize * configuration.hiddenSize, generator: generator)
-      : nil
+    auxiliary = nil
+    if configuration.auxiliaryLossWeight > 0 {
+      let (h, k) = (configuration.hiddenSize, configuration.chunkSize)
+      let projection = Linear(h, k * h, generator: generator)
+      TokenPassage.prepare(projection, chunkSize: k, generator: generator)
+      auxiliary = projection
+    }
   }
 
   /// The hidden state after each chunk, which predicts the next one.

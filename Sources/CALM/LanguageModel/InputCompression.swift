@@ -7,10 +7,11 @@ package final class InputCompression: Module {
   @Submodule("3") var norm: LayerNorm
 
   init(_ configuration: LanguageModelConfiguration, generator: Generator) {
-    let (h, deviation) = (configuration.hiddenSize, configuration.initializerRange)
-    expand = Linear(configuration.chunkSize * h, 2 * h, deviation: deviation, generator: generator)
-    squeeze = Linear(2 * h, h, deviation: deviation, generator: generator)
+    let h = configuration.hiddenSize
+    expand = Linear(configuration.chunkSize * h, 2 * h, generator: generator)
+    squeeze = Linear(2 * h, h, generator: generator)
     norm = LayerNorm(h, epsilon: 1e-6, device: generator.device)
+    TokenPassage.prepare(expand, squeeze, chunkSize: configuration.chunkSize, generator: generator)
   }
 
   /// - Parameter embeddings: […, K·h] → […, h].

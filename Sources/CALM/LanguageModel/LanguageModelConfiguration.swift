@@ -34,7 +34,8 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
   public var exponent: Double
   /// The weight of the auxiliary token loss in training; 0 is the paper.
   public var auxiliaryLossWeight: Double
-  /// The standard deviation of fresh weights.
+  /// The official standard deviation of fresh weights, kept for the official code. Weights made here are scaled by
+  /// their inputs instead, which learns in fewer steps.
   public var initializerRange: Double
   /// Whether training text was packed with an end token after each document, so that a chunk of one end token and
   /// padding stands before a document's start.

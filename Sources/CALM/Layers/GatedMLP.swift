@@ -6,7 +6,7 @@ final class GatedMLP: Module {
   @Submodule("up_proj") var up: Linear
   @Submodule("down_proj") var down: Linear
 
-  init(hiddenSize: Int, intermediateSize: Int, deviation: Double, generator: Generator) {
+  init(hiddenSize: Int, intermediateSize: Int, deviation: Double?, generator: Generator) {
     gate = Linear(hiddenSize, intermediateSize, bias: false, deviation: deviation, generator: generator)
     up = Linear(hiddenSize, intermediateSize, bias: false, deviation: deviation, generator: generator)
     down = Linear(intermediateSize, hiddenSize, bias: false, deviation: deviation, generator: generator)

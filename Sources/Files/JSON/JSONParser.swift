@@ -114,28 +114,30 @@ package struct JSONParser {
   private mutating func parseNumber() throws(JSONSyntaxError) -> JSONValue {
     let start = position
     var isInteger = true
-    while let byte = current {
-      switch byte {
-      case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"): break
-      case UInt8(ascii: "+"), UInt8(ascii: "."), UInt8(ascii: "e"), UInt8(ascii: "E"): isInteger = false
-      default:
-        return try number(String(decoding: text[start..<position], as: UTF8.self), isInteger: isInteger)
-      }
+    if current == UInt8(ascii: "-") { position += 1 }
+    if current == UInt8(ascii: "0") { position += 1 } else { try skipDigits() }
+    if current == UInt8(ascii: ".") {
+      isInteger = false
       position += 1
+      try skipDigits()
     }
-    return try number(String(decoding: text[start..<position], as: UTF8.self), isInteger: isInteger)
-  }
-
-  private func number(_ digits: String, isInteger: Bool) throws(JSONSyntaxError) -> JSONValue {
-    guard Self.isNumber(digits) else { throw error("malformed number") }
+    if let byte = current, byte | 0x20 == UInt8(ascii: "e") {
+      isInteger = false
+      position += 1
+      if current == UInt8(ascii: "+") || current == UInt8(ascii: "-") { position += 1 }
+      try skipDigits()
+    }
+    let digits = String(decoding: text[start..<position], as: UTF8.self)
     if isInteger, let value = Int(digits) { return .integer(value) }
     guard digits.utf8.count <= 400, let value = Double(digits) else { throw error("malformed number") }
     return .number(value)
   }
 
-  /// Swift also reads `01` and `1.`, which JSON does not know.
-  private static func isNumber(_ digits: String) -> Bool {
-    digits.wholeMatch(of: #/-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/#) != nil
+  /// Skips one digit or more.
+  private mutating func skipDigits() throws(JSONSyntaxError) {
+    let start = position
+    while let byte = current, (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) { position += 1 }
+    guard position > start else { throw error("malformed number") }
   }
 
   private mutating func parseString() throws(JSONSyntaxError) -> String {
