@@ -11,14 +11,14 @@ struct DemoRecipe {
   /// The share of documents set apart.
   var validation = 0.03
   var autoencoder = TrainingSettings(
-    steps: 1200, batchSize: 8, blockChunks: 64,
+    steps: 2500, batchSize: 8, blockChunks: 64,
     schedule: LearningRateSchedule(peak: 3e-3, shape: .stableDecay))
   var latentSize = 32
   var autoencoderHidden = 128
   var languageModel = TrainingSettings(
     steps: 3000, batchSize: 8, blockChunks: 64,
-    schedule: LearningRateSchedule(peak: 2e-3, shape: .stableDecay))
-  var hidden = 192
+    schedule: LearningRateSchedule(peak: 1e-3, shape: .stableDecay))
+  var hidden = 256
   var layers = 4
   /// Stories written at the end, to be judged.
   var stories = 100
