@@ -5,7 +5,7 @@ import Torch
 /// Trained by the energy score, so it needs no likelihood and no iteration. See the paper, section 3. Fresh weights are
 /// scaled by their inputs instead of the official 0.02: at a hidden size of 192 BrierLM then passed 20 after 250 steps
 /// instead of some 600.
-final class EnergyHead: Module {
+package final class EnergyHead: Module {
   @Submodule("noise_embd") var noiseEmbedding: Linear
   @Submodule("hidden_embd") var hiddenEmbedding: Linear
   @Submodule("norm_noise") var noiseNorm: LayerNorm
