@@ -100,8 +100,8 @@ final class DemoPipeline {
       }
     }
     try file.write(contentsOf: buffer)
-    return "\(counted(documents, input == nil ? "story" : "document")), \(shortBytes(bytes))"
-      .replacingOccurrences(of: "storys", with: "stories")
+    let amount = input == nil ? "\(grouped(documents)) stories" : counted(documents, "document")
+    return "\(amount), \(shortBytes(bytes))"
   }
 
   private func trainTokenizer() throws -> String? {
