@@ -9,10 +9,6 @@
 
 #include "support.h"
 
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
-
 namespace {
 thread_local std::string last_error;
 }
@@ -26,17 +22,6 @@ const char *ct_version(void) { return TORCH_VERSION; }
 int ct_get_threads(void) { return at::get_num_threads(); }
 
 void ct_set_threads(int count) { at::set_num_threads(count); }
-
-void ct_tune_allocator(void) {
-#ifdef __GLIBC__
-  // A training step frees and asks again for the same hundreds of megabytes. With the defaults each large buffer is
-  // mapped, faulted in page by page and unmapped; these settings keep the pages.
-  mallopt(M_MMAP_MAX, 0);
-  mallopt(M_TRIM_THRESHOLD, 1 << 30);
-  mallopt(M_TOP_PAD, 64 << 20);
-  mallopt(M_ARENA_MAX, 2);
-#endif
-}
 
 bool ct_cuda_available(void) { return at::hasCUDA() && at::detail::getCUDAHooks().deviceCount() > 0; }
 

@@ -22,7 +22,7 @@ public final class AutoencoderTask: TrainingTask {
 
   public func prepare(precision: DType) {}
 
-  public func loss(_ ids: Tensor, generator: Generator) -> TrainingLoss {
+  public func loss(_ ids: Tensor, step: Int, generator: Generator) -> TrainingLoss {
     let noise = AutoencoderNoise(
       chunks: ids.count / chunkSize, configuration: model.configuration, generator: generator)
     let loss = model.loss(ids, noise: noise)

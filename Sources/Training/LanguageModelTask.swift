@@ -7,16 +7,20 @@ import Torch
 public final class LanguageModelTask: TrainingTask {
   /// What is trained.
   public let model: ContinuousLanguageModel
+  private let leadIn: Int
   private let validation: PackedBlocks?
   private let tokenizer: Data
   /// The frozen autoencoder as it was loaded: what is stored must not be rounded to the type of computing.
   private var autoencoderWeights: [String: Tensor]?
 
   /// - Parameters:
+  ///   - leadIn: steps at the beginning in which the backbone learns from the auxiliary token loss alone. They cost half
+  ///     of a whole step, and the energy loss, whose gradient is noisy while the head knows nothing, does not disturb
+  ///     them: copying a name from an earlier sentence is learned in half the steps.
   ///   - validation: held-out blocks; nil evaluates nothing.
   ///   - tokenizer: the content of `tokenizer.json`, stored with the model.
-  public init(_ model: ContinuousLanguageModel, validation: PackedBlocks?, tokenizer: Data) {
-    (self.model, self.validation, self.tokenizer) = (model, validation, tokenizer)
+  public init(_ model: ContinuousLanguageModel, leadIn: Int = 0, validation: PackedBlocks?, tokenizer: Data) {
+    (self.model, self.leadIn, self.validation, self.tokenizer) = (model, leadIn, validation, tokenizer)
   }
 
   public var module: any Module { model }
@@ -28,7 +32,10 @@ public final class LanguageModelTask: TrainingTask {
     model.autoencoder.convert(to: precision)
   }
 
-  public func loss(_ ids: Tensor, generator: Generator) -> TrainingLoss {
+  public func loss(_ ids: Tensor, step: Int, generator: Generator) -> TrainingLoss {
+    if step < leadIn, let auxiliary = model.auxiliaryLoss(ids) {
+      return TrainingLoss(total: auxiliary, parts: [("auxiliary", auxiliary)])
+    }
     let loss = model.loss(ids, generator: generator)
     return TrainingLoss(
       total: loss.total,

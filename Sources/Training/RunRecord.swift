@@ -7,8 +7,8 @@ public struct RunRecord: Codable, Sendable {
   /// What is trained.
   public enum Model: Codable, Sendable {
     case autoencoder(AutoencoderConfiguration)
-    /// With the folder of the frozen autoencoder.
-    case languageModel(LanguageModelConfiguration, autoencoder: String)
+    /// With the folder of the frozen autoencoder, and the steps of ``LanguageModelTask``'s lead-in.
+    case languageModel(LanguageModelConfiguration, autoencoder: String, leadIn: Int)
   }
 
   /// What is trained, with all sizes.

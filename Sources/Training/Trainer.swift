@@ -72,7 +72,7 @@ public final class Trainer {
     while optimizer.step < settings.steps, decision == .goOn {
       let batch = try loader.next()
       let ids = Tensor(batch.ids, shape: [batch.rows, batch.ids.count / batch.rows]).to(.int64, device: device)
-      let loss = task.loss(ids, generator: generator)
+      let loss = task.loss(ids, step: optimizer.step, generator: generator)
       loss.total.backward()
       let (value, norm) = (loss.total.item(), optimizer.gradientNorm())
       guard value.isFinite && norm.isFinite else {

@@ -32,10 +32,11 @@ public struct TrainingRun {
       let model = Autoencoder(configuration, generator: generator)
       task = AutoencoderTask(
         model, validation: try data.validation(for: record), tokenizer: data.tokenizerFile)
-    case .languageModel(let configuration, let path):
+    case .languageModel(let configuration, let path, let leadIn):
       let autoencoder = try Self.autoencoder(at: path, for: data, device: device)
       let model = ContinuousLanguageModel(configuration, autoencoder: autoencoder, generator: generator)
-      task = LanguageModelTask(model, validation: try data.validation(for: record), tokenizer: data.tokenizerFile)
+      task = LanguageModelTask(
+        model, leadIn: leadIn, validation: try data.validation(for: record), tokenizer: data.tokenizerFile)
     }
     let corpus = try data.training(for: record)
     let folder = try RunFolder(creating: url)
@@ -69,9 +70,9 @@ public struct TrainingRun {
       task = AutoencoderTask(
         try stored.loadAutoencoder(device: device), validation: try data.validation(for: record),
         tokenizer: data.tokenizerFile)
-    case .languageModel:
+    case .languageModel(_, _, let leadIn):
       task = LanguageModelTask(
-        try stored.loadLanguageModel(device: device), validation: try data.validation(for: record),
+        try stored.loadLanguageModel(device: device), leadIn: leadIn, validation: try data.validation(for: record),
         tokenizer: data.tokenizerFile)
     }
     (self.record, self.folder, self.task, self.device) = (record, folder, task, device)
@@ -94,7 +95,7 @@ extension RunRecord {
   fileprivate var chunkSize: Int {
     switch model {
     case .autoencoder(let configuration): configuration.chunkSize
-    case .languageModel(let configuration, _): configuration.chunkSize
+    case .languageModel(let configuration, _, _): configuration.chunkSize
     }
   }
 }

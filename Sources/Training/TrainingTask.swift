@@ -16,8 +16,9 @@ public protocol TrainingTask: AnyObject {
   ///
   /// - Parameters:
   ///   - ids: [blocks, tokens], int64.
+  ///   - step: steps taken before this one.
   ///   - generator: for everything that the loss draws.
-  func loss(_ ids: Tensor, generator: Generator) -> TrainingLoss
+  func loss(_ ids: Tensor, step: Int, generator: Generator) -> TrainingLoss
 
   /// Figures of quality on held-out blocks, by name.
   func evaluate(blocks: Int, seed: UInt64) throws -> [String: Double]

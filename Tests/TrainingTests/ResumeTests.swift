@@ -24,14 +24,15 @@ import Training
     #expect(first != third)
   }
 
-  @Test("a resumed run has the losses of an unbroken one, bit for bit", arguments: [false, true])
-  func resumesExactly(isLanguageModel: Bool) throws {
+  @Test(
+    "a resumed run has the losses of an unbroken one, bit for bit", arguments: [(false, 0), (true, 0), (true, 8)])
+  func resumesExactly(isLanguageModel: Bool, leadIn: Int) throws {
     let autoencoder = try world.autoencoder("autoencoder", world.settings(steps: 3))
     _ = try losses(of: autoencoder)
     func run(_ name: String) throws -> TrainingRun {
       let settings = world.settings(steps: 12)
       return isLanguageModel
-        ? try world.languageModel(name, on: autoencoder.folder.modelURL, settings)
+        ? try world.languageModel(name, on: autoencoder.folder.modelURL, settings, leadIn: leadIn)
         : try world.autoencoder(name, settings)
     }
     let unbroken = try losses(of: try run("unbroken"))

@@ -53,6 +53,31 @@ import Training
     _ = try ModelFolder(run.folder.modelURL).loadLanguageModel()
   }
 
+  @Test("a lead-in trains everything but the head, which joins after it")
+  func leadIn() throws {
+    let autoencoder = try world.autoencoder("autoencoder", world.settings(steps: 3))
+    _ = try losses(of: autoencoder)
+    let run = try world.languageModel("calm", on: autoencoder.folder.modelURL, world.settings(steps: 6), leadIn: 4)
+    let model = try #require(run.task.module as? ContinuousLanguageModel)
+    func values(_ isWanted: (String) -> Bool) -> [[Float]] {
+      model.namedParameters().filter { isWanted($0.name) }.map { $0.tensor.elements(as: Float.self) }
+    }
+    let isHead: (String) -> Bool = { $0.hasPrefix("mlp_generator") }
+    let (head, rest) = (values(isHead), values { !isHead($0) })
+    var parts: [Set<String>] = []
+    try run.trainer.run { event in
+      guard case .step(let step) = event else { return .goOn }
+      parts.append(Set(step.parts.keys))
+      if step.step == 4 {
+        #expect(values(isHead) == head)
+        #expect(!zip(values { !isHead($0) }, rest).contains { $0 == $1 })
+      }
+      return .goOn
+    }
+    #expect(parts == Array(repeating: ["auxiliary"], count: 4) + Array(repeating: ["auxiliary", "energy"], count: 2))
+    #expect(values(isHead) != head)
+  }
+
   @Test("training in bfloat16 keeps float32 values, and leaves the frozen autoencoder's as they were")
   func bfloat16KeepsMasters() throws {
     let autoencoder = try world.autoencoder("autoencoder", world.settings(steps: 5))

@@ -16,7 +16,7 @@ extension ContinuousLanguageModel {
   /// - Parameters:
   ///   - ids: [batch, tokens], int64; a multiple of K tokens, at least 2K.
   ///   - generator: for the head's noise and the target samples.
-  public func loss(_ ids: Tensor, generator: Generator) -> LanguageModelLoss {
+  public func loss(_ ids: Tensor, generator: Generator, detachingHead: Bool = false) -> LanguageModelLoss {
     let (k, tokens) = (configuration.chunkSize, ids.shape[1])
     let next = ids.narrowed(1, k..<tokens).contiguous()  // [batch, tokens − K]
     let targets = withoutGradients {
@@ -24,7 +24,7 @@ extension ContinuousLanguageModel {
     }
     let hidden = hiddenStates(ids.narrowed(1, 0..<tokens - k)).reshaped(-1, configuration.hiddenSize)
     let noise = head.noise(samples: configuration.samples, positions: hidden.shape[0], generator: generator)
-    return loss(hidden: hidden, noise: noise, targets: targets, next: next)
+    return loss(hidden: hidden, noise: noise, targets: targets, next: next, detachingHead: detachingHead)
   }
 
   /// The training loss with all random draws given.
@@ -34,15 +34,34 @@ extension ContinuousLanguageModel {
   ///   - noise: of the head, [N, positions, d].
   ///   - targets: samples of the true latents, [M, positions, l], float32.
   ///   - next: the ids of the predicted chunks, K·positions of them, int64.
-  public func loss(hidden: Tensor, noise: Tensor, targets: Tensor, next: Tensor) -> LanguageModelLoss {
+  public func loss(
+    hidden: Tensor, noise: Tensor, targets: Tensor, next: Tensor, detachingHead: Bool = false
+  ) -> LanguageModelLoss {
     let energy = energyDistance(
-      samples: head(hidden, noise: noise), targets: targets, exponent: configuration.exponent
+      samples: head(detachingHead ? hidden.detached() : hidden, noise: noise), targets: targets, exponent: configuration.exponent
     ).mean()
-    guard let auxiliary else { return LanguageModelLoss(total: energy, energy: energy, auxiliary: nil) }
-    let tokenLoss = linearCrossEntropy(
-      auxiliary(hidden).reshaped(-1, configuration.hiddenSize), weight: backbone.embedding.weight,
-      targets: next.reshaped(-1))
+    guard let tokenLoss = auxiliaryLoss(hidden: hidden, next: next) else {
+      return LanguageModelLoss(total: energy, energy: energy, auxiliary: nil)
+    }
     return LanguageModelLoss(
       total: energy + tokenLoss * configuration.auxiliaryLossWeight, energy: energy, auxiliary: tokenLoss)
+  }
+
+  /// The auxiliary token loss alone, in nats a token: the head is neither run nor trained. Nil where the model has no
+  /// auxiliary projection.
+  ///
+  /// - Parameter ids: [batch, tokens], int64; a multiple of K tokens, at least 2K.
+  public func auxiliaryLoss(_ ids: Tensor) -> Tensor? {
+    let (k, tokens) = (configuration.chunkSize, ids.shape[1])
+    let hidden = hiddenStates(ids.narrowed(1, 0..<tokens - k)).reshaped(-1, configuration.hiddenSize)
+    return auxiliaryLoss(hidden: hidden, next: ids.narrowed(1, k..<tokens).contiguous())
+  }
+
+  private func auxiliaryLoss(hidden: Tensor, next: Tensor) -> Tensor? {
+    auxiliary.map {
+      linearCrossEntropy(
+        $0(hidden).reshaped(-1, configuration.hiddenSize), weight: backbone.embedding.weight,
+        targets: next.reshaped(-1))
+    }
   }
 }

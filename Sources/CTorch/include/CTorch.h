@@ -39,6 +39,11 @@ typedef struct {
   int32_t index;
 } ct_device;
 
+// MARK: Memory (caching_allocator.cpp)
+
+// Keeps freed tensors in the process, by size, instead of handing their memory back to the system.
+void ct_tune_allocator(void);
+
 // MARK: Errors, threads, the machine (runtime.cpp)
 
 // The message of the last failure on this thread; valid until the next one.
@@ -46,8 +51,6 @@ const char *ct_last_error(void);
 const char *ct_version(void);
 int ct_get_threads(void);
 void ct_set_threads(int count);
-// Keeps freed tensors in the process instead of handing their pages back to the system (glibc only, else nothing).
-void ct_tune_allocator(void);
 bool ct_cuda_available(void);
 bool ct_mps_available(void);
 int ct_cuda_device_count(void);

@@ -87,7 +87,7 @@ struct BenchCommand: ParsableCommand {
     var times: [Double] = []
     for step in 1...steps + 2 {
       let start = ContinuousClock.now
-      let loss = task.loss(ids, generator: generator).total
+      let loss = task.loss(ids, step: step, generator: generator).total
       loss.backward()
       optimizer.update(learningRate: 1e-4, gradientScale: min(1, 1 / optimizer.gradientNorm()))
       if step > 2 { times.append(start.duration(to: .now).inSeconds) }

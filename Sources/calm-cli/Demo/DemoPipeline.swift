@@ -168,7 +168,8 @@ final class DemoPipeline {
 
   private func trainLanguageModel(_ prepared: TrainingData) throws -> String? {
     let configuration = recipe.languageModelConfiguration(for: prepared, auxiliaryLossWeight: auxiliaryLossWeight)
-    let record = RunRecord.Model.languageModel(configuration, autoencoder: place("autoencoder/model").path)
+    let record = RunRecord.Model.languageModel(
+      configuration, autoencoder: place("autoencoder/model").path, leadIn: auxiliaryLossWeight > 0 ? recipe.leadIn : 0)
     guard let reporter = try train(record, recipe.languageModel, in: "calm"), let last = reporter.last else {
       return nil
     }

@@ -18,6 +18,8 @@ struct DemoRecipe {
   var languageModel = TrainingSettings(
     steps: 3000, batchSize: 8, blockChunks: 64,
     schedule: LearningRateSchedule(peak: 1e-3, shape: .stableDecay))
+  /// Steps of the language model's training on the auxiliary token loss alone, where it is in use.
+  var leadIn = 2500
   var hidden = 256
   var layers = 4
   /// Stories written at the end, to be judged.
