@@ -55,7 +55,7 @@ package enum Lexicon {
   private static func listed(_ category: Category) -> [Word] {
     switch category {
     case .person:
-      plain("Mia Anna Lily Emma Lucy Sue", gender: .girl) + plain("Tom Ben Sam Max Tim Leo", gender: .boy)
+      plain("Mia Anna Lily Sue", gender: .girl) + plain("Tom Ben Sam Max", gender: .boy)
     case .trait: plain("kind brave happy funny")
     case .color: plain("red blue green yellow")
     case .toy: plain("ball doll drum boat car train")

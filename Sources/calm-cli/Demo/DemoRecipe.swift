@@ -11,15 +11,15 @@ struct DemoRecipe {
   /// The share of documents set apart.
   var validation = 0.03
   var autoencoder = TrainingSettings(
-    steps: 2500, batchSize: 8, blockChunks: 64,
+    steps: 1200, batchSize: 8, blockChunks: 64,
     schedule: LearningRateSchedule(peak: 3e-3, shape: .stableDecay))
   var latentSize = 32
   var autoencoderHidden = 128
   var languageModel = TrainingSettings(
-    steps: 3000, batchSize: 8, blockChunks: 64,
+    steps: 4200, batchSize: 8, blockChunks: 64,
     schedule: LearningRateSchedule(peak: 1e-3, shape: .stableDecay))
   /// Steps of the language model's training on the auxiliary token loss alone, where it is in use.
-  var leadIn = 2500
+  var leadIn = 1200
   var hidden = 256
   var layers = 4
   /// Stories written at the end, to be judged.
