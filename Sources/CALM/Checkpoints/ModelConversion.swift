@@ -6,7 +6,7 @@ import Torch
 public enum CheckpointFormat: String, CaseIterable, Sendable {
   /// As the official training script writes it: `pytorch_model.bin`, with every name that the official modules have.
   case official
-  /// The same in `model.safetensors`, where each tensor has one name.
+  /// The same in `model.safetensors`, where the generative head stands once.
   case safetensors
 }
 
@@ -55,12 +55,7 @@ extension ModelFolder {
       try source.folder?.settings() ?? Self.parse(JSONEncoder().encode(source.configuration), folder.path)
     settings["architectures"] = .array([.string("Autoencoder")])
     try Self.write(settings, to: folder)
-    let tensors = source.weights.names.filter { $0.hasPrefix(source.prefix) }.compactMap { stored in
-      let name = String(stored.dropFirst(source.prefix.count))
-      // The official reader leaves the output projection unset where only the embedding that it is tied to is there.
-      return TensorToWrite(stored, of: source.weights, names: [name] + (DistinctTensors.alias(of: name).map { [$0] } ?? []))
-    }
-    try Self.write(tensors, format, to: folder)
+    try Self.write(Self.tensors(of: source, prefix: ""), format, to: folder)
   }
 
   private func writeLanguageModel(
@@ -70,6 +65,7 @@ extension ModelFolder {
     try checkLanguageModel(weights, source)
     var settings = try settings()
     settings["architectures"] = .array([.string("EnergyTransformer")])
+    settings["model_type"] = nil
     settings["ae_path"] = .string(target.appendingPathComponent("autoencoder").standardizedFileURL.path)
     // The official code insists on a fraction.
     if var scaling = settings["rope_scaling"], let factor = scaling["factor"]?.integer {
@@ -77,18 +73,24 @@ extension ModelFolder {
       settings["rope_scaling"] = scaling
     }
     try Self.write(settings, to: folder)
-    func tensor(_ stored: String, of weights: DistinctTensors, as name: String) -> TensorToWrite? {
-      let alias = format == .official ? DistinctTensors.alias(of: name) : nil
-      return TensorToWrite(stored, of: weights, names: [name] + (alias.map { [$0] } ?? []))
-    }
     let own = weights.names.filter { !$0.hasPrefix(Self.autoencoderPrefix) && !$0.hasPrefix(Self.auxiliaryPrefix) }
-    let frozen = source.weights.names.filter { $0.hasPrefix(source.prefix) }
-    let tensors =
-      own.compactMap { tensor($0, of: weights, as: $0) }
-      + frozen.compactMap {
-        tensor($0, of: source.weights, as: Self.autoencoderPrefix + $0.dropFirst(source.prefix.count))
-      }
-    try Self.write(tensors, format, to: folder)
+    let tensors = own.compactMap { name in
+      let alias = format == .official ? DistinctTensors.alias(of: name) : nil
+      return TensorToWrite(name, of: weights, names: [name] + (alias.map { [$0] } ?? []))
+    }
+    try Self.write(tensors + Self.tensors(of: source, prefix: Self.autoencoderPrefix), format, to: folder)
+  }
+
+  /// The autoencoder's tensors under names that begin with `prefix`.
+  ///
+  /// The tied output projection is among them in either layout: where it is missing, the official reader of an
+  /// autoencoder leaves it unset, and that of a language model warns.
+  private static func tensors(of source: AutoencoderSource, prefix: String) -> [TensorToWrite] {
+    source.weights.names.filter { $0.hasPrefix(source.prefix) }.compactMap { stored in
+      let name = prefix + stored.dropFirst(source.prefix.count)
+      let alias = DistinctTensors.alias(of: name)
+      return TensorToWrite(stored, of: source.weights, names: [name] + (alias.map { [$0] } ?? []))
+    }
   }
 
   /// The members of `config.json`, those too that mean nothing here.

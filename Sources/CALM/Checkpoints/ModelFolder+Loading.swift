@@ -20,6 +20,13 @@ extension ModelFolder {
     try autoencoderSource(given: nil).load(device: device)
   }
 
+  /// The autoencoder under a configuration of the same sizes.
+  package func loadAutoencoder(_ configuration: AutoencoderConfiguration, device: Device) throws -> Autoencoder {
+    var source = try autoencoderSource(given: nil)
+    source.configuration = configuration
+    return try source.load(device: device)
+  }
+
   /// The language model with its autoencoder.
   ///
   /// - Parameter autoencoder: the autoencoder's folder, where it is not the one that the model's folder names.
@@ -68,7 +75,7 @@ extension ModelFolder {
 
   /// Where the autoencoder's configuration and weights are.
   struct AutoencoderSource {
-    let configuration: AutoencoderConfiguration
+    var configuration: AutoencoderConfiguration
     let weights: DistinctTensors
     let prefix: String
     /// The folder with the configuration; nil where the weights alone show it.
@@ -112,8 +119,10 @@ extension ModelFolder {
       return try folder.autoencoderSource(given: nil)
     }
     let shown = try folder?.autoencoderConfiguration()
-    let configuration = try shown ?? AutoencoderConfiguration(
-      of: weights, prefix: Self.autoencoderPrefix, special: try languageModelConfiguration().special)
+    let configuration =
+      try shown
+      ?? AutoencoderConfiguration(
+        of: weights, prefix: Self.autoencoderPrefix, special: try languageModelConfiguration().special)
     return AutoencoderSource(
       configuration: configuration, weights: weights, prefix: Self.autoencoderPrefix, folder: folder)
   }
@@ -161,7 +170,8 @@ extension DistinctTensors {
     let held = names.reduce(0) { $0 + (layout(of: $1)?.count ?? 0) }
     guard parameters <= 2 * held + 1 << 20 else {
       throw ModelError.configuration(
-        url.path, "holds \(held) parameters, but config.json describes a model of \(parameters); one of them is of another model")
+        url.path,
+        "holds \(held) parameters, but config.json describes a model of \(parameters); one of them is of another model")
     }
   }
 }

@@ -128,9 +128,9 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
       guard name == Self.architecture else {
         throw values.corrupted(.architectures, "the architecture '\(name)' is not supported; \(Self.architecture) is")
       }
-    } else if let type = try values.decodeIfPresent(String.self, forKey: .modelType), !type.isEmpty {
-      // Where the official code writes no architecture, its model type is "energy" or another head.
-      try values.refuse(unless: .modelType, is: Self.modelType)
+    } else if try values.decodeIfPresent(String.self, forKey: .modelType) != "" {
+      // The official code writes no model type, or an empty one; its scripts choose the head by it.
+      try values.refuse(unless: .modelType, is: "energy")
     }
     vocabularySize = try values.positive(.vocabularySize, upTo: greatestVocabulary) ?? 32000
     chunkSize = try values.positive(.chunkSize) ?? 4
@@ -174,12 +174,10 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
   }
 
   private static let architecture = "EnergyTransformer"
-  private static let modelType = "energy"
 
   public func encode(to encoder: any Encoder) throws {
     var values = encoder.container(keyedBy: Keys.self)
     try values.encode([Self.architecture], forKey: .architectures)
-    try values.encode(Self.modelType, forKey: .modelType)
     try values.encode(vocabularySize, forKey: .vocabularySize)
     try values.encode(chunkSize, forKey: .chunkSize)
     try values.encode(latentSize, forKey: .latentSize)

@@ -10,7 +10,7 @@ struct ConvertCommand: ParsableCommand {
     discussion: """
       Takes a folder that 'calm train' or the official code wrote. The new one is read by the official code \
       (from_pretrained) and by this program, and every number stays as it is. 'official' is pytorch_model.bin, as the \
-      official training writes it; 'safetensors' is model.safetensors with each tensor once.
+      official training writes it; 'safetensors' is model.safetensors, without the head's second copy.
 
       The autoencoder goes into autoencoder/ of the new folder, and config.json names it by its absolute path; change \
       ae_path there if you move the folder and want the official code to read it.
@@ -27,7 +27,8 @@ struct ConvertCommand: ParsableCommand {
 
   @Option(
     name: .customLong("out"),
-    help: ArgumentHelp("The new folder; by default beside the model, with the layout's name added.", valueName: "folder"))
+    help: ArgumentHelp(
+      "The new folder; by default beside the model, with the layout's name added.", valueName: "folder"))
   var output: String?
 
   @Option(help: ArgumentHelp("The autoencoder's folder, if not the one that the model names.", valueName: "folder"))
