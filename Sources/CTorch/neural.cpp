@@ -28,6 +28,30 @@ int ct_silu(ct_tensor *out, ct_tensor x) {
   return make(out, [&] { return at::silu(x->value); });
 }
 
+int ct_activation(ct_tensor *out, ct_tensor x, ct_activation_kind kind) {
+  return make(out, [&]() -> at::Tensor {
+    const at::Tensor &value = x->value;
+    switch (kind) {
+      case CT_SILU: return at::silu(value);
+      case CT_GELU: return at::gelu(value);
+      case CT_GELU_TANH: return at::gelu(value, "tanh");
+      case CT_GELU_CLIPPED: return at::clamp(at::gelu(value), -10, 10);
+      case CT_GELU_QUICK: return value * at::sigmoid(1.702 * value);
+      // The constants are rounded as in the official code.
+      case CT_LAPLACE: return 0.5 * (1 + at::erf((value - 0.707107) / (0.282095 * std::sqrt(2.0))));
+      case CT_LEAKY_RELU: return at::leaky_relu(value);
+      case CT_IDENTITY: return value;
+      case CT_MISH: return at::mish(value);
+      case CT_RELU: return at::relu(value);
+      case CT_RELU_SQUARED: return at::square(at::relu(value));
+      case CT_RELU6: return at::relu6(value);
+      case CT_SIGMOID: return at::sigmoid(value);
+      case CT_TANH: return at::tanh(value);
+    }
+    TORCH_CHECK(false, "unknown activation ", kind);
+  });
+}
+
 int ct_softmax(ct_tensor *out, ct_tensor x, int64_t dim) {
   return make(out, [&] { return at::softmax(x->value, dim); });
 }

@@ -5,7 +5,7 @@ import CTorch
 /// Everything in this package that draws takes one: libtorch's default generator is one for the whole process, and
 /// would tie the numbers of one task to what others draw.
 public final class Generator {
-  let handle: ct_generator
+  private let source: ct_generator?
   /// The device on which it draws.
   public let device: Device
 
@@ -13,13 +13,35 @@ public final class Generator {
   public init(seed: UInt64, device: Device = .cpu) {
     var handle: ct_generator?
     check(ct_generator_new(&handle, seed, device.code))
-    guard let handle else { fatalError("no generator") }
-    self.handle = handle
+    source = handle
+    self.device = device
+  }
+
+  private init(unsetOn device: Device) {
+    source = nil
     self.device = device
   }
 
   deinit {
-    ct_generator_free(handle)
+    if let source { ct_generator_free(source) }
+  }
+
+  /// A generator that draws nothing: its tensors hold whatever was in their memory.
+  ///
+  /// For the weights of a model that is about to be loaded. Drawing the numbers first takes seconds in a large model,
+  /// and touches its memory before the file is known to fit.
+  public static func unset(device: Device = .cpu) -> Generator { Generator(unsetOn: device) }
+
+  private var handle: ct_generator {
+    guard let source else { preconditionFailure("a generator that draws nothing has no state") }
+    return source
+  }
+
+  private func draw(
+    _ shape: [Int], _ dtype: DType, _ body: (UnsafeMutablePointer<ct_tensor?>, [Int64], ct_generator) -> Int32
+  ) -> Tensor {
+    guard let source else { return .empty(shape, dtype: dtype, device: device) }
+    return .make { body($0, shape.map(Int64.init), source) }
   }
 
   /// Everything that decides the coming numbers, to be stored and set again.
@@ -30,24 +52,23 @@ public final class Generator {
 
   /// Numbers uniform in `range`.
   public func uniform(_ shape: [Int], in range: Range<Double> = 0..<1, dtype: DType = .float32) -> Tensor {
-    Tensor.make {
+    draw(shape, dtype) { out, shape, source in
       ct_uniform(
-        $0, shape.map(Int64.init), Int32(shape.count), range.lowerBound, range.upperBound, dtype.code, device.code,
-        handle)
+        out, shape, Int32(shape.count), range.lowerBound, range.upperBound, dtype.code, device.code, source)
     }
   }
 
   /// Normally distributed numbers.
   public func normal(_ shape: [Int], mean: Double = 0, deviation: Double = 1, dtype: DType = .float32) -> Tensor {
-    Tensor.make {
-      ct_normal($0, shape.map(Int64.init), Int32(shape.count), mean, deviation, dtype.code, device.code, handle)
+    draw(shape, dtype) { out, shape, source in
+      ct_normal(out, shape, Int32(shape.count), mean, deviation, dtype.code, device.code, source)
     }
   }
 
   /// Ones with the given probability, zeros else.
   public func bernoulli(_ shape: [Int], probability: Double, dtype: DType = .float32) -> Tensor {
-    Tensor.make {
-      ct_bernoulli($0, shape.map(Int64.init), Int32(shape.count), probability, dtype.code, device.code, handle)
+    draw(shape, dtype) { out, shape, source in
+      ct_bernoulli(out, shape, Int32(shape.count), probability, dtype.code, device.code, source)
     }
   }
 }

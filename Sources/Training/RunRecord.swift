@@ -13,6 +13,8 @@ public struct RunRecord: Codable, Sendable {
 
   /// What is trained, with all sizes.
   public var model: Model
+  /// The folder of the model whose weights the run begins with; nil begins with fresh ones.
+  public var initialModel: String?
   /// The folder of the prepared data.
   public var data: String
   /// Steps, batches, rates, seed, precision.
@@ -27,8 +29,12 @@ public struct RunRecord: Codable, Sendable {
   public var libtorch: String
 
   /// A run on this machine as it is set up now.
-  public init(model: Model, data: String, settings: TrainingSettings, device: Device, program: String) {
+  public init(
+    model: Model, initialModel: String? = nil, data: String, settings: TrainingSettings, device: Device,
+    program: String
+  ) {
     self.model = model
+    self.initialModel = initialModel
     self.data = data
     self.settings = settings
     self.program = program

@@ -34,14 +34,32 @@ public struct TrainingData {
       end: tokenizer.eosToken.map(Int.init))
   }
 
+  /// Refuses a model that was trained with another tokenizer, or whose vocabulary is smaller than this one's.
+  ///
+  /// One of the tokenizers may lack the pad token: the official models add one to the tokenizer of Llama 3.
+  ///
+  /// - Throws: ``TrainingError``.
+  public func check(against model: ModelFolder, vocabularySize: Int) throws {
+    guard tokenizer.vocabularySize <= vocabularySize else {
+      throw TrainingError.vocabularyTooLarge(
+        data: set.path, tokens: tokenizer.vocabularySize, model: model.url.path, vocabulary: vocabularySize)
+    }
+    if let other = try? model.tokenizer(), other.contentHash != tokenizer.contentHash {
+      if let one = try? other.withPadToken(), one.contentHash == (try? tokenizer.withPadToken())?.contentHash { return }
+      throw TrainingError.tokenizerMismatch(data: set.path, model: model.url.path)
+    }
+  }
+
   /// A split cut into blocks; nil where the split has no documents.
+  ///
+  /// - Parameter padding: the model's padding; nil takes the tokenizer's, or its end token.
   public func blocks(
-    _ split: DataSplit, chunkSize: Int, blockChunks: Int, remainder: PackedBlocks.Remainder
+    _ split: DataSplit, chunkSize: Int, blockChunks: Int, padding: Int? = nil, remainder: PackedBlocks.Remainder
   ) throws -> PackedBlocks? {
     let shards = set.shards(split)
     if shards.isEmpty { return nil }
     return try PackedBlocks(
-      shards: shards, chunkSize: chunkSize, blockChunks: blockChunks, padding: tokenizer.padToken ?? tokenizer.eosToken,
-      remainder: remainder)
+      shards: shards, chunkSize: chunkSize, blockChunks: blockChunks,
+      padding: padding.map(Int32.init) ?? tokenizer.padToken ?? tokenizer.eosToken, remainder: remainder)
   }
 }

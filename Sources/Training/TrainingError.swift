@@ -9,6 +9,7 @@ public enum TrainingError: Error, Equatable, CustomStringConvertible {
   case notFinite(step: Int, inARow: Int)
   case tokenizerMismatch(data: String, model: String)
   case noPadding(String)
+  case vocabularyTooLarge(data: String, tokens: Int, model: String, vocabulary: Int)
 
   public var description: String {
     switch self {
@@ -28,6 +29,8 @@ public enum TrainingError: Error, Equatable, CustomStringConvertible {
       "step \(step): the loss or its gradient was not finite \(count) times in a row; lower the learning rate and resume"
     case .tokenizerMismatch(let data, let model):
       "\(data): prepared with another tokenizer than \(model) was trained with; prepare the data with that model's tokenizer.json"
+    case .vocabularyTooLarge(let data, let tokens, let model, let vocabulary):
+      "\(data): its tokenizer has \(tokens) ids, but the vocabulary of \(model) only \(vocabulary); prepare the data with that model's tokenizer"
     case .noPadding(let path):
       "\(path): its tokenizer has no end-of-text token, which training puts after each document; use one that has"
     }

@@ -29,12 +29,18 @@ public struct TrainingRun {
     let task: any TrainingTask
     switch record.model {
     case .autoencoder(let configuration):
-      let model = Autoencoder(configuration, generator: generator)
+      let model =
+        try record.initialFolder(for: data)?.loadAutoencoder(configuration, device: device)
+        ?? Autoencoder(configuration, generator: generator)
       task = AutoencoderTask(
         model, validation: try data.validation(for: record), tokenizer: data.tokenizerFile)
     case .languageModel(let configuration, let path, let leadIn):
-      let autoencoder = try Self.autoencoder(at: path, for: data, device: device)
-      let model = ContinuousLanguageModel(configuration, autoencoder: autoencoder, generator: generator)
+      let model =
+        try record.initialFolder(for: data)?.loadLanguageModel(
+          configuration, autoencoder: path == record.initialModel ? nil : URL(fileURLWithPath: path),
+          generator: generator)
+        ?? ContinuousLanguageModel(
+          configuration, autoencoder: try Self.autoencoder(at: path, for: data, device: device), generator: generator)
       task = LanguageModelTask(
         model, leadIn: leadIn, validation: try data.validation(for: record), tokenizer: data.tokenizerFile)
     }
@@ -84,10 +90,9 @@ public struct TrainingRun {
 
   private static func autoencoder(at path: String, for data: TrainingData, device: Device) throws -> Autoencoder {
     let folder = try ModelFolder(URL(fileURLWithPath: path))
-    if let tokenizer = try? folder.tokenizer(), tokenizer.contentHash != data.tokenizer.contentHash {
-      throw TrainingError.tokenizerMismatch(data: data.set.path, model: path)
-    }
-    return try folder.loadAutoencoder(device: device)
+    let autoencoder = try folder.loadAutoencoder(device: device)
+    try data.check(against: folder, vocabularySize: autoencoder.configuration.vocabularySize)
+    return autoencoder
   }
 }
 
@@ -98,19 +103,41 @@ extension RunRecord {
     case .languageModel(let configuration, _, _): configuration.chunkSize
     }
   }
+
+  fileprivate var padding: Int? {
+    switch model {
+    case .autoencoder(let configuration): configuration.special.padding
+    case .languageModel(let configuration, _, _): configuration.special.padding
+    }
+  }
+
+  /// The model to begin with, whose tokenizer, where it has one, is that of the data.
+  fileprivate func initialFolder(for data: TrainingData) throws -> ModelFolder? {
+    guard let initialModel else { return nil }
+    let folder = try ModelFolder(URL(fileURLWithPath: initialModel))
+    let vocabularySize =
+      switch model {
+      case .autoencoder(let configuration): configuration.vocabularySize
+      case .languageModel(let configuration, _, _): configuration.vocabularySize
+      }
+    try data.check(against: folder, vocabularySize: vocabularySize)
+    return folder
+  }
 }
 
 extension TrainingData {
   fileprivate func training(for record: RunRecord) throws -> [WeightedBlocks] {
     guard
       let blocks = try blocks(
-        .train, chunkSize: record.chunkSize, blockChunks: record.settings.blockChunks, remainder: .dropped)
+        .train, chunkSize: record.chunkSize, blockChunks: record.settings.blockChunks, padding: record.padding,
+        remainder: .dropped)
     else { throw PackingError.noDocuments }
     return [WeightedBlocks(blocks)]
   }
 
   fileprivate func validation(for record: RunRecord) throws -> PackedBlocks? {
     try blocks(
-      .validation, chunkSize: record.chunkSize, blockChunks: record.settings.blockChunks, remainder: .padded)
+      .validation, chunkSize: record.chunkSize, blockChunks: record.settings.blockChunks, padding: record.padding,
+      remainder: .padded)
   }
 }

@@ -31,7 +31,9 @@ struct Calm: ParsableCommand {
     groupedSubcommands: [
       CommandGroup(name: "Data", subcommands: [TokenizerCommand.self, DataCommand.self]),
       CommandGroup(name: "Training", subcommands: [DemoCommand.self, TrainCommand.self]),
-      CommandGroup(name: "Model", subcommands: [EvalCommand.self, GenerateCommand.self, InfoCommand.self]),
+      CommandGroup(
+        name: "Model",
+        subcommands: [EvalCommand.self, GenerateCommand.self, InfoCommand.self, ConvertCommand.self]),
       CommandGroup(name: "Machine", subcommands: [DoctorCommand.self, BenchCommand.self]),
     ])
 

@@ -14,17 +14,18 @@ extension AutoencoderConfiguration {
 
   private var latentOutputs: Int { latentSize * (isVariational ? 2 : 1) }
   private var layerWeights: Int { 3 * hiddenSize * intermediateSize }
+  private var layerBiases: Int { hasMLPBias ? 2 * intermediateSize + hiddenSize : 0 }
   private var chunkWidth: Int { chunkSize * hiddenSize }
 
   var embeddingParameters: Int { vocabularySize * hiddenSize }
 
   var encoderParameters: Int {
-    encoderLayers * (layerWeights + hiddenSize) + (chunkWidth * hiddenSize + hiddenSize) + hiddenSize
+    encoderLayers * (layerWeights + layerBiases + hiddenSize) + (chunkWidth * hiddenSize + hiddenSize) + hiddenSize
       + (hiddenSize * latentOutputs + latentOutputs)
   }
 
   var decoderParameters: Int {
-    (latentSize * hiddenSize + hiddenSize) + decoderLayers * (layerWeights + hiddenSize)
+    (latentSize * hiddenSize + hiddenSize) + decoderLayers * (layerWeights + layerBiases + hiddenSize)
       + (hiddenSize * chunkWidth + chunkWidth) + hiddenSize
   }
 

@@ -14,7 +14,8 @@ extension LanguageModelConfiguration {
     builder.add(
       "input compression", parameters: (k * h * 2 * h + 2 * h) + (2 * h * h + h) + 2 * h,
       multiplications: k * h * 2 * h + 2 * h * h)
-    builder.add("Transformer layers", parameters: transformer.parameters, multiplications: transformer.weights)
+    builder.add(
+      "Transformer layers", parameters: transformer.parameters + biases, multiplications: transformer.weights)
     builder.add("attention products", parameters: 0, multiplications: transformer.attentionProducts)
     builder.add(
       "energy head", parameters: headParameters, inferenceMultiplications: headProducts(samples: 1),
@@ -31,6 +32,12 @@ extension LanguageModelConfiguration {
       "frozen autoencoder: decoder", parameters: autoencoder.decoderParameters,
       multiplications: autoencoder.decoderProducts + autoencoder.vocabularyProducts, training: 0, isTrained: false)
     return ModelCost(parts: builder.parts)
+  }
+
+  /// The biases in all layers of the Transformer, which the official models do not have.
+  private var biases: Int {
+    let attention = hasAttentionBias ? 2 * hiddenSize + 2 * headSize * keyValueHeads : 0
+    return layers * (attention + (hasMLPBias ? 2 * intermediateSize + hiddenSize : 0))
   }
 
   private var headParameters: Int {

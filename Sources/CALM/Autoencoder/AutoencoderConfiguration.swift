@@ -1,3 +1,5 @@
+import Torch
+
 /// The sizes and training constants of an ``Autoencoder``: its `config.json`, under the official keys.
 public struct AutoencoderConfiguration: Codable, Hashable, Sendable {
   /// V.
@@ -14,6 +16,10 @@ public struct AutoencoderConfiguration: Codable, Hashable, Sendable {
   public var encoderLayers: Int
   /// Layers of the decoder: half on the chunk, half on each token.
   public var decoderLayers: Int
+  /// The activation in each layer.
+  public var activation: Activation
+  /// Whether the linear maps of each layer have biases.
+  public var hasMLPBias: Bool
   /// ε of the RMS norms.
   public var normEpsilon: Double
   /// Whether the encoder gives a distribution (mean and log σ). A plain autoencoder gives a point: no noise, no
@@ -47,6 +53,8 @@ public struct AutoencoderConfiguration: Codable, Hashable, Sendable {
     self.decoderLayers = decoderLayers
     self.isVariational = isVariational
     self.special = special
+    activation = .silu
+    hasMLPBias = false
     normEpsilon = 1e-6
     tokenMasking = isVariational ? 0.15 : 0
     latentDropout = isVariational ? 0.15 : 0
@@ -72,21 +80,21 @@ public struct AutoencoderConfiguration: Codable, Hashable, Sendable {
     case klClamp = "kl_clamp"
     case initializerRange = "initializer_range"
     case activation = "hidden_act"
-    case mlpBias = "mlp_bias"
+    case hasMLPBias = "mlp_bias"
   }
 
   /// Reads the official keys, with the official default for each that is missing.
   public init(from decoder: any Decoder) throws {
     let values = try decoder.container(keyedBy: Keys.self)
-    try values.refuse(unless: .activation, is: "silu")
-    try values.refuse(unless: .mlpBias, is: false)
-    vocabularySize = try values.positive(.vocabularySize) ?? 32000
+    vocabularySize = try values.positive(.vocabularySize, upTo: greatestVocabulary) ?? 32000
     chunkSize = try values.positive(.chunkSize) ?? 4
     latentSize = try values.positive(.latentSize) ?? 128
     hiddenSize = try values.positive(.hiddenSize) ?? 512
     intermediateSize = try values.positive(.intermediateSize) ?? 1280
     encoderLayers = try values.positive(.encoderLayers) ?? 2
     decoderLayers = try values.positive(.decoderLayers) ?? 2
+    activation = try values.activation(.activation) ?? .silu
+    hasMLPBias = try values.decodeIfPresent(Bool.self, forKey: .hasMLPBias) ?? false
     normEpsilon = try values.decodeIfPresent(Double.self, forKey: .normEpsilon) ?? 1e-6
     isVariational = try values.decodeIfPresent(Bool.self, forKey: .isVariational) ?? true
     latentDropout = try values.probability(.dropout) ?? 0.15
@@ -95,6 +103,7 @@ public struct AutoencoderConfiguration: Codable, Hashable, Sendable {
     klClamp = try values.decodeIfPresent(Double.self, forKey: .klClamp) ?? 0.5
     initializerRange = try values.decodeIfPresent(Double.self, forKey: .initializerRange) ?? 0.02
     special = try SpecialTokens(from: decoder)
+    try special.check(vocabularySize: vocabularySize, decoder)
   }
 
   public func encode(to encoder: any Encoder) throws {
@@ -114,8 +123,8 @@ public struct AutoencoderConfiguration: Codable, Hashable, Sendable {
     try values.encode(klWeight, forKey: .klWeight)
     try values.encode(klClamp, forKey: .klClamp)
     try values.encode(initializerRange, forKey: .initializerRange)
-    try values.encode("silu", forKey: .activation)
-    try values.encode(false, forKey: .mlpBias)
+    try values.encode(activation, forKey: .activation)
+    try values.encode(hasMLPBias, forKey: .hasMLPBias)
     try special.encode(to: encoder)
   }
 }

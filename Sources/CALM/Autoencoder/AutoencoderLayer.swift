@@ -9,6 +9,7 @@ final class AutoencoderLayer: Module {
     norm = RMSNorm(configuration.hiddenSize, epsilon: configuration.normEpsilon, device: generator.device)
     mlp = GatedMLP(
       hiddenSize: configuration.hiddenSize, intermediateSize: configuration.intermediateSize,
+      activation: configuration.activation, bias: configuration.hasMLPBias,
       deviation: configuration.initializerRange, generator: generator)
   }
 

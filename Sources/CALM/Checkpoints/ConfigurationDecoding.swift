@@ -1,16 +1,31 @@
 import Foundation
+import Torch
 
 // What the configurations share in reading `config.json`: values in range, and settings that are refused by name
 // because leaving them out would change the numbers.
 
+/// The largest vocabulary that is read. With it, and the bounds of the other sizes, no count of parameters or operations
+/// overflows.
+let greatestVocabulary = 1 << 24
+
 extension KeyedDecodingContainer {
   /// A whole number above zero.
-  func positive(_ key: Key) throws -> Int? {
+  func positive(_ key: Key, upTo greatest: Int = 1 << 16) throws -> Int? {
     guard let value = try decodeIfPresent(Int.self, forKey: key) else { return nil }
-    guard (1...1_000_000_000).contains(value) else {
-      throw corrupted(key, "'\(key.stringValue)' must be a whole number above 0, not \(value)")
+    guard (1...greatest).contains(value) else {
+      throw corrupted(key, "'\(key.stringValue)' must be a whole number from 1 to \(greatest), not \(value)")
     }
     return value
+  }
+
+  /// An activation by its official name.
+  func activation(_ key: Key) throws -> Activation? {
+    guard let name = try decodeIfPresent(String.self, forKey: key) else { return nil }
+    guard let activation = Activation(rawValue: name) else {
+      let known = Activation.allCases.map(\.rawValue).joined(separator: ", ")
+      throw corrupted(key, "'\(key.stringValue)' is '\(name)', which is not supported; supported are \(known)")
+    }
+    return activation
   }
 
   /// A number from 0 up to, not including, 1.
@@ -44,7 +59,8 @@ extension DecodingError {
     case .keyNotFound(let key, _):
       return "'\(key.stringValue)' is missing"
     case .typeMismatch(_, let context), .valueNotFound(_, let context):
-      return "'\(context.codingPath.map(\.stringValue).joined(separator: "."))' has the wrong type"
+      let path = context.codingPath.map(\.stringValue).joined(separator: ".")
+      return path.isEmpty ? "it is not a JSON object" : "'\(path)' has the wrong type"
     @unknown default:
       return "it cannot be read"
     }

@@ -14,6 +14,10 @@ public enum ModelError: Error, Equatable, CustomStringConvertible {
   case tokenizerMismatch(String, tokenizer: Int, model: Int)
   /// The language model's autoencoder is not to be found.
   case noAutoencoder(String)
+  /// The official code has no such model.
+  case notOfficial(String, String)
+  /// Something stands where a folder is to go.
+  case targetExists(String)
   /// Language model and autoencoder do not fit together.
   case sizesDiffer(String, name: String, model: Int, autoencoder: Int)
 
@@ -31,6 +35,10 @@ public enum ModelError: Error, Equatable, CustomStringConvertible {
       "\(path): the tokenizer has \(tokenizer) ids, but the model's vocabulary has \(model); use the tokenizer it was trained with"
     case .noAutoencoder(let path):
       "\(path): the autoencoder is neither in autoencoder/, nor at ae_path, nor among the weights; name it with --autoencoder"
+    case .notOfficial(let path, let what):
+      "\(path): holds \(what), which the official code does not have; it can be used with this program only"
+    case .targetExists(let path):
+      "\(path): is there already and is not replaced; choose another folder with --out"
     case .sizesDiffer(let path, let name, let model, let autoencoder):
       "\(path): the language model has \(name) \(model), its autoencoder \(autoencoder); use the autoencoder it was trained with"
     }

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import Tokenization
 import Torch
@@ -18,7 +19,7 @@ public struct ModelFolder {
   public let url: URL
   /// What it holds.
   public let kind: Kind
-  private let configuration: Data
+  let configuration: Data
 
   /// Opens a folder by its `config.json`.
   ///
@@ -26,7 +27,11 @@ public struct ModelFolder {
   public init(_ url: URL) throws {
     self.url = url
     let file = url.appendingPathComponent("config.json")
-    guard let data = try? Data(contentsOf: file), data.count < 1 << 20 else { throw ModelError.notAModel(url.path) }
+    // A larger file is no configuration.
+    guard let text = try? ReadableFile(path: file.path), text.size < 1 << 20,
+      let bytes = try? text.bytes(in: 0..<text.size)
+    else { throw ModelError.notAModel(url.path) }
+    let data = Data(bytes)
     configuration = data
     // The architecture's name tells the kind; where it is missing, a key that only one of them has.
     struct Marks: Decodable {
@@ -46,12 +51,6 @@ public struct ModelFolder {
     }
   }
 
-  /// The configuration of the autoencoder here, or of the language model's.
-  public func autoencoderConfiguration() throws -> AutoencoderConfiguration {
-    if kind == .languageModel { return try autoencoderFolder(given: nil).autoencoderConfiguration() }
-    return try Self.decode(configuration, url.appendingPathComponent("config.json"))
-  }
-
   /// The configuration of the language model.
   public func languageModelConfiguration() throws -> LanguageModelConfiguration {
     try require(.languageModel)
@@ -67,80 +66,16 @@ public struct ModelFolder {
     return try Tokenizer(contentsOf: url)
   }
 
-  /// The autoencoder in this folder, or the language model's: from `autoencoder/`, `ae_path` or its own weights.
-  ///
-  /// - Throws: ``ModelError``, or an error of the checkpoint's reader.
-  public func loadAutoencoder(device: Device = .cpu) throws -> Autoencoder {
-    if kind == .languageModel, let folder = try? autoencoderFolder(given: nil) {
-      return try folder.loadAutoencoder(device: device)
-    }
-    let reader = try CheckpointReader(url)
-    if kind == .languageModel {
-      // Official checkpoints hold the frozen autoencoder's weights, but not its configuration.
-      throw ModelError.noAutoencoder(url.path)
-    }
-    let model = Autoencoder(try autoencoderConfiguration(), generator: Generator(seed: 0, device: device))
-    try model.load(from: reader, ignoring: ["decoder.lm_head_weight"])
-    return model
-  }
-
-  /// The language model with its autoencoder.
-  ///
-  /// - Parameter autoencoder: the autoencoder's folder, where it is not the one that the model's folder names.
-  /// - Throws: ``ModelError``, or an error of the checkpoint's reader.
-  public func loadLanguageModel(autoencoder: URL? = nil, device: Device = .cpu) throws -> ContinuousLanguageModel {
-    var configuration = try languageModelConfiguration()
-    let autoencoder = try autoencoderFolder(given: autoencoder).loadAutoencoder(device: device)
-    let sizes = autoencoder.configuration
-    try agree("chunk size", configuration.chunkSize, sizes.chunkSize)
-    try agree("latent size", configuration.latentSize, sizes.latentSize)
-    try agree("vocabulary size", configuration.vocabularySize, sizes.vocabularySize)
-    let reader = try CheckpointReader(url)
-    if !reader.names.contains("auxiliary_projection.weight") { configuration.auxiliaryLossWeight = 0 }
-    let model = ContinuousLanguageModel(
-      configuration, autoencoder: autoencoder, generator: Generator(seed: 0, device: device))
-    // The official code stores the head under two names, and the frozen autoencoder beside it.
-    try model.load(from: reader, ignoring: ["generative_head.", "ae_model."])
-    return model
-  }
-
-  private func autoencoderFolder(given: URL?) throws -> ModelFolder {
-    struct Place: Decodable {
-      let path: String?
-      enum CodingKeys: String, CodingKey { case path = "ae_path" }
-    }
-    let named = (try? JSONDecoder().decode(Place.self, from: configuration))?.path
-    let places = [
-      given, url.appendingPathComponent("autoencoder"), named.map { URL(fileURLWithPath: $0, relativeTo: url) },
-      named.map { URL(fileURLWithPath: $0, relativeTo: url.deletingLastPathComponent()) },
-      named.map { URL(fileURLWithPath: $0) },
-    ].compactMap { $0 }
-    let found =
-      given
-      ?? places.first {
-        FileManager.default.fileExists(atPath: $0.appendingPathComponent("config.json").path)
-      }
-    guard let found else { throw ModelError.noAutoencoder(url.path) }
-    let folder = try ModelFolder(found)
-    try folder.require(.autoencoder)
-    return folder
-  }
-
-  private func require(_ expected: Kind) throws {
+  func require(_ expected: Kind) throws {
     guard kind == expected else { throw ModelError.wrongKind(url.path, found: kind, expected: expected) }
   }
 
-  private func agree(_ name: String, _ model: Int, _ autoencoder: Int) throws {
-    guard model == autoencoder else {
-      throw ModelError.sizesDiffer(url.path, name: name, model: model, autoencoder: autoencoder)
-    }
-  }
-
-  private static func decode<Value: Decodable>(_ data: Data, _ file: URL) throws -> Value {
+  static func decode<Value: Decodable>(_ data: Data, _ file: URL, as type: Value.Type = Value.self) throws -> Value {
     do {
       return try JSONDecoder().decode(Value.self, from: data)
     } catch let error as DecodingError {
-      throw ModelError.configuration(file.path, error.summary)
+      throw ModelError.configuration(
+        file.path, error.summary.split(whereSeparator: \.isNewline).joined(separator: " "))
     }
   }
 }

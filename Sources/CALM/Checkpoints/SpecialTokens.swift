@@ -17,4 +17,29 @@ public struct SpecialTokens: Codable, Hashable, Sendable {
     case beginning = "bos_token_id"
     case end = "eos_token_id"
   }
+
+  /// Reads the official keys. The official defaults hold where one is missing; null means that there is no such token.
+  public init(from decoder: any Decoder) throws {
+    let values = try decoder.container(keyedBy: CodingKeys.self)
+    padding = try values.decodeIfPresent(Int.self, forKey: .padding)
+    beginning = try values.contains(.beginning) ? values.decodeIfPresent(Int.self, forKey: .beginning) : 1
+    end = try values.contains(.end) ? values.decodeIfPresent(Int.self, forKey: .end) : 2
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var values = encoder.container(keyedBy: CodingKeys.self)
+    try values.encode(padding, forKey: .padding)
+    try values.encode(beginning, forKey: .beginning)
+    try values.encode(end, forKey: .end)
+  }
+
+  /// Refuses ids outside the vocabulary.
+  func check(vocabularySize: Int, _ decoder: any Decoder) throws {
+    let values = try decoder.container(keyedBy: CodingKeys.self)
+    for (key, id) in [(CodingKeys.padding, padding), (.beginning, beginning), (.end, end)] {
+      if let id, !(0..<vocabularySize).contains(id) {
+        throw values.corrupted(key, "'\(key.stringValue)' is \(id), outside the vocabulary of \(vocabularySize)")
+      }
+    }
+  }
 }

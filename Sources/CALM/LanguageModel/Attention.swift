@@ -12,7 +12,7 @@ final class Attention: Module {
     headSize = configuration.headSize
     let h = configuration.hiddenSize
     func projection(_ inputs: Int, _ outputs: Int) -> Linear {
-      Linear(inputs, outputs, bias: false, generator: generator)
+      Linear(inputs, outputs, bias: configuration.hasAttentionBias, generator: generator)
     }
     query = projection(h, configuration.attentionHeads * headSize)
     key = projection(h, configuration.keyValueHeads * headSize)

@@ -8,7 +8,8 @@ package final class Backbone: Module {
   private let angles: RotaryAngles
 
   init(_ configuration: LanguageModelConfiguration, generator: Generator) {
-    angles = RotaryAngles(headSize: configuration.headSize, theta: configuration.ropeTheta)
+    angles = RotaryAngles(
+      headSize: configuration.headSize, theta: configuration.ropeTheta, stretch: configuration.ropeStretch)
     embedding = Embedding(
       vocabulary: configuration.vocabularySize, size: configuration.hiddenSize,
       padding: configuration.special.padding, deviation: 1 / Double(configuration.hiddenSize).squareRoot(),

@@ -1,3 +1,5 @@
+import Torch
+
 /// The sizes and training constants of a ``ContinuousLanguageModel``: its `config.json`, under the official keys.
 public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
   /// V.
@@ -18,6 +20,14 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
   public var keyValueHeads: Int
   /// The base of the rotary embedding's wavelengths.
   public var ropeTheta: Double
+  /// What positions are divided by before they turn (official: linear `rope_scaling`); 1 as a rule.
+  public var ropeStretch: Double
+  /// The activation in each layer of the Transformer.
+  public var activation: Activation
+  /// Whether the projections of attention have biases.
+  public var hasAttentionBias: Bool
+  /// Whether the linear maps of each layer's SwiGLU have biases.
+  public var hasMLPBias: Bool
   /// The longest sequence the model is meant for, in chunks.
   public var maximumPositions: Int
   /// ε of the RMS norms.
@@ -61,6 +71,10 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
     self.auxiliaryLossWeight = auxiliaryLossWeight
     self.special = special
     ropeTheta = 10_000
+    ropeStretch = 1
+    activation = .silu
+    hasAttentionBias = false
+    hasMLPBias = false
     maximumPositions = 2048
     normEpsilon = 1e-6
     noiseSize = 64
@@ -97,51 +111,62 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
     case initializerRange = "initializer_range"
     case hasDocumentEnds = "document_ends"
     case activation = "hidden_act"
-    case attentionBias = "attention_bias"
-    case mlpBias = "mlp_bias"
+    case hasAttentionBias = "attention_bias"
+    case hasMLPBias = "mlp_bias"
     case attentionDropout = "attention_dropout"
     case ropeScaling = "rope_scaling"
+    case headSize = "head_dim"
+    case rotaryShare = "partial_rotary_factor"
   }
 
   /// Reads the official keys, with the official default for each that is missing.
   public init(from decoder: any Decoder) throws {
     let values = try decoder.container(keyedBy: Keys.self)
-    try values.refuse(unless: .activation, is: "silu")
-    try values.refuse(unless: .attentionBias, is: false)
-    try values.refuse(unless: .mlpBias, is: false)
     try values.refuse(unless: .attentionDropout, is: 0.0)
-    if try values.contains(.ropeScaling) && !values.decodeNil(forKey: .ropeScaling) {
-      throw values.corrupted(.ropeScaling, "'rope_scaling' is set; it is not supported")
+    try values.refuse(unless: .rotaryShare, is: 1.0)
+    if let name = try values.decodeIfPresent([String].self, forKey: .architectures)?.first {
+      guard name == Self.architecture else {
+        throw values.corrupted(.architectures, "the architecture '\(name)' is not supported; \(Self.architecture) is")
+      }
+    } else if try values.decodeIfPresent(String.self, forKey: .modelType) != "" {
+      // The official code writes no model type, or an empty one; its scripts choose the head by it.
+      try values.refuse(unless: .modelType, is: "energy")
     }
-    if let names = try values.decodeIfPresent([String].self, forKey: .architectures),
-      let name = names.first, name != Self.architecture
-    {
-      throw values.corrupted(.architectures, "the architecture '\(name)' is not supported; \(Self.architecture) is")
-    }
-    vocabularySize = try values.positive(.vocabularySize) ?? 32000
+    vocabularySize = try values.positive(.vocabularySize, upTo: greatestVocabulary) ?? 32000
     chunkSize = try values.positive(.chunkSize) ?? 4
     latentSize = try values.positive(.latentSize) ?? 128
     hiddenSize = try values.positive(.hiddenSize) ?? 768
     intermediateSize = try values.positive(.intermediateSize) ?? 2048
     layers = try values.positive(.layers) ?? 12
     attentionHeads = try values.positive(.attentionHeads) ?? 12
-    keyValueHeads = try values.positive(.keyValueHeads) ?? attentionHeads
+    // The official default is a number; null means as many as there are attention heads.
+    keyValueHeads =
+      try values.contains(.keyValueHeads) ? values.positive(.keyValueHeads) ?? attentionHeads : 12
     ropeTheta = try values.decodeIfPresent(Double.self, forKey: .ropeTheta) ?? 10_000
-    maximumPositions = try values.positive(.maximumPositions) ?? 2048
+    ropeStretch = try RopeScaling.stretch(in: values, .ropeScaling)
+    maximumPositions = try values.positive(.maximumPositions, upTo: 1 << 24) ?? 2048
+    activation = try values.activation(.activation) ?? .silu
+    hasAttentionBias = try values.decodeIfPresent(Bool.self, forKey: .hasAttentionBias) ?? false
+    hasMLPBias = try values.decodeIfPresent(Bool.self, forKey: .hasMLPBias) ?? false
     normEpsilon = try values.decodeIfPresent(Double.self, forKey: .normEpsilon) ?? 1e-6
     headBlocks = try values.positive(.headBlocks) ?? 4
     noiseSize = try values.positive(.noiseSize) ?? 64
-    samples = try values.positive(.samples) ?? 8
+    samples = try values.positive(.samples, upTo: 1024) ?? 8
     targetSamples = try values.positive(.targetSamples) ?? 100
     exponent = try values.decodeIfPresent(Double.self, forKey: .exponent) ?? 1
     auxiliaryLossWeight = try values.decodeIfPresent(Double.self, forKey: .auxiliaryLossWeight) ?? 0
     initializerRange = try values.decodeIfPresent(Double.self, forKey: .initializerRange) ?? 0.02
     hasDocumentEnds = try values.decodeIfPresent(Bool.self, forKey: .hasDocumentEnds) ?? false
     special = try SpecialTokens(from: decoder)
+    try special.check(vocabularySize: vocabularySize, decoder)
     guard hiddenSize % attentionHeads == 0, headSize % 2 == 0 else {
       throw values.corrupted(
         .attentionHeads, "\(attentionHeads) attention heads do not cut a hidden size of \(hiddenSize) into even parts")
     }
+    try values.refuse(unless: .headSize, is: headSize)
+    guard ropeTheta > 0 else { throw values.corrupted(.ropeTheta, "'rope_theta' must be above 0, not \(ropeTheta)") }
+    guard samples >= 2 else { throw values.corrupted(.samples, "'num_samples' must be 2 or more, not \(samples)") }
+    guard exponent > 0 else { throw values.corrupted(.exponent, "'beta' must be above 0, not \(exponent)") }
     guard attentionHeads % keyValueHeads == 0 else {
       throw values.corrupted(
         .keyValueHeads, "\(keyValueHeads) key and value heads do not divide \(attentionHeads) attention heads")
@@ -153,7 +178,6 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
   public func encode(to encoder: any Encoder) throws {
     var values = encoder.container(keyedBy: Keys.self)
     try values.encode([Self.architecture], forKey: .architectures)
-    try values.encode("energy", forKey: .modelType)
     try values.encode(vocabularySize, forKey: .vocabularySize)
     try values.encode(chunkSize, forKey: .chunkSize)
     try values.encode(latentSize, forKey: .latentSize)
@@ -173,7 +197,39 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
     try values.encode(auxiliaryLossWeight, forKey: .auxiliaryLossWeight)
     try values.encode(initializerRange, forKey: .initializerRange)
     try values.encode(hasDocumentEnds, forKey: .hasDocumentEnds)
-    try values.encode("silu", forKey: .activation)
+    try values.encode(activation, forKey: .activation)
+    try values.encode(hasAttentionBias, forKey: .hasAttentionBias)
+    try values.encode(hasMLPBias, forKey: .hasMLPBias)
+    if ropeStretch != 1 { try values.encode(RopeScaling(stretch: ropeStretch), forKey: .ropeScaling) }
     try special.encode(to: encoder)
+  }
+}
+
+/// The official `rope_scaling`, of which the linear kind is computed here.
+private struct RopeScaling: Codable {
+  var type: String?
+  // The name in newer versions of transformers.
+  var ropeType: String?
+  var factor: Double?
+
+  enum CodingKeys: String, CodingKey {
+    case type, factor
+    case ropeType = "rope_type"
+  }
+
+  init(stretch: Double) { (type, factor) = ("linear", stretch) }
+
+  /// What positions are divided by; 1 where nothing is set.
+  static func stretch<Key>(in values: KeyedDecodingContainer<Key>, _ key: Key) throws -> Double {
+    guard let scaling = try values.decodeIfPresent(RopeScaling.self, forKey: key) else { return 1 }
+    let kind = scaling.ropeType ?? scaling.type ?? ""
+    if kind == "default" { return 1 }
+    guard kind == "linear" else {
+      throw values.corrupted(key, "'\(key.stringValue)' of the type '\(kind)' is not supported; 'linear' is")
+    }
+    guard let factor = scaling.factor, factor >= 1 else {
+      throw values.corrupted(key, "the factor of '\(key.stringValue)' must be a number of at least 1")
+    }
+    return factor
   }
 }

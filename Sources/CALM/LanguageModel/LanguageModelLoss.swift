@@ -27,6 +27,39 @@ extension ContinuousLanguageModel {
     return loss(hidden: hidden, noise: noise, targets: targets, next: next, detachingHead: detachingHead)
   }
 
+  /// The training loss where labels say which chunks are predicted, and as what.
+  ///
+  /// A chunk with a label of −100 in it counts neither in the energy nor in the auxiliary loss; it is still seen by the
+  /// chunks after it. The official code takes labels of whole chunks only.
+  ///
+  /// - Parameters:
+  ///   - ids: [batch, tokens], int64; a multiple of K tokens, at least 2K.
+  ///   - labels: of the same shape, on the CPU or the model's device: the true ids, or −100.
+  ///   - generator: for the head's noise and the target samples.
+  /// - Precondition: one chunk at least, not counting the first of each row, has labels.
+  public func loss(_ ids: Tensor, labels: Tensor, generator: Generator) -> LanguageModelLoss {
+    let (k, tokens) = (configuration.chunkSize, ids.shape[1])
+    precondition(labels.shape == ids.shape, "labels of shape \(labels.shape) for ids of \(ids.shape)")
+    let chunks = labels.narrowed(1, k..<tokens).contiguous().reshaped(-1, k)
+    let kept = Self.labelledChunks(chunks)
+    precondition(kept.count > 0, "no chunk has labels")
+    let next = chunks.gathered(0, kept).reshaped(1, -1)
+    let targets = withoutGradients {
+      autoencoder.encode(next).samples(configuration.targetSamples, generator: generator)
+    }
+    let hidden = hiddenStates(ids.narrowed(1, 0..<tokens - k)).reshaped(-1, configuration.hiddenSize).gathered(0, kept)
+    let noise = head.noise(samples: configuration.samples, positions: kept.count, generator: generator)
+    return loss(hidden: hidden, noise: noise, targets: targets, next: next)
+  }
+
+  /// The numbers of the rows of `labels`, [chunks, K], that are without −100: int64, on the same device.
+  package static func labelledChunks(_ labels: Tensor) -> Tensor {
+    let k = labels.shape[1]
+    let ignored = labels.equals(-100).elements(as: Bool.self)
+    let kept = stride(from: 0, to: ignored.count, by: k).filter { !ignored[$0..<$0 + k].contains(true) }
+    return Tensor(kept.map { Int64($0 / k) }, device: labels.device)
+  }
+
   /// The training loss with all random draws given.
   ///
   /// - Parameters:

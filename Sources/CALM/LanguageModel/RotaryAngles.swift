@@ -3,15 +3,16 @@ import Torch
 
 /// The cosines and sines of the rotary embedding, for positions 0, 1, ….
 ///
-/// Position p turns pair i of a head of size d by p·θ^(−2i/d).
+/// Position p turns pair i of a head of size d by p/s·θ^(−2i/d), where s stretches the positions (1 as a rule).
 package final class RotaryAngles {
   private let headSize: Int
   private let theta: Double
+  private let stretch: Double
   private var cosine = Tensor.zeros([0, 0])
   private var sine = Tensor.zeros([0, 0])
 
-  package init(headSize: Int, theta: Double) {
-    (self.headSize, self.theta) = (headSize, theta)
+  package init(headSize: Int, theta: Double, stretch: Double = 1) {
+    (self.headSize, self.theta, self.stretch) = (headSize, theta, stretch)
   }
 
   /// The angles of `count` positions from `start` on: two tensors of [count, headSize / 2].
@@ -24,7 +25,9 @@ package final class RotaryAngles {
     let rounded = (positions + 255) / 256 * 256
     let half = headSize / 2
     // The frequencies in float32, as the official code has them: the angles of far positions feel the difference.
-    let frequencies = (0..<half).map { 1 / powf(Float(theta), Float(2 * $0) / Float(headSize)) }
+    let frequencies = (0..<half).map {
+      1 / powf(Float(theta), Float(2 * $0) / Float(headSize)) / Float(stretch)
+    }
     let angles = (0..<rounded).flatMap { position in frequencies.map { Float(position) * $0 } }
     cosine = Tensor(angles.map { cosf($0) }, shape: [rounded, half], device: device)
     sine = Tensor(angles.map { sinf($0) }, shape: [rounded, half], device: device)

@@ -13,7 +13,8 @@ final class TransformerLayer: Module {
     attention = Attention(configuration, generator: generator)
     mlpNorm = RMSNorm(h, epsilon: epsilon, device: generator.device)
     mlp = GatedMLP(
-      hiddenSize: h, intermediateSize: configuration.intermediateSize, deviation: nil, generator: generator)
+      hiddenSize: h, intermediateSize: configuration.intermediateSize, activation: configuration.activation,
+      bias: configuration.hasMLPBias, deviation: nil, generator: generator)
   }
 
   func callAsFunction(_ x: Tensor, angles: (cosine: Tensor, sine: Tensor), cache: KeyValueCache?) -> Tensor {

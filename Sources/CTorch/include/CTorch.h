@@ -157,6 +157,23 @@ int ct_linear(ct_tensor *out, ct_tensor x, ct_tensor weight, ct_tensor bias /* m
 int ct_embedding(ct_tensor *out, ct_tensor weight, ct_tensor ids, int64_t padding /* -1: none */);
 int ct_layer_norm(ct_tensor *out, ct_tensor x, ct_tensor weight, ct_tensor bias, double epsilon);
 int ct_silu(ct_tensor *out, ct_tensor x);
+typedef enum {
+  CT_SILU,
+  CT_GELU,
+  CT_GELU_TANH,     // its approximation by tanh
+  CT_GELU_CLIPPED,  // GELU, at most 10
+  CT_GELU_QUICK,    // x·σ(1.702·x)
+  CT_LAPLACE,       // the normal distribution function with mean √½ and variance 1/(4π)
+  CT_LEAKY_RELU,
+  CT_IDENTITY,
+  CT_MISH,
+  CT_RELU,
+  CT_RELU_SQUARED,
+  CT_RELU6,
+  CT_SIGMOID,
+  CT_TANH,
+} ct_activation_kind;
+int ct_activation(ct_tensor *out, ct_tensor x, ct_activation_kind kind);
 int ct_softmax(ct_tensor *out, ct_tensor x, int64_t dim);
 int ct_log_softmax(ct_tensor *out, ct_tensor x, int64_t dim);
 // query, key, value: [batch, heads, length, size]; fewer key heads are shared between query heads.

@@ -18,10 +18,20 @@ package enum JSONValue {
     package var value: JSONValue
   }
 
-  /// The value of the member `key` of an object; nil if this is no object or has no such member.
+  /// The value of the member `key` of an object; nil if this is no object or has no such member. Setting it replaces or
+  /// adds the member; nil removes it.
   package subscript(key: String) -> JSONValue? {
-    guard case .object(let members) = self else { return nil }
-    return members.first { $0.key == key }?.value
+    get {
+      guard case .object(let members) = self else { return nil }
+      return members.first { $0.key == key }?.value
+    }
+    set {
+      guard case .object(var members) = self else { return }
+      let place = members.firstIndex { $0.key == key }
+      members.removeAll { $0.key == key }
+      if let newValue { members.insert(Member(key: key, value: newValue), at: place ?? members.endIndex) }
+      self = .object(members)
+    }
   }
 
   package var isNull: Bool {

@@ -20,7 +20,8 @@ struct CorpusFile: Equatable {
 
   /// Endings that are looked for in folders, each also with `.gz` or `.zst` behind it.
   static let endings = ["txt", "text", "md", "jsonl", "ndjson"]
-  private static let jsonLinesEndings: Set<String> = ["jsonl", "ndjson"]
+  /// Files called `.json` often hold JSON lines, but in a folder most are settings: those count only when named.
+  private static let jsonLinesEndings: Set<String> = ["jsonl", "ndjson", "json"]
 
   /// The files that `paths` mean, in order: files and standard input as they stand, folders with everything of a known
   /// ending below them in the order of their paths' bytes, patterns with their matches in the same order.

@@ -1,6 +1,6 @@
 /// How the bytes of corpus files become documents.
 public enum CorpusFormat: String, Sendable, CaseIterable {
-  /// By the file's ending: `.jsonl` and `.ndjson` are JSON lines, all else and standard input is text.
+  /// By the file's ending: `.jsonl`, `.ndjson` and `.json` are JSON lines, all else and standard input is text.
   case automatic
   /// Plain text, whatever the ending.
   case text

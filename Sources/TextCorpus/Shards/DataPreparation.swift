@@ -66,7 +66,7 @@ public struct DataPreparation: Sendable {
   ) throws -> DataSetManifest {
     precondition((0...1).contains(validationShare), "DataPreparation: validationShare \(validationShare)")
     precondition(tokensPerShard > 0 && threads > 0, "DataPreparation: tokensPerShard and threads must be positive")
-    let replacement = try FolderReplacement(of: folder, overwrite: overwrite)
+    let replacement = try AtomicFolder(at: folder, replacing: try mustReplace(folder))
     var manifest = DataSetManifest(
       createdBy: createdBy, tokenizerHash: vocabulary.tokenizerHash, vocabularySize: vocabulary.size,
       endOfText: vocabulary.endOfText, seed: seed, train: .init(), validation: .init(), sources: source.names,
@@ -99,6 +99,14 @@ public struct DataPreparation: Sendable {
     try write(manifest, into: replacement.temporaryPath)
     try replacement.commit()
     return manifest
+  }
+
+  /// Whether the target is a data set that gives way.
+  private func mustReplace(_ folder: String) throws -> Bool {
+    if AtomicFolder.isFree(folder) { return false }
+    let isDataSet = (try? TokenDataSet.manifest(path: folder)) != nil
+    guard isDataSet && overwrite else { throw DataSetError.targetExists(path: folder, isDataSet: isDataSet) }
+    return true
   }
 
   /// The first document is always for training, so that no data set is without.

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 
 /// A memory-mapped file of tokenized documents.

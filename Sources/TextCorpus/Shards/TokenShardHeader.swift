@@ -1,3 +1,5 @@
+import Files
+
 /// The tokenizer that token ids belong to.
 public struct TokenVocabulary: Sendable, Equatable {
   /// Identifies the tokenizer: a hash of its definition.

@@ -1,3 +1,5 @@
+import Files
+
 /// Writes a tokenizer as Hugging Face `tokenizer.json`, in the layout that `tokenizers` writes itself.
 struct TokenizerJSONWriter {
   let tokenizer: Tokenizer
@@ -55,7 +57,7 @@ struct TokenizerJSONWriter {
     guard !prefix.isEmpty || !suffix.isEmpty else { return write("null") }
     func items(_ sequence: String, type: Int) -> [String] {
       func special(_ id: Int32) -> String {
-        "{\"SpecialToken\": {\"id\": \(string(name(of: id))), \"type_id\": \(type)}}"
+        "{\"SpecialToken\": {\"id\": \(JSONValue.quoted(name(of: id))), \"type_id\": \(type)}}"
       }
       return prefix.map(special) + ["{\"Sequence\": {\"id\": \"\(sequence)\", \"type_id\": \(type)}}"]
         + suffix.map(special)
@@ -66,7 +68,7 @@ struct TokenizerJSONWriter {
     writeList(items("A", type: 0) + items("B", type: 1), indent: 2, brackets: ("[", "]")) { $0.write($1) }
     write(", \"special_tokens\": ")
     writeList(Set(prefix + suffix).sorted(), indent: 2, brackets: ("{", "}")) { writer, id in
-      let name = writer.string(writer.name(of: id))
+      let name = JSONValue.quoted(writer.name(of: id))
       writer.write("\(name): {\"id\": \(name), \"ids\": [\(id)], \"tokens\": [\(name)]}")
     }
     write("}")
@@ -128,27 +130,5 @@ struct TokenizerJSONWriter {
 
   private mutating func write(_ text: String) { output.append(contentsOf: text.utf8) }
 
-  private mutating func writeString(_ text: String) { write(string(text)) }
-
-  /// `text` as a JSON string, quotation marks included.
-  private func string(_ text: String) -> String {
-    var result = "\""
-    for scalar in text.unicodeScalars {
-      switch scalar {
-      case "\"": result += "\\\""
-      case "\\": result += "\\\\"
-      case "\n": result += "\\n"
-      case "\r": result += "\\r"
-      case "\t": result += "\\t"
-      default:
-        if scalar.value < 0x20 {
-          let digits = String(scalar.value, radix: 16)
-          result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-        } else {
-          result.unicodeScalars.append(scalar)
-        }
-      }
-    }
-    return result + "\""
-  }
+  private mutating func writeString(_ text: String) { write(JSONValue.quoted(text)) }
 }

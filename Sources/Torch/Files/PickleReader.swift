@@ -190,15 +190,8 @@ struct PickleReader {
     case "collections.OrderedDict": return .function(.orderedDictionary)
     case "torch._utils._rebuild_tensor_v2": return .function(.rebuildTensor)
     case "torch._utils._rebuild_parameter": return .function(.rebuildParameter)
-    case "torch.DoubleStorage": return .storageType(.float64)
-    case "torch.FloatStorage": return .storageType(.float32)
-    case "torch.HalfStorage": return .storageType(.float16)
-    case "torch.BFloat16Storage": return .storageType(.bfloat16)
-    case "torch.LongStorage": return .storageType(.int64)
-    case "torch.IntStorage": return .storageType(.int32)
-    case "torch.ByteStorage": return .storageType(.uint8)
-    case "torch.BoolStorage": return .storageType(.bool)
     case let path:
+      if let dtype = DType.allCases.first(where: { path == "torch.\($0.storageClass)" }) { return .storageType(dtype) }
       throw PickleError(
         isForeign: true,
         reason: "it holds \(CheckpointError.quoted(path)), but only plain tensors are read; save a state_dict() alone")

@@ -60,7 +60,8 @@ struct EvalAutoencoder: ParsableCommand {
     model.convert(to: compute.precision)
     let sizes = model.configuration
     let result = try text.withBlocks(
-      for: folder, chunkSize: sizes.chunkSize, blockChunks: 256, vocabularySize: sizes.vocabularySize
+      for: folder, chunkSize: sizes.chunkSize, blockChunks: 256, vocabularySize: sizes.vocabularySize,
+      special: sizes.special
     ) { try model.evaluate(on: $0, blocks: text.blocks, noise: try levels(), seed: seed) }
     var table = Table(header: ["noise", "token accuracy"])
     for level in result.accuracy {
@@ -127,7 +128,7 @@ struct EvalLanguageModel: ParsableCommand {
     }
     let result = try text.withBlocks(
       for: folder, chunkSize: sizes.chunkSize, blockChunks: blockTokens / sizes.chunkSize,
-      vocabularySize: sizes.vocabularySize
+      vocabularySize: sizes.vocabularySize, special: sizes.special
     ) { packed in
       let bar = ProgressBar(label: "evaluating", total: min(text.blocks ?? packed.count, packed.count))
       defer { bar.finish() }

@@ -15,25 +15,26 @@ struct TrainAutoencoder: ParsableCommand {
 
       Example:
         calm train autoencoder --data data --out runs/autoencoder --latent 64 --hidden 256
+        calm train autoencoder --data more --init-from runs/autoencoder/model --out runs/second
         calm train autoencoder --resume runs/autoencoder
       """)
 
   @OptionGroup var training: TrainingOptions
 
-  @Option(help: ArgumentHelp("K, the tokens in a chunk.", valueName: "n"))
-  var chunk = 4
+  @Option(help: ArgumentHelp("K, the tokens in a chunk; by default 4.", valueName: "n"))
+  var chunk: Int?
 
-  @Option(help: ArgumentHelp("l, the size of the latent vector.", valueName: "n"))
-  var latent = 64
+  @Option(help: ArgumentHelp("l, the size of the latent vector; by default 64.", valueName: "n"))
+  var latent: Int?
 
-  @Option(help: ArgumentHelp("The width of the layers.", valueName: "n"))
-  var hidden = 256
+  @Option(help: ArgumentHelp("The width of the layers; by default 256.", valueName: "n"))
+  var hidden: Int?
 
   @Option(help: ArgumentHelp("The inner width of each layer; by default 2.5 times --hidden.", valueName: "n"))
   var intermediate: Int?
 
-  @Option(help: ArgumentHelp("Layers of encoder and of decoder, an even number.", valueName: "n"))
-  var layers = 2
+  @Option(help: ArgumentHelp("Layers of encoder and of decoder, an even number; by default 2.", valueName: "n"))
+  var layers: Int?
 
   @Flag(help: "A plain autoencoder: no distribution, no noise, no dropout.")
   var plain = false
@@ -53,7 +54,7 @@ struct TrainAutoencoder: ParsableCommand {
   func validate() throws {
     for (name, value) in [("--chunk", chunk), ("--latent", latent), ("--hidden", hidden)] { try positive(name, value) }
     try positive("--intermediate", intermediate)
-    guard layers > 0, layers % 2 == 0 else {
+    if let layers, layers <= 0 || layers % 2 != 0 {
       throw ValidationError(
         "--layers must be an even number above 0, not \(layers): half work on tokens, half on chunks")
     }
@@ -79,8 +80,9 @@ struct TrainAutoencoder: ParsableCommand {
         steps: 2000, batchSize: 8, blockChunks: 64,
         schedule: LearningRateSchedule(peak: 2e-3, shape: .stableDecay))
       let data = training.data ?? ""
+      let configuration = try training.initFrom.map(configuration(of:)) ?? configuration(for: TrainingData(path: data))
       let record = RunRecord(
-        model: .autoencoder(configuration(for: try TrainingData(path: data))), data: data,
+        model: .autoencoder(configuration), initialModel: training.initFrom, data: data,
         settings: training.settings(usual, precision: compute), device: compute.device,
         program: "calm \(Calm.version)")
       run = try TrainingRun(record, in: URL(fileURLWithPath: training.output ?? ""))
@@ -89,10 +91,29 @@ struct TrainAutoencoder: ParsableCommand {
   }
 
   private func configuration(for data: TrainingData) -> AutoencoderConfiguration {
-    var configuration = AutoencoderConfiguration(
-      vocabularySize: data.tokenizer.vocabularySize, chunkSize: chunk, latentSize: latent, hiddenSize: hidden,
-      intermediateSize: intermediate, encoderLayers: layers, decoderLayers: layers, isVariational: !plain,
-      special: data.special)
+    let configuration = AutoencoderConfiguration(
+      vocabularySize: data.tokenizer.vocabularySize, chunkSize: chunk ?? 4, latentSize: latent ?? 64,
+      hiddenSize: hidden ?? 256, intermediateSize: intermediate, encoderLayers: layers ?? 2,
+      decoderLayers: layers ?? 2, isVariational: !plain, special: data.special)
+    return withTrainingConstants(configuration)
+  }
+
+  /// That of the model to begin with.
+  private func configuration(of folder: String) throws -> AutoencoderConfiguration {
+    let configuration = try ModelFolder(URL(fileURLWithPath: folder)).autoencoderConfiguration()
+    try training.agree([
+      ("--chunk", chunk, configuration.chunkSize), ("--latent", latent, configuration.latentSize),
+      ("--hidden", hidden, configuration.hiddenSize), ("--intermediate", intermediate, configuration.intermediateSize),
+      ("--layers", layers, configuration.encoderLayers), ("--layers", layers, configuration.decoderLayers),
+    ])
+    if plain && configuration.isVariational {
+      throw ValidationError("--plain does not fit --init-from: \(folder) holds a variational autoencoder")
+    }
+    return withTrainingConstants(configuration)
+  }
+
+  private func withTrainingConstants(_ given: AutoencoderConfiguration) -> AutoencoderConfiguration {
+    var configuration = given
     if let tokenMasking { configuration.tokenMasking = tokenMasking }
     if let latentDropout { configuration.latentDropout = latentDropout }
     if let klWeight { configuration.klWeight = klWeight }

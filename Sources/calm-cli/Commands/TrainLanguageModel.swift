@@ -16,22 +16,26 @@ struct TrainLanguageModel: ParsableCommand {
 
       Example:
         calm train calm --data data --autoencoder runs/autoencoder/model --out runs/calm
+        calm train calm --data more --init-from runs/calm/model --out runs/second
         calm train calm --resume runs/calm --steps 20000
       """)
 
   @OptionGroup var training: TrainingOptions
 
-  @Option(help: ArgumentHelp("The trained autoencoder's folder.", valueName: "folder"))
+  @Option(
+    help: ArgumentHelp(
+      "The trained autoencoder's folder; with --init-from by default that model's.", valueName: "folder")
+  )
   var autoencoder: String?
 
-  @Option(help: ArgumentHelp("The width of the Transformer and the head.", valueName: "n"))
-  var hidden = 256
+  @Option(help: ArgumentHelp("The width of the Transformer and the head; by default 256.", valueName: "n"))
+  var hidden: Int?
 
   @Option(help: ArgumentHelp("The inner width of each layer; by default 8/3 times --hidden.", valueName: "n"))
   var intermediate: Int?
 
-  @Option(help: ArgumentHelp("Layers of the Transformer.", valueName: "n"))
-  var layers = 6
+  @Option(help: ArgumentHelp("Layers of the Transformer; by default 6.", valueName: "n"))
+  var layers: Int?
 
   @Option(help: ArgumentHelp("Attention heads; by default one for each 32 or 64 of --hidden.", valueName: "n"))
   var heads: Int?
@@ -39,11 +43,11 @@ struct TrainLanguageModel: ParsableCommand {
   @Option(help: ArgumentHelp("Key and value heads; by default as many as --heads.", valueName: "n"))
   var keyValueHeads: Int?
 
-  @Option(help: ArgumentHelp("Blocks of the generative head.", valueName: "n"))
-  var headBlocks = 2
+  @Option(help: ArgumentHelp("Blocks of the generative head; by default 2.", valueName: "n"))
+  var headBlocks: Int?
 
-  @Option(help: ArgumentHelp("The size of the head's noise.", valueName: "n"))
-  var noiseSize = 64
+  @Option(help: ArgumentHelp("The size of the head's noise; by default 64.", valueName: "n"))
+  var noiseSize: Int?
 
   @Option(help: ArgumentHelp("Model samples a position in the energy score.", valueName: "n"))
   var samples = 8
@@ -78,18 +82,21 @@ struct TrainLanguageModel: ParsableCommand {
     guard leadIn == 0 || auxiliaryWeight > 0 else {
       throw ValidationError("--lead-in needs the auxiliary token loss, which --auxiliary-weight 0 leaves out")
     }
-    guard hidden % attentionHeads == 0, hidden / attentionHeads % 2 == 0 else {
-      throw ValidationError("--heads \(attentionHeads) does not cut --hidden \(hidden) into even parts")
+    if training.initFrom == nil {
+      guard width % attentionHeads == 0, width / attentionHeads % 2 == 0 else {
+        throw ValidationError("--heads \(attentionHeads) does not cut --hidden \(width) into even parts")
+      }
+      if let keyValueHeads, attentionHeads % keyValueHeads != 0 {
+        throw ValidationError("--key-value-heads \(keyValueHeads) does not divide --heads \(attentionHeads)")
+      }
     }
-    if let keyValueHeads, attentionHeads % keyValueHeads != 0 {
-      throw ValidationError("--key-value-heads \(keyValueHeads) does not divide --heads \(attentionHeads)")
-    }
-    if training.resume == nil && autoencoder == nil {
+    if training.resume == nil && training.initFrom == nil && autoencoder == nil {
       throw ValidationError("name the trained autoencoder with --autoencoder")
     }
   }
 
-  private var attentionHeads: Int { heads ?? max(1, hidden / (hidden >= 512 ? 64 : 32)) }
+  private var width: Int { hidden ?? 256 }
+  private var attentionHeads: Int { heads ?? max(1, width / (width >= 512 ? 64 : 32)) }
 
   func run() throws {
     let compute = try training.compute.prepare()
@@ -100,11 +107,13 @@ struct TrainLanguageModel: ParsableCommand {
       let usual = TrainingSettings(
         steps: 5000, batchSize: 16, blockChunks: 64,
         schedule: LearningRateSchedule(peak: 2e-3, shape: .stableDecay))
-      let (data, folder) = (training.data ?? "", autoencoder ?? "")
-      let sizes = try ModelFolder(URL(fileURLWithPath: folder)).autoencoderConfiguration()
+      let (data, folder) = (training.data ?? "", autoencoder ?? training.initFrom ?? "")
+      let configuration =
+        try training.initFrom.map(configuration(of:))
+        ?? configuration(
+          for: TrainingData(path: data), ModelFolder(URL(fileURLWithPath: folder)).autoencoderConfiguration())
       let record = RunRecord(
-        model: .languageModel(
-          configuration(for: try TrainingData(path: data), sizes), autoencoder: folder, leadIn: leadIn),
+        model: .languageModel(configuration, autoencoder: folder, leadIn: leadIn), initialModel: training.initFrom,
         data: data, settings: training.settings(usual, precision: compute), device: compute.device,
         program: "calm \(Calm.version)")
       run = try TrainingRun(record, in: URL(fileURLWithPath: training.output ?? ""))
@@ -117,10 +126,28 @@ struct TrainLanguageModel: ParsableCommand {
   ) -> LanguageModelConfiguration {
     var configuration = LanguageModelConfiguration(
       vocabularySize: autoencoder.vocabularySize, chunkSize: autoencoder.chunkSize, latentSize: autoencoder.latentSize,
-      hiddenSize: hidden, intermediateSize: intermediate, layers: layers, attentionHeads: attentionHeads,
-      keyValueHeads: keyValueHeads, headBlocks: headBlocks, auxiliaryLossWeight: auxiliaryWeight,
-      special: data.special)
-    configuration.noiseSize = noiseSize
+      hiddenSize: width, intermediateSize: intermediate, layers: layers ?? 6, attentionHeads: attentionHeads,
+      keyValueHeads: keyValueHeads, headBlocks: headBlocks ?? 2, special: data.special)
+    configuration.noiseSize = noiseSize ?? 64
+    return withTrainingConstants(configuration)
+  }
+
+  /// That of the model to begin with.
+  private func configuration(of folder: String) throws -> LanguageModelConfiguration {
+    var configuration = try ModelFolder(URL(fileURLWithPath: folder)).languageModelConfiguration()
+    try training.agree([
+      ("--hidden", hidden, configuration.hiddenSize), ("--intermediate", intermediate, configuration.intermediateSize),
+      ("--layers", layers, configuration.layers), ("--heads", heads, configuration.attentionHeads),
+      ("--key-value-heads", keyValueHeads, configuration.keyValueHeads),
+      ("--head-blocks", headBlocks, configuration.headBlocks), ("--noise-size", noiseSize, configuration.noiseSize),
+    ])
+    configuration.hasDocumentEnds = true
+    return withTrainingConstants(configuration)
+  }
+
+  private func withTrainingConstants(_ given: LanguageModelConfiguration) -> LanguageModelConfiguration {
+    var configuration = given
+    configuration.auxiliaryLossWeight = auxiliaryWeight
     configuration.samples = samples
     configuration.targetSamples = targetSamples
     configuration.exponent = beta

@@ -15,7 +15,8 @@ struct EvaluationTextOptions: ParsableArguments {
 
   @Option(
     parsing: .upToNextOption,
-    help: ArgumentHelp("Text files instead of prepared data; .jsonl by its field 'text'.", valueName: "files"))
+    help: ArgumentHelp("Text files instead of prepared data; .jsonl and .json by its field 'text'.", valueName: "files")
+  )
   var text: [String] = []
 
   @Option(help: ArgumentHelp("The tokenizer for --text, if not the one in the model's folder.", valueName: "path"))
@@ -31,19 +32,17 @@ struct EvaluationTextOptions: ParsableArguments {
     try positive("--blocks", blocks)
   }
 
-  /// Calls `body` with the text packed into blocks.
+  /// Calls `body` with the text packed into blocks, each document followed by the model's end token and padding.
   func withBlocks<Result>(
-    for model: ModelFolder, chunkSize: Int, blockChunks: Int, vocabularySize: Int,
+    for model: ModelFolder, chunkSize: Int, blockChunks: Int, vocabularySize: Int, special: SpecialTokens,
     _ body: (PackedBlocks) throws -> Result
   ) throws -> Result {
     if let data {
       let prepared = try TrainingData(path: data)
-      if let own = try? model.tokenizer(), own.contentHash != prepared.tokenizer.contentHash {
-        throw TrainingError.tokenizerMismatch(data: data, model: model.url.path)
-      }
+      try prepared.check(against: model, vocabularySize: vocabularySize)
       guard
         let blocks = try prepared.blocks(
-          split, chunkSize: chunkSize, blockChunks: blockChunks, remainder: .padded)
+          split, chunkSize: chunkSize, blockChunks: blockChunks, padding: special.padding, remainder: .padded)
       else { throw EvaluationTextError.emptySplit(data, split) }
       return try body(blocks)
     }
@@ -53,7 +52,8 @@ struct EvaluationTextOptions: ParsableArguments {
       throw ModelError.tokenizerMismatch(
         model.url.path, tokenizer: tokenizer.vocabularySize, model: vocabularySize)
     }
-    guard let end = tokenizer.eosToken else {
+    let known = 0..<tokenizer.vocabularySize
+    guard let end = special.end.flatMap({ known.contains($0) ? Int32($0) : nil }) ?? tokenizer.eosToken else {
       throw InputError.noEndToken(tokenizer: self.tokenizer ?? model.url.path)
     }
     let temporary = FileManager.default.temporaryDirectory.appendingPathComponent("calm-eval-\(UUID().uuidString)")
@@ -69,7 +69,7 @@ struct EvaluationTextOptions: ParsableArguments {
     return try body(
       try PackedBlocks(
         shards: set.train, chunkSize: chunkSize, blockChunks: blockChunks,
-        padding: tokenizer.padToken ?? tokenizer.eosToken, remainder: .padded))
+        padding: special.padding.map(Int32.init) ?? tokenizer.padToken ?? end, remainder: .padded))
   }
 }
 

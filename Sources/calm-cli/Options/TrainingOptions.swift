@@ -16,6 +16,12 @@ struct TrainingOptions: ParsableArguments {
   )
   var resume: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Begin with the weights of this model, official or trained here, instead of fresh ones; its sizes are taken over.",
+      valueName: "model"))
+  var initFrom: String?
+
   @Option(help: ArgumentHelp("Optimizer steps.", valueName: "n"))
   var steps: Int?
 
@@ -62,6 +68,7 @@ struct TrainingOptions: ParsableArguments {
         ("--block-chunks", blockChunks != nil), ("--learning-rate", learningRate != nil),
         ("--schedule", schedule != nil), ("--warmup-steps", warmupSteps != nil), ("--seed", seed != nil),
         ("--weight-decay", weightDecay != nil), ("--gradient-clip", gradientClip != nil),
+        ("--init-from", initFrom != nil),
       ]
       if let other = others.first(where: \.1) {
         throw ValidationError("\(other.0) cannot be changed in a run that goes on; only --steps can")
@@ -85,6 +92,15 @@ struct TrainingOptions: ParsableArguments {
     for (name, value) in [("--weight-decay", weightDecay), ("--gradient-clip", gradientClip)] {
       if let value, !(value >= 0 && value.isFinite) {
         throw ValidationError("\(name) must not be negative, not \(value)")
+      }
+    }
+  }
+
+  /// Refuses sizes on the command line that are not those of the model to begin with.
+  func agree(_ sizes: [(name: String, given: Int?, model: Int)]) throws {
+    for (name, given, model) in sizes {
+      if let given, given != model {
+        throw InputError.otherSize(model: initFrom ?? "", name: name, given: given, size: model)
       }
     }
   }

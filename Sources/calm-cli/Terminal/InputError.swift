@@ -7,6 +7,7 @@ enum InputError: Error, Equatable, CustomStringConvertible {
   case badId(file: String, line: Int, reason: String)
   case noEndToken(tokenizer: String)
   case noFolder(String)
+  case otherSize(model: String, name: String, given: Int, size: Int)
 
   var description: String {
     switch self {
@@ -18,6 +19,8 @@ enum InputError: Error, Equatable, CustomStringConvertible {
       "\(file):\(line): \(reason)"
     case .noEndToken(let path):
       "\(path): names no token that ends a text, which training needs after each document; add one, such as <eos>"
+    case .otherSize(let model, let name, let given, let size):
+      "\(model): \(name) is \(size) there, not \(given); leave \(name) out, or begin with fresh weights"
     case .noFolder(let path):
       "\(path): no such folder; make it first, or write elsewhere"
     }

@@ -90,8 +90,7 @@ struct LanguageModelParity {
     let k = model.configuration.chunkSize
     let labels = try numbers.input("mask.labels")
     let next = labels.narrowed(1, k..<labels.shape[1]).contiguous().reshaped(-1, k)
-    let firstOfChunk = next.selected(1, 0).elements(as: Int64.self)
-    let kept = Tensor(firstOfChunk.indices.filter { firstOfChunk[$0] != -100 }.map(Int64.init))
+    let kept = ContinuousLanguageModel.labelledChunks(next)
     let (ids, count) = (next.gathered(0, kept), kept.count)
     let latent = model.autoencoder.encode(ids)
     let draws = try numbers.input("energy.eps").narrowed(1, 0..<count)

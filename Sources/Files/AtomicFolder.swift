@@ -1,13 +1,12 @@
-import Files
 import Foundation
 
 /// A folder that appears under its name complete or not at all.
 ///
 /// Its content is gathered in a temporary folder beside the target; ``commit()`` renames it. What is not committed is
 /// removed when the object goes away, and what a killed process left behind is removed by the next one.
-final class FolderReplacement {
+package final class AtomicFolder {
   /// Where the content goes.
-  let temporaryPath: String
+  package let temporaryPath: String
 
   private let path: String
   private let replaces: Bool
@@ -15,13 +14,15 @@ final class FolderReplacement {
 
   /// Makes the temporary folder.
   ///
-  /// - Throws: ``DataSetError/targetExists(path:isDataSet:)`` unless the target is absent, an empty folder, or a data
-  /// set that may be overwritten.
-  init(of path: String, overwrite: Bool) throws {
+  /// - Parameters:
+  ///   - path: the target, which is absent, an empty folder, or to be replaced.
+  ///   - replacing: whether the target is there and gives way.
+  /// - Throws: ``FileError``.
+  package init(at path: String, replacing: Bool = false) throws {
     // A trailing slash would make the name of the folder empty.
     let path = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
     self.path = path
-    replaces = try Self.mustReplace(path, overwrite: overwrite)
+    replaces = replacing
     let parent = (path as NSString).deletingLastPathComponent
     let prefix = ".\((path as NSString).lastPathComponent).partial-"
     temporaryPath = (parent as NSString).appendingPathComponent(
@@ -41,8 +42,8 @@ final class FolderReplacement {
     if !committed { try? FileManager.default.removeItem(atPath: temporaryPath) }
   }
 
-  /// Gives the folder its name, in place of the older data set if there is one.
-  func commit() throws {
+  /// Gives the folder its name, in place of the older one if there is one.
+  package func commit() throws {
     try AtomicFile.synchronizeFolder(temporaryPath)
     let retired = temporaryPath + "-old"
     if replaces, rename(path, retired) != 0 { throw FileError("replace the folder", path) }
@@ -56,19 +57,17 @@ final class FolderReplacement {
     if replaces { try? FileManager.default.removeItem(atPath: retired) }
   }
 
-  private static func mustReplace(_ path: String, overwrite: Bool) throws -> Bool {
-    guard FileManager.default.fileExists(atPath: path) else { return false }
-    if let names = try? FileManager.default.contentsOfDirectory(atPath: path), names.isEmpty { return false }
-    let isDataSet = (try? TokenDataSet.manifest(path: path)) != nil
-    guard isDataSet && overwrite else { throw DataSetError.targetExists(path: path, isDataSet: isDataSet) }
-    return true
+  /// Whether a folder can appear at `path` without anything giving way: nothing is there, or an empty folder.
+  package static func isFree(_ path: String) -> Bool {
+    if !FileManager.default.fileExists(atPath: path) { return true }
+    return (try? FileManager.default.contentsOfDirectory(atPath: path))?.isEmpty ?? false
   }
 
   /// Removes temporary folders of processes that are no more.
   private static func removeLeftovers(in parent: String, prefix: String) {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: parent)) ?? []
     for name in names where name.hasPrefix(prefix) {
-      // A data set that was being replaced has a third part to its tag and is never removed here.
+      // A folder that was being replaced has a third part to its tag and is never removed here.
       let tag = name.dropFirst(prefix.count).split(separator: "-")
       guard tag.count == 2, let process = pid_t(tag[0]) else { continue }
       if kill(process, 0) != 0 && errno == ESRCH {

@@ -1,5 +1,5 @@
 /// The CRC-32 of zlib, PNG and Ethernet (polynomial 0x04C11DB7, reflected), eight bytes a step.
-enum CRC32 {
+package enum CRC32 {
   /// `tables[256 * k + b]` is the checksum of byte `b` followed by `k` zero bytes.
   private static let tables: [UInt32] = {
     var tables = [UInt32](repeating: 0, count: 8 * 256)
@@ -16,7 +16,7 @@ enum CRC32 {
   }()
 
   /// The checksum of `bytes`.
-  static func checksum(of bytes: UnsafeRawBufferPointer) -> UInt32 {
+  package static func checksum(of bytes: UnsafeRawBufferPointer) -> UInt32 {
     tables.withUnsafeBufferPointer { tables in
       var value = ~UInt32(0)
       var index = 0

@@ -1,0 +1,121 @@
+import Files
+import Foundation
+import Torch
+
+/// A layout of a model's folder that the official code reads; both are read here too.
+public enum CheckpointFormat: String, CaseIterable, Sendable {
+  /// As the official training script writes it: `pytorch_model.bin`, with every name that the official modules have.
+  case official
+  /// The same in `model.safetensors`, where the generative head stands once.
+  case safetensors
+}
+
+extension ModelFolder {
+  /// What accompanies the weights and is taken over as it is.
+  private static let companions = [
+    "tokenizer.json", "tokenizer.model", "tokenizer_config.json", "special_tokens_map.json", "generation_config.json",
+  ]
+
+  /// Writes the model into a new folder for the official code, a language model with its autoencoder inside.
+  ///
+  /// Every number stays as it is, in its type. `ae_path` becomes the absolute path of `autoencoder/` in the new folder,
+  /// since the official code would look for a relative one from its current folder.
+  ///
+  /// - Parameters:
+  ///   - format: the layout.
+  ///   - target: the new folder; it is absent or empty, and appears complete or not at all.
+  ///   - autoencoder: the autoencoder's folder, where it is not the one that the model's folder names.
+  /// - Throws: ``ModelError`` where the official code has no such model, or an error of the files.
+  public func convert(to format: CheckpointFormat, at target: URL, autoencoder: URL? = nil) throws {
+    guard AtomicFolder.isFree(target.path) else { throw ModelError.targetExists(target.path) }
+    let source = try autoencoderSource(given: autoencoder)
+    try source.check()
+    guard source.configuration.isVariational else {
+      throw ModelError.notOfficial((source.folder ?? self).url.path, "a plain autoencoder, without a distribution")
+    }
+    let folder = try AtomicFolder(at: target.path)
+    let place = URL(fileURLWithPath: folder.temporaryPath)
+    if kind == .autoencoder {
+      try writeAutoencoder(source, format, to: place)
+    } else {
+      try writeLanguageModel(source, format, to: place, finally: target)
+      try writeAutoencoder(source, format, to: place.appendingPathComponent("autoencoder"))
+    }
+    for name in Self.companions {
+      let file = url.appendingPathComponent(name)
+      guard FileManager.default.fileExists(atPath: file.path) else { continue }
+      try FileManager.default.copyItem(at: file, to: place.appendingPathComponent(name))
+    }
+    try folder.commit()
+  }
+
+  private func writeAutoencoder(_ source: AutoencoderSource, _ format: CheckpointFormat, to folder: URL) throws {
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    var settings =
+      try source.folder?.settings() ?? Self.parse(JSONEncoder().encode(source.configuration), folder.path)
+    settings["architectures"] = .array([.string("Autoencoder")])
+    try Self.write(settings, to: folder)
+    try Self.write(Self.tensors(of: source, prefix: ""), format, to: folder)
+  }
+
+  private func writeLanguageModel(
+    _ source: AutoencoderSource, _ format: CheckpointFormat, to folder: URL, finally target: URL
+  ) throws {
+    let weights = try weights()
+    try checkLanguageModel(weights, source)
+    var settings = try settings()
+    settings["architectures"] = .array([.string("EnergyTransformer")])
+    settings["model_type"] = nil
+    settings["ae_path"] = .string(target.appendingPathComponent("autoencoder").standardizedFileURL.path)
+    // The official code insists on a fraction.
+    if var scaling = settings["rope_scaling"], let factor = scaling["factor"]?.integer {
+      scaling["factor"] = .number(Double(factor))
+      settings["rope_scaling"] = scaling
+    }
+    try Self.write(settings, to: folder)
+    let own = weights.names.filter { !$0.hasPrefix(Self.autoencoderPrefix) && !$0.hasPrefix(Self.auxiliaryPrefix) }
+    let tensors = own.compactMap { name in
+      let alias = format == .official ? DistinctTensors.alias(of: name) : nil
+      return TensorToWrite(name, of: weights, names: [name] + (alias.map { [$0] } ?? []))
+    }
+    try Self.write(tensors + Self.tensors(of: source, prefix: Self.autoencoderPrefix), format, to: folder)
+  }
+
+  /// The autoencoder's tensors under names that begin with `prefix`.
+  ///
+  /// The tied output projection is among them in either layout: where it is missing, the official reader of an
+  /// autoencoder leaves it unset, and that of a language model warns.
+  private static func tensors(of source: AutoencoderSource, prefix: String) -> [TensorToWrite] {
+    source.weights.names.filter { $0.hasPrefix(source.prefix) }.compactMap { stored in
+      let name = prefix + stored.dropFirst(source.prefix.count)
+      let alias = DistinctTensors.alias(of: name)
+      return TensorToWrite(stored, of: source.weights, names: [name] + (alias.map { [$0] } ?? []))
+    }
+  }
+
+  /// The members of `config.json`, those too that mean nothing here.
+  private func settings() throws -> JSONValue {
+    try Self.parse(configuration, url.appendingPathComponent("config.json").path)
+  }
+
+  private static func parse(_ text: Data, _ path: String) throws -> JSONValue {
+    do {
+      return try JSONParser.parse(Array(text))
+    } catch {
+      throw ModelError.configuration(path, error.reason)
+    }
+  }
+
+  private static func write(_ settings: JSONValue, to folder: URL) throws {
+    try AtomicFile.write(Data((settings.text + "\n").utf8), to: folder.appendingPathComponent("config.json").path)
+  }
+
+  private static func write(_ tensors: [TensorToWrite], _ format: CheckpointFormat, to folder: URL) throws {
+    switch format {
+    case .official: try TorchArchive.write(tensors, to: folder.appendingPathComponent("pytorch_model.bin"))
+    case .safetensors:
+      try Safetensors.write(
+        tensors, metadata: ["format": "pt"], to: folder.appendingPathComponent("model.safetensors"))
+    }
+  }
+}

@@ -1,0 +1,177 @@
+import Foundation
+import Torch
+
+extension ModelFolder {
+  /// What stands before the names of the frozen autoencoder's weights in an official language model's checkpoint.
+  static let autoencoderPrefix = "ae_model."
+  /// And before those of the layer that only training uses.
+  static let auxiliaryPrefix = "auxiliary_projection."
+
+  /// The configuration of the autoencoder here, or of the language model's.
+  public func autoencoderConfiguration() throws -> AutoencoderConfiguration {
+    if kind == .autoencoder { return try Self.decode(configuration, url.appendingPathComponent("config.json")) }
+    return try autoencoderSource(given: nil).configuration
+  }
+
+  /// The autoencoder in this folder, or the language model's.
+  ///
+  /// - Throws: ``ModelError``, or an error of the checkpoint's reader.
+  public func loadAutoencoder(device: Device = .cpu) throws -> Autoencoder {
+    try autoencoderSource(given: nil).load(device: device)
+  }
+
+  /// The autoencoder under a configuration of the same sizes.
+  package func loadAutoencoder(_ configuration: AutoencoderConfiguration, device: Device) throws -> Autoencoder {
+    var source = try autoencoderSource(given: nil)
+    source.configuration = configuration
+    return try source.load(device: device)
+  }
+
+  /// The language model with its autoencoder.
+  ///
+  /// - Parameter autoencoder: the autoencoder's folder, where it is not the one that the model's folder names.
+  /// - Throws: ``ModelError``, or an error of the checkpoint's reader.
+  public func loadLanguageModel(autoencoder: URL? = nil, device: Device = .cpu) throws -> ContinuousLanguageModel {
+    var configuration = try languageModelConfiguration()
+    // The layer that only training uses may have been left out.
+    if try !weights().names.contains(where: { $0.hasPrefix(Self.auxiliaryPrefix) }) {
+      configuration.auxiliaryLossWeight = 0
+    }
+    return try loadLanguageModel(configuration, autoencoder: autoencoder, generator: .unset(device: device))
+  }
+
+  /// The language model under a configuration of the same sizes.
+  ///
+  /// - Parameter generator: draws the auxiliary token loss's layer where the configuration has one and the folder not.
+  package func loadLanguageModel(
+    _ configuration: LanguageModelConfiguration, autoencoder: URL?, generator: Generator
+  ) throws -> ContinuousLanguageModel {
+    let source = try autoencoderSource(given: autoencoder)
+    let weights = try weights()
+    try agree(configuration, source.configuration, weights)
+    let model = ContinuousLanguageModel(
+      configuration, autoencoder: try source.load(device: generator.device), generator: generator)
+    try model.load(
+      from: weights, ignoring: Self.unused(by: configuration), keeping: [Self.auxiliaryPrefix])
+    return model
+  }
+
+  /// Compares a language model's weights and its autoencoder's sizes with its configuration, without reading them.
+  func checkLanguageModel(_ weights: DistinctTensors, _ autoencoder: AutoencoderSource) throws {
+    var configuration = try languageModelConfiguration()
+    configuration.auxiliaryLossWeight = 0
+    try agree(configuration, autoencoder.configuration, weights)
+    let unset = Generator.unset()
+    let model = ContinuousLanguageModel(
+      configuration, autoencoder: Autoencoder(autoencoder.configuration, generator: unset), generator: unset)
+    try model.check(weights, ignoring: Self.unused(by: configuration))
+  }
+
+  private static func unused(by configuration: LanguageModelConfiguration) -> [String] {
+    [autoencoderPrefix] + (configuration.auxiliaryLossWeight == 0 ? [auxiliaryPrefix] : [])
+  }
+
+  func weights() throws -> DistinctTensors { try DistinctTensors(CheckpointReader(url)) }
+
+  /// Where the autoencoder's configuration and weights are.
+  struct AutoencoderSource {
+    var configuration: AutoencoderConfiguration
+    let weights: DistinctTensors
+    let prefix: String
+    /// The folder with the configuration; nil where the weights alone show it.
+    let folder: ModelFolder?
+
+    func load(device: Device) throws -> Autoencoder {
+      let model = try unset(device: device)
+      try model.load(from: weights, prefix: prefix)
+      return model
+    }
+
+    /// Compares the weights with the configuration, without reading them.
+    func check() throws { try unset(device: .cpu).check(weights, prefix: prefix) }
+
+    private func unset(device: Device) throws -> Autoencoder {
+      try weights.checkSize(configuration.parameterCount)
+      return Autoencoder(configuration, generator: .unset(device: device))
+    }
+  }
+
+  /// The autoencoder of this folder, itself or its language model's.
+  ///
+  /// As in the official code, weights inside the language model's checkpoint come before those in the autoencoder's own
+  /// folder, which then only gives the configuration.
+  ///
+  /// - Parameter given: a folder to use instead.
+  func autoencoderSource(given: URL?) throws -> AutoencoderSource {
+    if kind == .autoencoder {
+      return AutoencoderSource(
+        configuration: try autoencoderConfiguration(), weights: try weights(), prefix: "", folder: self)
+    }
+    if let given {
+      let folder = try ModelFolder(given)
+      try folder.require(.autoencoder)
+      return try folder.autoencoderSource(given: nil)
+    }
+    let folder = try autoencoderFolder()
+    let weights = try weights()
+    guard weights.names.contains(where: { $0.hasPrefix(Self.autoencoderPrefix) }) else {
+      guard let folder else { throw ModelError.noAutoencoder(url.path) }
+      return try folder.autoencoderSource(given: nil)
+    }
+    let shown = try folder?.autoencoderConfiguration()
+    let configuration =
+      try shown
+      ?? AutoencoderConfiguration(
+        of: weights, prefix: Self.autoencoderPrefix, special: try languageModelConfiguration().special)
+    return AutoencoderSource(
+      configuration: configuration, weights: weights, prefix: Self.autoencoderPrefix, folder: folder)
+  }
+
+  /// The autoencoder's folder: `autoencoder/`, or the one at `ae_path`, which is absolute or counts from here, from the
+  /// folder above or from the current one. Nil where there is none.
+  private func autoencoderFolder() throws -> ModelFolder? {
+    struct Place: Decodable {
+      let path: String?
+      enum CodingKeys: String, CodingKey { case path = "ae_path" }
+    }
+    let named = try Self.decode(configuration, url.appendingPathComponent("config.json"), as: Place.self).path
+    var places = [url.appendingPathComponent("autoencoder")]
+    if let named, !named.isEmpty, !named.contains("\0") {
+      let bases = [url, url.deletingLastPathComponent(), nil]
+      places += bases.map { URL(fileURLWithPath: named, relativeTo: $0) }
+    }
+    let found = places.first {
+      FileManager.default.fileExists(atPath: $0.appendingPathComponent("config.json").path)
+    }
+    let folder = try found.map { try ModelFolder($0) }
+    try folder?.require(.autoencoder)
+    return folder
+  }
+
+  private func agree(
+    _ model: LanguageModelConfiguration, _ autoencoder: AutoencoderConfiguration, _ weights: DistinctTensors
+  ) throws {
+    for (name, own, other) in [
+      ("chunk size", model.chunkSize, autoencoder.chunkSize),
+      ("latent size", model.latentSize, autoencoder.latentSize),
+      ("vocabulary size", model.vocabularySize, autoencoder.vocabularySize),
+    ] where own != other {
+      throw ModelError.sizesDiffer(url.path, name: name, model: own, autoencoder: other)
+    }
+    try weights.checkSize(model.cost(autoencoder: autoencoder).parameters)
+  }
+}
+
+extension DistinctTensors {
+  /// Refuses a configuration of far more parameters than there are, before memory is asked for.
+  ///
+  /// Smaller differences are told tensor by tensor when the weights are loaded.
+  func checkSize(_ parameters: Int) throws {
+    let held = names.reduce(0) { $0 + (layout(of: $1)?.count ?? 0) }
+    guard parameters <= 2 * held + 1 << 20 else {
+      throw ModelError.configuration(
+        url.path,
+        "holds \(held) parameters, but config.json describes a model of \(parameters); one of them is of another model")
+    }
+  }
+}

@@ -1,0 +1,57 @@
+import ArgumentParser
+import CALM
+import Foundation
+
+/// `calm convert`.
+struct ConvertCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "convert",
+    abstract: "Write a model for the official PyTorch code.",
+    discussion: """
+      Takes a folder that 'calm train' or the official code wrote. The new one is read by the official code \
+      (from_pretrained) and by this program, and every number stays as it is. 'official' is pytorch_model.bin, as the \
+      official training writes it; 'safetensors' is model.safetensors, without the head's second copy.
+
+      The autoencoder goes into autoencoder/ of the new folder, and config.json names it by its absolute path; change \
+      ae_path there if you move the folder and want the official code to read it.
+
+      Example:
+        calm convert runs/calm/model --to official --out exported
+      """)
+
+  @Argument(help: ArgumentHelp("The model's folder.", valueName: "model"))
+  var folder: String
+
+  @Option(name: .customLong("to"), help: "The layout to write.")
+  var format: CheckpointFormat
+
+  @Option(
+    name: .customLong("out"),
+    help: ArgumentHelp(
+      "The new folder; by default beside the model, with the layout's name added.", valueName: "folder"))
+  var output: String?
+
+  @Option(help: ArgumentHelp("The autoencoder's folder, if not the one that the model names.", valueName: "folder"))
+  var autoencoder: String?
+
+  @OptionGroup var report: ReportOptions
+
+  func run() throws {
+    let source = URL(fileURLWithPath: folder)
+    let target =
+      output.map { URL(fileURLWithPath: $0) }
+      ?? source.deletingLastPathComponent().appendingPathComponent("\(source.lastPathComponent)-\(format.rawValue)")
+    let model = try ModelFolder(source)
+    try model.convert(to: format, at: target, autoencoder: autoencoder.map { URL(fileURLWithPath: $0) })
+    let figures = Figures(folder: target.path, kind: model.kind.rawValue, format: format.rawValue)
+    try report.print(figures, text: "\(target.path): \(model.kind.rawValue), \(format.rawValue)")
+  }
+
+  private struct Figures: Encodable {
+    let folder: String
+    let kind: String
+    let format: String
+  }
+}
+
+extension CheckpointFormat: ExpressibleByArgument {}
