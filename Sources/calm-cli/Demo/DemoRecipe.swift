@@ -20,6 +20,8 @@ struct DemoRecipe {
     schedule: LearningRateSchedule(peak: 1e-3, shape: .stableDecay))
   /// Steps of the language model's training on the auxiliary token loss alone, where it is in use.
   var leadIn = 1200
+  /// N and M of the energy score: fewer than the paper's 8 and 100, for more steps in the same time.
+  var (samples, targetSamples) = (4, 32)
   var hidden = 256
   var layers = 4
   /// Stories written at the end, to be judged.
@@ -59,9 +61,12 @@ struct DemoRecipe {
   func languageModelConfiguration(
     for data: TrainingData, auxiliaryLossWeight: Double
   ) -> LanguageModelConfiguration {
-    LanguageModelConfiguration(
+    var configuration = LanguageModelConfiguration(
       vocabularySize: data.tokenizer.vocabularySize, chunkSize: 4, latentSize: latentSize, hiddenSize: hidden,
       layers: layers, attentionHeads: hidden / 32, headBlocks: 2, auxiliaryLossWeight: auxiliaryLossWeight,
       special: data.special)
+    configuration.samples = samples
+    configuration.targetSamples = targetSamples
+    return configuration
   }
 }
