@@ -74,8 +74,9 @@ public struct ModelFolder {
     do {
       return try JSONDecoder().decode(Value.self, from: data)
     } catch let error as DecodingError {
-      throw ModelError.configuration(
-        file.path, error.summary.split(whereSeparator: \.isNewline).joined(separator: " "))
+      // The file's own words may be of any length.
+      let line = error.summary.split(whereSeparator: \.isNewline).joined(separator: " ")
+      throw ModelError.configuration(file.path, line.count > 400 ? line.prefix(400) + "…" : line)
     }
   }
 }

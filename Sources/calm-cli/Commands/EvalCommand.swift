@@ -56,8 +56,7 @@ struct EvalAutoencoder: ParsableCommand {
   func run() throws {
     let compute = try compute.prepare()
     let folder = try ModelFolder(URL(fileURLWithPath: folder))
-    let model = try folder.loadAutoencoder(device: compute.device)
-    model.convert(to: compute.precision)
+    let model = try folder.loadAutoencoder(device: compute.device, as: compute.precision)
     let sizes = model.configuration
     let result = try text.withBlocks(
       for: folder, chunkSize: sizes.chunkSize, blockChunks: 256, vocabularySize: sizes.vocabularySize,
@@ -118,9 +117,8 @@ struct EvalLanguageModel: ParsableCommand {
     let compute = try compute.prepare()
     let folder = try ModelFolder(URL(fileURLWithPath: folder))
     let model = try folder.loadLanguageModel(
-      autoencoder: autoencoder.map { URL(fileURLWithPath: $0) }, device: compute.device)
-    model.convert(to: compute.precision)
-    model.autoencoder.convert(to: compute.precision)
+      autoencoder: autoencoder.map { URL(fileURLWithPath: $0) }, device: compute.device,
+      as: compute.precision)
     let sizes = model.configuration
     guard blockTokens % sizes.chunkSize == 0 else {
       throw ValidationError(

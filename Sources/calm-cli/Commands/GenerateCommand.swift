@@ -109,9 +109,8 @@ struct GenerateCommand: ParsableCommand {
     let tokenizer = try loadTokenizer(modelFolder)
     let prompt = try promptFile.map(readPrompt) ?? prompt ?? ""
     let model = try modelFolder.loadLanguageModel(
-      autoencoder: autoencoder.map { URL(fileURLWithPath: $0) }, device: setting.device)
-    model.convert(to: setting.precision)
-    model.autoencoder.convert(to: setting.precision)
+      autoencoder: autoencoder.map { URL(fileURLWithPath: $0) }, device: setting.device,
+      as: setting.precision)
 
     Interruption.watch()
     let start = ContinuousClock.now
