@@ -59,11 +59,13 @@ final class TinyWorld {
     return try TrainingRun(record, in: place(name))
   }
 
-  func languageModel(_ name: String, on autoencoder: URL, _ settings: TrainingSettings) throws -> TrainingRun {
+  func languageModel(
+    _ name: String, on autoencoder: URL, _ settings: TrainingSettings, head: HeadKind = .energy
+  ) throws -> TrainingRun {
     let sizes = try ModelFolder(autoencoder).autoencoderConfiguration()
     let configuration = LanguageModelConfiguration(
       vocabularySize: sizes.vocabularySize, chunkSize: sizes.chunkSize, latentSize: sizes.latentSize, hiddenSize: 32,
-      intermediateSize: 64, layers: 2, attentionHeads: 2, headBlocks: 1, auxiliaryLossWeight: 1,
+      intermediateSize: 64, layers: 2, attentionHeads: 2, head: head, headBlocks: 1, auxiliaryLossWeight: 1,
       special: sizes.special)
     let record = RunRecord(
       model: .languageModel(configuration, autoencoder: autoencoder.path), data: data, settings: settings,

@@ -16,9 +16,10 @@ extension LanguageModelConfiguration {
       multiplications: k * h * 2 * h + 2 * h * h)
     builder.add("Transformer layers", parameters: transformer.parameters, multiplications: transformer.weights)
     builder.add("attention products", parameters: 0, multiplications: transformer.attentionProducts)
+    let headCost = head.type.cost(of: self)
     builder.add(
-      "energy head", parameters: headParameters, inferenceMultiplications: headProducts(samples: 1),
-      trainingMultiplications: 3 * headProducts(samples: samples))
+      "\(head) head", parameters: headCost.parameters, inferenceMultiplications: headCost.inference,
+      trainingMultiplications: 3 * headCost.training)
     if auxiliaryLossWeight > 0 {
       builder.add(
         "auxiliary token loss", parameters: h * k * h + k * h,
@@ -31,21 +32,5 @@ extension LanguageModelConfiguration {
       "frozen autoencoder: decoder", parameters: autoencoder.decoderParameters,
       multiplications: autoencoder.decoderProducts + autoencoder.vocabularyProducts, training: 0, isTrained: false)
     return ModelCost(parts: builder.parts)
-  }
-
-  private var headParameters: Int {
-    let h = hiddenSize
-    let block = 2 * h + (2 * h * h + h) + (h * h + h) + (2 * h * h + 2 * h) + (h * h + h)
-    return (noiseSize * h + h) + (h * h + h) + 4 * h + headBlocks * block + 2 * h + (h * h + h)
-      + (h * latentSize + latentSize)
-  }
-
-  /// Multiplications of the head for a position. Those with the hidden state are the same for all samples: h² at its
-  /// entry and h² in each block.
-  private func headProducts(samples: Int) -> Int {
-    let h = hiddenSize
-    let shared = (1 + headBlocks) * h * h
-    let perSample = noiseSize * h + headBlocks * 5 * h * h + h * h + h * latentSize
-    return shared + samples * perSample
   }
 }

@@ -10,8 +10,9 @@
 ///   in training.
 /// * Training counts three times the forward pass. The frozen autoencoder's encoder, which gives the targets, runs
 ///   forward only.
-/// * The generative head is trained on N samples a position. Its products with the hidden state are the same for all
-///   of them and count once, the others N times.
+/// * The generative head is trained on N samples a position. Its products with the hidden state alone are the same for
+///   all of them and count once, the others N times. To draw a sample, the diffusion head runs its network 100 times
+///   and the flow head 20 times.
 /// * Running counts one sample a chunk (temperature 1) with the autoencoder's decoder and no encoder. Everything is
 ///   divided by K to be a cost for each token.
 /// * Training a language model on a number of tokens excludes its autoencoder's own training, which is counted by the

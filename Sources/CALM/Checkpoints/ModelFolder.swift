@@ -96,12 +96,25 @@ public struct ModelFolder {
     try agree("latent size", configuration.latentSize, sizes.latentSize)
     try agree("vocabulary size", configuration.vocabularySize, sizes.vocabularySize)
     let reader = try CheckpointReader(url)
+    if try namedHead() == nil {
+      configuration.head = HeadKind.inferred(from: reader, sizes: configuration) ?? configuration.head
+    }
     if !reader.names.contains("auxiliary_projection.weight") { configuration.auxiliaryLossWeight = 0 }
     let model = ContinuousLanguageModel(
       configuration, autoencoder: autoencoder, generator: Generator(seed: 0, device: device))
-    // The official code stores the head under two names, and the frozen autoencoder beside it.
-    try model.load(from: reader, ignoring: ["generative_head.", "ae_model."])
+    // The official code stores the energy head under two names, and the frozen autoencoder beside it.
+    try model.load(from: reader, ignoring: configuration.head.type.repeatedKeys + ["ae_model."])
     return model
+  }
+
+  /// The head that `config.json` names, if it does.
+  private func namedHead() throws -> HeadKind? {
+    struct Named: Decodable {
+      let head: HeadKind?
+      init(from decoder: any Decoder) throws { head = try LanguageModelConfiguration.namedHead(in: decoder) }
+    }
+    let named: Named = try Self.decode(configuration, url.appendingPathComponent("config.json"))
+    return named.head
   }
 
   private func autoencoderFolder(given: URL?) throws -> ModelFolder {

@@ -5,7 +5,7 @@ import Torch
 public struct LanguageModelEvaluation: Codable, Sendable {
   /// BrierLM with its parts and errors.
   public let brierLM: BrierLM
-  /// The energy loss, a mean over positions.
+  /// The energy loss of the samples, a mean over positions: of every head, whatever it was trained by.
   public let energyLoss: Double
   /// Tokens in a block: a longer context scores higher, so the figure belongs to the score.
   public let blockTokens: Int

@@ -7,7 +7,7 @@ import Torch
 public final class ContinuousLanguageModel: Module {
   @Submodule("transformer") package var backbone: Backbone
   @Submodule("embed_proj") package var compression: InputCompression
-  @Submodule("mlp_generator") package var head: EnergyHead
+  @Submodule package var head: any GenerativeHead
   @Submodule("auxiliary_projection") var auxiliary: Linear?
   /// Sizes and training constants.
   public let configuration: LanguageModelConfiguration
@@ -24,9 +24,10 @@ public final class ContinuousLanguageModel: Module {
     precondition(configuration.chunkSize == autoencoder.configuration.chunkSize, "chunk sizes differ")
     precondition(configuration.latentSize == autoencoder.configuration.latentSize, "latent sizes differ")
     autoencoder.setTrainable(false)
+    _head = Submodule(configuration.head.type.key)
     backbone = Backbone(configuration, generator: generator)
     compression = InputCompression(configuration, generator: generator)
-    head = EnergyHead(configuration, generator: generator)
+    head = configuration.head.type.init(configuration, generator: generator)
     auxiliary = nil
     if configuration.auxiliaryLossWeight > 0 {
       let (h, k) = (configuration.hiddenSize, configuration.chunkSize)
@@ -56,6 +57,14 @@ public final class ContinuousLanguageModel: Module {
   /// - Parameter hidden: [positions, h].
   /// - Returns: [count, positions, l].
   public func sampleLatents(_ hidden: Tensor, count: Int, generator: Generator) -> Tensor {
-    head(hidden, noise: head.noise(samples: count, positions: hidden.shape[0], generator: generator))
+    let positions = hidden.shape[0]
+    let atOnce = max(1, Self.noiseAtOnce / (positions * head.noiseCount))
+    let parts = stride(from: 0, to: count, by: atOnce).map { start in
+      head(hidden, noise: head.noise(samples: min(atOnce, count - start), positions: positions, generator: generator))
+    }
+    return parts.count == 1 ? parts[0] : Tensor.concatenated(parts)
   }
+
+  /// Random numbers held at once in sampling: the diffusion head takes 101 latents full of them for each sample.
+  static let noiseAtOnce = 1 << 23
 }

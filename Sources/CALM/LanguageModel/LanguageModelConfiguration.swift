@@ -22,11 +22,13 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
   public var maximumPositions: Int
   /// ε of the RMS norms.
   public var normEpsilon: Double
+  /// Which generative head samples the latents.
+  public var head: HeadKind
   /// Blocks of the generative head.
   public var headBlocks: Int
-  /// d, the size of the head's noise.
+  /// d, the size of the energy head's noise.
   public var noiseSize: Int
-  /// N, the model samples a position in the energy score.
+  /// N, the model samples a position in the energy score; of the other heads, the targets a position.
   public var samples: Int
   /// M, the target samples a position in the energy score.
   public var targetSamples: Int
@@ -47,7 +49,8 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
   public init(
     vocabularySize: Int, chunkSize: Int = 4, latentSize: Int = 128, hiddenSize: Int = 768,
     intermediateSize: Int? = nil, layers: Int = 12, attentionHeads: Int = 12, keyValueHeads: Int? = nil,
-    headBlocks: Int = 4, auxiliaryLossWeight: Double = 0, special: SpecialTokens = SpecialTokens()
+    head: HeadKind = .energy, headBlocks: Int = 4, auxiliaryLossWeight: Double = 0,
+    special: SpecialTokens = SpecialTokens()
   ) {
     self.vocabularySize = vocabularySize
     self.chunkSize = chunkSize
@@ -57,6 +60,7 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
     self.layers = layers
     self.attentionHeads = attentionHeads
     self.keyValueHeads = keyValueHeads ?? attentionHeads
+    self.head = head
     self.headBlocks = headBlocks
     self.auxiliaryLossWeight = auxiliaryLossWeight
     self.special = special
@@ -113,11 +117,7 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
     if try values.contains(.ropeScaling) && !values.decodeNil(forKey: .ropeScaling) {
       throw values.corrupted(.ropeScaling, "'rope_scaling' is set; it is not supported")
     }
-    if let names = try values.decodeIfPresent([String].self, forKey: .architectures),
-      let name = names.first, name != Self.architecture
-    {
-      throw values.corrupted(.architectures, "the architecture '\(name)' is not supported; \(Self.architecture) is")
-    }
+    head = try Self.head(in: values) ?? .energy
     vocabularySize = try values.positive(.vocabularySize) ?? 32000
     chunkSize = try values.positive(.chunkSize) ?? 4
     latentSize = try values.positive(.latentSize) ?? 128
@@ -148,12 +148,31 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
     }
   }
 
-  private static let architecture = "EnergyTransformer"
+  /// The head that the configuration names; nil where it names none, as the weights may then tell.
+  static func namedHead(in decoder: any Decoder) throws -> HeadKind? {
+    try head(in: decoder.container(keyedBy: Keys.self))
+  }
+
+  private static func head(in values: KeyedDecodingContainer<Keys>) throws -> HeadKind? {
+    let known = HeadKind.allCases.map(\.rawValue).joined(separator: ", ")
+    if let name = try values.decodeIfPresent([String].self, forKey: .architectures)?.first {
+      guard let head = HeadKind(architecture: name) else {
+        throw values.corrupted(
+          .architectures, "the architecture '\(name)' is not known; language models have one of the heads \(known)")
+      }
+      return head
+    }
+    guard let name = try values.decodeIfPresent(String.self, forKey: .modelType) else { return nil }
+    guard let head = HeadKind(rawValue: name) else {
+      throw values.corrupted(.modelType, "the head '\(name)' is not known; there are \(known)")
+    }
+    return head
+  }
 
   public func encode(to encoder: any Encoder) throws {
     var values = encoder.container(keyedBy: Keys.self)
-    try values.encode([Self.architecture], forKey: .architectures)
-    try values.encode("energy", forKey: .modelType)
+    try values.encode([head.type.architecture], forKey: .architectures)
+    try values.encode(head.rawValue, forKey: .modelType)
     try values.encode(vocabularySize, forKey: .vocabularySize)
     try values.encode(chunkSize, forKey: .chunkSize)
     try values.encode(latentSize, forKey: .latentSize)

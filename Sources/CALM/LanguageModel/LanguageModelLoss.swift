@@ -2,10 +2,10 @@ import Torch
 
 /// The parts of a language model's training loss, each a float32 scalar.
 public struct LanguageModelLoss {
-  /// What training minimises: energy + weight · auxiliary.
+  /// What training minimises: head + weight · auxiliary.
   public let total: Tensor
-  /// The energy loss, a mean over positions.
-  public let energy: Tensor
+  /// The loss of the generative head, a mean over positions.
+  public let head: Tensor
   /// The auxiliary token loss in nats a token; nil where the model has none.
   public let auxiliary: Tensor?
 }
@@ -15,34 +15,18 @@ extension ContinuousLanguageModel {
   ///
   /// - Parameters:
   ///   - ids: [batch, tokens], int64; a multiple of K tokens, at least 2K.
-  ///   - generator: for the head's noise and the target samples.
+  ///   - generator: for everything that the head draws.
   public func loss(_ ids: Tensor, generator: Generator) -> LanguageModelLoss {
     let (k, tokens) = (configuration.chunkSize, ids.shape[1])
     let next = ids.narrowed(1, k..<tokens).contiguous()  // [batch, tokens − K]
-    let targets = withoutGradients {
-      autoencoder.encode(next).samples(configuration.targetSamples, generator: generator)
-    }
+    let targets = withoutGradients { autoencoder.encode(next) }
     let hidden = hiddenStates(ids.narrowed(1, 0..<tokens - k)).reshaped(-1, configuration.hiddenSize)
-    let noise = head.noise(samples: configuration.samples, positions: hidden.shape[0], generator: generator)
-    return loss(hidden: hidden, noise: noise, targets: targets, next: next)
-  }
-
-  /// The training loss with all random draws given.
-  ///
-  /// - Parameters:
-  ///   - hidden: [positions, h].
-  ///   - noise: of the head, [N, positions, d].
-  ///   - targets: samples of the true latents, [M, positions, l], float32.
-  ///   - next: the ids of the predicted chunks, K·positions of them, int64.
-  public func loss(hidden: Tensor, noise: Tensor, targets: Tensor, next: Tensor) -> LanguageModelLoss {
-    let energy = energyDistance(
-      samples: head(hidden, noise: noise), targets: targets, exponent: configuration.exponent
-    ).mean()
-    guard let auxiliary else { return LanguageModelLoss(total: energy, energy: energy, auxiliary: nil) }
+    let headLoss = head.loss(hidden: hidden, targets: targets, generator: generator)
+    guard let auxiliary else { return LanguageModelLoss(total: headLoss, head: headLoss, auxiliary: nil) }
     let tokenLoss = linearCrossEntropy(
       auxiliary(hidden).reshaped(-1, configuration.hiddenSize), weight: backbone.embedding.weight,
       targets: next.reshaped(-1))
     return LanguageModelLoss(
-      total: energy + tokenLoss * configuration.auxiliaryLossWeight, energy: energy, auxiliary: tokenLoss)
+      total: headLoss + tokenLoss * configuration.auxiliaryLossWeight, head: headLoss, auxiliary: tokenLoss)
   }
 }

@@ -12,8 +12,8 @@ struct InfoCommand: ParsableCommand {
       the paper's Table 1.
 
       A FLOP is one of the two operations of a multiplication with its addition in a matrix product. Attention is \
-      counted at the full context, training as three forward passes, the energy head once for each of its samples in \
-      training and once in use.
+      counted at the full context, training as three forward passes, the head once for each of its samples in training \
+      and for one sample in use.
 
       Example:
         calm info calm-m --tokens 500B

@@ -15,6 +15,7 @@ struct TrainLanguageModel: ParsableCommand {
 
       Example:
         calm train calm --data data --autoencoder runs/autoencoder/model --out runs/calm
+        calm train calm --data data --autoencoder runs/autoencoder/model --out runs/flow --head flow
         calm train calm --resume runs/calm --steps 20000
       """)
 
@@ -38,13 +39,18 @@ struct TrainLanguageModel: ParsableCommand {
   @Option(help: ArgumentHelp("Key and value heads; by default as many as --heads.", valueName: "n"))
   var keyValueHeads: Int?
 
+  @Option(help: "The generative head: energy takes one step, diffusion 100, flow 20.")
+  var head = HeadKind.energy
+
   @Option(help: ArgumentHelp("Blocks of the generative head.", valueName: "n"))
   var headBlocks = 2
 
-  @Option(help: ArgumentHelp("The size of the head's noise.", valueName: "n"))
+  @Option(help: ArgumentHelp("The size of the energy head's noise.", valueName: "n"))
   var noiseSize = 64
 
-  @Option(help: ArgumentHelp("Model samples a position in the energy score.", valueName: "n"))
+  @Option(
+    help: ArgumentHelp(
+      "Model samples a position in the energy score; with the other heads, target samples a position.", valueName: "n"))
   var samples = 8
 
   @Option(help: ArgumentHelp("Target samples a position in the energy score.", valueName: "n"))
@@ -108,7 +114,7 @@ struct TrainLanguageModel: ParsableCommand {
     var configuration = LanguageModelConfiguration(
       vocabularySize: autoencoder.vocabularySize, chunkSize: autoencoder.chunkSize, latentSize: autoencoder.latentSize,
       hiddenSize: hidden, intermediateSize: intermediate, layers: layers, attentionHeads: attentionHeads,
-      keyValueHeads: keyValueHeads, headBlocks: headBlocks, auxiliaryLossWeight: auxiliaryWeight,
+      keyValueHeads: keyValueHeads, head: head, headBlocks: headBlocks, auxiliaryLossWeight: auxiliaryWeight,
       special: data.special)
     configuration.noiseSize = noiseSize
     configuration.samples = samples
@@ -117,3 +123,5 @@ struct TrainLanguageModel: ParsableCommand {
     return configuration
   }
 }
+
+extension HeadKind: ExpressibleByArgument {}

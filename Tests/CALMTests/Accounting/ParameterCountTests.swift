@@ -58,5 +58,9 @@ struct ParameterCountTests {
         vocabularySize: 50, chunkSize: 4, latentSize: 8, hiddenSize: 32, layers: 1, attentionHeads: 2, headBlocks: 1,
         auxiliaryLossWeight: 1),
     ]
+      + [HeadKind.diffusion, .flow].map {
+        LanguageModelConfiguration(
+          vocabularySize: 30, latentSize: 6, hiddenSize: 16, layers: 1, attentionHeads: 2, head: $0, headBlocks: 3)
+      }
   }()
 }

@@ -9,8 +9,15 @@ struct ParityCase: Sendable {
   struct Tolerance: Decodable, Sendable {
     /// The largest difference of an element; nil where none is given, or none is finite.
     let abs: Double?
+    /// The same for each row where rows differ much in size.
+    let absPerRow: [Double]?
     /// Whether nothing but the recorded numbers will do.
     let exact: Bool?
+
+    private enum CodingKeys: String, CodingKey {
+      case abs, exact
+      case absPerRow = "abs_per_row"
+    }
   }
 
   /// The part of `meta.json` that the checks need.
