@@ -9,6 +9,7 @@ public struct RunRecord: Codable, Sendable {
     case autoencoder(AutoencoderConfiguration)
     /// With the folder of the frozen autoencoder.
     case languageModel(LanguageModelConfiguration, autoencoder: String)
+    case autoregressive(AutoregressiveConfiguration)
   }
 
   /// What is trained, with all sizes.

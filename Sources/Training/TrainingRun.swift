@@ -36,6 +36,9 @@ public struct TrainingRun {
       let autoencoder = try Self.autoencoder(at: path, for: data, device: device)
       let model = ContinuousLanguageModel(configuration, autoencoder: autoencoder, generator: generator)
       task = LanguageModelTask(model, validation: try data.validation(for: record), tokenizer: data.tokenizerFile)
+    case .autoregressive(let configuration):
+      let model = AutoregressiveModel(configuration, generator: generator)
+      task = AutoregressiveTask(model, validation: try data.validation(for: record), tokenizer: data.tokenizerFile)
     }
     let corpus = try data.training(for: record)
     let folder = try RunFolder(creating: url)
@@ -73,6 +76,10 @@ public struct TrainingRun {
       task = LanguageModelTask(
         try stored.loadLanguageModel(device: device), validation: try data.validation(for: record),
         tokenizer: data.tokenizerFile)
+    case .autoregressive:
+      task = AutoregressiveTask(
+        try stored.loadAutoregressiveModel(device: device), validation: try data.validation(for: record),
+        tokenizer: data.tokenizerFile)
     }
     (self.record, self.folder, self.task, self.device) = (record, folder, task, device)
     trainer = try Trainer(
@@ -95,6 +102,7 @@ extension RunRecord {
     switch model {
     case .autoencoder(let configuration): configuration.chunkSize
     case .languageModel(let configuration, _): configuration.chunkSize
+    case .autoregressive: 1
     }
   }
 }

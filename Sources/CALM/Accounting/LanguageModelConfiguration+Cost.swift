@@ -1,14 +1,7 @@
 extension LanguageModelConfiguration {
-  /// The sizes of the Transformer in the middle.
-  public var transformer: TransformerShape {
-    TransformerShape(
-      hiddenSize: hiddenSize, intermediateSize: intermediateSize, layers: layers, attentionHeads: attentionHeads,
-      keyValueHeads: keyValueHeads, positions: maximumPositions)
-  }
-
   /// What a ``ContinuousLanguageModel`` with this configuration costs, together with its frozen autoencoder.
   public func cost(autoencoder: AutoencoderConfiguration) -> ModelCost {
-    let (h, k, transformer) = (hiddenSize, chunkSize, transformer)
+    let (h, k) = (transformer.hiddenSize, chunkSize)
     var builder = CostBuilder(tokensPerPosition: k)
     builder.add("token embedding", parameters: vocabularySize * h, multiplications: 0)
     builder.add(

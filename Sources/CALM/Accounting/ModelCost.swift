@@ -6,7 +6,7 @@
 /// * Matrix products count 2 FLOPs for each multiplication with its addition. Embedding look-ups, norms, activations,
 ///   biases and distances are left out; the product with the vocabulary is in.
 /// * Attention counts the products of a query with all keys and of the weights with all values at the full context of
-///   ``LanguageModelConfiguration/maximumPositions`` (2,048 positions in the paper, which for CALM are chunks), also
+///   ``TransformerShape/maximumPositions`` (2,048 positions in the paper, which for CALM are chunks), also
 ///   in training.
 /// * Training counts three times the forward pass. The frozen autoencoder's encoder, which gives the targets, runs
 ///   forward only.

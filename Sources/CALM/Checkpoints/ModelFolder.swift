@@ -9,9 +9,11 @@ public struct ModelFolder {
   /// What a folder can hold.
   public enum Kind: String, Sendable {
     case autoencoder
+    /// A continuous one.
     case languageModel = "language model"
+    case autoregressive = "autoregressive Transformer"
 
-    var article: String { self == .autoencoder ? "an autoencoder" : "a language model" }
+    var article: String { self == .languageModel ? "a continuous language model" : "an \(rawValue)" }
   }
 
   /// The folder.
@@ -31,30 +33,41 @@ public struct ModelFolder {
     // The architecture's name tells the kind; where it is missing, a key that only one of them has.
     struct Marks: Decodable {
       let architectures: [String]?
+      let modelType: String?
       let encoderLayers: Int?
 
       enum CodingKeys: String, CodingKey {
         case architectures
+        case modelType = "model_type"
         case encoderLayers = "num_encoder_layers"
       }
     }
     let marks: Marks = try Self.decode(data, file)
-    if let name = marks.architectures?.first {
-      kind = name == "Autoencoder" ? .autoencoder : .languageModel
-    } else {
-      kind = marks.encoderLayers != nil ? .autoencoder : .languageModel
-    }
+    kind =
+      switch (marks.architectures?.first, marks.modelType) {
+      case ("Autoencoder", _): .autoencoder
+      case (AutoregressiveConfiguration.architecture, _), (nil, AutoregressiveConfiguration.modelType): .autoregressive
+      case (nil, _) where marks.encoderLayers != nil: .autoencoder
+      default: .languageModel
+      }
   }
 
   /// The configuration of the autoencoder here, or of the language model's.
   public func autoencoderConfiguration() throws -> AutoencoderConfiguration {
     if kind == .languageModel { return try autoencoderFolder(given: nil).autoencoderConfiguration() }
+    try require(.autoencoder)
     return try Self.decode(configuration, url.appendingPathComponent("config.json"))
   }
 
   /// The configuration of the language model.
   public func languageModelConfiguration() throws -> LanguageModelConfiguration {
     try require(.languageModel)
+    return try Self.decode(configuration, url.appendingPathComponent("config.json"))
+  }
+
+  /// The configuration of the autoregressive Transformer.
+  public func autoregressiveConfiguration() throws -> AutoregressiveConfiguration {
+    try require(.autoregressive)
     return try Self.decode(configuration, url.appendingPathComponent("config.json"))
   }
 
@@ -104,6 +117,16 @@ public struct ModelFolder {
       configuration, autoencoder: autoencoder, generator: Generator(seed: 0, device: device))
     // The official code stores the energy head under two names, and the frozen autoencoder beside it.
     try model.load(from: reader, ignoring: configuration.head.type.repeatedKeys + ["ae_model."])
+    return model
+  }
+
+  /// The autoregressive Transformer: of `calm train transformer`, or any Llama in the format of Hugging Face.
+  ///
+  /// - Throws: ``ModelError``, or an error of the checkpoint's reader.
+  public func loadAutoregressiveModel(device: Device = .cpu) throws -> AutoregressiveModel {
+    let configuration = try autoregressiveConfiguration()
+    let model = AutoregressiveModel(configuration, generator: Generator(seed: 0, device: device))
+    try model.load(from: CheckpointReader(url), ignoring: configuration.tiesEmbeddings ? ["lm_head."] : [])
     return model
   }
 

@@ -25,7 +25,9 @@ public final class ContinuousLanguageModel: Module {
     precondition(configuration.latentSize == autoencoder.configuration.latentSize, "latent sizes differ")
     autoencoder.setTrainable(false)
     _head = Submodule(configuration.head.type.key)
-    backbone = Backbone(configuration, generator: generator)
+    backbone = Backbone(
+      configuration.transformer, vocabularySize: configuration.vocabularySize,
+      padding: configuration.special.padding, generator: generator)
     compression = InputCompression(configuration, generator: generator)
     head = configuration.head.type.init(configuration, generator: generator)
     auxiliary = nil

@@ -11,11 +11,13 @@ struct GenerateCommand: ParsableCommand {
     discussion: """
       Writes the prompt and how it goes on, chunk by chunk as it is made. Without a prompt the model starts a document \
       of its own. A temperature below 1 keeps to what is likelier: the batch sampler chooses from a pool of draws, the \
-      exact one draws until enough agree. The same seed gives the same text on as many threads.
+      exact one draws until enough agree. An autoregressive Transformer has probabilities: its temperature is exact, and \
+      --top-k and --top-p keep to its likeliest tokens. The same seed gives the same text on as many threads.
 
       Example:
         calm generate runs/calm/model --prompt "Once upon a time" --temperature 1/3
         calm generate runs/calm/model --prompt-file start.txt --samples 8 --json
+        calm generate runs/transformer/model --temperature 0.8 --top-p 0.95
       """)
 
   @Argument(help: ArgumentHelp("The language model's folder.", valueName: "model"))
@@ -44,6 +46,15 @@ struct GenerateCommand: ParsableCommand {
       "The most chunks drawn for one: by the exact sampler, and to begin as the prompt's last tokens want it.",
       valueName: "n"))
   var drawLimit = 20_000
+
+  @Option(help: ArgumentHelp("With a Transformer: draw only among so many of the likeliest tokens.", valueName: "n"))
+  var topK: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "With a Transformer: draw only among the fewest likeliest tokens that have this probability together.",
+      valueName: "p"))
+  var topP: Double?
 
   @Option(help: ArgumentHelp("The most tokens to write after the prompt.", valueName: "n"))
   var maxTokens = 256
@@ -91,6 +102,8 @@ struct GenerateCommand: ParsableCommand {
     options.sampler = sampler
     options.poolSize = pool
     options.drawLimit = drawLimit
+    options.topK = topK
+    options.topP = topP
     options.maximumTokens = maxTokens
     options.sequences = samples
     options.seed = seed
@@ -106,16 +119,12 @@ struct GenerateCommand: ParsableCommand {
   func run() throws {
     let setting = try compute.prepare()
     let modelFolder = try ModelFolder(URL(fileURLWithPath: folder))
-    let tokenizer = try loadTokenizer(modelFolder)
     let prompt = try promptFile.map(readPrompt) ?? prompt ?? ""
-    let model = try modelFolder.loadLanguageModel(
-      autoencoder: autoencoder.map { URL(fileURLWithPath: $0) }, device: setting.device)
-    model.convert(to: setting.precision)
-    model.autoencoder.convert(to: setting.precision)
+    let makeGenerator = try loadModel(modelFolder, setting)
 
     Interruption.watch()
     let start = ContinuousClock.now
-    let generator = try TextGenerator(model, tokenizer: tokenizer, prompt: prompt, options: options())
+    let generator = try makeGenerator(prompt)
     let streams = samples == 1 && !report.isJSON
     if streams {
       try StandardOutput.write(prompt)
@@ -134,14 +143,32 @@ struct GenerateCommand: ParsableCommand {
     if Interruption.isRequested { throw ExitCode(130) }
   }
 
-  private func loadTokenizer(_ modelFolder: ModelFolder) throws -> Tokenizer {
-    let configuration = try modelFolder.languageModelConfiguration()
+  /// Loads a model of either kind, and gives back what starts a text with it.
+  private func loadModel(_ folder: ModelFolder, _ setting: ComputeSetting) throws -> (String) throws -> TextGenerator {
+    let options = try options()
+    if folder.kind == .autoregressive {
+      let sizes = try folder.autoregressiveConfiguration()
+      let tokenizer = try loadTokenizer(folder, vocabularySize: sizes.vocabularySize, padding: sizes.special.padding)
+      let model = try folder.loadAutoregressiveModel(device: setting.device)
+      model.convert(to: setting.precision)
+      return { try TextGenerator(model, tokenizer: tokenizer, prompt: $0, options: options) }
+    }
+    let sizes = try folder.languageModelConfiguration()
+    let tokenizer = try loadTokenizer(folder, vocabularySize: sizes.vocabularySize, padding: sizes.special.padding)
+    let model = try folder.loadLanguageModel(
+      autoencoder: autoencoder.map { URL(fileURLWithPath: $0) }, device: setting.device)
+    model.convert(to: setting.precision)
+    model.autoencoder.convert(to: setting.precision)
+    return { try TextGenerator(model, tokenizer: tokenizer, prompt: $0, options: options) }
+  }
+
+  private func loadTokenizer(_ modelFolder: ModelFolder, vocabularySize: Int, padding: Int?) throws -> Tokenizer {
     var tokenizer = try tokenizer.map { try Tokenizer(contentsOf: URL(fileURLWithPath: $0)) } ?? modelFolder.tokenizer()
     // The official models add a pad token to the tokenizer of Llama 3, whose files do not have it.
-    if configuration.special.padding == tokenizer.vocabularySize { tokenizer = try tokenizer.withPadToken() }
-    guard tokenizer.vocabularySize <= configuration.vocabularySize else {
+    if padding == tokenizer.vocabularySize { tokenizer = try tokenizer.withPadToken() }
+    guard tokenizer.vocabularySize <= vocabularySize else {
       throw ModelError.tokenizerMismatch(
-        self.tokenizer ?? folder, tokenizer: tokenizer.vocabularySize, model: configuration.vocabularySize)
+        self.tokenizer ?? folder, tokenizer: tokenizer.vocabularySize, model: vocabularySize)
     }
     return tokenizer
   }

@@ -46,10 +46,13 @@ struct InfoCommand: ParsableCommand {
       throw InfoError.unknownModel(name, suggestions: near.isEmpty ? Preset.allCases.map(\.rawValue) : near)
     }
     let folder = try ModelFolder(URL(fileURLWithPath: name))
-    let autoencoder = try folder.autoencoderConfiguration()
     let model: Preset.Model =
-      folder.kind == .autoencoder
-      ? .autoencoder(autoencoder) : .continuous(try folder.languageModelConfiguration(), autoencoder)
+      switch folder.kind {
+      case .autoencoder: .autoencoder(try folder.autoencoderConfiguration())
+      case .languageModel:
+        .continuous(try folder.languageModelConfiguration(), try folder.autoencoderConfiguration())
+      case .autoregressive: .autoregressive(try folder.autoregressiveConfiguration())
+      }
     return ModelFigures(name: name, model: model, tokens: tokens?.count)
   }
 

@@ -24,20 +24,7 @@ struct TrainLanguageModel: ParsableCommand {
   @Option(help: ArgumentHelp("The trained autoencoder's folder.", valueName: "folder"))
   var autoencoder: String?
 
-  @Option(help: ArgumentHelp("The width of the Transformer and the head.", valueName: "n"))
-  var hidden = 256
-
-  @Option(help: ArgumentHelp("The inner width of each layer; by default 8/3 times --hidden.", valueName: "n"))
-  var intermediate: Int?
-
-  @Option(help: ArgumentHelp("Layers of the Transformer.", valueName: "n"))
-  var layers = 6
-
-  @Option(help: ArgumentHelp("Attention heads; by default one for each 32 or 64 of --hidden.", valueName: "n"))
-  var heads: Int?
-
-  @Option(help: ArgumentHelp("Key and value heads; by default as many as --heads.", valueName: "n"))
-  var keyValueHeads: Int?
+  @OptionGroup var sizes: TransformerOptions
 
   @Option(help: "The generative head: energy takes one step, diffusion 100, flow 20.")
   var head = HeadKind.energy
@@ -64,29 +51,18 @@ struct TrainLanguageModel: ParsableCommand {
 
   func validate() throws {
     for (name, value) in [
-      ("--hidden", hidden), ("--layers", layers), ("--head-blocks", headBlocks), ("--noise-size", noiseSize),
-      ("--target-samples", targetSamples),
+      ("--head-blocks", headBlocks), ("--noise-size", noiseSize), ("--target-samples", targetSamples),
     ] { try positive(name, value) }
-    try positive("--intermediate", intermediate)
-    try positive("--heads", heads)
-    try positive("--key-value-heads", keyValueHeads)
+    _ = try sizes.shape()
     guard samples >= 2 else { throw ValidationError("--samples must be 2 or more, not \(samples)") }
     guard beta > 0, beta < 2 else { throw ValidationError("--beta must be above 0 and below 2, not \(beta)") }
     guard auxiliaryWeight >= 0, auxiliaryWeight.isFinite else {
       throw ValidationError("--auxiliary-weight must not be negative, not \(auxiliaryWeight)")
     }
-    guard hidden % attentionHeads == 0, hidden / attentionHeads % 2 == 0 else {
-      throw ValidationError("--heads \(attentionHeads) does not cut --hidden \(hidden) into even parts")
-    }
-    if let keyValueHeads, attentionHeads % keyValueHeads != 0 {
-      throw ValidationError("--key-value-heads \(keyValueHeads) does not divide --heads \(attentionHeads)")
-    }
     if training.resume == nil && autoencoder == nil {
       throw ValidationError("name the trained autoencoder with --autoencoder")
     }
   }
-
-  private var attentionHeads: Int { heads ?? max(1, hidden / (hidden >= 512 ? 64 : 32)) }
 
   func run() throws {
     let compute = try training.compute.prepare()
@@ -100,7 +76,7 @@ struct TrainLanguageModel: ParsableCommand {
       let (data, folder) = (training.data ?? "", autoencoder ?? "")
       let sizes = try ModelFolder(URL(fileURLWithPath: folder)).autoencoderConfiguration()
       let record = RunRecord(
-        model: .languageModel(configuration(for: try TrainingData(path: data), sizes), autoencoder: folder),
+        model: .languageModel(try configuration(for: try TrainingData(path: data), sizes), autoencoder: folder),
         data: data, settings: training.settings(usual, precision: compute), device: compute.device,
         program: "calm \(Calm.version)")
       run = try TrainingRun(record, in: URL(fileURLWithPath: training.output ?? ""))
@@ -110,12 +86,11 @@ struct TrainLanguageModel: ParsableCommand {
 
   private func configuration(
     for data: TrainingData, _ autoencoder: AutoencoderConfiguration
-  ) -> LanguageModelConfiguration {
+  ) throws -> LanguageModelConfiguration {
     var configuration = LanguageModelConfiguration(
       vocabularySize: autoencoder.vocabularySize, chunkSize: autoencoder.chunkSize, latentSize: autoencoder.latentSize,
-      hiddenSize: hidden, intermediateSize: intermediate, layers: layers, attentionHeads: attentionHeads,
-      keyValueHeads: keyValueHeads, head: head, headBlocks: headBlocks, auxiliaryLossWeight: auxiliaryWeight,
-      special: data.special)
+      head: head, headBlocks: headBlocks, auxiliaryLossWeight: auxiliaryWeight, special: data.special)
+    configuration.transformer = try sizes.shape()
     configuration.noiseSize = noiseSize
     configuration.samples = samples
     configuration.targetSamples = targetSamples

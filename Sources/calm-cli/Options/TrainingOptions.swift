@@ -22,7 +22,9 @@ struct TrainingOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Blocks in a step.", valueName: "n"))
   var batchSize: Int?
 
-  @Option(help: ArgumentHelp("Chunks in a block: the context that training sees.", valueName: "n"))
+  @Option(
+    help: ArgumentHelp("Chunks in a block: the context that training sees (tokens, for a Transformer).", valueName: "n")
+  )
   var blockChunks: Int?
 
   @Option(help: ArgumentHelp("The highest learning rate.", valueName: "rate"))

@@ -26,12 +26,14 @@ struct ParityCase: Sendable {
     let kind: String?
     let inputs: [String]?
     let tolerance: [String: Tolerance]?
+    let relativeTolerance: Double?
     let autoencoderGradientNorms: [String: Double?]?
     let modelGradientNorms: [String: Double?]?
 
     private enum CodingKeys: String, CodingKey {
       case modelType = "model_type"
       case kind, inputs, tolerance
+      case relativeTolerance = "tolerance_relative"
       case autoencoderGradientNorms = "ae_grad_norms"
       case modelGradientNorms = "lm_grad_norms"
     }

@@ -5,20 +5,25 @@ import Torch
 
 @Suite("Numbers of the official code")
 struct ParityTests {
-  private static let supported = Set(HeadKind.allCases.map(\.rawValue))
+  /// The recorded models that these tests know by their configuration.
+  private static func kind(of recorded: ParityCase) -> ModelFolder.Kind? {
+    let kinds = recorded.modelFolders.compactMap { try? ModelFolder($0).kind }
+    if kinds.contains(.autoregressive) { return .autoregressive }
+    return HeadKind(rawValue: recorded.modelType) != nil ? .languageModel : nil
+  }
 
   @Test("there are recorded cases of models that are supported")
   func casesExist() throws {
     let cases = try ParityCase.all()
-    #expect(cases.contains { Self.supported.contains($0.modelType) }, "looked in \(ParityCase.roots.map(\.path))")
-    for recorded in cases where !Self.supported.contains(recorded.modelType) {
+    #expect(cases.contains { Self.kind(of: $0) != nil }, "looked in \(ParityCase.roots.map(\.path))")
+    for recorded in cases where Self.kind(of: recorded) == nil {
       print("\(recorded.testDescription): skipped, no model of type '\(recorded.modelType)' is supported yet")
     }
   }
 
   @Test(
-    "every recorded number comes out again",
-    arguments: try ParityCase.all().filter { Self.supported.contains($0.modelType) })
+    "every recorded number of a continuous model comes out again",
+    arguments: try ParityCase.all().filter { Self.kind(of: $0) == .languageModel })
   func recordedNumbers(of recorded: ParityCase) throws {
     let numbers = try RecordedNumbers(recorded)
     let model = try load(recorded)
@@ -27,6 +32,17 @@ struct ParityTests {
     try BrierParity(model: model, numbers: numbers).check()
     try GenerationParity(model: model, numbers: numbers).check()
     try TemperatureParity(numbers: numbers).check()
+    numbers.expectComplete()
+  }
+
+  @Test(
+    "every recorded number of an autoregressive model comes out again",
+    arguments: try ParityCase.all().filter { Self.kind(of: $0) == .autoregressive })
+  func autoregressiveNumbers(of recorded: ParityCase) throws {
+    let numbers = try RecordedNumbers(recorded)
+    for folder in recorded.modelFolders {
+      try AutoregressiveParity(model: ModelFolder(folder).loadAutoregressiveModel(), numbers: numbers).check()
+    }
     numbers.expectComplete()
   }
 

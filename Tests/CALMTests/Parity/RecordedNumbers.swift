@@ -36,7 +36,11 @@ final class RecordedNumbers {
   /// What was not recorded cannot be checked: a case need not hold everything.
   func check(_ name: String, _ actual: Tensor) throws {
     guard has(name) else { return }
-    let expected = try file.tensor(named: name)
+    expect(name, actual, toBe: try file.tensor(named: name))
+  }
+
+  /// Expects a result to be what was recorded under a name, or a part of it.
+  func expect(_ name: String, _ actual: Tensor, toBe expected: Tensor) {
     checked.insert(name)
     guard actual.count == expected.count else {
       Issue.record("\(name): \(actual.shape) where \(expected.shape) was recorded")
@@ -89,6 +93,8 @@ final class RecordedNumbers {
   private func tolerances(of name: String, _ dtype: DType, largest: Double) -> [Double] {
     let given = source.description.tolerance?[name]
     if given?.exact == true || !dtype.isFloatingPoint { return [0] }
-    return given?.absPerRow ?? [given?.abs ?? Self.relativeTolerance * largest]
+    return given?.absPerRow ?? [
+      given?.abs ?? (source.description.relativeTolerance ?? Self.relativeTolerance) * largest
+    ]
   }
 }

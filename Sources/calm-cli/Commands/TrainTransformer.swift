@@ -1,0 +1,80 @@
+import ArgumentParser
+import CALM
+import Foundation
+import Torch
+import Training
+
+/// `calm train transformer`.
+struct TrainTransformer: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "transformer",
+    abstract: "Train the autoregressive baseline: a Llama Transformer that predicts the next token.",
+    discussion: """
+      Its Transformer is that of 'calm train calm'. What is written loads in Hugging Face transformers as \
+      LlamaForCausalLM. A chunk is a token here: --block-chunks 256 is a context of 256 tokens.
+
+      Example:
+        calm train transformer --data data --out runs/transformer
+        calm train transformer --data data --out runs/s --preset transformer-s
+      """)
+
+  private static let presets = Preset.allCases.filter { $0.autoregressive != nil }.map(\.rawValue)
+    .joined(separator: ", ")
+
+  @OptionGroup var training: TrainingOptions
+
+  @Option(help: "Sizes of the paper: \(presets). What else is said goes before it.")
+  var preset: Preset?
+
+  @OptionGroup var sizes: TransformerOptions
+
+  @Flag(help: "Use the embedding matrix for the logits too.")
+  var tieEmbeddings = false
+
+  func validate() throws {
+    _ = try shape()
+    if let blockChunks = training.blockChunks, blockChunks < 5 {
+      throw ValidationError("--block-chunks must be 5 tokens or more, not \(blockChunks)")
+    }
+  }
+
+  private func shape() throws -> TransformerShape {
+    guard let preset else { return try sizes.shape() }
+    guard let model = preset.autoregressive else {
+      throw ValidationError("--preset must be one of \(Self.presets), not \(preset.rawValue)")
+    }
+    return try sizes.shape(usual: model.transformer)
+  }
+
+  func run() throws {
+    let compute = try training.compute.prepare()
+    let run: TrainingRun
+    if let folder = training.resume {
+      run = try TrainingRun(resuming: URL(fileURLWithPath: folder), steps: training.steps)
+    } else {
+      let usual = TrainingSettings(
+        steps: 5000, batchSize: 16, blockChunks: 256,
+        schedule: LearningRateSchedule(peak: 2e-3, shape: .stableDecay))
+      let path = training.data ?? ""
+      let data = try TrainingData(path: path)
+      var special = data.special
+      // Nothing is padded here, so the end token need not stand in for padding, which is never learnt.
+      special.padding = data.tokenizer.padToken.map(Int.init)
+      let configuration = AutoregressiveConfiguration(
+        vocabularySize: data.tokenizer.vocabularySize, transformer: try shape(), tiesEmbeddings: tieEmbeddings,
+        special: special)
+      let record = RunRecord(
+        model: .autoregressive(configuration), data: path, settings: training.settings(usual, precision: compute),
+        device: compute.device, program: "calm \(Calm.version)")
+      run = try TrainingRun(record, in: URL(fileURLWithPath: training.output ?? ""))
+    }
+    try train(run, label: "transformer", compute: compute, report: training.report)
+  }
+}
+
+extension Preset {
+  /// The configuration of an autoregressive Transformer; nil of other models.
+  fileprivate var autoregressive: AutoregressiveConfiguration? {
+    if case .autoregressive(let model) = model { model } else { nil }
+  }
+}
