@@ -4,9 +4,14 @@ extension LanguageModelConfiguration {
     let (h, k) = (transformer.hiddenSize, chunkSize)
     var builder = CostBuilder(tokensPerPosition: k)
     builder.add("token embedding", parameters: vocabularySize * h, multiplications: 0)
-    builder.add(
-      "input compression", parameters: (k * h * 2 * h + 2 * h) + (2 * h * h + h) + 2 * h,
-      multiplications: k * h * 2 * h + 2 * h * h)
+    if input.hasTokens {
+      builder.add(
+        "input compression", parameters: (k * h * 2 * h + 2 * h) + (2 * h * h + h) + 2 * h,
+        multiplications: k * h * 2 * h + 2 * h * h)
+    }
+    if input.hasLatents {
+      builder.add("input projection", parameters: latentSize * h + h + 2 * h, multiplications: latentSize * h)
+    }
     builder.add("Transformer layers", parameters: transformer.parameters, multiplications: transformer.weights)
     builder.add("attention products", parameters: 0, multiplications: transformer.attentionProducts)
     let headCost = head.type.cost(of: self)
@@ -20,7 +25,7 @@ extension LanguageModelConfiguration {
     }
     builder.add(
       "frozen autoencoder: encoder", parameters: autoencoder.embeddingParameters + autoencoder.encoderParameters,
-      multiplications: autoencoder.encoderProducts, inference: 0, training: 1, isTrained: false)
+      multiplications: autoencoder.encoderProducts, inference: input.hasLatents ? 1 : 0, training: 1, isTrained: false)
     builder.add(
       "frozen autoencoder: decoder", parameters: autoencoder.decoderParameters,
       multiplications: autoencoder.decoderProducts + autoencoder.vocabularyProducts, training: 0, isTrained: false)

@@ -2,11 +2,12 @@ import Torch
 
 /// The continuous autoregressive language model (CALM): a Transformer that predicts the next chunk's latent vector.
 ///
-/// K ids → K embeddings → input compression → Transformer → hidden state → generative head with noise → latent → the
+/// K ids → K embeddings → input compression (or the chunk's latent: ``ModelInput``) → Transformer → hidden state → generative head with noise → latent → the
 /// frozen autoencoder's decoder → K ids. Names and sizes are those of the official checkpoints.
 public final class ContinuousLanguageModel: Module {
   @Submodule("transformer") package var backbone: Backbone
-  @Submodule("embed_proj") package var compression: InputCompression
+  @Submodule("embed_proj") package var compression: InputCompression?
+  @Submodule("latent_proj") package var projection: LatentProjection?
   @Submodule package var head: any GenerativeHead
   @Submodule("auxiliary_projection") var auxiliary: Linear?
   /// Sizes and training constants.
@@ -28,7 +29,8 @@ public final class ContinuousLanguageModel: Module {
     backbone = Backbone(
       configuration.transformer, vocabularySize: configuration.vocabularySize,
       padding: configuration.special.padding, generator: generator)
-    compression = InputCompression(configuration, generator: generator)
+    compression = configuration.input.hasTokens ? InputCompression(configuration, generator: generator) : nil
+    projection = configuration.input.hasLatents ? LatentProjection(configuration, generator: generator) : nil
     head = configuration.head.type.init(configuration, generator: generator)
     auxiliary = nil
     if configuration.auxiliaryLossWeight > 0 {
@@ -48,10 +50,24 @@ public final class ContinuousLanguageModel: Module {
   }
 
   package func hiddenStates(_ ids: Tensor, context: Backbone.Context?) -> Tensor {
-    let chunks = ids.shape[1] / configuration.chunkSize
-    let embeddings = backbone.embedding(ids).reshaped(
-      ids.shape[0], chunks, configuration.chunkSize * configuration.hiddenSize)
-    return backbone(compression(embeddings), context: context)
+    backbone(inputs(ids), context: context)
+  }
+
+  /// What the Transformer reads: [batch, tokens] → [batch, chunks, h].
+  private func inputs(_ ids: Tensor) -> Tensor {
+    let (batch, chunks) = (ids.shape[0], ids.shape[1] / configuration.chunkSize)
+    let ofTokens = compression.map { compression in
+      compression(
+        backbone.embedding(ids).reshaped(batch, chunks, configuration.chunkSize * configuration.hiddenSize))
+    }
+    let ofLatents = projection.map { projection in
+      projection(withoutGradients { autoencoder.encode(ids).mean }).reshaped(batch, chunks, -1)
+    }
+    switch (ofTokens, ofLatents) {
+    case (let tokens?, let latents?): return tokens + latents
+    case (let one?, nil), (nil, let one?): return one
+    case (nil, nil): preconditionFailure("the Transformer has nothing to read")
+    }
   }
 
   /// Samples of the latent that follows each hidden state.

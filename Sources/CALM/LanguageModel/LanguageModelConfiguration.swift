@@ -10,6 +10,8 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
   /// The sizes of the Transformer in the middle; its width is also the head's. They can be named without it:
   /// `configuration.hiddenSize`.
   public var transformer: TransformerShape
+  /// What the Transformer reads of each chunk.
+  public var input: ModelInput
   /// Which generative head samples the latents.
   public var head: HeadKind
   /// Blocks of the generative head.
@@ -43,6 +45,7 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
     transformer = TransformerShape(
       hiddenSize: hiddenSize, intermediateSize: intermediateSize, layers: layers, attentionHeads: attentionHeads,
       keyValueHeads: keyValueHeads)
+    input = .tokens
     self.head = head
     self.headBlocks = headBlocks
     self.auxiliaryLossWeight = auxiliaryLossWeight
@@ -67,6 +70,7 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
     case vocabularySize = "vocab_size"
     case chunkSize = "patch_size"
     case latentSize = "latent_size"
+    case input = "model_input"
     case headBlocks = "num_mlp_layers"
     case noiseSize = "noise_size"
     case samples = "num_samples"
@@ -84,6 +88,11 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
     chunkSize = try values.positive(.chunkSize) ?? 4
     latentSize = try values.positive(.latentSize) ?? 128
     transformer = try TransformerShape(from: decoder)
+    let inputName = try values.decodeIfPresent(String.self, forKey: .input) ?? ModelInput.tokens.rawValue
+    guard let input = ModelInput(rawValue: inputName) else {
+      throw values.corrupted(.input, "'model_input' must be tokens, latents or both, not '\(inputName)'")
+    }
+    self.input = input
     headBlocks = try values.positive(.headBlocks) ?? 4
     noiseSize = try values.positive(.noiseSize) ?? 64
     samples = try values.positive(.samples) ?? 8
@@ -122,6 +131,7 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
     try values.encode(vocabularySize, forKey: .vocabularySize)
     try values.encode(chunkSize, forKey: .chunkSize)
     try values.encode(latentSize, forKey: .latentSize)
+    if input != .tokens { try values.encode(input, forKey: .input) }
     try values.encode(headBlocks, forKey: .headBlocks)
     try values.encode(noiseSize, forKey: .noiseSize)
     try values.encode(samples, forKey: .samples)

@@ -26,6 +26,10 @@ struct TrainLanguageModel: ParsableCommand {
 
   @OptionGroup var sizes: TransformerOptions
 
+  @Option(
+    help: "What the Transformer reads of each chunk: its tokens, or the autoencoder's latents of them, or both.")
+  var input = ModelInput.tokens
+
   @Option(help: "The generative head: energy takes one step, diffusion 100, flow 20.")
   var head = HeadKind.energy
 
@@ -43,7 +47,9 @@ struct TrainLanguageModel: ParsableCommand {
   @Option(help: ArgumentHelp("Target samples a position in the energy score.", valueName: "n"))
   var targetSamples = 100
 
-  @Option(help: ArgumentHelp("The exponent of the energy score, above 0 and below 2.", valueName: "b"))
+  @Option(
+    help: ArgumentHelp(
+      "The exponent of the energy score, above 0 and at most 2, where only means count.", valueName: "b"))
   var beta = 1.0
 
   @Option(help: ArgumentHelp("The weight of the auxiliary token loss; 0 is the paper.", valueName: "w"))
@@ -55,7 +61,7 @@ struct TrainLanguageModel: ParsableCommand {
     ] { try positive(name, value) }
     _ = try sizes.shape()
     guard samples >= 2 else { throw ValidationError("--samples must be 2 or more, not \(samples)") }
-    guard beta > 0, beta < 2 else { throw ValidationError("--beta must be above 0 and below 2, not \(beta)") }
+    guard beta > 0, beta <= 2 else { throw ValidationError("--beta must be above 0 and at most 2, not \(beta)") }
     guard auxiliaryWeight >= 0, auxiliaryWeight.isFinite else {
       throw ValidationError("--auxiliary-weight must not be negative, not \(auxiliaryWeight)")
     }
@@ -91,6 +97,7 @@ struct TrainLanguageModel: ParsableCommand {
       vocabularySize: autoencoder.vocabularySize, chunkSize: autoencoder.chunkSize, latentSize: autoencoder.latentSize,
       head: head, headBlocks: headBlocks, auxiliaryLossWeight: auxiliaryWeight, special: data.special)
     configuration.transformer = try sizes.shape()
+    configuration.input = input
     configuration.noiseSize = noiseSize
     configuration.samples = samples
     configuration.targetSamples = targetSamples
@@ -99,4 +106,5 @@ struct TrainLanguageModel: ParsableCommand {
   }
 }
 
+extension ModelInput: ExpressibleByArgument {}
 extension HeadKind: ExpressibleByArgument {}

@@ -1,4 +1,5 @@
 import CALM
+import Testing
 import Torch
 
 /// The recorded numbers of the language model: hidden states, target latents, the head's loss, and gradients.
@@ -26,7 +27,8 @@ struct LanguageModelParity {
   private func hiddenStates(of ids: Tensor) throws -> Tensor {
     let embeddings = model.backbone.embedding(ids)
     let width = model.configuration.chunkSize * model.configuration.hiddenSize
-    try numbers.check("lm.inputs_embeds", model.compression(embeddings.reshaped(ids.shape[0], -1, width)))
+    let compression = try #require(model.compression)
+    try numbers.check("lm.inputs_embeds", compression(embeddings.reshaped(ids.shape[0], -1, width)))
     let hidden = model.hiddenStates(ids)
     try numbers.check("lm.hidden", hidden)
     return hidden.reshaped(-1, model.configuration.hiddenSize)
