@@ -75,7 +75,7 @@ package final class DiffusionHead: GenerativeHead {
       .gathered(0, steps.reshaped(-1)).reshaped(steps.shape)
     let output = network(x, times: times, condition: condition).split(2)
     return StepBack(
-      from: x, noise: output[0], variance: output[1],
+      from: x, noise: output[0], variance: output[1], bound: configuration.latentBound,
       DiffusionCoefficients(Self.samplingSchedule, at: steps))
   }
 
@@ -114,7 +114,7 @@ package final class DiffusionHead: GenerativeHead {
     let output = network(x, times: steps, condition: network.embedded(hidden)).split(2)
     let error = (noise - output[0]).squared().mean(-1)
 
-    let found = StepBack(from: x, noise: output[0].detached(), variance: output[1], at)
+    let found = StepBack(from: x, noise: output[0].detached(), variance: output[1], bound: nil, at)
     let mean = targets * at.latentWeight + x * at.currentWeight
     let difference = (mean - found.mean).squared() * (-found.logVariance).exp()
     let divergence =
@@ -137,8 +137,10 @@ private struct StepBack {
   /// - Parameters:
   ///   - noise: ε as predicted.
   ///   - variance: −1 for the smallest, 1 for the largest.
-  init(from x: Tensor, noise: Tensor, variance: Tensor, _ at: DiffusionCoefficients) {
-    latent = x * at.inverseSignal - noise * at.noiseRatio
+  ///   - bound: of the latent's entries, if there is one.
+  init(from x: Tensor, noise: Tensor, variance: Tensor, bound: Double?, _ at: DiffusionCoefficients) {
+    let expected = x * at.inverseSignal - noise * at.noiseRatio
+    latent = bound.map { -(-expected.clamped(minimum: -$0)).clamped(minimum: -$0) } ?? expected
     mean = latent * at.latentWeight + x * at.currentWeight
     let share = (variance + 1) * 0.5
     logVariance = share * at.largestLogVariance + (1 - share) * at.smallestLogVariance

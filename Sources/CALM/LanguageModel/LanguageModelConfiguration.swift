@@ -18,6 +18,10 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
   public var headBlocks: Int
   /// d, the size of the energy head's noise.
   public var noiseSize: Int
+  /// How large the diffusion head may expect an entry of the latent to be, in every step of sampling. The first step
+  /// divides by all but nothing, and an error of the network comes out of it some hundred times as large; without a
+  /// bound, as in the official code, samples of a head that is not trained to the last digit are lost. Nil has none.
+  public var latentBound: Double?
   /// N, the model samples a position in the energy score; of the other heads, the targets a position.
   public var samples: Int
   /// M, the target samples a position in the energy score.
@@ -51,6 +55,7 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
     self.auxiliaryLossWeight = auxiliaryLossWeight
     self.special = special
     noiseSize = 64
+    latentBound = 16
     samples = 8
     targetSamples = 100
     exponent = 1
@@ -73,6 +78,7 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
     case input = "model_input"
     case headBlocks = "num_mlp_layers"
     case noiseSize = "noise_size"
+    case latentBound = "latent_bound"
     case samples = "num_samples"
     case targetSamples = "num_target_samples"
     case exponent = "beta"
@@ -95,6 +101,7 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
     self.input = input
     headBlocks = try values.positive(.headBlocks) ?? 4
     noiseSize = try values.positive(.noiseSize) ?? 64
+    latentBound = try values.decodeIfPresent(Double.self, forKey: .latentBound)
     samples = try values.positive(.samples) ?? 8
     targetSamples = try values.positive(.targetSamples) ?? 100
     exponent = try values.decodeIfPresent(Double.self, forKey: .exponent) ?? 1
@@ -134,6 +141,7 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
     if input != .tokens { try values.encode(input, forKey: .input) }
     try values.encode(headBlocks, forKey: .headBlocks)
     try values.encode(noiseSize, forKey: .noiseSize)
+    try values.encodeIfPresent(latentBound, forKey: .latentBound)
     try values.encode(samples, forKey: .samples)
     try values.encode(targetSamples, forKey: .targetSamples)
     try values.encode(exponent, forKey: .exponent)

@@ -41,6 +41,12 @@ struct TrainLanguageModel: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
+      "The bound of a latent's entries in the diffusion head's sampling; 0 for none, as in the official code.",
+      valueName: "b"))
+  var latentBound = 16.0
+
+  @Option(
+    help: ArgumentHelp(
       "Model samples a position in the energy score; with the other heads, target samples a position.", valueName: "n"))
   var samples = 8
 
@@ -62,6 +68,9 @@ struct TrainLanguageModel: ParsableCommand {
     _ = try sizes.shape()
     guard samples >= 2 else { throw ValidationError("--samples must be 2 or more, not \(samples)") }
     guard beta > 0, beta <= 2 else { throw ValidationError("--beta must be above 0 and at most 2, not \(beta)") }
+    guard latentBound >= 0, latentBound.isFinite else {
+      throw ValidationError("--latent-bound must not be negative, not \(latentBound)")
+    }
     guard auxiliaryWeight >= 0, auxiliaryWeight.isFinite else {
       throw ValidationError("--auxiliary-weight must not be negative, not \(auxiliaryWeight)")
     }
@@ -99,6 +108,7 @@ struct TrainLanguageModel: ParsableCommand {
     configuration.transformer = try sizes.shape()
     configuration.input = input
     configuration.noiseSize = noiseSize
+    configuration.latentBound = latentBound > 0 ? latentBound : nil
     configuration.samples = samples
     configuration.targetSamples = targetSamples
     configuration.exponent = beta

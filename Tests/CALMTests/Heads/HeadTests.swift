@@ -33,18 +33,7 @@ import Torch
       optimizer.update(learningRate: 5e-3 * (1 - Double(step) / 400), gradientScale: 1)
     }
     let drawn = withoutGradients {
-      let noise = head.noise(samples: 2_000, positions: 2, generator: generator)
-      guard let diffusion = head as? DiffusionHead else { return head(conditions, noise: noise) }
-      // Its first steps back divide by all but nothing, so that they amplify the smallest error of the network; this
-      // short training is judged by the steps after them.
-      let first = 85
-      let truth = LatentDistribution(
-        mean: Tensor(means, shape: [2, 2]), logDeviation: Tensor(deviations.map(log), shape: [2, 2]))
-      let left = DiffusionHead.schedule.cumulative[DiffusionHead.samplingSchedule.times[first]]
-      let start =
-        truth.samples(2_000, generator: generator) * left.squareRoot() + noise.selected(2, 0)
-        * (1 - left).squareRoot()
-      return diffusion.denoised(start, hidden: conditions, from: first, noise: noise.narrowed(2, 1..<first + 2))
+      head(conditions, noise: head.noise(samples: 2_000, positions: 2, generator: generator))
     }
     let found = drawn.mean(0)
     let spread = (drawn - found).squared().mean(0).squareRoot()
