@@ -34,6 +34,14 @@ public struct TrainingData {
       end: tokenizer.eosToken.map(Int.init))
   }
 
+  /// The special tokens of autoregressive models: nothing is padded there, so the end token need not stand in for
+  /// padding, which is never learnt.
+  public var specialWithoutStandIn: SpecialTokens {
+    var special = special
+    special.padding = tokenizer.padToken.map(Int.init)
+    return special
+  }
+
   /// A split cut into blocks; nil where the split has no documents.
   public func blocks(
     _ split: DataSplit, chunkSize: Int, blockChunks: Int, remainder: PackedBlocks.Remainder

@@ -57,12 +57,9 @@ struct TrainTransformer: ParsableCommand {
         schedule: LearningRateSchedule(peak: 2e-3, shape: .stableDecay))
       let path = training.data ?? ""
       let data = try TrainingData(path: path)
-      var special = data.special
-      // Nothing is padded here, so the end token need not stand in for padding, which is never learnt.
-      special.padding = data.tokenizer.padToken.map(Int.init)
       let configuration = AutoregressiveConfiguration(
         vocabularySize: data.tokenizer.vocabularySize, transformer: try shape(), tiesEmbeddings: tieEmbeddings,
-        special: special)
+        special: data.specialWithoutStandIn)
       let record = RunRecord(
         model: .autoregressive(configuration), data: path, settings: training.settings(usual, precision: compute),
         device: compute.device, program: "calm \(Calm.version)")
