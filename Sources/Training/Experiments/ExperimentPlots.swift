@@ -71,7 +71,7 @@ struct ExperimentPlots {
   }
 
   private var lossCurves: Plot {
-    Plot(title: "Training loss", xLabel: "step", yLabel: "loss", series: series("loss", of: results))
+    Plot(title: "Training loss", xLabel: "step", yLabel: "loss", series: series("loss", of: models))
   }
 
   private var accuracy: Plot {

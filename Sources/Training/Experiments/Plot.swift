@@ -44,7 +44,7 @@ public struct Plot: Sendable {
   private static let (width, height) = (760.0, 440.0)
   private static let (left, right, top, bottom) = (72.0, 220.0, 40.0, 56.0)
   private static let colours = [
-    "#1b6ca8", "#d1495b", "#2a9d5c", "#8e5ea2", "#e09f3e", "#3d3d3d", "#00a6a6", "#a0522d",
+    "#1b6ca8", "#d1495b", "#2a9d5c", "#8e5ea2", "#e09f3e", "#3d3d3d", "#00a6a6", "#a0522d", "#7f8c1f", "#e377c2",
   ]
 
   /// The picture.
