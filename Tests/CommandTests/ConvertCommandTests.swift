@@ -71,6 +71,8 @@ import Testing
     expectFailure(try train("calm", "run", "--init-from", model, "--hidden", "512"), saying: "--hidden is", "not 512")
     expectFailure(try train("calm", "run", "--init-from", model, "--layers", "9"), saying: "--layers is", "not 9")
     expectFailure(
+      try train("calm", "run", "--init-from", model, "--head", "flow"), saying: "--head is energy", "not flow")
+    expectFailure(
       try train("autoencoder", "run", "--init-from", model, "--chunk", "8"), saying: "--chunk is 4", "not 8")
     expectFailure(
       try train("calm", "run", "--init-from", demo.path("demo/autoencoder/model")), saying: "holds an autoencoder")

@@ -7,6 +7,22 @@ extension ModelFolder {
   /// And before those of the layer that only training uses.
   static let auxiliaryPrefix = "auxiliary_projection."
 
+  /// The configuration of the language model. Where it names no head, as official ones may, the weights tell it.
+  public func languageModelConfiguration() throws -> LanguageModelConfiguration {
+    try require(.languageModel)
+    let file = url.appendingPathComponent("config.json")
+    var read: LanguageModelConfiguration = try Self.decode(configuration, file)
+    struct Named: Decodable {
+      let head: HeadKind?
+      init(from decoder: any Decoder) throws { head = try LanguageModelConfiguration.namedHead(in: decoder) }
+    }
+    let named: Named = try Self.decode(configuration, file)
+    if named.head == nil, let weights = try? weights(), let found = HeadKind.inferred(from: weights, sizes: read) {
+      read.head = found
+    }
+    return read
+  }
+
   /// The configuration of the autoencoder here, or of the language model's.
   public func autoencoderConfiguration() throws -> AutoencoderConfiguration {
     if kind == .autoencoder { return try Self.decode(configuration, url.appendingPathComponent("config.json")) }
@@ -63,6 +79,27 @@ extension ModelFolder {
     return model
   }
 
+  /// The autoregressive Transformer: of `calm train transformer`, or any Llama in the format of Hugging Face.
+  ///
+  /// - Parameter dtype: of all parameters, whatever the file has.
+  /// - Throws: ``ModelError``, or an error of the checkpoint's reader.
+  public func loadAutoregressiveModel(device: Device = .cpu, as dtype: DType = .float32) throws -> AutoregressiveModel {
+    try loadAutoregressiveModel(autoregressiveConfiguration(), device: device, as: dtype)
+  }
+
+  /// The autoregressive Transformer under a configuration of the same sizes.
+  package func loadAutoregressiveModel(
+    _ configuration: AutoregressiveConfiguration, device: Device, as dtype: DType = .float32
+  ) throws -> AutoregressiveModel {
+    try require(.autoregressive)
+    let reader = try CheckpointReader(url)
+    try reader.checkSize(configuration.cost.parameters)
+    let model = AutoregressiveModel(configuration, generator: .unset(device: device, as: dtype))
+    model.convert(to: dtype)
+    try model.load(from: reader, ignoring: configuration.tiesEmbeddings ? ["lm_head."] : [])
+    return model
+  }
+
   /// Compares a language model's weights and its autoencoder's sizes with its configuration, without reading them.
   func checkLanguageModel(_ weights: DistinctTensors, _ autoencoder: AutoencoderSource) throws {
     var configuration = try languageModelConfiguration()
@@ -111,6 +148,7 @@ extension ModelFolder {
   ///
   /// - Parameter given: a folder to use instead.
   func autoencoderSource(given: URL?) throws -> AutoencoderSource {
+    guard kind != .autoregressive else { throw ModelError.wrongKind(url.path, found: kind, expected: .autoencoder) }
     if kind == .autoencoder {
       return AutoencoderSource(
         configuration: try autoencoderConfiguration(), weights: try weights(), prefix: "", folder: self)
@@ -170,7 +208,7 @@ extension ModelFolder {
   }
 }
 
-extension DistinctTensors {
+extension TensorSource {
   /// Refuses a configuration of far more parameters than there are, before memory is asked for.
   ///
   /// Smaller differences are told tensor by tensor when the weights are loaded.

@@ -47,8 +47,9 @@ struct ConfigurationTests {
       (#"{"rope_scaling": {"type": "dynamic", "factor": 2.0}}"#, "dynamic"),
       (#"{"rope_scaling": {"type": "linear", "factor": 0.5}}"#, "rope_scaling"),
       (#"{"partial_rotary_factor": 0.5}"#, "partial_rotary_factor"), (#"{"head_dim": 32}"#, "head_dim"),
-      (#"{"architectures": ["DiffusionTransformer"]}"#, "DiffusionTransformer"),
-      (#"{"model_type": "flow"}"#, "model_type"), (#"{"num_samples": 1}"#, "num_samples"),
+      (#"{"architectures": ["MagicTransformer"]}"#, "MagicTransformer"),
+      (#"{"model_type": "magic"}"#, "'magic'"), (#"{"model_input": "pixels"}"#, "model_input"),
+      (#"{"latent_bound": 0}"#, "latent_bound"), (#"{"num_samples": 1}"#, "num_samples"),
       (#"{"beta": 0}"#, "beta"), (#"{"rope_theta": 0}"#, "rope_theta"),
       (#"{"hidden_size": 0}"#, "hidden_size"), (#"{"hidden_size": 1000000000}"#, "hidden_size"),
       (#"{"num_attention_heads": 7}"#, "attention heads"), (#"{"num_key_value_heads": 5}"#, "key and value heads"),
@@ -59,6 +60,31 @@ struct ConfigurationTests {
     }
     #expect(throws: DecodingError.self) { try autoencoder(#"{"hidden_act": "softmax"}"#) }
     #expect(try autoencoder(#"{"hidden_act": "relu2", "mlp_bias": true}"#).hasMLPBias)
+  }
+
+  @Test("an autoregressive Transformer has the same settings of its layers, under Llama's rules")
+  func autoregressive() throws {
+    func read(_ json: String) throws -> AutoregressiveConfiguration {
+      try JSONDecoder().decode(AutoregressiveConfiguration.self, from: Data(json.utf8))
+    }
+    let model = try read(
+      #"{"hidden_act": "gelu", "attention_bias": true, "mlp_bias": true, "rope_scaling": {"rope_type": "linear", "factor": 4}}"#
+    )
+    let shape = model.transformer
+    #expect(shape.activation == .gelu && shape.hasAttentionBias && shape.hasMLPBias && shape.ropeStretch == 4)
+    #expect(try read(String(decoding: JSONEncoder().encode(model), as: UTF8.self)) == model)
+    #expect(try read(#"{"num_attention_heads": 24}"#).transformer.keyValueHeads == 24)
+    for (json, name) in [
+      (#"{"rope_scaling": {"rope_type": "llama3", "factor": 8.0}}"#, "llama3"), (#"{"head_dim": 32}"#, "head_dim"),
+      (#"{"hidden_act": "softmax"}"#, "softmax"), (#"{"attention_dropout": 0.1}"#, "attention_dropout"),
+      (#"{"eos_token_id": 32000}"#, "eos_token_id"),
+    ] {
+      let error = #expect(throws: DecodingError.self) { try read(json) }
+      #expect("\(error.map { "\($0)" } ?? "")".contains(name), "\(json): \(String(describing: error))")
+    }
+    var sizes = SmallModels.transformer().configuration
+    (sizes.transformer.hasAttentionBias, sizes.transformer.hasMLPBias) = (true, true)
+    #expect(AutoregressiveModel(sizes, generator: Generator(seed: 1)).parameterCount == sizes.cost.parameters)
   }
 
   @Test("what is written is read again, no special tokens included")

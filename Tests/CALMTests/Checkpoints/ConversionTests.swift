@@ -22,6 +22,20 @@ struct ConversionTests {
     expectSameParameters(try ModelFolder(place("out/autoencoder")).loadAutoencoder(), scratch.model.autoencoder)
   }
 
+  @Test("a converted model keeps its head", arguments: HeadKind.allCases, CheckpointFormat.allCases)
+  func heads(kind: HeadKind, format: CheckpointFormat) throws {
+    let model = SmallModels.languageModel(head: kind)
+    try model.save(to: place("own"), tokenizer: nil)
+    try ModelFolder(place("own")).convert(to: format, at: place("out"))
+    let converted = try ModelFolder(place("out"))
+    #expect(try converted.languageModelConfiguration() == model.configuration)
+    expectSameParameters(try converted.loadLanguageModel(), model)
+    let names = try CheckpointReader(place("out")).names
+    #expect(names.contains { $0.hasPrefix("mlp_generator.") } == (kind == .energy))
+    #expect(names.contains { $0.hasPrefix("generative_head.net.") } == (kind != .energy))
+    #expect(names.contains { $0.hasPrefix("generative_head.") } == (kind != .energy || format == .official))
+  }
+
   @Test("there and back gives the same bytes, whatever type the weights have", arguments: [DType.float32, .float16])
   func roundTrip(_ dtype: DType) throws {
     scratch.model.convert(to: dtype)
@@ -64,8 +78,22 @@ struct ConversionTests {
       try ModelFolder(place("plain")).convert(to: .official, at: place("x"))
     }
     #expect("\(error.map { "\($0)" } ?? "")".contains("plain autoencoder"))
+    var configuration = scratch.model.configuration
+    configuration.input = .both
+    try ContinuousLanguageModel(
+      configuration, autoencoder: scratch.model.autoencoder, generator: Generator(seed: 1)
+    ).save(to: place("latents"), tokenizer: nil)
+    #expect(throws: ModelError.notOfficial(place("latents").path, "a Transformer that reads latents")) {
+      try ModelFolder(place("latents")).convert(to: .official, at: place("x"))
+    }
+    try SmallModels.transformer().save(to: place("transformer"), tokenizer: nil)
+    #expect(throws: ModelError.nothingToConvert(place("transformer").path)) {
+      try ModelFolder(place("transformer")).convert(to: .official, at: place("x"))
+    }
     try Safetensors.write(["a": Tensor(1)], to: folder.appendingPathComponent("model.safetensors"))
     #expect(throws: (any Error).self) { try ModelFolder(folder).convert(to: .official, at: place("x")) }
-    #expect(try FileManager.default.contentsOfDirectory(atPath: scratch.url.path).sorted() == ["own", "plain"])
+    #expect(
+      try FileManager.default.contentsOfDirectory(atPath: scratch.url.path).sorted()
+        == ["latents", "own", "plain", "transformer"])
   }
 }
