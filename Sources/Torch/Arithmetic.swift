@@ -9,6 +9,7 @@ extension Tensor {
   public static func / (a: Tensor, b: Tensor) -> Tensor { make { ct_div($0, a.handle, b.handle) } }
   public static func + (a: Tensor, b: Double) -> Tensor { make { ct_add_scalar($0, a.handle, b) } }
   public static func - (a: Tensor, b: Double) -> Tensor { make { ct_add_scalar($0, a.handle, -b) } }
+  public static func - (a: Double, b: Tensor) -> Tensor { -b + a }
   public static func * (a: Tensor, b: Double) -> Tensor { make { ct_mul_scalar($0, a.handle, b) } }
   public static func * (a: Double, b: Tensor) -> Tensor { make { ct_mul_scalar($0, b.handle, a) } }
   public static func / (a: Tensor, b: Double) -> Tensor { make { ct_mul_scalar($0, a.handle, 1 / b) } }
@@ -35,6 +36,9 @@ extension Tensor {
   /// |x| of each element.
   public func magnitude() -> Tensor { .make { ct_abs($0, handle) } }
 
+  /// The hyperbolic tangent of each element.
+  public func tanh() -> Tensor { .make { ct_tanh($0, handle) } }
+
   /// Each element to the given power.
   public func power(_ exponent: Double) -> Tensor { .make { ct_pow_scalar($0, handle, exponent) } }
 
@@ -46,6 +50,12 @@ extension Tensor {
 
   /// Where the elements are `value`, as booleans.
   public func equals(_ value: Double) -> Tensor { .make { ct_eq_scalar($0, handle, value) } }
+
+  /// Where the elements are less than `value`, as booleans.
+  public func isLess(than value: Double) -> Tensor { .make { ct_lt_scalar($0, handle, value) } }
+
+  /// Where the elements are greater than `value`, as booleans.
+  public func isGreater(than value: Double) -> Tensor { .make { ct_gt_scalar($0, handle, value) } }
 
   /// Where the elements are neither infinite nor NaN, as booleans.
   public func isFinite() -> Tensor { .make { ct_isfinite($0, handle) } }

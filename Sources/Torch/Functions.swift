@@ -21,8 +21,8 @@ public func embedding(_ ids: Tensor, weight: Tensor, padding: Int? = nil) -> Ten
 }
 
 /// (x − mean) / √(variance + ε) · weight + bias over the last dimension.
-public func layerNorm(_ x: Tensor, weight: Tensor, bias: Tensor, epsilon: Double) -> Tensor {
-  .make { ct_layer_norm($0, x.handle, weight.handle, bias.handle, epsilon) }
+public func layerNorm(_ x: Tensor, weight: Tensor? = nil, bias: Tensor? = nil, epsilon: Double) -> Tensor {
+  .make { ct_layer_norm($0, x.handle, weight?.handle, bias?.handle, epsilon) }
 }
 
 /// x / √(mean(x²) + ε) · weight over the last dimension, fused.

@@ -6,6 +6,8 @@ import CTorch
 /// would tie the numbers of one task to what others draw.
 public final class Generator {
   private let source: ct_generator?
+  /// The type of floating-point tensors that are not drawn.
+  private let unsetType: DType?
   /// The device on which it draws.
   public let device: Device
 
@@ -14,11 +16,13 @@ public final class Generator {
     var handle: ct_generator?
     check(ct_generator_new(&handle, seed, device.code))
     source = handle
+    unsetType = nil
     self.device = device
   }
 
-  private init(unsetOn device: Device) {
+  private init(unsetOn device: Device, _ dtype: DType) {
     source = nil
+    unsetType = dtype
     self.device = device
   }
 
@@ -30,7 +34,11 @@ public final class Generator {
   ///
   /// For the weights of a model that is about to be loaded. Drawing the numbers first takes seconds in a large model,
   /// and touches its memory before the file is known to fit.
-  public static func unset(device: Device = .cpu) -> Generator { Generator(unsetOn: device) }
+  ///
+  /// - Parameter dtype: the type of the tensors, whatever type is asked of it.
+  public static func unset(device: Device = .cpu, as dtype: DType = .float32) -> Generator {
+    Generator(unsetOn: device, dtype)
+  }
 
   private var handle: ct_generator {
     guard let source else { preconditionFailure("a generator that draws nothing has no state") }
@@ -40,7 +48,7 @@ public final class Generator {
   private func draw(
     _ shape: [Int], _ dtype: DType, _ body: (UnsafeMutablePointer<ct_tensor?>, [Int64], ct_generator) -> Int32
   ) -> Tensor {
-    guard let source else { return .empty(shape, dtype: dtype, device: device) }
+    guard let source else { return .empty(shape, dtype: unsetType ?? dtype, device: device) }
     return .make { body($0, shape.map(Int64.init), source) }
   }
 

@@ -39,7 +39,7 @@ public final class LanguageModelTask: TrainingTask {
     let loss = model.loss(ids, generator: generator)
     return TrainingLoss(
       total: loss.total,
-      parts: [("energy", loss.energy)] + (loss.auxiliary.map { [("auxiliary", $0)] } ?? []))
+      parts: [(model.configuration.head.rawValue, loss.head)] + (loss.auxiliary.map { [("auxiliary", $0)] } ?? []))
   }
 
   public func evaluate(blocks: Int, seed: UInt64) throws -> [String: Double] {

@@ -9,6 +9,7 @@ public struct RunRecord: Codable, Sendable {
     case autoencoder(AutoencoderConfiguration)
     /// With the folder of the frozen autoencoder, and the steps of ``LanguageModelTask``'s lead-in.
     case languageModel(LanguageModelConfiguration, autoencoder: String, leadIn: Int)
+    case autoregressive(AutoregressiveConfiguration)
   }
 
   /// What is trained, with all sizes.

@@ -34,6 +34,14 @@ public struct TrainingData {
       end: tokenizer.eosToken.map(Int.init))
   }
 
+  /// The special tokens of autoregressive models: nothing is padded there, so the end token need not stand in for
+  /// padding, which is never learnt.
+  public var specialWithoutStandIn: SpecialTokens {
+    var special = special
+    special.padding = tokenizer.padToken.map(Int.init)
+    return special
+  }
+
   /// Refuses a model that was trained with another tokenizer, or whose vocabulary is smaller than this one's.
   ///
   /// One of the tokenizers may lack the pad token: the official models add one to the tokenizer of Llama 3.

@@ -43,6 +43,11 @@ public struct TrainingRun {
           configuration, autoencoder: try Self.autoencoder(at: path, for: data, device: device), generator: generator)
       task = LanguageModelTask(
         model, leadIn: leadIn, validation: try data.validation(for: record), tokenizer: data.tokenizerFile)
+    case .autoregressive(let configuration):
+      let model =
+        try record.initialFolder(for: data)?.loadAutoregressiveModel(configuration, device: device)
+        ?? AutoregressiveModel(configuration, generator: generator)
+      task = AutoregressiveTask(model, validation: try data.validation(for: record), tokenizer: data.tokenizerFile)
     }
     let corpus = try data.training(for: record)
     let folder = try RunFolder(creating: url)
@@ -80,6 +85,10 @@ public struct TrainingRun {
       task = LanguageModelTask(
         try stored.loadLanguageModel(device: device), leadIn: leadIn, validation: try data.validation(for: record),
         tokenizer: data.tokenizerFile)
+    case .autoregressive:
+      task = AutoregressiveTask(
+        try stored.loadAutoregressiveModel(device: device), validation: try data.validation(for: record),
+        tokenizer: data.tokenizerFile)
     }
     (self.record, self.folder, self.task, self.device) = (record, folder, task, device)
     trainer = try Trainer(
@@ -101,6 +110,7 @@ extension RunRecord {
     switch model {
     case .autoencoder(let configuration): configuration.chunkSize
     case .languageModel(let configuration, _, _): configuration.chunkSize
+    case .autoregressive: 1
     }
   }
 
@@ -108,6 +118,7 @@ extension RunRecord {
     switch model {
     case .autoencoder(let configuration): configuration.special.padding
     case .languageModel(let configuration, _, _): configuration.special.padding
+    case .autoregressive(let configuration): configuration.special.padding
     }
   }
 
@@ -119,6 +130,7 @@ extension RunRecord {
       switch model {
       case .autoencoder(let configuration): configuration.vocabularySize
       case .languageModel(let configuration, _, _): configuration.vocabularySize
+      case .autoregressive(let configuration): configuration.vocabularySize
       }
     try data.check(against: folder, vocabularySize: vocabularySize)
     return folder

@@ -80,6 +80,72 @@ enum QuickDemo {
     #expect(try Command.run(arguments).output == one.output)
   }
 
+  @Test("a Transformer is trained, evaluated and written with, and told from a continuous model")
+  func transformer() throws {
+    let run = demo.path("transformer")
+    let trained = try Command.run([
+      "train", "transformer", "--data", data, "--out", run, "--hidden", "32", "--layers", "1", "--steps", "3",
+      "--batch-size", "2", "--block-chunks", "32", "--threads", "1", "--json",
+    ])
+    #expect(trained.status == 0, "\(trained.errorOutput)")
+    let model = run + "/model"
+    let resumed = try Command.run(["train", "transformer", "--resume", run, "--steps", "4", "--threads", "1", "--json"])
+    #expect(try resumed.json()["step"] as? Int == 4)
+    let evaluated = try Command.run(["eval", "transformer", model, "--data", data, "--threads", "1", "--json"])
+    let figures = try evaluated.json()
+    let crossEntropy = try #require(figures["cross_entropy"] as? Double)
+    #expect(abs(try #require(figures["perplexity"] as? Double) - exp(crossEntropy)) < 1e-6 * exp(crossEntropy))
+    #expect((figures["brier_lm"] as? [String: Any])?["score_standard_error"] is Double)
+    let text = try Command.run([
+      "generate", model, "--prompt", "Once", "--temperature", "0.7", "--top-k", "50", "--top-p", "0.9", "--max-tokens",
+      "10", "--threads", "1",
+    ])
+    #expect(text.status == 0 && text.text.hasPrefix("Once"), "\(text.errorOutput)")
+    #expect(try Command.run(["info", model]).text.contains("autoregressive Transformer"))
+    expectFailure(
+      try Command.run(["eval", "calm", model, "--data", data]), saying: "holds an autoregressive Transformer")
+    expectFailure(try Command.run(["generate", self.model, "--top-k", "5"]), saying: "--top-k", "continuous")
+    expectFailure(try Command.run(["generate", self.model, "--top-p", "0.5"]), saying: "--top-p", "continuous")
+    for option in [["--sampler", "exact"], ["--pool", "20"], ["--draw-limit", "20"]] {
+      expectFailure(try Command.run(["generate", model] + option), saying: option[0], "autoregressive")
+    }
+    expectFailure(
+      try Command.run(["convert", model, "--to", "official", "--out", demo.path("y")]), saying: "nothing to convert")
+    let more = ["--data", data, "--init-from", model, "--batch-size", "2", "--block-chunks", "32", "--steps", "1"]
+    let begun = try Command.run(["train", "transformer", "--out", run + "-2", "--threads", "1", "--json"] + more)
+    #expect(begun.status == 0, "\(begun.errorOutput)")
+    expectFailure(
+      try Command.run(["train", "transformer", "--out", demo.path("y"), "--layers", "9"] + more),
+      saying: "--layers is 1")
+    expectFailure(
+      try Command.run(["train", "calm", "--out", demo.path("y")] + more), saying: "holds an autoregressive Transformer")
+  }
+
+  @Test(
+    "chunks of fewer than four tokens are evaluated too, with any head", arguments: [("1", "flow"), ("3", "diffusion")])
+  func smallChunks(chunk: String, head: String) throws {
+    let (autoencoder, run) = (demo.path("autoencoder-\(chunk)"), demo.path("calm-\(chunk)"))
+    let few = ["--steps", "2", "--batch-size", "2", "--block-chunks", "16", "--threads", "1", "--data", data]
+    let first = try Command.run(
+      ["train", "autoencoder", "--out", autoencoder, "--chunk", chunk, "--hidden", "16", "--latent", "4"] + few)
+    #expect(first.status == 0, "\(first.errorOutput)")
+    let second = try Command.run(
+      [
+        "train", "calm", "--out", run, "--autoencoder", autoencoder + "/model", "--head", head, "--hidden", "32",
+        "--layers", "1", "--head-blocks", "1", "--samples", "2",
+      ] + few)
+    #expect(second.status == 0, "\(second.errorOutput)")
+    let evaluated = try Command.run([
+      "eval", "calm", run + "/model", "--data", data, "--block-tokens", "48", "--blocks", "3", "--threads", "1",
+      "--json",
+    ])
+    #expect(((try evaluated.json()["brier_lm"] as? [String: Any])?["positions"] as? Int ?? 0) > 10)
+    let text = try Command.run([
+      "generate", run + "/model", "--max-tokens", "6", "--pool", "4", "--threads", "1", "--json",
+    ])
+    #expect(text.status == 0, "\(text.errorOutput)")
+  }
+
   @Test("a training step on random tokens is timed")
   func bench() throws {
     let result = try Command.run([
@@ -108,6 +174,10 @@ enum QuickDemo {
         "3",
       ],
       ["train", "autoencoder", "--data", data, "--out", demo.path("x"), "--layers", "3"],
+      ["train", "calm", "--data", data, "--out", demo.path("x"), "--autoencoder", model, "--head", "magic"],
+      ["train", "transformer", "--data", data, "--out", demo.path("x"), "--preset", "calm-m"],
+      ["train", "transformer", "--data", data, "--out", demo.path("x"), "--hidden", "100", "--heads", "3"],
+      ["eval", "transformer", model, "--data", data, "--samples", "1"], ["generate", model, "--top-p", "1.5"],
     ] {
       let result = try Command.run(arguments)
       #expect(result.status == 64, "\(arguments) \(result.errorOutput)")

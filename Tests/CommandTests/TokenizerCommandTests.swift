@@ -49,6 +49,37 @@ struct TokenizerCommandTests {
     #expect(back.text == lines)
   }
 
+  @Test("recorded strings have the recorded ids, line by line", arguments: ["bytebpe", "llama-like", "prefix-space"])
+  func recordedCases(name: String) throws {
+    struct Case: Decodable {
+      let text: String
+      // With special tokens taken for such, and as text.
+      let ids: [Int]?
+      let ordinary: [Int]?
+
+      enum CodingKeys: String, CodingKey {
+        case text, ids
+        case ordinary = "ids_ordinary"
+      }
+    }
+    let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .appendingPathComponent("TokenizationTests/Fixtures")
+    let cases = try String(contentsOf: fixtures.appendingPathComponent("\(name)-cases.jsonl"), encoding: .utf8)
+      .split(separator: "\n").map { try JSONDecoder().decode(Case.self, from: Data($0.utf8)) }
+    let lines = try cases.map { String(decoding: try JSONEncoder().encode($0.text), as: UTF8.self) + "\n" }.joined()
+    func encode(_ options: String...) throws -> [[Int]] {
+      let path = fixtures.appendingPathComponent("\(name).json").path
+      let result = try Command.run(
+        ["tokenizer", "encode", "--json", "--tokenizer", path] + options, input: Data(lines.utf8))
+      return try result.text.split(separator: "\n").map { try JSONDecoder().decode([Int].self, from: Data($0.utf8)) }
+    }
+    let special = cases.compactMap(\.ids)
+    let ordinary = cases.compactMap(\.ordinary)
+    #expect(special.count + ordinary.count >= cases.count && cases.count > 100)
+    if !special.isEmpty { #expect(try encode("--special") == special) }
+    if !ordinary.isEmpty { #expect(try encode() == ordinary) }
+  }
+
   @Test("special tokens are text unless asked for")
   func specialTokens() throws {
     let text = Data(#""<eos>""#.utf8)

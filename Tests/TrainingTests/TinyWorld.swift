@@ -60,12 +60,12 @@ final class TinyWorld {
   }
 
   func languageModel(
-    _ name: String, on autoencoder: URL, _ settings: TrainingSettings, leadIn: Int = 0
+    _ name: String, on autoencoder: URL, _ settings: TrainingSettings, head: HeadKind = .energy, leadIn: Int = 0
   ) throws -> TrainingRun {
     let sizes = try ModelFolder(autoencoder).autoencoderConfiguration()
     let configuration = LanguageModelConfiguration(
       vocabularySize: sizes.vocabularySize, chunkSize: sizes.chunkSize, latentSize: sizes.latentSize, hiddenSize: 32,
-      intermediateSize: 64, layers: 2, attentionHeads: 2, headBlocks: 1, auxiliaryLossWeight: 1,
+      intermediateSize: 64, layers: 2, attentionHeads: 2, head: head, headBlocks: 1, auxiliaryLossWeight: 1,
       special: sizes.special)
     let record = RunRecord(
       model: .languageModel(configuration, autoencoder: autoencoder.path, leadIn: leadIn), data: data,

@@ -28,23 +28,25 @@ import Training
     #expect(result.accuracy[1].accuracy < result.accuracy[0].accuracy)
   }
 
-  @Test("a language model's losses fall, and what is shipped lacks the auxiliary layer")
-  func languageModelLearns() throws {
+  @Test(
+    "a language model's losses fall, and what is shipped lacks the auxiliary layer",
+    arguments: [HeadKind.energy, .diffusion, .flow])
+  func languageModelLearns(head: HeadKind) throws {
     let autoencoder = try world.autoencoder("autoencoder", world.settings(steps: 60))
     _ = try losses(of: autoencoder)
-    let run = try world.languageModel("calm", on: autoencoder.folder.modelURL, world.settings(steps: 60))
+    let run = try world.languageModel("calm", on: autoencoder.folder.modelURL, world.settings(steps: 60), head: head)
     var auxiliary: [Double] = []
-    var energy: [Double] = []
+    var headLosses: [Double] = []
     try run.trainer.run { event in
       if case .step(let step) = event {
         auxiliary.append(step.parts["auxiliary"] ?? .nan)
-        energy.append(step.parts["energy"] ?? .nan)
+        headLosses.append(step.parts[head.rawValue] ?? .nan)
       }
       return .goOn
     }
     func mean(_ values: some Sequence<Double>) -> Double { values.reduce(0, +) / 10 }
     #expect(mean(auxiliary.suffix(10)) < mean(auxiliary.prefix(10)) - 0.5)
-    #expect(mean(energy.suffix(10)) < mean(energy.prefix(10)))
+    #expect(mean(headLosses.suffix(10)) < mean(headLosses.prefix(10)))
 
     let shipped = try CheckpointReader(run.folder.modelURL)
     #expect(!shipped.names.contains { $0.hasPrefix("auxiliary") })

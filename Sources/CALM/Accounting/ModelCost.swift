@@ -6,12 +6,13 @@
 /// * Matrix products count 2 FLOPs for each multiplication with its addition. Embedding look-ups, norms, activations,
 ///   biases and distances are left out; the product with the vocabulary is in.
 /// * Attention counts the products of a query with all keys and of the weights with all values at the full context of
-///   ``LanguageModelConfiguration/maximumPositions`` (2,048 positions in the paper, which for CALM are chunks), also
+///   ``TransformerShape/maximumPositions`` (2,048 positions in the paper, which for CALM are chunks), also
 ///   in training.
 /// * Training counts three times the forward pass. The frozen autoencoder's encoder, which gives the targets, runs
 ///   forward only.
-/// * The generative head is trained on N samples a position. Its products with the hidden state are the same for all
-///   of them and count once, the others N times.
+/// * The generative head is trained on N samples a position. Its products with the hidden state alone are the same for
+///   all of them and count once, the others N times. To draw a sample, the diffusion head runs its network 100 times
+///   and the flow head 20 times.
 /// * Running counts one sample a chunk (temperature 1) with the autoencoder's decoder and no encoder. Everything is
 ///   divided by K to be a cost for each token.
 /// * Training a language model on a number of tokens excludes its autoencoder's own training, which is counted by the

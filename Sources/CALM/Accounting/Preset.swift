@@ -23,15 +23,15 @@ public enum Preset: String, CaseIterable, Sendable {
     case continuous(LanguageModelConfiguration, AutoencoderConfiguration)
     /// An autoencoder on its own.
     case autoencoder(AutoencoderConfiguration)
-    /// An autoregressive Transformer with its vocabulary size.
-    case autoregressive(TransformerShape, vocabularySize: Int)
+    /// An autoregressive Transformer.
+    case autoregressive(AutoregressiveConfiguration)
 
     /// What it costs.
     public var cost: ModelCost {
       switch self {
       case .continuous(let model, let autoencoder): model.cost(autoencoder: autoencoder)
       case .autoencoder(let autoencoder): autoencoder.cost
-      case .autoregressive(let shape, let vocabularySize): shape.autoregressiveCost(vocabularySize: vocabularySize)
+      case .autoregressive(let model): model.cost
       }
     }
   }
@@ -63,9 +63,10 @@ public enum Preset: String, CaseIterable, Sendable {
 
   private static func transformer(hiddenSize: Int, intermediateSize: Int, layers: Int) -> Model {
     .autoregressive(
-      TransformerShape(
-        hiddenSize: hiddenSize, intermediateSize: intermediateSize, layers: layers, attentionHeads: 16),
-      vocabularySize: paperVocabulary)
+      AutoregressiveConfiguration(
+        vocabularySize: paperVocabulary,
+        transformer: TransformerShape(
+          hiddenSize: hiddenSize, intermediateSize: intermediateSize, layers: layers, attentionHeads: 16)))
   }
 
   private static var smallModel: Model {

@@ -7,6 +7,11 @@ public struct LatentDistribution {
   /// log σ, [chunks, l], float32; nil for a point.
   public let logDeviation: Tensor?
 
+  /// A distribution given by hand.
+  public init(mean: Tensor, logDeviation: Tensor?) {
+    (self.mean, self.logDeviation) = (mean, logDeviation)
+  }
+
   /// Draws mean + ε·σ.
   ///
   /// - Returns: [count, chunks, l], float32; copies of the mean for a point.

@@ -6,12 +6,15 @@ import Torch
 /// The official modules hold some tensors under two names. torch.save keeps both, and safetensors files keep one or the
 /// other, depending on who wrote them.
 final class DistinctTensors: TensorSource {
-  /// Beginnings of the second names, and what stands for them in the first.
+  /// Beginnings of the second names, and what stands for them in the first. The energy head has two.
   static let aliases = [
     (alias: "generative_head.", name: "mlp_generator."),
     (alias: "decoder.lm_head_weight", name: "encoder.embed_tokens.weight"),
     (alias: "ae_model.decoder.lm_head_weight", name: "ae_model.encoder.embed_tokens.weight"),
   ]
+
+  /// The beginning of the diffusion and the flow head's only names, which is also like a second one's.
+  private static let sole = "generative_head.net."
 
   let url: URL
   let names: [String]
@@ -23,7 +26,7 @@ final class DistinctTensors: TensorSource {
   init(_ source: any TensorSource) throws {
     var places: [String: String] = [:]
     for stored in source.names {
-      let alias = Self.aliases.first { stored.hasPrefix($0.alias) }
+      let alias = Self.aliases.first { stored.hasPrefix($0.alias) && !stored.hasPrefix(Self.sole) }
       let name = alias.map { $0.name + stored.dropFirst($0.alias.count) } ?? stored
       if let other = places[name] {
         guard source.layout(of: stored) == source.layout(of: other) else {

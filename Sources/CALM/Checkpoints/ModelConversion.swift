@@ -27,6 +27,7 @@ extension ModelFolder {
   ///   - autoencoder: the autoencoder's folder, where it is not the one that the model's folder names.
   /// - Throws: ``ModelError`` where the official code has no such model, or an error of the files.
   public func convert(to format: CheckpointFormat, at target: URL, autoencoder: URL? = nil) throws {
+    guard kind != .autoregressive else { throw ModelError.nothingToConvert(url.path) }
     guard AtomicFolder.isFree(target.path) else { throw ModelError.targetExists(target.path) }
     let source = try autoencoderSource(given: autoencoder)
     try source.check()
@@ -63,8 +64,12 @@ extension ModelFolder {
   ) throws {
     let weights = try weights()
     try checkLanguageModel(weights, source)
+    let configuration = try languageModelConfiguration()
+    guard configuration.input == .tokens else {
+      throw ModelError.notOfficial(url.path, "a Transformer that reads latents")
+    }
     var settings = try settings()
-    settings["architectures"] = .array([.string("EnergyTransformer")])
+    settings["architectures"] = .array([.string(configuration.head.type.architecture)])
     settings["model_type"] = nil
     settings["ae_path"] = .string(target.appendingPathComponent("autoencoder").standardizedFileURL.path)
     // The official code insists on a fraction.

@@ -16,6 +16,8 @@ public enum ModelError: Error, Equatable, CustomStringConvertible {
   case noAutoencoder(String)
   /// The official code has no such model.
   case notOfficial(String, String)
+  /// Hugging Face's transformers read the folder of an autoregressive model as it is.
+  case nothingToConvert(String)
   /// Something stands where a folder is to go.
   case targetExists(String)
   /// Language model and autoencoder do not fit together.
@@ -37,6 +39,8 @@ public enum ModelError: Error, Equatable, CustomStringConvertible {
       "\(path): the autoencoder is neither in autoencoder/, nor at ae_path, nor among the weights; name it with --autoencoder"
     case .notOfficial(let path, let what):
       "\(path): holds \(what), which the official code does not have; it can be used with this program only"
+    case .nothingToConvert(let path):
+      "\(path): holds an autoregressive Transformer, which Hugging Face's LlamaForCausalLM reads as it is; nothing to convert"
     case .targetExists(let path):
       "\(path): is there already and is not replaced; choose another folder with --out"
     case .sizesDiffer(let path, let name, let model, let autoencoder):

@@ -7,6 +7,22 @@ extension ModelFolder {
   /// And before those of the layer that only training uses.
   static let auxiliaryPrefix = "auxiliary_projection."
 
+  /// The configuration of the language model. Where it names no head, as official ones may, the weights tell it.
+  public func languageModelConfiguration() throws -> LanguageModelConfiguration {
+    try require(.languageModel)
+    let file = url.appendingPathComponent("config.json")
+    var read: LanguageModelConfiguration = try Self.decode(configuration, file)
+    struct Named: Decodable {
+      let head: HeadKind?
+      init(from decoder: any Decoder) throws { head = try LanguageModelConfiguration.namedHead(in: decoder) }
+    }
+    let named: Named = try Self.decode(configuration, file)
+    if named.head == nil, let weights = try? weights(), let found = HeadKind.inferred(from: weights, sizes: read) {
+      read.head = found
+    }
+    return read
+  }
+
   /// The configuration of the autoencoder here, or of the language model's.
   public func autoencoderConfiguration() throws -> AutoencoderConfiguration {
     if kind == .autoencoder { return try Self.decode(configuration, url.appendingPathComponent("config.json")) }
@@ -15,44 +31,72 @@ extension ModelFolder {
 
   /// The autoencoder in this folder, or the language model's.
   ///
+  /// - Parameter dtype: of its parameters, whatever the file has.
   /// - Throws: ``ModelError``, or an error of the checkpoint's reader.
-  public func loadAutoencoder(device: Device = .cpu) throws -> Autoencoder {
-    try autoencoderSource(given: nil).load(device: device)
+  public func loadAutoencoder(device: Device = .cpu, as dtype: DType = .float32) throws -> Autoencoder {
+    try autoencoderSource(given: nil).load(device: device, as: dtype)
   }
 
   /// The autoencoder under a configuration of the same sizes.
   package func loadAutoencoder(_ configuration: AutoencoderConfiguration, device: Device) throws -> Autoencoder {
     var source = try autoencoderSource(given: nil)
     source.configuration = configuration
-    return try source.load(device: device)
+    return try source.load(device: device, as: .float32)
   }
 
   /// The language model with its autoencoder.
   ///
-  /// - Parameter autoencoder: the autoencoder's folder, where it is not the one that the model's folder names.
+  /// - Parameters:
+  ///   - autoencoder: the autoencoder's folder, where it is not the one that the model's folder names.
+  ///   - dtype: of all parameters, whatever the files have.
   /// - Throws: ``ModelError``, or an error of the checkpoint's reader.
-  public func loadLanguageModel(autoencoder: URL? = nil, device: Device = .cpu) throws -> ContinuousLanguageModel {
+  public func loadLanguageModel(
+    autoencoder: URL? = nil, device: Device = .cpu, as dtype: DType = .float32
+  ) throws -> ContinuousLanguageModel {
     var configuration = try languageModelConfiguration()
     // The layer that only training uses may have been left out.
     if try !weights().names.contains(where: { $0.hasPrefix(Self.auxiliaryPrefix) }) {
       configuration.auxiliaryLossWeight = 0
     }
-    return try loadLanguageModel(configuration, autoencoder: autoencoder, generator: .unset(device: device))
+    return try loadLanguageModel(
+      configuration, autoencoder: autoencoder, generator: .unset(device: device, as: dtype), as: dtype)
   }
 
   /// The language model under a configuration of the same sizes.
   ///
   /// - Parameter generator: draws the auxiliary token loss's layer where the configuration has one and the folder not.
   package func loadLanguageModel(
-    _ configuration: LanguageModelConfiguration, autoencoder: URL?, generator: Generator
+    _ configuration: LanguageModelConfiguration, autoencoder: URL?, generator: Generator, as dtype: DType = .float32
   ) throws -> ContinuousLanguageModel {
     let source = try autoencoderSource(given: autoencoder)
     let weights = try weights()
     try agree(configuration, source.configuration, weights)
     let model = ContinuousLanguageModel(
-      configuration, autoencoder: try source.load(device: generator.device), generator: generator)
+      configuration, autoencoder: try source.load(device: generator.device, as: dtype), generator: generator)
+    model.convert(to: dtype)
     try model.load(
       from: weights, ignoring: Self.unused(by: configuration), keeping: [Self.auxiliaryPrefix])
+    return model
+  }
+
+  /// The autoregressive Transformer: of `calm train transformer`, or any Llama in the format of Hugging Face.
+  ///
+  /// - Parameter dtype: of all parameters, whatever the file has.
+  /// - Throws: ``ModelError``, or an error of the checkpoint's reader.
+  public func loadAutoregressiveModel(device: Device = .cpu, as dtype: DType = .float32) throws -> AutoregressiveModel {
+    try loadAutoregressiveModel(autoregressiveConfiguration(), device: device, as: dtype)
+  }
+
+  /// The autoregressive Transformer under a configuration of the same sizes.
+  package func loadAutoregressiveModel(
+    _ configuration: AutoregressiveConfiguration, device: Device, as dtype: DType = .float32
+  ) throws -> AutoregressiveModel {
+    try require(.autoregressive)
+    let reader = try CheckpointReader(url)
+    try reader.checkSize(configuration.cost.parameters)
+    let model = AutoregressiveModel(configuration, generator: .unset(device: device, as: dtype))
+    model.convert(to: dtype)
+    try model.load(from: reader, ignoring: configuration.tiesEmbeddings ? ["lm_head."] : [])
     return model
   }
 
@@ -81,18 +125,19 @@ extension ModelFolder {
     /// The folder with the configuration; nil where the weights alone show it.
     let folder: ModelFolder?
 
-    func load(device: Device) throws -> Autoencoder {
-      let model = try unset(device: device)
+    func load(device: Device, as dtype: DType) throws -> Autoencoder {
+      let model = try unset(device: device, as: dtype)
+      model.convert(to: dtype)
       try model.load(from: weights, prefix: prefix)
       return model
     }
 
     /// Compares the weights with the configuration, without reading them.
-    func check() throws { try unset(device: .cpu).check(weights, prefix: prefix) }
+    func check() throws { try unset(device: .cpu, as: .float32).check(weights, prefix: prefix) }
 
-    private func unset(device: Device) throws -> Autoencoder {
+    private func unset(device: Device, as dtype: DType) throws -> Autoencoder {
       try weights.checkSize(configuration.parameterCount)
-      return Autoencoder(configuration, generator: .unset(device: device))
+      return Autoencoder(configuration, generator: .unset(device: device, as: dtype))
     }
   }
 
@@ -103,6 +148,7 @@ extension ModelFolder {
   ///
   /// - Parameter given: a folder to use instead.
   func autoencoderSource(given: URL?) throws -> AutoencoderSource {
+    guard kind != .autoregressive else { throw ModelError.wrongKind(url.path, found: kind, expected: .autoencoder) }
     if kind == .autoencoder {
       return AutoencoderSource(
         configuration: try autoencoderConfiguration(), weights: try weights(), prefix: "", folder: self)
@@ -137,8 +183,8 @@ extension ModelFolder {
     let named = try Self.decode(configuration, url.appendingPathComponent("config.json"), as: Place.self).path
     var places = [url.appendingPathComponent("autoencoder")]
     if let named, !named.isEmpty, !named.contains("\0") {
-      let bases = [url, url.deletingLastPathComponent(), nil]
-      places += bases.map { URL(fileURLWithPath: named, relativeTo: $0) }
+      let bases = named.hasPrefix("/") ? [] : [url, url.deletingLastPathComponent()]
+      places += bases.map { $0.appendingPathComponent(named) } + [URL(fileURLWithPath: named)]
     }
     let found = places.first {
       FileManager.default.fileExists(atPath: $0.appendingPathComponent("config.json").path)
@@ -162,7 +208,7 @@ extension ModelFolder {
   }
 }
 
-extension DistinctTensors {
+extension TensorSource {
   /// Refuses a configuration of far more parameters than there are, before memory is asked for.
   ///
   /// Smaller differences are told tensor by tensor when the weights are loaded.

@@ -10,9 +10,12 @@ public struct ModelFolder {
   /// What a folder can hold.
   public enum Kind: String, Sendable {
     case autoencoder
+    /// A continuous one.
     case languageModel = "language model"
+    case autoregressive = "autoregressive Transformer"
 
-    var article: String { self == .autoencoder ? "an autoencoder" : "a language model" }
+    /// The kind in a sentence.
+    package var article: String { self == .languageModel ? "a continuous language model" : "an \(rawValue)" }
   }
 
   /// The folder.
@@ -36,24 +39,28 @@ public struct ModelFolder {
     // The architecture's name tells the kind; where it is missing, a key that only one of them has.
     struct Marks: Decodable {
       let architectures: [String]?
+      let modelType: String?
       let encoderLayers: Int?
 
       enum CodingKeys: String, CodingKey {
         case architectures
+        case modelType = "model_type"
         case encoderLayers = "num_encoder_layers"
       }
     }
     let marks: Marks = try Self.decode(data, file)
-    if let name = marks.architectures?.first {
-      kind = name == "Autoencoder" ? .autoencoder : .languageModel
-    } else {
-      kind = marks.encoderLayers != nil ? .autoencoder : .languageModel
-    }
+    kind =
+      switch (marks.architectures?.first, marks.modelType) {
+      case ("Autoencoder", _): .autoencoder
+      case (AutoregressiveConfiguration.architecture, _), (nil, AutoregressiveConfiguration.modelType): .autoregressive
+      case (nil, _) where marks.encoderLayers != nil: .autoencoder
+      default: .languageModel
+      }
   }
 
-  /// The configuration of the language model.
-  public func languageModelConfiguration() throws -> LanguageModelConfiguration {
-    try require(.languageModel)
+  /// The configuration of the autoregressive Transformer.
+  public func autoregressiveConfiguration() throws -> AutoregressiveConfiguration {
+    try require(.autoregressive)
     return try Self.decode(configuration, url.appendingPathComponent("config.json"))
   }
 
@@ -74,8 +81,9 @@ public struct ModelFolder {
     do {
       return try JSONDecoder().decode(Value.self, from: data)
     } catch let error as DecodingError {
-      throw ModelError.configuration(
-        file.path, error.summary.split(whereSeparator: \.isNewline).joined(separator: " "))
+      // The file's own words may be of any length.
+      let line = error.summary.split(whereSeparator: \.isNewline).joined(separator: " ")
+      throw ModelError.configuration(file.path, line.count > 400 ? line.prefix(400) + "…" : line)
     }
   }
 }

@@ -35,6 +35,19 @@ extension ContinuousLanguageModel {
   }
 }
 
+extension AutoregressiveModel {
+  /// Writes `config.json`, `model.safetensors` and `tokenizer.json` into a folder, which Hugging Face's LlamaForCausalLM
+  /// reads too.
+  ///
+  /// - Parameters:
+  ///   - weights: float32 values by parameter name, where the model itself computes in less; its own where nil.
+  ///   - tokenizer: the content of `tokenizer.json`; nil writes none.
+  /// - Throws: a file error.
+  public func save(to folder: URL, weights: [String: Tensor]? = nil, tokenizer: Data?) throws {
+    try write(self, configuration: configuration, to: folder, weights: weights, tokenizer: tokenizer) { _ in true }
+  }
+}
+
 private func write(
   _ model: some Module, configuration: some Encodable, to folder: URL, weights: [String: Tensor]?, tokenizer: Data?,
   keeping: (String) -> Bool

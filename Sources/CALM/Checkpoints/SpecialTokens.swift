@@ -12,6 +12,14 @@ public struct SpecialTokens: Codable, Hashable, Sendable {
     (self.padding, self.beginning, self.end) = (padding, beginning, end)
   }
 
+  /// Writes null for what a model has not: the official code takes a missing key for an id of its own.
+  public func encode(to encoder: any Encoder) throws {
+    var values = encoder.container(keyedBy: CodingKeys.self)
+    try values.encode(padding, forKey: .padding)
+    try values.encode(beginning, forKey: .beginning)
+    try values.encode(end, forKey: .end)
+  }
+
   private enum CodingKeys: String, CodingKey {
     case padding = "pad_token_id"
     case beginning = "bos_token_id"
@@ -24,13 +32,6 @@ public struct SpecialTokens: Codable, Hashable, Sendable {
     padding = try values.decodeIfPresent(Int.self, forKey: .padding)
     beginning = try values.contains(.beginning) ? values.decodeIfPresent(Int.self, forKey: .beginning) : 1
     end = try values.contains(.end) ? values.decodeIfPresent(Int.self, forKey: .end) : 2
-  }
-
-  public func encode(to encoder: any Encoder) throws {
-    var values = encoder.container(keyedBy: CodingKeys.self)
-    try values.encode(padding, forKey: .padding)
-    try values.encode(beginning, forKey: .beginning)
-    try values.encode(end, forKey: .end)
   }
 
   /// Refuses ids outside the vocabulary.

@@ -5,27 +5,12 @@ import Torch
 public struct LanguageModelEvaluation: Codable, Sendable {
   /// BrierLM with its parts and errors.
   public let brierLM: BrierLM
-  /// The energy loss, a mean over positions.
+  /// The energy loss of the samples, a mean over positions: of every head, whatever it was trained by.
   public let energyLoss: Double
   /// Tokens in a block: a longer context scores higher, so the figure belongs to the score.
   public let blockTokens: Int
   /// Samples drawn a position.
   public let samples: Int
-}
-
-/// Text or a model that BrierLM cannot be computed from.
-public enum EvaluationError: Error, Equatable, CustomStringConvertible {
-  case chunkTooShort(Int)
-  case blockTooShort(Int)
-
-  public var description: String {
-    switch self {
-    case .chunkTooShort(let size):
-      "BrierLM looks at 4 tokens, and a chunk of this model has \(size): only models with K of 4 or more can be evaluated"
-    case .blockTooShort(let chunks):
-      "a block of \(chunks) chunks predicts nothing: evaluate with 2 chunks or more"
-    }
-  }
 }
 
 extension ContinuousLanguageModel {
@@ -41,46 +26,102 @@ extension ContinuousLanguageModel {
   public func evaluate(
     on text: PackedBlocks, blocks: Int? = nil, samples: Int = 2, seed: UInt64, progress: (Int) -> Void = { _ in }
   ) throws -> LanguageModelEvaluation {
-    guard configuration.chunkSize >= BrierScore.maximumOrder else {
-      throw EvaluationError.chunkTooShort(configuration.chunkSize)
+    guard text.blockChunks > scoredChunks else {
+      throw EvaluationError.blockTooShort(
+        tokens: text.blockTokens, needed: (scoredChunks + 1) * configuration.chunkSize)
     }
-    guard text.blockChunks >= 2 else { throw EvaluationError.blockTooShort(text.blockChunks) }
-    let device = backbone.embedding.weight.device
-    let generator = Generator(seed: seed, device: device)
+    let generator = Generator(seed: seed, device: backbone.embedding.weight.device)
     var accumulator = try BrierAccumulator(samplesPerPosition: samples)
-    var energy = 0.0
+    var (energy, predicted) = (0.0, 0)
     for index in 0..<min(blocks ?? text.count, text.count) {
       let block = try text.block(index)
       let chunks = block.documents.prefix { $0 != PackedBlocks.noDocument }.count
-      if chunks < 2 { continue }
-      let drawn = withoutGradients {
-        predictions(of: Array(block.ids.prefix(chunks * text.chunkSize)), samples: samples, generator: generator)
+      if chunks <= scoredChunks { continue }
+      let scores = withoutGradients {
+        self.scores(of: Array(block.ids.prefix(chunks * text.chunkSize)), samples: samples, generator: generator)
       }
-      accumulator.add(
-        contentsOf: drawn.samples, truths: drawn.truths, documents: block.documents[1..<chunks].map(Int.init),
-        length: configuration.chunkSize)
-      energy += drawn.energy
+      for (position, score) in scores.brier.enumerated() {
+        accumulator.add(score, document: Int(block.documents[position + 1]))
+      }
+      energy += scores.energy
+      predicted += chunks - 1
       progress(index + 1)
     }
-    let brierLM = try accumulator.result(seed: seed)
     return LanguageModelEvaluation(
-      brierLM: brierLM, energyLoss: energy / Double(max(1, brierLM.positions)), blockTokens: text.blockTokens,
-      samples: samples)
+      brierLM: try accumulator.result(seed: seed), energyLoss: energy / Double(max(1, predicted)),
+      blockTokens: text.blockTokens, samples: samples)
   }
 
-  /// Samples of every chunk of a block but the first, [positions, m, K], the true ones, and the summed energy loss.
-  private func predictions(
+  /// The chunks that hold the four tokens that are scored.
+  private var scoredChunks: Int {
+    (BrierScore.maximumOrder + configuration.chunkSize - 1) / configuration.chunkSize
+  }
+
+  /// The Brier scores of what follows each chunk of a text, wherever four tokens follow, and the summed energy loss of
+  /// all chunks but the first.
+  ///
+  /// Where four tokens take several chunks, a sample's agreement with the truth is that of chunks drawn each given the
+  /// true ones before it, which has the probability of the whole. Its agreement with other samples needs continuations
+  /// of its own, which roll on from all positions at once.
+  ///
+  /// - Parameters:
+  ///   - ids: whole chunks.
+  ///   - samples: m, drawn a position.
+  package func scores(
     of ids: [Int32], samples: Int, generator: Generator
-  ) -> (samples: [Int32], truths: [Int32], energy: Double) {
-    let k = configuration.chunkSize
+  ) -> (brier: [BrierScore], energy: Double) {
+    let (k, m) = (configuration.chunkSize, samples)
     let all = Tensor(ids.map(Int64.init), shape: [1, ids.count], device: backbone.embedding.weight.device)
     let next = all.narrowed(1, k..<ids.count).contiguous()
-    let hidden = hiddenStates(all.narrowed(1, 0..<ids.count - k)).reshaped(-1, configuration.hiddenSize)
-    let positions = hidden.shape[0]
-    let latents = sampleLatents(hidden, count: samples, generator: generator)
+    let context = scoredChunks > 1 ? Backbone.Context(layers: configuration.layers) : nil
+    let hidden = hiddenStates(all.narrowed(1, 0..<ids.count - k).contiguous(), context: context).selected(0, 0)
+    let latents = sampleLatents(hidden, count: m, generator: generator)
     let targets = autoencoder.encode(next).samples(configuration.targetSamples, generator: generator)
     let energy = energyDistance(samples: latents, targets: targets, exponent: configuration.exponent).sum().item()
-    let chunks = autoencoder.decode(latents.transposed(0, 1).reshaped(positions * samples, -1))
-    return (chunks.to(.int32).elements(), Array(ids[k...]), energy)
+
+    let positions = hidden.shape[0]
+    let windows = positions - scoredChunks + 1
+    let drawn = autoencoder.decode(latents.reshaped(m * positions, -1)).to(.int32).reshaped(m, positions, k)
+    let givenTruth = (0..<scoredChunks).map { drawn.narrowed(1, $0..<$0 + windows) }
+    let scores = brierScores(of: .concatenated(givenTruth, along: 2), truths: ids[k...])
+    guard let context else { return (scores, energy) }
+    let rolledOn = (0..<m).map { sample in
+      continuations(
+        of: drawn.selected(0, sample).narrowed(0, 0..<windows),
+        context: context.branches(windows, device: hidden.device), generator: generator)
+    }
+    let agreement = brierScores(of: .stacked(rolledOn), truths: ids[k...])
+    return (zip(scores, agreement).map { BrierScore(accuracy: $0.accuracy, collision: $1.collision) }, energy)
+  }
+
+  /// What follows the first chunk drawn at each position, chunk by chunk: [windows, K] → [windows, scored chunks · K].
+  private func continuations(of first: Tensor, context: Backbone.Context, generator: Generator) -> Tensor {
+    var chunks = [first]
+    while chunks.count < scoredChunks {
+      let latest = chunks[chunks.count - 1].to(.int64).reshaped(1, -1)
+      let hidden = hiddenStates(latest, context: context).selected(0, 0)
+      let latents = sampleLatents(hidden, count: 1, generator: generator).selected(0, 0)
+      chunks.append(autoencoder.decode(latents).to(.int32))
+    }
+    return .concatenated(chunks, along: 1)
+  }
+
+  /// - Parameters:
+  ///   - drawn: [m, windows, tokens], int32.
+  ///   - truths: the ids from the first window on; windows are K apart.
+  private func brierScores(of drawn: Tensor, truths: ArraySlice<Int32>) -> [BrierScore] {
+    let (windows, tokens) = (drawn.shape[1], drawn.shape[2])
+    let samples = drawn.transposed(0, 1).contiguous().elements(as: Int32.self)  // [windows, m, tokens]
+    let stride = samples.count / windows
+    return samples.withUnsafeBufferPointer { samples in
+      truths.withUnsafeBufferPointer { truths in
+        (0..<windows).map { window in
+          let start = window * configuration.chunkSize
+          return BrierScore(
+            samples: samples.extracting(window * stride..<(window + 1) * stride), stride: tokens,
+            truth: truths.extracting(start..<start + tokens))
+        }
+      }
+    }
   }
 }

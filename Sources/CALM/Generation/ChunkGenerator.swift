@@ -15,7 +15,7 @@ import Torch
 /// The same seed gives the same tokens on one machine with one thread count. Sequence i draws from a generator of its
 /// own: it is the same however many run, up to the rounding of products of other shapes. It computes in the type of the
 /// model's parameters.
-public final class ChunkGenerator {
+public final class ChunkGenerator: SequenceGenerator {
   /// How text is generated.
   public let options: GenerationOptions
   /// What was generated so far.
@@ -43,8 +43,11 @@ public final class ChunkGenerator {
   /// - Throws: ``GenerationError``, ``TemperatureError``.
   public init(_ model: ContinuousLanguageModel, prompt: [Int32], options: GenerationOptions) throws {
     try options.validate()
+    if options.topK != nil || options.topP != nil { throw GenerationError.noLogits }
+    let sizes = model.configuration
     let layout = try PromptLayout(
-      prompt, continuesText: options.continuesText, configuration: model.configuration)
+      prompt, continuesText: options.continuesText, chunkSize: sizes.chunkSize, vocabularySize: sizes.vocabularySize,
+      special: sizes.special, hasDocumentEnds: sizes.hasDocumentEnds)
     let device = model.backbone.embedding.weight.device
     self.options = options
     self.model = model
@@ -84,23 +87,11 @@ public final class ChunkGenerator {
     latestIsRead = false
     return zip(running, choices).map { sequence, choice in
       latest[sequence] = choice.tokens
-      return append(choice, to: sequence, after: known)
+      if choice.isForced { sequences[sequence].forcedPrefix = true }
+      return sequences[sequence].append(
+        choice.tokens[known...], sequence: sequence, endToken: model.configuration.special.end,
+        maximum: options.maximumTokens)
     }
-  }
-
-  /// Takes over the tokens of a chunk up to the end token or the maximum.
-  private func append(_ choice: ChunkSampler.Choice, to sequence: Int, after known: Int) -> GeneratedChunk {
-    let endToken = model.configuration.special.end.map(Int32.init)
-    let room = options.maximumTokens - sequences[sequence].tokens.count
-    let text = choice.tokens[known...].prefix { $0 != endToken }
-    let tokens = Array(text.prefix(room))
-    let endsHere = text.count < choice.tokens.count - known && text.count <= room
-    let end: SequenceEnd? = endsHere ? .endOfDocument : tokens.count == room ? .maximumTokens : nil
-    sequences[sequence].tokens += tokens
-    sequences[sequence].chunks += 1
-    sequences[sequence].end = end
-    if choice.isForced { sequences[sequence].forcedPrefix = true }
-    return GeneratedChunk(sequence: sequence, tokens: tokens, end: end)
   }
 
   /// The hidden state after the last chunk of each sequence, [sequences, h].

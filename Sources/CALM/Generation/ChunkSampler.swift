@@ -13,8 +13,8 @@ struct ChunkSampler {
     var isForced = false
   }
 
-  /// Chunks drawn in one pass of the head: what keeps its activations within a few tens of megabytes.
-  private static let drawsAtOnce = 4_096
+  /// Chunks drawn in one pass of the head: what keeps its activations and noise within a few tens of megabytes.
+  private var drawsAtOnce: Int { min(4_096, ContinuousLanguageModel.noiseAtOnce / model.head.noiseCount) }
 
   /// The next chunk of each sequence.
   ///
@@ -36,7 +36,7 @@ struct ChunkSampler {
       }
     }
     var choices: [Choice] = []
-    let sequences = max(1, Self.drawsAtOnce / poolSize)
+    let sequences = max(1, drawsAtOnce / poolSize)
     for start in stride(from: 0, to: randomness.count, by: sequences) {
       let group = start..<min(start + sequences, randomness.count)
       let randomness = Array(randomness[group])

@@ -28,3 +28,31 @@ public struct GeneratedSequence: Hashable, Sendable, Codable {
   /// began with them. Else the first chunk is drawn from exactly those that do.
   public internal(set) var forcedPrefix = false
 }
+
+extension GeneratedSequence {
+  /// Takes over the tokens of a step, up to the end token or the maximum.
+  mutating func append(
+    _ step: ArraySlice<Int32>, sequence: Int, endToken: Int?, maximum: Int
+  ) -> GeneratedChunk {
+    let endToken = endToken.map(Int32.init)
+    let room = maximum - tokens.count
+    let text = step.prefix { $0 != endToken }
+    let added = Array(text.prefix(room))
+    let endsHere = text.count < step.count && text.count <= room
+    tokens += added
+    chunks += 1
+    end = endsHere ? .endOfDocument : added.count == room ? .maximumTokens : nil
+    return GeneratedChunk(sequence: sequence, tokens: added, end: end)
+  }
+}
+
+/// Generates sequences step by step: ``ChunkGenerator`` or ``TokenGenerator``.
+public protocol SequenceGenerator: AnyObject {
+  /// What was generated so far.
+  var sequences: [GeneratedSequence] { get }
+
+  /// Samples the next chunk or token of every sequence that has not ended.
+  ///
+  /// - Returns: these, by ascending sequence; nil when all sequences have ended.
+  func step() throws -> [GeneratedChunk]?
+}

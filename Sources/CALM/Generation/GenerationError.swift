@@ -2,6 +2,12 @@
 public enum GenerationError: Error, Equatable, CustomStringConvertible {
   /// An option that must be at least 1.
   case tooSmall(String, value: Int)
+  /// The probability of the likeliest tokens must be above 0 and at most 1.
+  case topPOutOfRange(Double)
+  /// Top-k and top-p choose among probabilities, which continuous models do not have.
+  case noLogits
+  /// The exact sampler was asked for where the temperature is exact anyway.
+  case needlessSampler
   /// The prompt fills no chunk, and the model has no token from which a start chunk could be made.
   case promptTooShort(tokens: Int, chunkSize: Int)
   /// The prompt holds an id that the model does not know.
@@ -13,6 +19,12 @@ public enum GenerationError: Error, Equatable, CustomStringConvertible {
     switch self {
     case .tooSmall(let name, let value):
       "the \(name) must be at least 1, got \(value)"
+    case .topPOutOfRange(let value):
+      "top-p must be above 0 and at most 1, got \(value)"
+    case .noLogits:
+      "top-k and top-p need probabilities, which a continuous model does not have: use a temperature"
+    case .needlessSampler:
+      "an autoregressive model has probabilities, so its temperature is exact: leave the sampler out"
     case .promptTooShort(let tokens, let chunkSize):
       "the prompt has \(tokens) tokens and the model no end token to start a document with: "
         + "give a prompt of at least \(chunkSize) tokens"

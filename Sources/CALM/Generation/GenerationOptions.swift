@@ -16,6 +16,11 @@ public struct GenerationOptions: Hashable, Sendable {
   public var poolSize = 200
   /// The most chunks drawn for one: by the exact sampler, and to meet the tokens that a prompt leaves over.
   public var drawLimit = 20_000
+  /// With an autoregressive model, draw only among so many of the likeliest tokens; nil takes all.
+  public var topK: Int?
+  /// With an autoregressive model, draw only among the fewest of the likeliest tokens whose probabilities sum to this;
+  /// nil takes all.
+  public var topP: Double?
   /// The most tokens generated for each sequence, also where that cuts a chunk.
   public var maximumTokens = 256
   /// How many sequences are generated from the prompt, in one batch.
@@ -31,12 +36,15 @@ public struct GenerationOptions: Hashable, Sendable {
 
   /// Checks what the types do not.
   ///
-  /// - Throws: ``GenerationError/tooSmall(_:value:)``, ``TemperatureError/poolTooSmall(pool:minimum:temperature:)``.
+  /// - Throws: ``GenerationError/tooSmall(_:value:)``, ``GenerationError/topPOutOfRange(_:)``,
+  ///   ``TemperatureError/poolTooSmall(pool:minimum:temperature:)``.
   public func validate() throws {
     let numbers = [
       ("pool size", poolSize), ("draw limit", drawLimit), ("maximum of new tokens", maximumTokens),
       ("number of sequences", sequences),
     ]
+    if let topK, topK < 1 { throw GenerationError.tooSmall("number of likeliest tokens", value: topK) }
+    if let topP, !(topP > 0 && topP <= 1) { throw GenerationError.topPOutOfRange(topP) }
     for (name, value) in numbers where value < 1 { throw GenerationError.tooSmall(name, value: value) }
     if sampler == .batch {
       _ = try BatchTemperatureSampler(temperature: temperature, poolSize: poolSize)

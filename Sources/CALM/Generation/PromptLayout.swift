@@ -12,16 +12,18 @@ struct PromptLayout: Equatable {
   ///
   /// - Throws: ``GenerationError/idOutsideVocabulary(id:position:vocabularySize:)``,
   ///   ``GenerationError/promptTooShort(tokens:chunkSize:)``.
-  init(_ prompt: [Int32], continuesText: Bool, configuration: LanguageModelConfiguration) throws(GenerationError) {
-    let (k, vocabulary) = (configuration.chunkSize, configuration.vocabularySize)
-    for (position, id) in prompt.enumerated() where id < 0 || Int(id) >= vocabulary {
-      throw .idOutsideVocabulary(id: Int(id), position: position, vocabularySize: vocabulary)
+  init(
+    _ prompt: [Int32], continuesText: Bool, chunkSize k: Int, vocabularySize: Int, special: SpecialTokens,
+    hasDocumentEnds: Bool
+  ) throws(GenerationError) {
+    for (position, id) in prompt.enumerated() where id < 0 || Int(id) >= vocabularySize {
+      throw .idOutsideVocabulary(id: Int(id), position: position, vocabularySize: vocabularySize)
     }
-    let end = configuration.special.end.map(Int32.init)
-    let padding = configuration.special.padding.map(Int32.init) ?? end
+    let end = special.end.map(Int32.init)
+    let padding = special.padding.map(Int32.init) ?? end
     var ids = prompt
     if let end, let padding {
-      let startsDocument = configuration.hasDocumentEnds && !continuesText
+      let startsDocument = hasDocumentEnds && !continuesText
       if startsDocument || prompt.count < k {
         ids = [end] + Array(repeating: padding, count: k - 1) + prompt
       }

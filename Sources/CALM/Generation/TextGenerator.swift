@@ -25,7 +25,7 @@ public final class TextGenerator {
   public private(set) var texts: [String]
   /// The sequences of tokens behind them.
   public var sequences: [GeneratedSequence] { generator.sequences }
-  private let generator: ChunkGenerator
+  private let generator: any SequenceGenerator
   private var decoders: [StreamingDecoder]
 
   /// Reads the prompt.
@@ -36,15 +36,43 @@ public final class TextGenerator {
   ///   - prompt: any text; none starts a document.
   ///   - options: see there.
   /// - Throws: ``GenerationError``, ``TemperatureError``.
-  public init(
+  public convenience init(
     _ model: ContinuousLanguageModel, tokenizer: Tokenizer, prompt: String, options: GenerationOptions
   ) throws {
-    // Models that do not mark documents by their ends were trained on what the tokenizer's template makes of a text.
-    let startsWithTemplate = !options.continuesText && !model.configuration.hasDocumentEnds
-    let ids = (startsWithTemplate ? tokenizer.prefixTokens : []) + tokenizer.encode(prompt)
-    generator = try ChunkGenerator(model, prompt: ids, options: options)
-    decoders = Array(repeating: StreamingDecoder(tokenizer, skipSpecial: true), count: options.sequences)
-    texts = Array(repeating: "", count: options.sequences)
+    let ids = Self.prompt(
+      prompt, tokenizer, options: options, hasDocumentEnds: model.configuration.hasDocumentEnds)
+    self.init(try ChunkGenerator(model, prompt: ids, options: options), tokenizer: tokenizer)
+  }
+
+  /// Reads the prompt.
+  ///
+  /// - Parameters:
+  ///   - model: an autoregressive model.
+  ///   - tokenizer: the one it was trained with.
+  ///   - prompt: any text; none starts a document.
+  ///   - options: see there.
+  /// - Throws: ``GenerationError``, ``TemperatureError``.
+  public convenience init(
+    _ model: AutoregressiveModel, tokenizer: Tokenizer, prompt: String, options: GenerationOptions
+  ) throws {
+    let ids = Self.prompt(
+      prompt, tokenizer, options: options, hasDocumentEnds: model.configuration.hasDocumentEnds)
+    self.init(try TokenGenerator(model, prompt: ids, options: options), tokenizer: tokenizer)
+  }
+
+  private init(_ generator: any SequenceGenerator, tokenizer: Tokenizer) {
+    self.generator = generator
+    let count = generator.sequences.count
+    decoders = Array(repeating: StreamingDecoder(tokenizer, skipSpecial: true), count: count)
+    texts = Array(repeating: "", count: count)
+  }
+
+  /// Models that do not mark documents by their ends were trained on what the tokenizer's template makes of a text.
+  private static func prompt(
+    _ text: String, _ tokenizer: Tokenizer, options: GenerationOptions, hasDocumentEnds: Bool
+  ) -> [Int32] {
+    let startsWithTemplate = !options.continuesText && !hasDocumentEnds
+    return (startsWithTemplate ? tokenizer.prefixTokens : []) + tokenizer.encode(text)
   }
 
   /// Generates the next chunk of every text that has not ended.

@@ -5,19 +5,23 @@ import Torch
 /// Trained by the energy score, so it needs no likelihood and no iteration. See the paper, section 3. Fresh weights are
 /// scaled by their inputs instead of the official 0.02: at a hidden size of 192 BrierLM then passed 20 after 250 steps
 /// instead of some 600.
-package final class EnergyHead: Module {
+package final class EnergyHead: GenerativeHead {
+  package static let name = "energy"
+  package static let architecture = "EnergyTransformer"
+  package static let key = "mlp_generator"
+
   @Submodule("noise_embd") var noiseEmbedding: Linear
   @Submodule("hidden_embd") var hiddenEmbedding: Linear
   @Submodule("norm_noise") var noiseNorm: LayerNorm
   @Submodule("norm_hidden") var hiddenNorm: LayerNorm
   @Submodule("mlp_blocks") var blocks: [EnergyHeadBlock]
   @Submodule("final_layer") var final: EnergyHeadOutput
-  private let noiseSize: Int
+  private let configuration: LanguageModelConfiguration
 
-  init(_ configuration: LanguageModelConfiguration, generator: Generator) {
-    noiseSize = configuration.noiseSize
+  package init(_ configuration: LanguageModelConfiguration, generator: Generator) {
+    self.configuration = configuration
     let h = configuration.hiddenSize
-    noiseEmbedding = Linear(noiseSize, h, generator: generator)
+    noiseEmbedding = Linear(configuration.noiseSize, h, generator: generator)
     hiddenEmbedding = Linear(h, h, generator: generator)
     noiseNorm = LayerNorm(h, epsilon: 1e-6, device: generator.device)
     hiddenNorm = LayerNorm(h, epsilon: 1e-6, device: generator.device)
@@ -27,9 +31,26 @@ package final class EnergyHead: Module {
     final = EnergyHeadOutput(h, configuration.latentSize, generator: generator)
   }
 
+  package static func mark(of configuration: LanguageModelConfiguration) -> (name: String, shape: [Int]) {
+    ("\(key).final_layer.linears.2.weight", [configuration.latentSize, configuration.hiddenSize])
+  }
+
+  package static func cost(of configuration: LanguageModelConfiguration) -> HeadCost {
+    let (h, blocks) = (configuration.hiddenSize, configuration.headBlocks)
+    // Those with the hidden state are the same for all samples: h² at the entry and h² in each block.
+    let shared = (1 + blocks) * h * h
+    let perSample = configuration.noiseSize * h + blocks * 5 * h * h + h * h + h * configuration.latentSize
+    let biasesAndNorms = 2 * h + 4 * h + blocks * 7 * h + 3 * h + configuration.latentSize
+    return HeadCost(
+      parameters: shared + perSample + biasesAndNorms, inference: shared + perSample,
+      training: shared + configuration.samples * perSample)
+  }
+
+  package var noiseCount: Int { configuration.noiseSize }
+
   /// Uniform noise in [−½, ½), [samples, positions, d].
-  func noise(samples: Int, positions: Int, generator: Generator) -> Tensor {
-    generator.uniform([samples, positions, noiseSize], in: -0.5..<0.5)
+  package func noise(samples: Int, positions: Int, generator: Generator) -> Tensor {
+    generator.uniform([samples, positions, configuration.noiseSize], in: -0.5..<0.5)
   }
 
   /// - Parameters:
@@ -41,6 +62,22 @@ package final class EnergyHead: Module {
     let condition = hiddenNorm(hiddenEmbedding(hidden))
     for block in blocks { e = block(e, condition: condition) }
     return final(e)
+  }
+
+  package func loss(hidden: Tensor, targets: LatentDistribution, generator: Generator) -> Tensor {
+    let targets = withoutGradients { targets.samples(configuration.targetSamples, generator: generator) }
+    let noise = noise(samples: configuration.samples, positions: hidden.shape[0], generator: generator)
+    return loss(hidden: hidden, noise: noise, targets: targets)
+  }
+
+  /// The energy loss with all random draws given.
+  ///
+  /// - Parameters:
+  ///   - hidden: [positions, h].
+  ///   - noise: [N, positions, d].
+  ///   - targets: samples of the true latents, [M, positions, l], float32.
+  package func loss(hidden: Tensor, noise: Tensor, targets: Tensor) -> Tensor {
+    energyDistance(samples: self(hidden, noise: noise), targets: targets, exponent: configuration.exponent).mean()
   }
 }
 

@@ -8,32 +8,30 @@ final class Attention: Module {
   @Submodule("o_proj") var output: Linear
   private let headSize: Int
 
-  init(_ configuration: LanguageModelConfiguration, generator: Generator) {
-    headSize = configuration.headSize
-    let h = configuration.hiddenSize
+  init(_ shape: TransformerShape, generator: Generator) {
+    headSize = shape.headSize
+    let h = shape.hiddenSize
     func projection(_ inputs: Int, _ outputs: Int) -> Linear {
-      Linear(inputs, outputs, bias: configuration.hasAttentionBias, generator: generator)
+      Linear(inputs, outputs, bias: shape.hasAttentionBias, generator: generator)
     }
-    query = projection(h, configuration.attentionHeads * headSize)
-    key = projection(h, configuration.keyValueHeads * headSize)
-    value = projection(h, configuration.keyValueHeads * headSize)
-    output = projection(configuration.attentionHeads * headSize, h)
+    query = projection(h, shape.attentionHeads * headSize)
+    key = projection(h, shape.keyValueHeads * headSize)
+    value = projection(h, shape.keyValueHeads * headSize)
+    output = projection(shape.attentionHeads * headSize, h)
   }
 
   /// - Parameters:
   ///   - x: [batch, length, h].
   ///   - angles: of these positions.
-  ///   - cache: the positions before, to which these are added; with one, `length` is 1 or the cache is empty.
-  func callAsFunction(_ x: Tensor, angles: (cosine: Tensor, sine: Tensor), cache: KeyValueCache?) -> Tensor {
+  ///   - cache: the positions before, to which these are added.
+  func callAsFunction(_ x: Tensor, angles: (cosine: Tensor, sine: Tensor), cache: (any AttentionCache)?) -> Tensor {
     let (batch, length) = (x.shape[0], x.shape[1])
     func heads(_ tensor: Tensor) -> Tensor { tensor.reshaped(batch, length, -1, headSize) }
 
     let q = rotary(heads(query(x)), cosine: angles.cosine, sine: angles.sine).transposed(1, 2)
-    var k = rotary(heads(key(x)), cosine: angles.cosine, sine: angles.sine).transposed(1, 2)
-    var v = heads(value(x)).transposed(1, 2)  // [batch, heads, length, size]
-    if let cache { (k, v) = cache.append(keys: k, values: v) }
-    precondition(length == 1 || k.shape[2] == length, "several positions at once after cached ones")
-    let mixed = attention(query: q, key: k, value: v, causal: length > 1)
+    let k = rotary(heads(key(x)), cosine: angles.cosine, sine: angles.sine).transposed(1, 2)
+    let v = heads(value(x)).transposed(1, 2)  // [batch, heads, length, size]
+    let mixed = cache?.attend(q, keys: k, values: v) ?? attention(query: q, key: k, value: v, causal: length > 1)
     return output(mixed.transposed(1, 2).reshaped(batch, length, -1))
   }
 }

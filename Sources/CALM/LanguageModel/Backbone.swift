@@ -7,15 +7,13 @@ package final class Backbone: Module {
   @Submodule("norm") var norm: RMSNorm
   private let angles: RotaryAngles
 
-  init(_ configuration: LanguageModelConfiguration, generator: Generator) {
-    angles = RotaryAngles(
-      headSize: configuration.headSize, theta: configuration.ropeTheta, stretch: configuration.ropeStretch)
+  init(_ shape: TransformerShape, vocabularySize: Int, padding: Int?, generator: Generator) {
+    angles = RotaryAngles(headSize: shape.headSize, theta: shape.ropeTheta, stretch: shape.ropeStretch)
     embedding = Embedding(
-      vocabulary: configuration.vocabularySize, size: configuration.hiddenSize,
-      padding: configuration.special.padding, deviation: 1 / Double(configuration.hiddenSize).squareRoot(),
-      generator: generator)
-    layers = (0..<configuration.layers).map { _ in TransformerLayer(configuration, generator: generator) }
-    norm = RMSNorm(configuration.hiddenSize, epsilon: configuration.normEpsilon, device: generator.device)
+      vocabulary: vocabularySize, size: shape.hiddenSize, padding: padding,
+      deviation: 1 / Double(shape.hiddenSize).squareRoot(), generator: generator)
+    layers = (0..<shape.layers).map { _ in TransformerLayer(shape, generator: generator) }
+    norm = RMSNorm(shape.hiddenSize, epsilon: shape.normEpsilon, device: generator.device)
   }
 
   /// - Parameters:
@@ -33,14 +31,29 @@ package final class Backbone: Module {
 
   /// What the backbone keeps of the positions it has seen, so that each is computed once.
   package final class Context {
-    fileprivate let caches: [KeyValueCache]
+    fileprivate let caches: [any AttentionCache]
 
     /// No positions yet.
     package init(layers: Int) {
       caches = (0..<layers).map { _ in KeyValueCache() }
     }
 
-    /// The number of positions seen.
+    fileprivate init(_ caches: [any AttentionCache]) {
+      self.caches = caches
+    }
+
+    /// The number of the next position.
     var length: Int { caches.first?.length ?? 0 }
+
+    /// Continuations that part behind each of the first positions seen. The backbone then takes one position of each at
+    /// once, [1, count, h]; they see this sequence up to where they part, and not each other.
+    package func branches(_ count: Int, device: Device) -> Context {
+      let mask = BranchCache.mask(branches: count, device: device)
+      return Context(
+        caches.map { cache in
+          guard let sequence = cache as? KeyValueCache else { preconditionFailure("branches do not branch") }
+          return BranchCache(from: sequence, mask: mask)
+        })
+    }
   }
 }

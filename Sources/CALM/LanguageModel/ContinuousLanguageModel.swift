@@ -2,12 +2,14 @@ import Torch
 
 /// The continuous autoregressive language model (CALM): a Transformer that predicts the next chunk's latent vector.
 ///
-/// K ids → K embeddings → input compression → Transformer → hidden state → generative head with noise → latent → the
-/// frozen autoencoder's decoder → K ids. Names and sizes are those of the official checkpoints.
+/// K ids → K embeddings → input compression (or the chunk's latent: ``ModelInput``) → Transformer → hidden state →
+/// generative head with noise → latent → the frozen autoencoder's decoder → K ids. Names and sizes are those of the
+/// official checkpoints.
 public final class ContinuousLanguageModel: Module {
   @Submodule("transformer") package var backbone: Backbone
-  @Submodule("embed_proj") package var compression: InputCompression
-  @Submodule("mlp_generator") package var head: EnergyHead
+  @Submodule("embed_proj") package var compression: InputCompression?
+  @Submodule("latent_proj") package var projection: LatentProjection?
+  @Submodule package var head: any GenerativeHead
   @Submodule("auxiliary_projection") var auxiliary: Linear?
   /// Sizes and training constants.
   public let configuration: LanguageModelConfiguration
@@ -24,9 +26,13 @@ public final class ContinuousLanguageModel: Module {
     precondition(configuration.chunkSize == autoencoder.configuration.chunkSize, "chunk sizes differ")
     precondition(configuration.latentSize == autoencoder.configuration.latentSize, "latent sizes differ")
     autoencoder.setTrainable(false)
-    backbone = Backbone(configuration, generator: generator)
-    compression = InputCompression(configuration, generator: generator)
-    head = EnergyHead(configuration, generator: generator)
+    _head = Submodule(configuration.head.type.key)
+    backbone = Backbone(
+      configuration.transformer, vocabularySize: configuration.vocabularySize,
+      padding: configuration.special.padding, generator: generator)
+    compression = configuration.input.hasTokens ? InputCompression(configuration, generator: generator) : nil
+    projection = configuration.input.hasLatents ? LatentProjection(configuration, generator: generator) : nil
+    head = configuration.head.type.init(configuration, generator: generator)
     auxiliary = nil
     if configuration.auxiliaryLossWeight > 0 {
       let (h, k) = (configuration.hiddenSize, configuration.chunkSize)
@@ -45,10 +51,24 @@ public final class ContinuousLanguageModel: Module {
   }
 
   package func hiddenStates(_ ids: Tensor, context: Backbone.Context?) -> Tensor {
-    let chunks = ids.shape[1] / configuration.chunkSize
-    let embeddings = backbone.embedding(ids).reshaped(
-      ids.shape[0], chunks, configuration.chunkSize * configuration.hiddenSize)
-    return backbone(compression(embeddings), context: context)
+    backbone(inputs(ids), context: context)
+  }
+
+  /// What the Transformer reads: [batch, tokens] → [batch, chunks, h].
+  private func inputs(_ ids: Tensor) -> Tensor {
+    let (batch, chunks) = (ids.shape[0], ids.shape[1] / configuration.chunkSize)
+    let ofTokens = compression.map { compression in
+      compression(
+        backbone.embedding(ids).reshaped(batch, chunks, configuration.chunkSize * configuration.hiddenSize))
+    }
+    let ofLatents = projection.map { projection in
+      projection(withoutGradients { autoencoder.encode(ids).mean }).reshaped(batch, chunks, -1)
+    }
+    switch (ofTokens, ofLatents) {
+    case (let tokens?, let latents?): return tokens + latents
+    case (let one?, nil), (nil, let one?): return one
+    case (nil, nil): preconditionFailure("the Transformer has nothing to read")
+    }
   }
 
   /// Samples of the latent that follows each hidden state.
@@ -56,6 +76,14 @@ public final class ContinuousLanguageModel: Module {
   /// - Parameter hidden: [positions, h].
   /// - Returns: [count, positions, l].
   public func sampleLatents(_ hidden: Tensor, count: Int, generator: Generator) -> Tensor {
-    head(hidden, noise: head.noise(samples: count, positions: hidden.shape[0], generator: generator))
+    let positions = hidden.shape[0]
+    let atOnce = max(1, Self.noiseAtOnce / (positions * head.noiseCount))
+    let parts = stride(from: 0, to: count, by: atOnce).map { start in
+      head(hidden, noise: head.noise(samples: min(atOnce, count - start), positions: positions, generator: generator))
+    }
+    return parts.count == 1 ? parts[0] : Tensor.concatenated(parts)
   }
+
+  /// Random numbers held at once in sampling: the diffusion head takes 101 latents full of them for each sample.
+  static let noiseAtOnce = 1 << 23
 }

@@ -1,23 +1,44 @@
 import Torch
 
+/// What an attention layer keeps of the positions before those that it is given.
+protocol AttentionCache: AnyObject {
+  /// The number of the next position.
+  var length: Int { get }
+
+  /// Takes up the keys and values of the next positions, and mixes the values that their queries see.
+  ///
+  /// - Parameters:
+  ///   - query: [batch, heads, positions, size].
+  ///   - keys: [batch, key heads, positions, size].
+  ///   - values: likewise.
+  /// - Returns: [batch, heads, positions, size].
+  func attend(_ query: Tensor, keys: Tensor, values: Tensor) -> Tensor
+}
+
 /// The keys and values of the positions seen so far, for one attention layer.
 ///
 /// Room is made ahead and doubled when it is full, so a decoding step copies only its own position.
-final class KeyValueCache {
+final class KeyValueCache: AttentionCache {
   private(set) var length = 0
-  private var keys: Tensor?
-  private var values: Tensor?
+  private var keyRoom: Tensor?
+  private var valueRoom: Tensor?
 
-  /// Appends positions and returns all so far. Tensors are [batch, heads, length, size].
-  func append(keys newKeys: Tensor, values newValues: Tensor) -> (keys: Tensor, values: Tensor) {
+  /// The keys so far, [batch, key heads, length, size].
+  var keys: Tensor? { keyRoom?.narrowed(2, 0..<length) }
+  /// The values so far, likewise.
+  var values: Tensor? { valueRoom?.narrowed(2, 0..<length) }
+
+  func attend(_ query: Tensor, keys newKeys: Tensor, values newValues: Tensor) -> Tensor {
     let added = newKeys.shape[2]
-    let keys = room(in: self.keys, for: length + added, like: newKeys)
-    let values = room(in: self.values, for: length + added, like: newValues)
+    precondition(added == 1 || length == 0, "several positions at once after cached ones")
+    let keys = room(in: keyRoom, for: length + added, like: newKeys)
+    let values = room(in: valueRoom, for: length + added, like: newValues)
     keys.narrowed(2, length..<length + added).copy(from: newKeys)
     values.narrowed(2, length..<length + added).copy(from: newValues)
-    (self.keys, self.values) = (keys, values)
+    (keyRoom, valueRoom) = (keys, values)
     length += added
-    return (keys.narrowed(2, 0..<length), values.narrowed(2, 0..<length))
+    return attention(
+      query: query, key: keys.narrowed(2, 0..<length), value: values.narrowed(2, 0..<length), causal: added > 1)
   }
 
   private func room(in tensor: Tensor?, for positions: Int, like example: Tensor) -> Tensor {

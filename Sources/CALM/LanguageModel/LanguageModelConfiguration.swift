@@ -1,6 +1,7 @@
 import Torch
 
 /// The sizes and training constants of a ``ContinuousLanguageModel``: its `config.json`, under the official keys.
+@dynamicMemberLookup
 public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
   /// V.
   public var vocabularySize: Int
@@ -8,35 +9,22 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
   public var chunkSize: Int
   /// l, the size of a latent vector.
   public var latentSize: Int
-  /// h, the width of the Transformer and of the head.
-  public var hiddenSize: Int
-  /// The inner width of the SwiGLU in each layer.
-  public var intermediateSize: Int
-  /// Layers of the Transformer.
-  public var layers: Int
-  /// Query heads of its attention.
-  public var attentionHeads: Int
-  /// Key and value heads; each serves `attentionHeads / keyValueHeads` query heads.
-  public var keyValueHeads: Int
-  /// The base of the rotary embedding's wavelengths.
-  public var ropeTheta: Double
-  /// What positions are divided by before they turn (official: linear `rope_scaling`); 1 as a rule.
-  public var ropeStretch: Double
-  /// The activation in each layer of the Transformer.
-  public var activation: Activation
-  /// Whether the projections of attention have biases.
-  public var hasAttentionBias: Bool
-  /// Whether the linear maps of each layer's SwiGLU have biases.
-  public var hasMLPBias: Bool
-  /// The longest sequence the model is meant for, in chunks.
-  public var maximumPositions: Int
-  /// ε of the RMS norms.
-  public var normEpsilon: Double
+  /// The sizes of the Transformer in the middle; its width is also the head's. They can be named without it:
+  /// `configuration.hiddenSize`.
+  public var transformer: TransformerShape
+  /// What the Transformer reads of each chunk.
+  public var input: ModelInput
+  /// Which generative head samples the latents.
+  public var head: HeadKind
   /// Blocks of the generative head.
   public var headBlocks: Int
-  /// d, the size of the head's noise.
+  /// d, the size of the energy head's noise.
   public var noiseSize: Int
-  /// N, the model samples a position in the energy score.
+  /// How large the diffusion head may expect an entry of the latent to be, in every step of sampling. The first step
+  /// divides by all but nothing, and an error of the network comes out of it some hundred times as large; without a
+  /// bound, as in the official code, samples of a head that is not trained to the last digit are lost. Nil has none.
+  public var latentBound: Double?
+  /// N, the model samples a position in the energy score; of the other heads, the targets a position.
   public var samples: Int
   /// M, the target samples a position in the energy score.
   public var targetSamples: Int
@@ -44,9 +32,6 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
   public var exponent: Double
   /// The weight of the auxiliary token loss in training; 0 is the paper.
   public var auxiliaryLossWeight: Double
-  /// The official standard deviation of fresh weights, kept for the official code. Weights made here are scaled by
-  /// their inputs instead, which learns in fewer steps.
-  public var initializerRange: Double
   /// Whether training text was packed with an end token after each document, so that a chunk of one end token and
   /// padding stands before a document's start.
   public var hasDocumentEnds: Bool
@@ -57,36 +42,34 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
   public init(
     vocabularySize: Int, chunkSize: Int = 4, latentSize: Int = 128, hiddenSize: Int = 768,
     intermediateSize: Int? = nil, layers: Int = 12, attentionHeads: Int = 12, keyValueHeads: Int? = nil,
-    headBlocks: Int = 4, auxiliaryLossWeight: Double = 0, special: SpecialTokens = SpecialTokens()
+    head: HeadKind = .energy, headBlocks: Int = 4, auxiliaryLossWeight: Double = 0,
+    special: SpecialTokens = SpecialTokens()
   ) {
     self.vocabularySize = vocabularySize
     self.chunkSize = chunkSize
     self.latentSize = latentSize
-    self.hiddenSize = hiddenSize
-    self.intermediateSize = intermediateSize ?? (hiddenSize * 8 / 3 + 63) / 64 * 64
-    self.layers = layers
-    self.attentionHeads = attentionHeads
-    self.keyValueHeads = keyValueHeads ?? attentionHeads
+    transformer = TransformerShape(
+      hiddenSize: hiddenSize, intermediateSize: intermediateSize, layers: layers, attentionHeads: attentionHeads,
+      keyValueHeads: keyValueHeads)
+    input = .tokens
+    self.head = head
     self.headBlocks = headBlocks
     self.auxiliaryLossWeight = auxiliaryLossWeight
     self.special = special
-    ropeTheta = 10_000
-    ropeStretch = 1
-    activation = .silu
-    hasAttentionBias = false
-    hasMLPBias = false
-    maximumPositions = 2048
-    normEpsilon = 1e-6
     noiseSize = 64
+    latentBound = 16
     samples = 8
     targetSamples = 100
     exponent = 1
-    initializerRange = 0.02
     hasDocumentEnds = true
   }
 
-  /// The size of an attention head.
-  public var headSize: Int { hiddenSize / attentionHeads }
+  public subscript<Value>(dynamicMember path: WritableKeyPath<TransformerShape, Value>) -> Value {
+    get { transformer[keyPath: path] }
+    set { transformer[keyPath: path] = newValue }
+  }
+
+  public subscript<Value>(dynamicMember path: KeyPath<TransformerShape, Value>) -> Value { transformer[keyPath: path] }
 
   private enum Keys: String, CodingKey {
     case architectures
@@ -94,142 +77,87 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
     case vocabularySize = "vocab_size"
     case chunkSize = "patch_size"
     case latentSize = "latent_size"
-    case hiddenSize = "hidden_size"
-    case intermediateSize = "intermediate_size"
-    case layers = "num_hidden_layers"
-    case attentionHeads = "num_attention_heads"
-    case keyValueHeads = "num_key_value_heads"
-    case ropeTheta = "rope_theta"
-    case maximumPositions = "max_position_embeddings"
-    case normEpsilon = "rms_norm_eps"
+    case input = "model_input"
     case headBlocks = "num_mlp_layers"
     case noiseSize = "noise_size"
+    case latentBound = "latent_bound"
     case samples = "num_samples"
     case targetSamples = "num_target_samples"
     case exponent = "beta"
     case auxiliaryLossWeight = "auxiliary_loss_weight"
-    case initializerRange = "initializer_range"
     case hasDocumentEnds = "document_ends"
-    case activation = "hidden_act"
-    case hasAttentionBias = "attention_bias"
-    case hasMLPBias = "mlp_bias"
-    case attentionDropout = "attention_dropout"
-    case ropeScaling = "rope_scaling"
-    case headSize = "head_dim"
-    case rotaryShare = "partial_rotary_factor"
   }
 
   /// Reads the official keys, with the official default for each that is missing.
   public init(from decoder: any Decoder) throws {
     let values = try decoder.container(keyedBy: Keys.self)
-    try values.refuse(unless: .attentionDropout, is: 0.0)
-    try values.refuse(unless: .rotaryShare, is: 1.0)
-    if let name = try values.decodeIfPresent([String].self, forKey: .architectures)?.first {
-      guard name == Self.architecture else {
-        throw values.corrupted(.architectures, "the architecture '\(name)' is not supported; \(Self.architecture) is")
-      }
-    } else if try values.decodeIfPresent(String.self, forKey: .modelType) != "" {
-      // The official code writes no model type, or an empty one; its scripts choose the head by it.
-      try values.refuse(unless: .modelType, is: "energy")
-    }
+    head = try Self.head(in: values) ?? .energy
     vocabularySize = try values.positive(.vocabularySize, upTo: greatestVocabulary) ?? 32000
     chunkSize = try values.positive(.chunkSize) ?? 4
     latentSize = try values.positive(.latentSize) ?? 128
-    hiddenSize = try values.positive(.hiddenSize) ?? 768
-    intermediateSize = try values.positive(.intermediateSize) ?? 2048
-    layers = try values.positive(.layers) ?? 12
-    attentionHeads = try values.positive(.attentionHeads) ?? 12
-    // The official default is a number; null means as many as there are attention heads.
-    keyValueHeads =
-      try values.contains(.keyValueHeads) ? values.positive(.keyValueHeads) ?? attentionHeads : 12
-    ropeTheta = try values.decodeIfPresent(Double.self, forKey: .ropeTheta) ?? 10_000
-    ropeStretch = try RopeScaling.stretch(in: values, .ropeScaling)
-    maximumPositions = try values.positive(.maximumPositions, upTo: 1 << 24) ?? 2048
-    activation = try values.activation(.activation) ?? .silu
-    hasAttentionBias = try values.decodeIfPresent(Bool.self, forKey: .hasAttentionBias) ?? false
-    hasMLPBias = try values.decodeIfPresent(Bool.self, forKey: .hasMLPBias) ?? false
-    normEpsilon = try values.decodeIfPresent(Double.self, forKey: .normEpsilon) ?? 1e-6
+    // The official default is a number, whatever the count of attention heads.
+    transformer = try TransformerShape(from: decoder, defaultKeyValueHeads: 12)
+    let inputName = try values.decodeIfPresent(String.self, forKey: .input) ?? ModelInput.tokens.rawValue
+    guard let input = ModelInput(rawValue: inputName) else {
+      throw values.corrupted(.input, "'model_input' must be tokens, latents or both, not '\(inputName)'")
+    }
+    self.input = input
     headBlocks = try values.positive(.headBlocks) ?? 4
     noiseSize = try values.positive(.noiseSize) ?? 64
+    latentBound = try values.decodeIfPresent(Double.self, forKey: .latentBound)
     samples = try values.positive(.samples, upTo: 1024) ?? 8
     targetSamples = try values.positive(.targetSamples) ?? 100
     exponent = try values.decodeIfPresent(Double.self, forKey: .exponent) ?? 1
     auxiliaryLossWeight = try values.decodeIfPresent(Double.self, forKey: .auxiliaryLossWeight) ?? 0
-    initializerRange = try values.decodeIfPresent(Double.self, forKey: .initializerRange) ?? 0.02
     hasDocumentEnds = try values.decodeIfPresent(Bool.self, forKey: .hasDocumentEnds) ?? false
     special = try SpecialTokens(from: decoder)
     try special.check(vocabularySize: vocabularySize, decoder)
-    guard hiddenSize % attentionHeads == 0, headSize % 2 == 0 else {
-      throw values.corrupted(
-        .attentionHeads, "\(attentionHeads) attention heads do not cut a hidden size of \(hiddenSize) into even parts")
-    }
-    try values.refuse(unless: .headSize, is: headSize)
-    guard ropeTheta > 0 else { throw values.corrupted(.ropeTheta, "'rope_theta' must be above 0, not \(ropeTheta)") }
     guard samples >= 2 else { throw values.corrupted(.samples, "'num_samples' must be 2 or more, not \(samples)") }
     guard exponent > 0 else { throw values.corrupted(.exponent, "'beta' must be above 0, not \(exponent)") }
-    guard attentionHeads % keyValueHeads == 0 else {
-      throw values.corrupted(
-        .keyValueHeads, "\(keyValueHeads) key and value heads do not divide \(attentionHeads) attention heads")
+    if let latentBound, !(latentBound > 0) {
+      throw values.corrupted(.latentBound, "'latent_bound' must be above 0, not \(latentBound)")
     }
   }
 
-  private static let architecture = "EnergyTransformer"
+  /// The head that the configuration names; nil where it names none, as the weights may then tell.
+  static func namedHead(in decoder: any Decoder) throws -> HeadKind? {
+    try head(in: decoder.container(keyedBy: Keys.self))
+  }
+
+  private static func head(in values: KeyedDecodingContainer<Keys>) throws -> HeadKind? {
+    let known = HeadKind.allCases.map(\.rawValue).joined(separator: ", ")
+    if let name = try values.decodeIfPresent([String].self, forKey: .architectures)?.first {
+      guard let head = HeadKind(architecture: name) else {
+        throw values.corrupted(
+          .architectures, "the architecture '\(name)' is not known; language models have one of the heads \(known)")
+      }
+      return head
+    }
+    // The official code writes no model type, or an empty one; its scripts choose the head by it.
+    guard let name = try values.decodeIfPresent(String.self, forKey: .modelType), !name.isEmpty else { return nil }
+    guard let head = HeadKind(rawValue: name) else {
+      throw values.corrupted(.modelType, "the head '\(name)' is not known; there are \(known)")
+    }
+    return head
+  }
 
   public func encode(to encoder: any Encoder) throws {
     var values = encoder.container(keyedBy: Keys.self)
-    try values.encode([Self.architecture], forKey: .architectures)
+    try values.encode([head.type.architecture], forKey: .architectures)
+    try values.encode(head.rawValue, forKey: .modelType)
     try values.encode(vocabularySize, forKey: .vocabularySize)
     try values.encode(chunkSize, forKey: .chunkSize)
     try values.encode(latentSize, forKey: .latentSize)
-    try values.encode(hiddenSize, forKey: .hiddenSize)
-    try values.encode(intermediateSize, forKey: .intermediateSize)
-    try values.encode(layers, forKey: .layers)
-    try values.encode(attentionHeads, forKey: .attentionHeads)
-    try values.encode(keyValueHeads, forKey: .keyValueHeads)
-    try values.encode(ropeTheta, forKey: .ropeTheta)
-    try values.encode(maximumPositions, forKey: .maximumPositions)
-    try values.encode(normEpsilon, forKey: .normEpsilon)
+    if input != .tokens { try values.encode(input, forKey: .input) }
     try values.encode(headBlocks, forKey: .headBlocks)
     try values.encode(noiseSize, forKey: .noiseSize)
+    try values.encodeIfPresent(latentBound, forKey: .latentBound)
     try values.encode(samples, forKey: .samples)
     try values.encode(targetSamples, forKey: .targetSamples)
     try values.encode(exponent, forKey: .exponent)
     try values.encode(auxiliaryLossWeight, forKey: .auxiliaryLossWeight)
-    try values.encode(initializerRange, forKey: .initializerRange)
     try values.encode(hasDocumentEnds, forKey: .hasDocumentEnds)
-    try values.encode(activation, forKey: .activation)
-    try values.encode(hasAttentionBias, forKey: .hasAttentionBias)
-    try values.encode(hasMLPBias, forKey: .hasMLPBias)
-    if ropeStretch != 1 { try values.encode(RopeScaling(stretch: ropeStretch), forKey: .ropeScaling) }
+    try transformer.encode(to: encoder)
     try special.encode(to: encoder)
-  }
-}
-
-/// The official `rope_scaling`, of which the linear kind is computed here.
-private struct RopeScaling: Codable {
-  var type: String?
-  // The name in newer versions of transformers.
-  var ropeType: String?
-  var factor: Double?
-
-  enum CodingKeys: String, CodingKey {
-    case type, factor
-    case ropeType = "rope_type"
-  }
-
-  init(stretch: Double) { (type, factor) = ("linear", stretch) }
-
-  /// What positions are divided by; 1 where nothing is set.
-  static func stretch<Key>(in values: KeyedDecodingContainer<Key>, _ key: Key) throws -> Double {
-    guard let scaling = try values.decodeIfPresent(RopeScaling.self, forKey: key) else { return 1 }
-    let kind = scaling.ropeType ?? scaling.type ?? ""
-    if kind == "default" { return 1 }
-    guard kind == "linear" else {
-      throw values.corrupted(key, "'\(key.stringValue)' of the type '\(kind)' is not supported; 'linear' is")
-    }
-    guard let factor = scaling.factor, factor >= 1 else {
-      throw values.corrupted(key, "the factor of '\(key.stringValue)' must be a number of at least 1")
-    }
-    return factor
   }
 }

@@ -2,10 +2,10 @@ import Torch
 
 /// The parts of a language model's training loss, each a float32 scalar.
 public struct LanguageModelLoss {
-  /// What training minimises: energy + weight · auxiliary.
+  /// What training minimises: head + weight · auxiliary.
   public let total: Tensor
-  /// The energy loss, a mean over positions.
-  public let energy: Tensor
+  /// The loss of the generative head, a mean over positions.
+  public let head: Tensor
   /// The auxiliary token loss in nats a token; nil where the model has none.
   public let auxiliary: Tensor?
 }
@@ -15,27 +15,22 @@ extension ContinuousLanguageModel {
   ///
   /// - Parameters:
   ///   - ids: [batch, tokens], int64; a multiple of K tokens, at least 2K.
-  ///   - generator: for the head's noise and the target samples.
-  public func loss(_ ids: Tensor, generator: Generator, detachingHead: Bool = false) -> LanguageModelLoss {
+  ///   - generator: for everything that the head draws.
+  public func loss(_ ids: Tensor, generator: Generator) -> LanguageModelLoss {
     let (k, tokens) = (configuration.chunkSize, ids.shape[1])
-    let next = ids.narrowed(1, k..<tokens).contiguous()  // [batch, tokens − K]
-    let targets = withoutGradients {
-      autoencoder.encode(next).samples(configuration.targetSamples, generator: generator)
-    }
     let hidden = hiddenStates(ids.narrowed(1, 0..<tokens - k)).reshaped(-1, configuration.hiddenSize)
-    let noise = head.noise(samples: configuration.samples, positions: hidden.shape[0], generator: generator)
-    return loss(hidden: hidden, noise: noise, targets: targets, next: next, detachingHead: detachingHead)
+    return loss(hidden: hidden, next: ids.narrowed(1, k..<tokens).contiguous(), generator: generator)
   }
 
   /// The training loss where labels say which chunks are predicted, and as what.
   ///
-  /// A chunk with a label of −100 in it counts neither in the energy nor in the auxiliary loss; it is still seen by the
+  /// A chunk with a label of −100 in it counts neither in the head's nor in the auxiliary loss; it is still seen by the
   /// chunks after it. The official code takes labels of whole chunks only.
   ///
   /// - Parameters:
   ///   - ids: [batch, tokens], int64; a multiple of K tokens, at least 2K.
   ///   - labels: of the same shape, on the CPU or the model's device: the true ids, or −100.
-  ///   - generator: for the head's noise and the target samples.
+  ///   - generator: for everything that the head draws.
   /// - Precondition: one chunk at least, not counting the first of each row, has labels.
   public func loss(_ ids: Tensor, labels: Tensor, generator: Generator) -> LanguageModelLoss {
     let (k, tokens) = (configuration.chunkSize, ids.shape[1])
@@ -43,13 +38,8 @@ extension ContinuousLanguageModel {
     let chunks = labels.narrowed(1, k..<tokens).contiguous().reshaped(-1, k)
     let kept = Self.labelledChunks(chunks)
     precondition(kept.count > 0, "no chunk has labels")
-    let next = chunks.gathered(0, kept).reshaped(1, -1)
-    let targets = withoutGradients {
-      autoencoder.encode(next).samples(configuration.targetSamples, generator: generator)
-    }
     let hidden = hiddenStates(ids.narrowed(1, 0..<tokens - k)).reshaped(-1, configuration.hiddenSize).gathered(0, kept)
-    let noise = head.noise(samples: configuration.samples, positions: kept.count, generator: generator)
-    return loss(hidden: hidden, noise: noise, targets: targets, next: next)
+    return loss(hidden: hidden, next: chunks.gathered(0, kept).reshaped(1, -1), generator: generator)
   }
 
   /// The numbers of the rows of `labels`, [chunks, K], that are without −100: int64, on the same device.
@@ -60,24 +50,19 @@ extension ContinuousLanguageModel {
     return Tensor(kept.map { Int64($0 / k) }, device: labels.device)
   }
 
-  /// The training loss with all random draws given.
+  /// The training loss of positions.
   ///
   /// - Parameters:
   ///   - hidden: [positions, h].
-  ///   - noise: of the head, [N, positions, d].
-  ///   - targets: samples of the true latents, [M, positions, l], float32.
-  ///   - next: the ids of the predicted chunks, K·positions of them, int64.
-  public func loss(
-    hidden: Tensor, noise: Tensor, targets: Tensor, next: Tensor, detachingHead: Bool = false
-  ) -> LanguageModelLoss {
-    let energy = energyDistance(
-      samples: head(detachingHead ? hidden.detached() : hidden, noise: noise), targets: targets, exponent: configuration.exponent
-    ).mean()
+  ///   - next: the ids of the predicted chunks, [rows, tokens], K·positions of them.
+  private func loss(hidden: Tensor, next: Tensor, generator: Generator) -> LanguageModelLoss {
+    let targets = withoutGradients { autoencoder.encode(next) }
+    let headLoss = head.loss(hidden: hidden, targets: targets, generator: generator)
     guard let tokenLoss = auxiliaryLoss(hidden: hidden, next: next) else {
-      return LanguageModelLoss(total: energy, energy: energy, auxiliary: nil)
+      return LanguageModelLoss(total: headLoss, head: headLoss, auxiliary: nil)
     }
     return LanguageModelLoss(
-      total: energy + tokenLoss * configuration.auxiliaryLossWeight, energy: energy, auxiliary: tokenLoss)
+      total: headLoss + tokenLoss * configuration.auxiliaryLossWeight, head: headLoss, auxiliary: tokenLoss)
   }
 
   /// The auxiliary token loss alone, in nats a token: the head is neither run nor trained. Nil where the model has no

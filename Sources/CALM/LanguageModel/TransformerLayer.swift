@@ -7,17 +7,17 @@ final class TransformerLayer: Module {
   @Submodule("post_attention_layernorm") var mlpNorm: RMSNorm
   @Submodule("mlp") var mlp: GatedMLP
 
-  init(_ configuration: LanguageModelConfiguration, generator: Generator) {
-    let (h, epsilon) = (configuration.hiddenSize, configuration.normEpsilon)
+  init(_ shape: TransformerShape, generator: Generator) {
+    let (h, epsilon) = (shape.hiddenSize, shape.normEpsilon)
     attentionNorm = RMSNorm(h, epsilon: epsilon, device: generator.device)
-    attention = Attention(configuration, generator: generator)
+    attention = Attention(shape, generator: generator)
     mlpNorm = RMSNorm(h, epsilon: epsilon, device: generator.device)
     mlp = GatedMLP(
-      hiddenSize: h, intermediateSize: configuration.intermediateSize, activation: configuration.activation,
-      bias: configuration.hasMLPBias, deviation: nil, generator: generator)
+      hiddenSize: h, intermediateSize: shape.intermediateSize, activation: shape.activation, bias: shape.hasMLPBias,
+      deviation: nil, generator: generator)
   }
 
-  func callAsFunction(_ x: Tensor, angles: (cosine: Tensor, sine: Tensor), cache: KeyValueCache?) -> Tensor {
+  func callAsFunction(_ x: Tensor, angles: (cosine: Tensor, sine: Tensor), cache: (any AttentionCache)?) -> Tensor {
     let x = x + attention(attentionNorm(x), angles: angles, cache: cache)
     return x + mlp(mlpNorm(x))
   }

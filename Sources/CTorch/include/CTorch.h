@@ -127,10 +127,13 @@ int ct_log(ct_tensor *out, ct_tensor a);
 int ct_sqrt(ct_tensor *out, ct_tensor a);
 int ct_square(ct_tensor *out, ct_tensor a);
 int ct_abs(ct_tensor *out, ct_tensor a);
+int ct_tanh(ct_tensor *out, ct_tensor a);
 int ct_isfinite(ct_tensor *out, ct_tensor a);
 int ct_clamp_min(ct_tensor *out, ct_tensor a, double minimum);
 int ct_eq(ct_tensor *out, ct_tensor a, ct_tensor b);
 int ct_eq_scalar(ct_tensor *out, ct_tensor a, double b);
+int ct_lt_scalar(ct_tensor *out, ct_tensor a, double b);
+int ct_gt_scalar(ct_tensor *out, ct_tensor a, double b);
 int ct_where(ct_tensor *out, ct_tensor condition, ct_tensor a, ct_tensor b);
 // Over the listed dimensions, or all where count is 0.
 int ct_sum(ct_tensor *out, ct_tensor a, const int64_t *dims, int count, bool keep);
@@ -155,7 +158,9 @@ int ct_matmul(ct_tensor *out, ct_tensor a, ct_tensor b);
 // x·weightᵀ + bias
 int ct_linear(ct_tensor *out, ct_tensor x, ct_tensor weight, ct_tensor bias /* may be NULL */);
 int ct_embedding(ct_tensor *out, ct_tensor weight, ct_tensor ids, int64_t padding /* -1: none */);
-int ct_layer_norm(ct_tensor *out, ct_tensor x, ct_tensor weight, ct_tensor bias, double epsilon);
+// Over the last dimension.
+int ct_layer_norm(ct_tensor *out, ct_tensor x, ct_tensor weight /* may be NULL */, ct_tensor bias /* may be NULL */,
+                  double epsilon);
 int ct_silu(ct_tensor *out, ct_tensor x);
 typedef enum {
   CT_SILU,

@@ -54,6 +54,11 @@ public struct ParameterMismatch: Equatable, Sendable, CustomStringConvertible {
     public var found: TensorLayout
     /// What the model has.
     public var expected: TensorLayout
+
+    /// What is wrong about the tensor: floating-point types convert, so then it is the shape alone.
+    fileprivate var need: String {
+      found.dtype.isFloatingPoint == expected.dtype.isFloatingPoint ? "\(expected.shape)" : "\(expected)"
+    }
   }
 
   /// Parameters that the file lacks.
@@ -77,7 +82,7 @@ public struct ParameterMismatch: Equatable, Sendable, CustomStringConvertible {
       Self.summary("unexpected", unexpected.map(CheckpointError.quoted)),
       Self.summary(
         "different",
-        different.map { "\(CheckpointError.quoted($0.name)) is \($0.found), the model needs \($0.expected)" }),
+        different.map { "\(CheckpointError.quoted($0.name)) is \($0.found), the model needs \($0.need)" }),
     ].compactMap { $0 }.joined(separator: "; ")
   }
 

@@ -11,11 +11,13 @@ struct GenerateCommand: ParsableCommand {
     discussion: """
       Writes the prompt and how it goes on, chunk by chunk as it is made. Without a prompt the model starts a document \
       of its own. A temperature below 1 keeps to what is likelier: the batch sampler chooses from a pool of draws, the \
-      exact one draws until enough agree. The same seed gives the same text on as many threads.
+      exact one draws until enough agree. An autoregressive Transformer has probabilities: its temperature is exact, and \
+      --top-k and --top-p keep to its likeliest tokens. The same seed gives the same text on as many threads.
 
       Example:
         calm generate runs/calm/model --prompt "Once upon a time" --temperature 1/3
         calm generate runs/calm/model --prompt-file start.txt --samples 8 --json
+        calm generate runs/transformer/model --temperature 0.8 --top-p 0.95
       """)
 
   @Argument(help: ArgumentHelp("The language model's folder.", valueName: "model"))
@@ -33,17 +35,28 @@ struct GenerateCommand: ParsableCommand {
     help: ArgumentHelp("Above 0 and at most 1, as a number or a fraction such as 1/3.", valueName: "t"))
   var temperature = "0.5"
 
-  @Option(help: "How chunks are drawn at temperatures below 1.")
-  var sampler = GenerationOptions.Sampler.batch
+  @Option(help: "How chunks are drawn at temperatures below 1; by default batch.")
+  var sampler: GenerationOptions.Sampler?
 
-  @Option(help: ArgumentHelp("Chunks drawn at once, from which the batch sampler chooses.", valueName: "n"))
-  var pool = 200
+  @Option(
+    help: ArgumentHelp("Chunks drawn at once, from which the batch sampler chooses; by default 200.", valueName: "n"))
+  var pool: Int?
 
   @Option(
     help: ArgumentHelp(
-      "The most chunks drawn for one: by the exact sampler, and to begin as the prompt's last tokens want it.",
+      "The most chunks drawn for one: by the exact sampler, and to begin as the prompt's last tokens want it; by "
+        + "default 20000.",
       valueName: "n"))
-  var drawLimit = 20_000
+  var drawLimit: Int?
+
+  @Option(help: ArgumentHelp("With a Transformer: draw only among so many of the likeliest tokens.", valueName: "n"))
+  var topK: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "With a Transformer: draw only among the fewest likeliest tokens that have this probability together.",
+      valueName: "p"))
+  var topP: Double?
 
   @Option(help: ArgumentHelp("The most tokens to write after the prompt.", valueName: "n"))
   var maxTokens = 256
@@ -88,9 +101,11 @@ struct GenerateCommand: ParsableCommand {
   private func options() throws -> GenerationOptions {
     var options = GenerationOptions()
     options.temperature = try Temperature(parsing: temperature)
-    options.sampler = sampler
-    options.poolSize = pool
-    options.drawLimit = drawLimit
+    if let sampler { options.sampler = sampler }
+    if let pool { options.poolSize = pool }
+    if let drawLimit { options.drawLimit = drawLimit }
+    options.topK = topK
+    options.topP = topP
     options.maximumTokens = maxTokens
     options.sequences = samples
     options.seed = seed
@@ -106,16 +121,12 @@ struct GenerateCommand: ParsableCommand {
   func run() throws {
     let setting = try compute.prepare()
     let modelFolder = try ModelFolder(URL(fileURLWithPath: folder))
-    let tokenizer = try loadTokenizer(modelFolder)
     let prompt = try promptFile.map(readPrompt) ?? prompt ?? ""
-    let model = try modelFolder.loadLanguageModel(
-      autoencoder: autoencoder.map { URL(fileURLWithPath: $0) }, device: setting.device)
-    model.convert(to: setting.precision)
-    model.autoencoder.convert(to: setting.precision)
+    let makeGenerator = try loadModel(modelFolder, setting)
 
     Interruption.watch()
     let start = ContinuousClock.now
-    let generator = try TextGenerator(model, tokenizer: tokenizer, prompt: prompt, options: options())
+    let generator = try makeGenerator(prompt)
     let streams = samples == 1 && !report.isJSON
     if streams {
       try StandardOutput.write(prompt)
@@ -134,14 +145,45 @@ struct GenerateCommand: ParsableCommand {
     if Interruption.isRequested { throw ExitCode(130) }
   }
 
-  private func loadTokenizer(_ modelFolder: ModelFolder) throws -> Tokenizer {
-    let configuration = try modelFolder.languageModelConfiguration()
+  /// Loads a model of either kind, and gives back what starts a text with it.
+  private func loadModel(_ folder: ModelFolder, _ setting: ComputeSetting) throws -> (String) throws -> TextGenerator {
+    let options = try options()
+    try refuseOptions(of: folder.kind == .autoregressive ? .languageModel : .autoregressive, for: folder)
+    if folder.kind == .autoregressive {
+      let sizes = try folder.autoregressiveConfiguration()
+      let tokenizer = try loadTokenizer(folder, vocabularySize: sizes.vocabularySize, padding: sizes.special.padding)
+      let model = try folder.loadAutoregressiveModel(device: setting.device, as: setting.precision)
+      return { try TextGenerator(model, tokenizer: tokenizer, prompt: $0, options: options) }
+    }
+    let sizes = try folder.languageModelConfiguration()
+    let tokenizer = try loadTokenizer(folder, vocabularySize: sizes.vocabularySize, padding: sizes.special.padding)
+    let model = try folder.loadLanguageModel(
+      autoencoder: autoencoder.map { URL(fileURLWithPath: $0) }, device: setting.device,
+      as: setting.precision)
+    return { try TextGenerator(model, tokenizer: tokenizer, prompt: $0, options: options) }
+  }
+
+  /// Refuses the options that only models of another kind have.
+  private func refuseOptions(of other: ModelFolder.Kind, for folder: ModelFolder) throws {
+    let given =
+      other == .autoregressive
+      ? [("--top-k", topK != nil), ("--top-p", topP != nil)]
+      : [
+        ("--sampler", sampler != nil), ("--pool", pool != nil), ("--draw-limit", drawLimit != nil),
+        ("--autoencoder", autoencoder != nil),
+      ]
+    if let option = given.first(where: \.1)?.0 {
+      throw InputError.otherKind(model: folder.url.path, option: option, kind: folder.kind, needed: other)
+    }
+  }
+
+  private func loadTokenizer(_ modelFolder: ModelFolder, vocabularySize: Int, padding: Int?) throws -> Tokenizer {
     var tokenizer = try tokenizer.map { try Tokenizer(contentsOf: URL(fileURLWithPath: $0)) } ?? modelFolder.tokenizer()
     // The official models add a pad token to the tokenizer of Llama 3, whose files do not have it.
-    if configuration.special.padding == tokenizer.vocabularySize { tokenizer = try tokenizer.withPadToken() }
-    guard tokenizer.vocabularySize <= configuration.vocabularySize else {
+    if padding == tokenizer.vocabularySize { tokenizer = try tokenizer.withPadToken() }
+    guard tokenizer.vocabularySize <= vocabularySize else {
       throw ModelError.tokenizerMismatch(
-        self.tokenizer ?? folder, tokenizer: tokenizer.vocabularySize, model: configuration.vocabularySize)
+        self.tokenizer ?? folder, tokenizer: tokenizer.vocabularySize, model: vocabularySize)
     }
     return tokenizer
   }
@@ -184,7 +226,7 @@ struct GenerateCommand: ParsableCommand {
     let forced = generator.sequences.filter(\.forcedPrefix).count
     if forced > 0 {
       StandardError.note(
-        "note: none of \(drawLimit) chunks began with the prompt's last tokens, so they were put over one "
+        "note: none of \(drawLimit ?? GenerationOptions().drawLimit) chunks began with the prompt's last tokens, so they were put over one "
           + "(\(forced) of \(counted(samples, "sample"))); another end of the prompt, such as a whole word, may help")
     }
     guard verbose else { return }

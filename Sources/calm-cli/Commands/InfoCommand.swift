@@ -12,8 +12,8 @@ struct InfoCommand: ParsableCommand {
       the paper's Table 1.
 
       A FLOP is one of the two operations of a multiplication with its addition in a matrix product. Attention is \
-      counted at the full context, training as three forward passes, the energy head once for each of its samples in \
-      training and once in use.
+      counted at the full context, training as three forward passes, the head once for each of its samples in training \
+      and for one sample in use.
 
       Example:
         calm info calm-m --tokens 500B
@@ -46,10 +46,13 @@ struct InfoCommand: ParsableCommand {
       throw InfoError.unknownModel(name, suggestions: near.isEmpty ? Preset.allCases.map(\.rawValue) : near)
     }
     let folder = try ModelFolder(URL(fileURLWithPath: name))
-    let autoencoder = try folder.autoencoderConfiguration()
     let model: Preset.Model =
-      folder.kind == .autoencoder
-      ? .autoencoder(autoencoder) : .continuous(try folder.languageModelConfiguration(), autoencoder)
+      switch folder.kind {
+      case .autoencoder: .autoencoder(try folder.autoencoderConfiguration())
+      case .languageModel:
+        .continuous(try folder.languageModelConfiguration(), try folder.autoencoderConfiguration())
+      case .autoregressive: .autoregressive(try folder.autoregressiveConfiguration())
+      }
     return ModelFigures(name: name, model: model, tokens: tokens?.count)
   }
 

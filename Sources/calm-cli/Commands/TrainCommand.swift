@@ -7,7 +7,7 @@ import Training
 struct TrainCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "train",
-    abstract: "Train an autoencoder, then a language model on top of it.",
+    abstract: "Train an autoencoder, a language model on top of it, or the baseline.",
     discussion: """
       A run is a folder: run.json with every setting, metrics.jsonl, checkpoints, and at the end model/. An interruption \
       (Ctrl-C) ends it after the step in hand with a checkpoint; --resume goes on from the last one, exactly.
@@ -15,8 +15,9 @@ struct TrainCommand: ParsableCommand {
       Example:
         calm train autoencoder --data data --out runs/autoencoder
         calm train calm --data data --autoencoder runs/autoencoder/model --out runs/calm
+        calm train transformer --data data --out runs/transformer
       """,
-    subcommands: [TrainAutoencoder.self, TrainLanguageModel.self])
+    subcommands: [TrainAutoencoder.self, TrainLanguageModel.self, TrainTransformer.self])
 }
 
 /// What a training tells at its end.

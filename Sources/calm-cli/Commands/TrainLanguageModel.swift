@@ -16,6 +16,7 @@ struct TrainLanguageModel: ParsableCommand {
 
       Example:
         calm train calm --data data --autoencoder runs/autoencoder/model --out runs/calm
+        calm train calm --data data --autoencoder runs/autoencoder/model --out runs/flow --head flow
         calm train calm --data more --init-from runs/calm/model --out runs/second
         calm train calm --resume runs/calm --steps 20000
       """)
@@ -28,34 +29,41 @@ struct TrainLanguageModel: ParsableCommand {
   )
   var autoencoder: String?
 
-  @Option(help: ArgumentHelp("The width of the Transformer and the head; by default 256.", valueName: "n"))
-  var hidden: Int?
+  @OptionGroup var sizes: TransformerOptions
 
-  @Option(help: ArgumentHelp("The inner width of each layer; by default 8/3 times --hidden.", valueName: "n"))
-  var intermediate: Int?
+  @Option(
+    help:
+      "What the Transformer reads of each chunk: its tokens (by default), or the autoencoder's latents of them, or both."
+  )
+  var input: ModelInput?
 
-  @Option(help: ArgumentHelp("Layers of the Transformer; by default 6.", valueName: "n"))
-  var layers: Int?
-
-  @Option(help: ArgumentHelp("Attention heads; by default one for each 32 or 64 of --hidden.", valueName: "n"))
-  var heads: Int?
-
-  @Option(help: ArgumentHelp("Key and value heads; by default as many as --heads.", valueName: "n"))
-  var keyValueHeads: Int?
+  @Option(help: "The generative head: energy (by default) takes one step, diffusion 100, flow 20.")
+  var head: HeadKind?
 
   @Option(help: ArgumentHelp("Blocks of the generative head; by default 2.", valueName: "n"))
   var headBlocks: Int?
 
-  @Option(help: ArgumentHelp("The size of the head's noise; by default 64.", valueName: "n"))
+  @Option(help: ArgumentHelp("The size of the energy head's noise; by default 64.", valueName: "n"))
   var noiseSize: Int?
 
-  @Option(help: ArgumentHelp("Model samples a position in the energy score.", valueName: "n"))
+  @Option(
+    help: ArgumentHelp(
+      "The bound of a latent's entries in the diffusion head's sampling; 0 for none, as in the official code; by "
+        + "default 16.",
+      valueName: "b"))
+  var latentBound: Double?
+
+  @Option(
+    help: ArgumentHelp(
+      "Model samples a position in the energy score; with the other heads, target samples a position.", valueName: "n"))
   var samples = 8
 
   @Option(help: ArgumentHelp("Target samples a position in the energy score.", valueName: "n"))
   var targetSamples = 100
 
-  @Option(help: ArgumentHelp("The exponent of the energy score, above 0 and below 2.", valueName: "b"))
+  @Option(
+    help: ArgumentHelp(
+      "The exponent of the energy score, above 0 and at most 2, where only means count.", valueName: "b"))
   var beta = 1.0
 
   @Option(help: ArgumentHelp("The weight of the auxiliary token loss; 0 is the paper.", valueName: "w"))
@@ -67,14 +75,14 @@ struct TrainLanguageModel: ParsableCommand {
 
   func validate() throws {
     for (name, value) in [
-      ("--hidden", hidden), ("--layers", layers), ("--head-blocks", headBlocks), ("--noise-size", noiseSize),
-      ("--target-samples", targetSamples),
+      ("--head-blocks", headBlocks), ("--noise-size", noiseSize), ("--target-samples", targetSamples),
     ] { try positive(name, value) }
-    try positive("--intermediate", intermediate)
-    try positive("--heads", heads)
-    try positive("--key-value-heads", keyValueHeads)
+    if training.initFrom == nil { _ = try sizes.shape() }
     guard samples >= 2 else { throw ValidationError("--samples must be 2 or more, not \(samples)") }
-    guard beta > 0, beta < 2 else { throw ValidationError("--beta must be above 0 and below 2, not \(beta)") }
+    guard beta > 0, beta <= 2 else { throw ValidationError("--beta must be above 0 and at most 2, not \(beta)") }
+    if let latentBound, !(latentBound >= 0 && latentBound.isFinite) {
+      throw ValidationError("--latent-bound must not be negative, not \(latentBound)")
+    }
     guard auxiliaryWeight >= 0, auxiliaryWeight.isFinite else {
       throw ValidationError("--auxiliary-weight must not be negative, not \(auxiliaryWeight)")
     }
@@ -82,21 +90,10 @@ struct TrainLanguageModel: ParsableCommand {
     guard leadIn == 0 || auxiliaryWeight > 0 else {
       throw ValidationError("--lead-in needs the auxiliary token loss, which --auxiliary-weight 0 leaves out")
     }
-    if training.initFrom == nil {
-      guard width % attentionHeads == 0, width / attentionHeads % 2 == 0 else {
-        throw ValidationError("--heads \(attentionHeads) does not cut --hidden \(width) into even parts")
-      }
-      if let keyValueHeads, attentionHeads % keyValueHeads != 0 {
-        throw ValidationError("--key-value-heads \(keyValueHeads) does not divide --heads \(attentionHeads)")
-      }
-    }
     if training.resume == nil && training.initFrom == nil && autoencoder == nil {
       throw ValidationError("name the trained autoencoder with --autoencoder")
     }
   }
-
-  private var width: Int { hidden ?? 256 }
-  private var attentionHeads: Int { heads ?? max(1, width / (width >= 512 ? 64 : 32)) }
 
   func run() throws {
     let compute = try training.compute.prepare()
@@ -123,11 +120,12 @@ struct TrainLanguageModel: ParsableCommand {
 
   private func configuration(
     for data: TrainingData, _ autoencoder: AutoencoderConfiguration
-  ) -> LanguageModelConfiguration {
+  ) throws -> LanguageModelConfiguration {
     var configuration = LanguageModelConfiguration(
       vocabularySize: autoencoder.vocabularySize, chunkSize: autoencoder.chunkSize, latentSize: autoencoder.latentSize,
-      hiddenSize: width, intermediateSize: intermediate, layers: layers ?? 6, attentionHeads: attentionHeads,
-      keyValueHeads: keyValueHeads, headBlocks: headBlocks ?? 2, special: data.special)
+      head: head ?? .energy, headBlocks: headBlocks ?? 2, special: data.special)
+    configuration.transformer = try sizes.shape()
+    configuration.input = input ?? .tokens
     configuration.noiseSize = noiseSize ?? 64
     return withTrainingConstants(configuration)
   }
@@ -135,18 +133,19 @@ struct TrainLanguageModel: ParsableCommand {
   /// That of the model to begin with.
   private func configuration(of folder: String) throws -> LanguageModelConfiguration {
     var configuration = try ModelFolder(URL(fileURLWithPath: folder)).languageModelConfiguration()
-    try training.agree([
-      ("--hidden", hidden, configuration.hiddenSize), ("--intermediate", intermediate, configuration.intermediateSize),
-      ("--layers", layers, configuration.layers), ("--heads", heads, configuration.attentionHeads),
-      ("--key-value-heads", keyValueHeads, configuration.keyValueHeads),
-      ("--head-blocks", headBlocks, configuration.headBlocks), ("--noise-size", noiseSize, configuration.noiseSize),
-    ])
+    try training.agree("--head", head, configuration.head)
+    try training.agree("--input", input, configuration.input)
+    try training.agree(
+      sizes.beside(configuration.transformer) + [
+        ("--head-blocks", headBlocks, configuration.headBlocks), ("--noise-size", noiseSize, configuration.noiseSize),
+      ])
     configuration.hasDocumentEnds = true
     return withTrainingConstants(configuration)
   }
 
   private func withTrainingConstants(_ given: LanguageModelConfiguration) -> LanguageModelConfiguration {
     var configuration = given
+    if let latentBound { configuration.latentBound = latentBound > 0 ? latentBound : nil }
     configuration.auxiliaryLossWeight = auxiliaryWeight
     configuration.samples = samples
     configuration.targetSamples = targetSamples
@@ -154,3 +153,6 @@ struct TrainLanguageModel: ParsableCommand {
     return configuration
   }
 }
+
+extension ModelInput: ExpressibleByArgument {}
+extension HeadKind: ExpressibleByArgument {}

@@ -28,7 +28,9 @@ struct TrainingOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Blocks in a step.", valueName: "n"))
   var batchSize: Int?
 
-  @Option(help: ArgumentHelp("Chunks in a block: the context that training sees.", valueName: "n"))
+  @Option(
+    help: ArgumentHelp("Chunks in a block: the context that training sees (tokens, for a Transformer).", valueName: "n")
+  )
   var blockChunks: Int?
 
   @Option(help: ArgumentHelp("The highest learning rate.", valueName: "rate"))
@@ -98,10 +100,13 @@ struct TrainingOptions: ParsableArguments {
 
   /// Refuses sizes on the command line that are not those of the model to begin with.
   func agree(_ sizes: [(name: String, given: Int?, model: Int)]) throws {
-    for (name, given, model) in sizes {
-      if let given, given != model {
-        throw InputError.otherSize(model: initFrom ?? "", name: name, given: given, size: model)
-      }
+    for size in sizes { try agree(size.name, size.given, size.model) }
+  }
+
+  /// Refuses a setting on the command line that is not that of the model to begin with.
+  func agree<Value: Equatable>(_ name: String, _ given: Value?, _ model: Value) throws {
+    if let given, given != model {
+      throw InputError.otherSetting(model: initFrom ?? "", name: name, given: "\(given)", value: "\(model)")
     }
   }
 

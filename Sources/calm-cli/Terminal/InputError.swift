@@ -1,3 +1,4 @@
+import CALM
 import Foundation
 
 /// Input that is not what a command expects.
@@ -7,7 +8,8 @@ enum InputError: Error, Equatable, CustomStringConvertible {
   case badId(file: String, line: Int, reason: String)
   case noEndToken(tokenizer: String)
   case noFolder(String)
-  case otherSize(model: String, name: String, given: Int, size: Int)
+  case otherSetting(model: String, name: String, given: String, value: String)
+  case otherKind(model: String, option: String, kind: ModelFolder.Kind, needed: ModelFolder.Kind)
 
   var description: String {
     switch self {
@@ -19,8 +21,10 @@ enum InputError: Error, Equatable, CustomStringConvertible {
       "\(file):\(line): \(reason)"
     case .noEndToken(let path):
       "\(path): names no token that ends a text, which training needs after each document; add one, such as <eos>"
-    case .otherSize(let model, let name, let given, let size):
-      "\(model): \(name) is \(size) there, not \(given); leave \(name) out, or begin with fresh weights"
+    case .otherKind(let model, let option, let kind, let needed):
+      "\(model): holds \(kind.article), but \(option) needs \(needed.article); leave it out"
+    case .otherSetting(let model, let name, let given, let value):
+      "\(model): \(name) is \(value) there, not \(given); leave \(name) out, or begin with fresh weights"
     case .noFolder(let path):
       "\(path): no such folder; make it first, or write elsewhere"
     }

@@ -52,11 +52,17 @@ struct ParameterCountTests {
       vocabularySize: 40, chunkSize: 2, latentSize: 6, hiddenSize: 24, intermediateSize: 30, layers: 3,
       attentionHeads: 4, keyValueHeads: 2, headBlocks: 3)
     noisy.noiseSize = 5
+    var (latents, both) = (noisy, noisy)
+    (latents.input, both.input) = (.latents, .both)
     return [
-      noisy,
+      noisy, latents, both,
       LanguageModelConfiguration(
         vocabularySize: 50, chunkSize: 4, latentSize: 8, hiddenSize: 32, layers: 1, attentionHeads: 2, headBlocks: 1,
         auxiliaryLossWeight: 1),
     ]
+      + [HeadKind.diffusion, .flow].map {
+        LanguageModelConfiguration(
+          vocabularySize: 30, latentSize: 6, hiddenSize: 16, layers: 1, attentionHeads: 2, head: $0, headBlocks: 3)
+      }
   }()
 }

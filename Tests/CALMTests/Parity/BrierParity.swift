@@ -14,8 +14,8 @@ struct BrierParity {
       let (batch, tokens) = (ids.shape[0], ids.shape[1])
       let positions = tokens / chunkSize - 1
       let hidden = model.hiddenStates(ids.narrowed(1, 0..<tokens - chunkSize).contiguous())
-      let latents = model.head(
-        hidden.reshaped(-1, model.configuration.hiddenSize), noise: try numbers.input("head.noise"))
+      let latents = try headParity(of: model, numbers).samples(
+        hidden: hidden.reshaped(-1, model.configuration.hiddenSize))
       let predictions = try (0..<2).map { sample in
         let decoded = model.autoencoder.decode(latents.selected(0, sample))
         try numbers.check("brier.pred\(sample + 1)", decoded)
@@ -72,7 +72,7 @@ struct BrierParity {
     var chunks = predictions.map { [$0.selected(1, start)] }
     for step in 1..<steps {
       let hidden = model.hiddenStates(chunks[0][step - 1].contiguous(), context: context)
-      let draws = noise.selected(0, start).selected(0, step - 1).reshaped(2, batch, model.configuration.noiseSize)
+      let draws = noise.selected(0, start).selected(0, step - 1).reshaped(2, batch, -1)
       let latents = model.head(hidden.reshaped(batch, -1), noise: draws)
       for sample in 0..<2 { chunks[sample].append(model.autoencoder.decode(latents.selected(0, sample))) }
     }

@@ -21,13 +21,14 @@ struct GenerationParity {
   private func generate(end: Int) throws -> (chunks: [Tensor], output: Tensor) {
     let padding = try #require(model.configuration.special.padding)
     let maximumLength = try numbers.number("gen.max_length")
-    let noise = try numbers.input("gen.noise")
+    let (noise, head) = (try numbers.input("gen.noise"), try headParity(of: model, numbers))
     var rows = try padded(numbers.input("gen.prompt"), padding)
     var (finished, chunks) = ([Bool](repeating: false, count: rows.count), [Tensor]())
     let context = Backbone.Context(layers: model.configuration.layers)
     var current = rows
     repeat {
-      let drawn = nextChunk(after: current, noise: noise.narrowed(0, chunks.count..<chunks.count + 1), context)
+      let recorded = noise.narrowed(0, chunks.count..<chunks.count + 1)
+      let drawn = nextChunk(after: current, noise: head.noise(recorded: recorded, rows: rows.count), context)
       chunks.append(drawn)
       let tokens = drawn.elements(as: Int64.self)
       current = rows.indices.map { row in
@@ -55,7 +56,7 @@ struct GenerationParity {
     }
   }
 
-  /// The chunk after the last of `rows`, [batch, K]; noise: [1, batch, d].
+  /// The chunk after the last of `rows`, [batch, K]; noise: [1, batch, …].
   private func nextChunk(after rows: [[Int64]], noise: Tensor, _ context: Backbone.Context) -> Tensor {
     withoutGradients {
       let ids = Tensor(rows.flatMap { $0 }, shape: [rows.count, rows[0].count])

@@ -9,8 +9,15 @@ struct ParityCase: Sendable {
   struct Tolerance: Decodable, Sendable {
     /// The largest difference of an element; nil where none is given, or none is finite.
     let abs: Double?
+    /// The same for each row where rows differ much in size.
+    let absPerRow: [Double]?
     /// Whether nothing but the recorded numbers will do.
     let exact: Bool?
+
+    private enum CodingKeys: String, CodingKey {
+      case abs, exact
+      case absPerRow = "abs_per_row"
+    }
   }
 
   /// The part of `meta.json` that the checks need.
@@ -19,12 +26,14 @@ struct ParityCase: Sendable {
     let kind: String?
     let inputs: [String]?
     let tolerance: [String: Tolerance]?
+    let relativeTolerance: Double?
     let autoencoderGradientNorms: [String: Double?]?
     let modelGradientNorms: [String: Double?]?
 
     private enum CodingKeys: String, CodingKey {
       case modelType = "model_type"
       case kind, inputs, tolerance
+      case relativeTolerance = "tolerance_relative"
       case autoencoderGradientNorms = "ae_grad_norms"
       case modelGradientNorms = "lm_grad_norms"
     }
@@ -47,8 +56,14 @@ struct ParityCase: Sendable {
   /// The folders in this one that hold a model.
   var modelFolders: [URL] {
     Self.subfolders(of: folder).filter {
-      FileManager.default.fileExists(atPath: $0.appending(path: "config.json").path)
+      $0.lastPathComponent != "head" && FileManager.default.fileExists(atPath: $0.appending(path: "config.json").path)
     }
+  }
+
+  /// The folder with the weights of a head alone, in a case that is cut down to them; nil in one of a whole model.
+  var headFolder: URL? {
+    let head = folder.appending(path: "head")
+    return FileManager.default.fileExists(atPath: head.path) ? head : nil
   }
 
   /// Where cases are looked for: in `CALM_FIXTURES` if it is set, else in the copy beside the tests and in

@@ -5,20 +5,25 @@ import Torch
 
 @Suite("Numbers of the official code")
 struct ParityTests {
-  private static let supported: Set = ["energy"]
+  /// The recorded models that these tests know by their configuration.
+  private static func kind(of recorded: ParityCase) -> ModelFolder.Kind? {
+    let kinds = recorded.modelFolders.compactMap { try? ModelFolder($0).kind }
+    if kinds.contains(.autoregressive) { return .autoregressive }
+    return kinds.contains(.languageModel) && HeadKind(rawValue: recorded.modelType) != nil ? .languageModel : nil
+  }
 
   @Test("there are recorded cases of models that are supported")
   func casesExist() throws {
     let cases = try ParityCase.all()
-    #expect(cases.contains { Self.supported.contains($0.modelType) }, "looked in \(ParityCase.roots.map(\.path))")
-    for recorded in cases where !Self.supported.contains(recorded.modelType) {
+    #expect(cases.contains { Self.kind(of: $0) != nil }, "looked in \(ParityCase.roots.map(\.path))")
+    for recorded in cases where Self.kind(of: recorded) == nil && recorded.headFolder == nil {
       print("\(recorded.testDescription): skipped, no model of type '\(recorded.modelType)' is supported yet")
     }
   }
 
   @Test(
-    "every recorded number comes out again",
-    arguments: try ParityCase.all().filter { Self.supported.contains($0.modelType) })
+    "every recorded number of a continuous model comes out again",
+    arguments: try ParityCase.all().filter { Self.kind(of: $0) == .languageModel })
   func recordedNumbers(of recorded: ParityCase) throws {
     let numbers = try RecordedNumbers(recorded)
     let model = try load(recorded)
@@ -27,6 +32,48 @@ struct ParityTests {
     try BrierParity(model: model, numbers: numbers).check()
     try GenerationParity(model: model, numbers: numbers).check()
     try TemperatureParity(numbers: numbers).check()
+    numbers.expectComplete()
+  }
+
+  @Test(
+    "every recorded number of a head alone comes out again",
+    arguments: try ParityCase.all().filter { $0.headFolder != nil })
+  func headNumbers(of recorded: ParityCase) throws {
+    let numbers = try RecordedNumbers(recorded)
+    let folder = try #require(recorded.headFolder)
+    let configuration = try ModelFolder(folder).languageModelConfiguration()
+    let kind = configuration.head.type
+    let head = kind.init(configuration, generator: .unset())
+    try head.load(from: CheckpointReader(folder), prefix: kind.key + ".")
+    head.setTrainable(true)
+
+    let hidden = try numbers.input("lm.hidden").reshaped(-1, configuration.hiddenSize)
+    let latent = LatentDistribution(
+      mean: try numbers.input("lm.target_mean"), logDeviation: try numbers.input("lm.target_log_std"))
+    let parity = try headParity(of: head, in: nil, numbers)
+    let loss = try parity.loss(hidden: hidden, latent: latent)
+    try numbers.check("lm.loss", loss)
+    loss.backward()
+    for parameter in head.namedParameters() {
+      let name = "\(kind.key).\(parameter.name)"
+      if let gradient = parameter.tensor.gradient { try numbers.check("lm.grad.\(name)", gradient) }
+    }
+    let norms = recorded.description.modelGradientNorms ?? [:]
+    numbers.checkGradientNorms(
+      of: head, Dictionary(uniqueKeysWithValues: norms.map { (String($0.key.dropFirst(kind.key.count + 1)), $0.value) })
+    )
+    try parity.checkSampling(hidden: hidden, latent: latent)
+    numbers.expectComplete()
+  }
+
+  @Test(
+    "every recorded number of an autoregressive model comes out again",
+    arguments: try ParityCase.all().filter { Self.kind(of: $0) == .autoregressive })
+  func autoregressiveNumbers(of recorded: ParityCase) throws {
+    let numbers = try RecordedNumbers(recorded)
+    for folder in recorded.modelFolders {
+      try AutoregressiveParity(model: ModelFolder(folder).loadAutoregressiveModel(), numbers: numbers).check()
+    }
     numbers.expectComplete()
   }
 

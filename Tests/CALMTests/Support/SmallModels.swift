@@ -18,23 +18,35 @@ enum SmallModels {
     return Autoencoder(configuration, generator: Generator(seed: seed))
   }
 
-  /// A language model with fresh weights, whose head's last layer is not zero as it is at the start of training.
-  static func languageModel(keyValueHeads: Int = 4, seed: UInt64 = 2) -> ContinuousLanguageModel {
-    let autoencoder = autoencoder()
+  /// A language model with fresh weights, of which those that start training at zero are not zero.
+  static func languageModel(
+    keyValueHeads: Int = 4, head: HeadKind = .energy, chunkSize: Int = 3, seed: UInt64 = 2
+  ) -> ContinuousLanguageModel {
+    let autoencoder = autoencoder(chunkSize: chunkSize)
     var configuration = LanguageModelConfiguration(
       vocabularySize: vocabularySize, chunkSize: autoencoder.configuration.chunkSize,
       latentSize: autoencoder.configuration.latentSize, hiddenSize: 32, intermediateSize: 48, layers: 3,
-      attentionHeads: 4, keyValueHeads: keyValueHeads, headBlocks: 2)
+      attentionHeads: 4, keyValueHeads: keyValueHeads, head: head, headBlocks: 2)
     configuration.noiseSize = 8
     configuration.initializerRange = 0.2
     let generator = Generator(seed: seed)
     let model = ContinuousLanguageModel(configuration, autoencoder: autoencoder, generator: generator)
     withoutGradients {
-      for parameter in model.namedParameters() where parameter.name == "mlp_generator.final_layer.linears.2.weight" {
+      for parameter in model.namedParameters()
+      where parameter.tensor.rank == 2 && parameter.tensor.equals(0).all() {
         parameter.tensor.copy(from: generator.normal(parameter.tensor.shape, deviation: 0.2))
       }
     }
     return model
+  }
+
+  /// An autoregressive Transformer with fresh weights.
+  static func transformer() -> AutoregressiveModel {
+    AutoregressiveModel(
+      AutoregressiveConfiguration(
+        vocabularySize: vocabularySize,
+        transformer: TransformerShape(hiddenSize: 32, layers: 2, attentionHeads: 4, keyValueHeads: 2)),
+      generator: Generator(seed: 3))
   }
 
   /// Ids drawn from the whole vocabulary, [rows, tokens].

@@ -36,7 +36,7 @@ struct TaleGrammarTests {
   @Test("sentences are accepted with any words in their slots, but only with those that agree")
   func sentences() {
     #expect(grammar.accepts(sentence: "Once there was a kind girl named Mia."))
-    #expect(grammar.accepts(sentence: "Zoe was a funny girl who loved to play."))
+    #expect(grammar.accepts(sentence: "Lily was a funny girl who loved to play."))
     #expect(grammar.accepts(sentence: "\"Thank you, Tom!\" said Mia, and they went home."))
     #expect(!grammar.accepts(sentence: "Once there was a kind boy named Mia."))
     #expect(!grammar.accepts(sentence: "\"Thank you, Mia!\" said Mia, and they went home."))
@@ -54,7 +54,7 @@ struct TaleGrammarTests {
   private let story = """
     Once there was a kind girl named Mia. Her favorite toy was a red ball. One day, Mia took the ball to the park. \
     But when it was time to leave the park, the ball was gone. Her friend Tom came to the park to help. They looked \
-    behind a log, but the ball was not there. At last, Tom found the ball under a bench. Tom gave the red ball back \
+    behind a rock, but the ball was not there. At last, Tom found the ball under a bench. Tom gave the red ball back \
     to Mia. Then Mia and Tom played in the park with the red ball.
     """
 

@@ -67,7 +67,7 @@ struct ModuleLoadingTests {
     let reader = try reader(tensors, in: folder)
     expectRefused(
       "1 missing: 'first.bias'; 5 unexpected: 'extra.0', 'extra.1', 'extra.2' and 2 more; 2 different: "
-        + "'first.weight' is float32 [2, 4], the model needs float32 [2, 3], "
+        + "'first.weight' is float32 [2, 4], the model needs [2, 3], "
         + "'norm.weight' is int64 [4], the model needs float32 [4]",
       file: folder("model.safetensors").path
     ) { try model.load(from: reader) }

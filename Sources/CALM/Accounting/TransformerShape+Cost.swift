@@ -1,0 +1,33 @@
+extension TransformerShape {
+  /// The entries of the weight matrices of all layers; each is one multiplication for a position.
+  var weights: Int {
+    let keySize = headSize * keyValueHeads
+    return layers * (2 * hiddenSize * hiddenSize + 2 * hiddenSize * keySize + 3 * hiddenSize * intermediateSize)
+  }
+
+  /// The parameters of all layers and of the norm behind them.
+  var parameters: Int { weights + biases + (2 * layers + 1) * hiddenSize }
+
+  /// The biases in all layers, which neither the official models nor Llama have.
+  private var biases: Int {
+    let attention = hasAttentionBias ? 2 * hiddenSize + 2 * headSize * keyValueHeads : 0
+    return layers * (attention + (hasMLPBias ? 2 * intermediateSize + hiddenSize : 0))
+  }
+
+  /// The multiplications of a position with the keys and values of all positions.
+  var attentionProducts: Int { layers * 2 * maximumPositions * hiddenSize }
+}
+
+extension AutoregressiveConfiguration {
+  /// What an ``AutoregressiveModel`` with this configuration costs: one token a position, and a softmax over the
+  /// vocabulary.
+  public var cost: ModelCost {
+    let table = vocabularySize * transformer.hiddenSize
+    var builder = CostBuilder(tokensPerPosition: 1)
+    builder.add("token embedding", parameters: table, multiplications: 0)
+    builder.add("Transformer layers", parameters: transformer.parameters, multiplications: transformer.weights)
+    builder.add("attention products", parameters: 0, multiplications: transformer.attentionProducts)
+    builder.add("softmax over the vocabulary", parameters: tiesEmbeddings ? 0 : table, multiplications: table)
+    return ModelCost(parts: builder.parts)
+  }
+}

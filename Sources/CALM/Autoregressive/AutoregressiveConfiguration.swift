@@ -1,0 +1,60 @@
+/// The sizes of an ``AutoregressiveModel``: its `config.json`, under the keys of Hugging Face's LlamaForCausalLM.
+public struct AutoregressiveConfiguration: Codable, Hashable, Sendable {
+  /// V.
+  public var vocabularySize: Int
+  /// The Transformer.
+  public var transformer: TransformerShape
+  /// Whether the embedding matrix also gives the logits.
+  public var tiesEmbeddings: Bool
+  /// Whether training text was packed with an end token after each document, so that one stands before a document's
+  /// start.
+  public var hasDocumentEnds = true
+  /// The ids of padding and of a document's end and start, where the tokenizer has them.
+  public var special: SpecialTokens
+
+  /// A configuration.
+  public init(
+    vocabularySize: Int, transformer: TransformerShape, tiesEmbeddings: Bool = false,
+    special: SpecialTokens = SpecialTokens()
+  ) {
+    self.vocabularySize = vocabularySize
+    self.transformer = transformer
+    self.tiesEmbeddings = tiesEmbeddings
+    self.special = special
+  }
+
+  private enum Keys: String, CodingKey {
+    case architectures
+    case modelType = "model_type"
+    case vocabularySize = "vocab_size"
+    case tiesEmbeddings = "tie_word_embeddings"
+    case hasDocumentEnds = "document_ends"
+    case storedType = "torch_dtype"
+  }
+
+  static let architecture = "LlamaForCausalLM"
+  static let modelType = "llama"
+
+  /// Reads the keys of Hugging Face.
+  public init(from decoder: any Decoder) throws {
+    let values = try decoder.container(keyedBy: Keys.self)
+    vocabularySize = try values.positive(.vocabularySize, upTo: greatestVocabulary) ?? 32000
+    transformer = try TransformerShape(from: decoder)
+    tiesEmbeddings = try values.decodeIfPresent(Bool.self, forKey: .tiesEmbeddings) ?? false
+    hasDocumentEnds = try values.decodeIfPresent(Bool.self, forKey: .hasDocumentEnds) ?? false
+    special = try SpecialTokens(from: decoder)
+    try special.check(vocabularySize: vocabularySize, decoder)
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var values = encoder.container(keyedBy: Keys.self)
+    try values.encode([Self.architecture], forKey: .architectures)
+    try values.encode(Self.modelType, forKey: .modelType)
+    try values.encode(vocabularySize, forKey: .vocabularySize)
+    try values.encode(tiesEmbeddings, forKey: .tiesEmbeddings)
+    try values.encode(hasDocumentEnds, forKey: .hasDocumentEnds)
+    try values.encode("float32", forKey: .storedType)
+    try transformer.encode(to: encoder)
+    try special.encode(to: encoder)
+  }
+}

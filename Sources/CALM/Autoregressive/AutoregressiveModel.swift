@@ -1,0 +1,56 @@
+import Torch
+
+/// The autoregressive baseline: a Llama Transformer that predicts the next token.
+///
+/// Ids → embeddings → the Transformer of ``ContinuousLanguageModel`` → logits. Names and sizes are those of Hugging
+/// Face's LlamaForCausalLM, which reads the folders written here, as these are read here.
+public final class AutoregressiveModel: Module {
+  @Submodule("model") package var backbone: Backbone
+  @Submodule("lm_head") var output: Linear?
+  /// Sizes.
+  public let configuration: AutoregressiveConfiguration
+
+  /// A model with fresh weights.
+  public init(_ configuration: AutoregressiveConfiguration, generator: Generator) {
+    self.configuration = configuration
+    backbone = Backbone(
+      configuration.transformer, vocabularySize: configuration.vocabularySize,
+      padding: configuration.special.padding, generator: generator)
+    output =
+      configuration.tiesEmbeddings
+      ? nil
+      : Linear(
+        configuration.transformer.hiddenSize, configuration.vocabularySize, bias: false, generator: generator)
+  }
+
+  /// The matrix that turns hidden states into logits, [V, h].
+  var outputWeight: Tensor { output?.weight ?? backbone.embedding.weight }
+
+  /// The hidden state after each token, which predicts the next one.
+  ///
+  /// - Parameter ids: [batch, tokens], int64.
+  /// - Returns: [batch, tokens, h].
+  public func hiddenStates(_ ids: Tensor) -> Tensor {
+    hiddenStates(ids, context: nil)
+  }
+
+  package func hiddenStates(_ ids: Tensor, context: Backbone.Context?) -> Tensor {
+    backbone(backbone.embedding(ids), context: context)
+  }
+
+  /// The logits of the token after each hidden state: […, h] → […, V], float32.
+  public func logits(_ hidden: Tensor) -> Tensor {
+    linear(hidden, weight: outputWeight).to(.float32)
+  }
+
+  /// The mean cross-entropy of every token but each row's first, in nats: a float32 scalar.
+  ///
+  /// - Parameter ids: [batch, tokens], int64; at least two tokens.
+  public func loss(_ ids: Tensor) -> Tensor {
+    let tokens = ids.shape[1]
+    let hidden = hiddenStates(ids.narrowed(1, 0..<tokens - 1))
+    return linearCrossEntropy(
+      hidden.reshaped(-1, configuration.transformer.hiddenSize), weight: outputWeight,
+      targets: ids.narrowed(1, 1..<tokens).contiguous().reshaped(-1))
+  }
+}

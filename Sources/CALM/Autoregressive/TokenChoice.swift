@@ -1,0 +1,40 @@
+import Foundation
+import TextCorpus
+
+/// How the next token is drawn from logits: at a temperature, from the likeliest tokens alone.
+struct TokenChoice {
+  let temperature: Temperature
+  /// Only so many of the likeliest tokens.
+  let topK: Int?
+  /// Only the fewest of the likeliest tokens that are together at least so probable, at that temperature.
+  let topP: Double?
+
+  /// Draws a token.
+  func callAsFunction(_ logits: UnsafeBufferPointer<Float>, using generator: inout SeededGenerator) -> Int {
+    let largest = Double(logits.max() ?? 0)
+    func weight(_ token: Int) -> Double { exp((Double(logits[token]) - largest) / temperature.value) }
+    if topK == nil && topP == nil { return choose(from: logits.indices.map { ($0, weight($0)) }, using: &generator) }
+
+    var candidates = logits.indices.sorted { logits[$0] != logits[$1] ? logits[$0] > logits[$1] : $0 < $1 }
+      .prefix(topK ?? logits.count).map { ($0, weight($0)) }
+    if let topP {
+      let wanted = topP * candidates.reduce(0) { $0 + $1.1 }
+      var sum = 0.0
+      let kept = candidates.prefix { candidate in
+        defer { sum += candidate.1 }
+        return sum < wanted
+      }
+      candidates = Array(kept)
+    }
+    return choose(from: candidates, using: &generator)
+  }
+
+  private func choose(from candidates: [(token: Int, weight: Double)], using generator: inout SeededGenerator) -> Int {
+    var left = generator.unitInterval() * candidates.reduce(0) { $0 + $1.weight }
+    for candidate in candidates {
+      left -= candidate.weight
+      if left < 0 { return candidate.token }
+    }
+    return candidates.last { $0.weight > 0 }?.token ?? 0
+  }
+}

@@ -1,0 +1,73 @@
+import TextCorpus
+import Torch
+
+/// Generates sequences of tokens from a prompt with an autoregressive model, one token a step.
+///
+/// It is to ``AutoregressiveModel`` what ``ChunkGenerator`` is to continuous models: same options, same results. With
+/// logits at hand the temperature is exact at no cost, so the options of the samplers without likelihoods do not apply.
+public final class TokenGenerator: SequenceGenerator {
+  /// How text is generated.
+  public let options: GenerationOptions
+  public private(set) var sequences: [GeneratedSequence]
+
+  private let model: AutoregressiveModel
+  private let choice: TokenChoice
+  private var generators: [SeededGenerator]
+  private let context: Backbone.Context
+  /// The tokens that the Transformer has not read yet, for each sequence.
+  private var unread: [[Int32]]
+
+  /// Lays out the prompt.
+  ///
+  /// - Parameters:
+  ///   - model: its parameters' type and device are computed with.
+  ///   - prompt: ids, any number of them.
+  ///   - options: see there.
+  /// - Throws: ``GenerationError``.
+  public init(_ model: AutoregressiveModel, prompt: [Int32], options: GenerationOptions) throws {
+    try options.validate()
+    if options.sampler == .exact { throw GenerationError.needlessSampler }
+    let sizes = model.configuration
+    let layout = try PromptLayout(
+      prompt, continuesText: options.continuesText, chunkSize: 1, vocabularySize: sizes.vocabularySize,
+      special: sizes.special, hasDocumentEnds: sizes.hasDocumentEnds)
+    self.model = model
+    self.options = options
+    choice = TokenChoice(temperature: options.temperature, topK: options.topK, topP: options.topP)
+    sequences = Array(repeating: GeneratedSequence(), count: options.sequences)
+    generators = (0..<options.sequences).map { SeededGenerator(seed: options.seed, stream: UInt64($0)) }
+    context = Backbone.Context(layers: sizes.transformer.layers)
+    unread = Array(repeating: layout.chunks, count: options.sequences)
+  }
+
+  public func step() throws -> [GeneratedChunk]? {
+    let running = sequences.indices.filter { sequences[$0].end == nil }
+    if running.isEmpty { return nil }
+    let drawn = nextTokens(of: running)
+    for (sequence, token) in zip(running, drawn) { unread[sequence] = [token] }
+    return zip(running, drawn).map { sequence, token in
+      sequences[sequence].append(
+        [token], sequence: sequence, endToken: model.configuration.special.end, maximum: options.maximumTokens)
+    }
+  }
+
+  /// Reads what was not read, and draws a token for each of the sequences named.
+  private func nextTokens(of running: [Int]) -> [Int32] {
+    withoutGradients {
+      let device = model.outputWeight.device
+      let ids = Tensor(
+        unread.flatMap { $0.map(Int64.init) }, shape: [unread.count, unread[0].count], device: device)
+      let hidden = model.hiddenStates(ids, context: context)
+      let last = hidden.selected(1, hidden.shape[1] - 1)
+        .gathered(0, Tensor(running.map(Int64.init), device: device))
+      let vocabulary = model.configuration.vocabularySize
+      return model.logits(last).withUnsafeBytes { bytes in
+        let logits = bytes.bindMemory(to: Float.self)
+        return running.enumerated().map { row, sequence in
+          let own = UnsafeBufferPointer(rebasing: logits[row * vocabulary..<(row + 1) * vocabulary])
+          return Int32(choice(own, using: &generators[sequence]))
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,12 @@
+/// Text that BrierLM cannot be computed from.
+public enum EvaluationError: Error, Equatable, CustomStringConvertible {
+  /// No position of a block has the tokens behind it that are looked at.
+  case blockTooShort(tokens: Int, needed: Int)
+
+  public var description: String {
+    switch self {
+    case .blockTooShort(let tokens, let needed):
+      "a block of \(tokens) tokens predicts nothing that BrierLM could look at: take blocks of \(needed) tokens or more"
+    }
+  }
+}

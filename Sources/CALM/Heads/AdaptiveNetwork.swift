@@ -1,0 +1,125 @@
+import Foundation
+import Torch
+
+/// The network of the diffusion and the flow head: residual blocks whose norms are shifted, scaled and gated by time and
+/// condition (adaLN; Peebles and Xie, 2023).
+///
+/// Gates, modulations and the last layer start at zero, so that fresh weights give zero for every input.
+final class AdaptiveNetwork: Module {
+  @Submodule("time_embed") var time: TimeEmbedding
+  @Submodule("cond_embed") var condition: Linear
+  @Submodule("input_proj") var input: Linear
+  @Submodule("res_blocks") var blocks: [AdaptiveBlock]
+  @Submodule("final_layer") var final: AdaptiveOutput
+
+  /// - Parameter outputs: l for a velocity, 2l for noise and its variance.
+  init(_ configuration: LanguageModelConfiguration, outputs: Int, generator: Generator) {
+    let h = configuration.hiddenSize
+    time = TimeEmbedding(h, generator: generator)
+    condition = Linear(h, h, generator: generator)
+    input = Linear(configuration.latentSize, h, generator: generator)
+    blocks = (0..<configuration.headBlocks).map { _ in AdaptiveBlock(h, generator: generator) }
+    final = AdaptiveOutput(h, outputs, generator: generator)
+  }
+
+  /// - Parameters:
+  ///   - x: [samples, positions, l].
+  ///   - times: whole numbers 0 to 999, int64: one for all, [1], or one for each sample, [samples, positions].
+  ///   - condition: what ``embedded(_:)`` makes of the hidden states, [positions, h].
+  /// - Returns: [samples, positions, outputs], float32.
+  func callAsFunction(_ x: Tensor, times: Tensor, condition: Tensor) -> Tensor {
+    // With one time for all, what modulates the blocks is the same for all samples of a position.
+    let modulation = silu(time(times) + condition)
+    var x = input(x.to(input.weight.dtype))
+    for block in blocks { x = block(x, modulation: modulation) }
+    return final(x, modulation: modulation).to(.float32)
+  }
+
+  /// The hidden states as the network is conditioned on them: computed once for all of its evaluations.
+  func embedded(_ hidden: Tensor) -> Tensor { condition(hidden) }
+
+  /// - Parameters:
+  ///   - outputs: see the initializer.
+  ///   - evaluations: of the network for one sample drawn.
+  static func cost(of configuration: LanguageModelConfiguration, outputs: Int, evaluations: Int) -> HeadCost {
+    let (h, l, blocks) = (configuration.hiddenSize, configuration.latentSize, configuration.headBlocks)
+    let time = TimeEmbedding.frequencies * h + h * h
+    let body = l * h + blocks * 5 * h * h + 2 * h * h + h * outputs
+    let biases = 4 * h + blocks * (2 * h + 5 * h) + 2 * h + outputs
+    return HeadCost(
+      parameters: time + h * h + body + biases,
+      // The embedding of a time is the same for all positions and is left out.
+      inference: h * h + evaluations * body,
+      training: h * h + configuration.samples * (time + body))
+  }
+}
+
+/// Sines and cosines of a time at 128 frequencies each, then Linear, SiLU, Linear.
+final class TimeEmbedding: Module {
+  static let frequencies = 256
+  /// Times are whole numbers below this.
+  static let times = 1000
+
+  @Submodule("mlp.0") var expand: Linear
+  @Submodule("mlp.2") var mix: Linear
+  private var table: Tensor
+
+  init(_ hiddenSize: Int, generator: Generator) {
+    table = Self.waves(device: generator.device)
+    expand = Linear(Self.frequencies, hiddenSize, generator: generator)
+    mix = Linear(hiddenSize, hiddenSize, generator: generator)
+  }
+
+  /// - Parameter times: int64, […] → […, h].
+  func callAsFunction(_ times: Tensor) -> Tensor {
+    if table.device != times.device { table = table.to(device: times.device) }
+    return mix(silu(expand(embedding(times, weight: table).to(expand.weight.dtype))))
+  }
+
+  /// The cosines, then the sines of t·10000^(−i/128), in float32 as the official code has them: [1000, 256].
+  private static func waves(device: Device) -> Tensor {
+    let half = frequencies / 2
+    let rates = (0..<half).map { expf(Float(-log(10_000.0)) * Float($0) / Float(half)) }
+    let values = (0..<times).flatMap { time in
+      rates.map { cosf(Float(time) * $0) } + rates.map { sinf(Float(time) * $0) }
+    }
+    return Tensor(values, shape: [times, frequencies], device: device)
+  }
+}
+
+/// x + gate · MLP(LayerNorm(x) · (1 + scale) + shift).
+final class AdaptiveBlock: Module {
+  @Submodule("in_ln") var norm: LayerNorm
+  @Submodule("mlp.0") var hidden: Linear
+  @Submodule("mlp.2") var output: Linear
+  @Submodule("adaLN_modulation.1") var modulation: Linear
+
+  init(_ hiddenSize: Int, generator: Generator) {
+    norm = LayerNorm(hiddenSize, epsilon: 1e-6, device: generator.device)
+    hidden = Linear(hiddenSize, hiddenSize, generator: generator)
+    output = Linear(hiddenSize, hiddenSize, generator: generator)
+    modulation = Linear(hiddenSize, 3 * hiddenSize, deviation: 0, generator: generator)
+  }
+
+  func callAsFunction(_ x: Tensor, modulation y: Tensor) -> Tensor {
+    let parts = modulation(y).split(3)
+    let (shift, scale, gate) = (parts[0], parts[1], parts[2])
+    return x + gate * output(silu(hidden(norm(x) * (scale + 1) + shift)))
+  }
+}
+
+/// Linear(LayerNorm(x) · (1 + scale) + shift), the norm without parameters.
+final class AdaptiveOutput: Module {
+  @Submodule("linear") var linear: Linear
+  @Submodule("adaLN_modulation.1") var modulation: Linear
+
+  init(_ hiddenSize: Int, _ outputs: Int, generator: Generator) {
+    linear = Linear(hiddenSize, outputs, deviation: 0, generator: generator)
+    modulation = Linear(hiddenSize, 2 * hiddenSize, deviation: 0, generator: generator)
+  }
+
+  func callAsFunction(_ x: Tensor, modulation y: Tensor) -> Tensor {
+    let parts = modulation(y).split(2)
+    return linear(layerNorm(x, epsilon: 1e-6) * (parts[1] + 1) + parts[0])
+  }
+}

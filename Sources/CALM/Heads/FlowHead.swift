@@ -1,0 +1,83 @@
+import Torch
+
+/// A generative head by flow matching: a velocity field carries noise to the latent (Lipman et al., 2023).
+///
+/// Trained on straight paths x_t = (1 − t)·x_0 + t·x_1 from noise x_0 to target x_1, whose velocity is x_1 − x_0.
+package final class FlowHead: GenerativeHead {
+  package static let name = "flow"
+  package static let architecture = "FlowTransformer"
+  package static let key = "generative_head"
+  /// Steps of the midpoint solver, each of two evaluations.
+  package static let steps = 10
+
+  @Submodule("net") var network: AdaptiveNetwork
+  private let configuration: LanguageModelConfiguration
+
+  package init(_ configuration: LanguageModelConfiguration, generator: Generator) {
+    self.configuration = configuration
+    network = AdaptiveNetwork(configuration, outputs: configuration.latentSize, generator: generator)
+  }
+
+  package static func mark(of configuration: LanguageModelConfiguration) -> (name: String, shape: [Int]) {
+    ("\(key).net.final_layer.linear.weight", [configuration.latentSize, configuration.hiddenSize])
+  }
+
+  package static func cost(of configuration: LanguageModelConfiguration) -> HeadCost {
+    AdaptiveNetwork.cost(of: configuration, outputs: configuration.latentSize, evaluations: 2 * steps)
+  }
+
+  package var noiseCount: Int { configuration.latentSize }
+
+  /// Standard normal numbers, [samples, positions, l]: where the flow starts.
+  package func noise(samples: Int, positions: Int, generator: Generator) -> Tensor {
+    generator.normal([samples, positions, configuration.latentSize])
+  }
+
+  package func callAsFunction(_ hidden: Tensor, noise: Tensor) -> Tensor {
+    let condition = network.embedded(hidden)
+    let length = 1 / Double(Self.steps)
+    var x = noise.to(.float32)
+    for times in Self.solverTimes {
+      let middle = x + velocity(x, at: times.start, condition) * (length / 2)
+      x = x + velocity(middle, at: times.middle, condition) * length
+    }
+    return x
+  }
+
+  /// The times of each step's two evaluations as the network sees them.
+  package static var solverTimes: [(start: Int, middle: Int)] {
+    let unit = TimeEmbedding.times / steps
+    return (0..<steps).map { ($0 * unit, $0 * unit + unit / 2) }
+  }
+
+  private func velocity(_ x: Tensor, at time: Int, _ condition: Tensor) -> Tensor {
+    network(x, times: Tensor([Int64(time)], device: x.device), condition: condition)
+  }
+
+  package func loss(hidden: Tensor, targets: LatentDistribution, generator: Generator) -> Tensor {
+    let samples = withoutGradients { targets.samples(configuration.samples, generator: generator) }
+    let shape = samples.shape
+    return losses(
+      hidden: hidden, targets: samples, times: generator.uniform([shape[0], shape[1]]), start: generator.normal(shape)
+    ).mean()
+  }
+
+  /// The mean square error of the velocity for each sample, [samples, positions].
+  ///
+  /// - Parameters:
+  ///   - hidden: [positions, h].
+  ///   - targets: x_1, [samples, positions, l], float32.
+  ///   - times: t in [0, 1), [samples, positions], float32.
+  ///   - start: x_0, [samples, positions, l].
+  package func losses(hidden: Tensor, targets: Tensor, times: Tensor, start: Tensor) -> Tensor {
+    let t = times.reshaped(times.shape + [1])
+    let x = start * (1 - t) + targets * t
+    let found = network(x, times: Self.networkTimes(times), condition: network.embedded(hidden))
+    return (found - (targets - start)).squared().mean(-1)
+  }
+
+  /// ⌊1000·t⌋: the network knows a thousand times.
+  package static func networkTimes(_ times: Tensor) -> Tensor {
+    (times * Double(TimeEmbedding.times)).to(.int64)
+  }
+}

@@ -1,0 +1,57 @@
+import Torch
+
+/// Continuations that part from one sequence, one behind each of its positions, for one attention layer.
+///
+/// Branch i sees positions 0 … i of the sequence and its own positions behind them. All branches take a step in one pass,
+/// so that rolling on from every position of a block costs one forward pass a step.
+final class BranchCache: AttentionCache {
+  private let keys: Tensor  // [key heads, branches, size], of the sequence
+  private let values: Tensor
+  private let mask: Tensor  // [branches, branches]: 0 where a branch sees a position, else −∞
+  private var ownKeys: [Tensor] = []  // [key heads, 1, branches, size], a step each
+  private var ownValues: [Tensor] = []
+
+  /// - Parameters:
+  ///   - cache: of the sequence, in a batch of one.
+  ///   - mask: see ``mask(branches:device:)``.
+  init(from cache: KeyValueCache, mask: Tensor) {
+    let branches = mask.shape[0]
+    guard let keys = cache.keys, let values = cache.values, keys.shape[0] == 1, cache.length >= branches else {
+      preconditionFailure("branches part from one sequence that was read")
+    }
+    self.mask = mask
+    self.keys = keys.selected(0, 0).narrowed(1, 0..<branches)
+    self.values = values.selected(0, 0).narrowed(1, 0..<branches)
+  }
+
+  /// What branch i may see of the sequence.
+  static func mask(branches: Int, device: Device) -> Tensor {
+    let places = Tensor.range(0..<branches, dtype: .float32, device: device)
+    let isLater = (places.reshaped(1, -1) - places.reshaped(-1, 1)).isGreater(than: 0)
+    return Tensor.zeros([branches, branches], device: device)
+      .replaced(with: Tensor.full([1], -.infinity, device: device), where: isLater)
+  }
+
+  /// That of branch 0; every next branch is one position further.
+  var length: Int { 1 + ownKeys.count }
+
+  func attend(_ query: Tensor, keys newKeys: Tensor, values newValues: Tensor) -> Tensor {
+    let (keyHeads, branches, size) = (keys.shape[0], keys.shape[1], keys.shape[2])
+    func own(_ tensor: Tensor) -> Tensor { tensor.reshaped(keyHeads, 1, branches, size) }
+    ownKeys.append(own(newKeys))
+    ownValues.append(own(newValues))
+
+    let scaled = query.reshaped(keyHeads, -1, branches, size) / Double(size).squareRoot()
+    let inSequence = matmul(scaled.reshaped(keyHeads, -1, size), keys.transposed()).to(.float32)
+      .reshaped(keyHeads, -1, branches, branches)
+    let inBranch = ownKeys.map { (scaled * $0).to(.float32).sum(-1, keepDimensions: true) }
+    let weights = softmax(.concatenated([inSequence + mask] + inBranch, along: -1)).to(query.dtype)
+
+    let ofSequence = weights.narrowed(3, 0..<branches).reshaped(keyHeads, -1, branches)
+    var mixed = matmul(ofSequence, values).reshaped(keyHeads, -1, branches, size)
+    for (step, values) in ownValues.enumerated() {
+      mixed = mixed + weights.narrowed(3, branches + step..<branches + step + 1) * values
+    }
+    return mixed.reshaped(query.shape)
+  }
+}

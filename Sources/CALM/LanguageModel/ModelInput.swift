@@ -1,0 +1,30 @@
+import Torch
+
+/// What a continuous language model reads of each chunk: an ablation of the paper.
+public enum ModelInput: String, Codable, Hashable, Sendable, CaseIterable {
+  /// The compression of its token embeddings: the paper's choice.
+  case tokens
+  /// The autoencoder's mean latent of it, projected.
+  case latents
+  /// The sum of both.
+  case both
+
+  var hasTokens: Bool { self != .latents }
+  var hasLatents: Bool { self != .tokens }
+}
+
+/// A chunk's latent → the vector that the Transformer sees: Linear, LayerNorm.
+package final class LatentProjection: Module {
+  @Submodule("0") var linear: Linear
+  @Submodule("1") var norm: LayerNorm
+
+  init(_ configuration: LanguageModelConfiguration, generator: Generator) {
+    linear = Linear(configuration.latentSize, configuration.hiddenSize, generator: generator)
+    norm = LayerNorm(configuration.hiddenSize, epsilon: 1e-6, device: generator.device)
+  }
+
+  /// - Parameter latents: […, l] → […, h].
+  func callAsFunction(_ latents: Tensor) -> Tensor {
+    norm(linear(latents.to(linear.weight.dtype)))
+  }
+}

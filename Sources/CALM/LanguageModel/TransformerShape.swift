@@ -1,0 +1,122 @@
+import Torch
+
+/// The sizes of a Llama Transformer: what CALM's backbone and the autoregressive baseline have in common, under Llama's
+/// keys in `config.json`.
+public struct TransformerShape: Codable, Hashable, Sendable {
+  /// h, the width.
+  public var hiddenSize: Int
+  /// The inner width of the SwiGLU in each layer.
+  public var intermediateSize: Int
+  /// Layers.
+  public var layers: Int
+  /// Query heads of the attention.
+  public var attentionHeads: Int
+  /// Key and value heads; each serves `attentionHeads / keyValueHeads` query heads.
+  public var keyValueHeads: Int
+  /// The base of the rotary embedding's wavelengths.
+  public var ropeTheta = 10_000.0
+  /// What positions are divided by before they turn (linear `rope_scaling`); 1 as a rule.
+  public var ropeStretch = 1.0
+  /// The activation in each layer.
+  public var activation = Activation.silu
+  /// Whether the projections of attention have biases.
+  public var hasAttentionBias = false
+  /// Whether the linear maps of each layer's SwiGLU have biases.
+  public var hasMLPBias = false
+  /// The longest sequence the model is meant for, in positions: chunks, or tokens of the baseline.
+  public var maximumPositions = 2048
+  /// ε of the RMS norms.
+  public var normEpsilon = 1e-6
+  /// The official standard deviation of fresh weights, kept for the official code. Weights made here are scaled by
+  /// their inputs instead, which learns in fewer steps.
+  public var initializerRange = 0.02
+
+  /// A shape, by default with an intermediate size of 8/3 of the hidden one, rounded up to a multiple of 64, and with as
+  /// many key and value heads as query heads.
+  public init(
+    hiddenSize: Int, intermediateSize: Int? = nil, layers: Int, attentionHeads: Int, keyValueHeads: Int? = nil
+  ) {
+    self.hiddenSize = hiddenSize
+    self.intermediateSize = intermediateSize ?? (hiddenSize * 8 / 3 + 63) / 64 * 64
+    self.layers = layers
+    self.attentionHeads = attentionHeads
+    self.keyValueHeads = keyValueHeads ?? attentionHeads
+  }
+
+  /// The size of an attention head.
+  public var headSize: Int { hiddenSize / attentionHeads }
+
+  private enum Keys: String, CodingKey {
+    case hiddenSize = "hidden_size"
+    case intermediateSize = "intermediate_size"
+    case layers = "num_hidden_layers"
+    case attentionHeads = "num_attention_heads"
+    case keyValueHeads = "num_key_value_heads"
+    case headSize = "head_dim"
+    case ropeTheta = "rope_theta"
+    case maximumPositions = "max_position_embeddings"
+    case normEpsilon = "rms_norm_eps"
+    case initializerRange = "initializer_range"
+    case activation = "hidden_act"
+    case hasAttentionBias = "attention_bias"
+    case hasMLPBias = "mlp_bias"
+    case attentionDropout = "attention_dropout"
+    case ropeScaling = "rope_scaling"
+    case rotaryShare = "partial_rotary_factor"
+  }
+
+  /// Reads the official keys, with the official default for each that is missing.
+  public init(from decoder: any Decoder) throws {
+    try self.init(from: decoder, defaultKeyValueHeads: nil)
+  }
+
+  /// - Parameter defaultKeyValueHeads: their number where the key is missing; nil for as many as there are query heads,
+  ///   which a null always means.
+  init(from decoder: any Decoder, defaultKeyValueHeads: Int?) throws {
+    let values = try decoder.container(keyedBy: Keys.self)
+    try values.refuse(unless: .attentionDropout, is: 0.0)
+    try values.refuse(unless: .rotaryShare, is: 1.0)
+    hiddenSize = try values.positive(.hiddenSize) ?? 768
+    intermediateSize = try values.positive(.intermediateSize) ?? 2048
+    layers = try values.positive(.layers) ?? 12
+    attentionHeads = try values.positive(.attentionHeads) ?? 12
+    let missing = defaultKeyValueHeads ?? attentionHeads
+    keyValueHeads =
+      try values.contains(.keyValueHeads) ? values.positive(.keyValueHeads) ?? attentionHeads : missing
+    ropeTheta = try values.decodeIfPresent(Double.self, forKey: .ropeTheta) ?? 10_000
+    ropeStretch = try RopeScaling.stretch(in: values, .ropeScaling)
+    activation = try values.activation(.activation) ?? .silu
+    hasAttentionBias = try values.decodeIfPresent(Bool.self, forKey: .hasAttentionBias) ?? false
+    hasMLPBias = try values.decodeIfPresent(Bool.self, forKey: .hasMLPBias) ?? false
+    maximumPositions = try values.positive(.maximumPositions, upTo: 1 << 24) ?? 2048
+    normEpsilon = try values.decodeIfPresent(Double.self, forKey: .normEpsilon) ?? 1e-6
+    initializerRange = try values.decodeIfPresent(Double.self, forKey: .initializerRange) ?? 0.02
+    guard hiddenSize % attentionHeads == 0, headSize % 2 == 0 else {
+      throw values.corrupted(
+        .attentionHeads, "\(attentionHeads) attention heads do not cut a hidden size of \(hiddenSize) into even parts")
+    }
+    guard attentionHeads % keyValueHeads == 0 else {
+      throw values.corrupted(
+        .keyValueHeads, "\(keyValueHeads) key and value heads do not divide \(attentionHeads) attention heads")
+    }
+    try values.refuse(unless: .headSize, is: headSize)
+    guard ropeTheta > 0 else { throw values.corrupted(.ropeTheta, "'rope_theta' must be above 0, not \(ropeTheta)") }
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var values = encoder.container(keyedBy: Keys.self)
+    try values.encode(hiddenSize, forKey: .hiddenSize)
+    try values.encode(intermediateSize, forKey: .intermediateSize)
+    try values.encode(layers, forKey: .layers)
+    try values.encode(attentionHeads, forKey: .attentionHeads)
+    try values.encode(keyValueHeads, forKey: .keyValueHeads)
+    try values.encode(ropeTheta, forKey: .ropeTheta)
+    try values.encode(maximumPositions, forKey: .maximumPositions)
+    try values.encode(normEpsilon, forKey: .normEpsilon)
+    try values.encode(initializerRange, forKey: .initializerRange)
+    try values.encode(activation, forKey: .activation)
+    try values.encode(hasAttentionBias, forKey: .hasAttentionBias)
+    try values.encode(hasMLPBias, forKey: .hasMLPBias)
+    if ropeStretch != 1 { try values.encode(RopeScaling(stretch: ropeStretch), forKey: .ropeScaling) }
+  }
+}

@@ -1,0 +1,38 @@
+import CALM
+import Foundation
+import TextCorpus
+import Torch
+
+/// Trains an ``AutoregressiveModel`` to predict the next token.
+public final class AutoregressiveTask: TrainingTask {
+  /// What is trained.
+  public let model: AutoregressiveModel
+  private let validation: PackedBlocks?
+  private let tokenizer: Data
+
+  /// - Parameters:
+  ///   - validation: held-out blocks; nil evaluates nothing.
+  ///   - tokenizer: the content of `tokenizer.json`, stored with the model.
+  public init(_ model: AutoregressiveModel, validation: PackedBlocks?, tokenizer: Data) {
+    (self.model, self.validation, self.tokenizer) = (model, validation, tokenizer)
+  }
+
+  public var module: any Module { model }
+  public var chunkSize: Int { 1 }
+
+  public func prepare(precision: DType) {}
+
+  public func loss(_ ids: Tensor, step: Int, generator: Generator) -> TrainingLoss {
+    TrainingLoss(total: model.loss(ids), parts: [])
+  }
+
+  public func evaluate(blocks: Int, seed: UInt64) throws -> [String: Double] {
+    guard let validation else { return [:] }
+    let result = try model.evaluate(on: validation, blocks: blocks, seed: seed)
+    return ["brier_lm": result.brierLM.score, "cross_entropy": result.crossEntropy, "perplexity": result.perplexity]
+  }
+
+  public func save(to folder: URL, weights: [String: Tensor], resumable: Bool) throws {
+    try model.save(to: folder, weights: weights, tokenizer: tokenizer)
+  }
+}

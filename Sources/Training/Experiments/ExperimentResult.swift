@@ -1,0 +1,71 @@
+import CALM
+import Foundation
+
+/// What one training of an experiment came to: a row of its table.
+public struct ExperimentResult: Codable, Sendable {
+  /// The run.
+  public let name: String
+  /// `autoencoder`, `transformer`, or a continuous model's head.
+  public let kind: String
+  /// K.
+  public let chunkSize: Int
+  /// Parameters that were trained.
+  public let parameters: Int
+  /// FLOPs of the training, that of the autoencoder included, counted as ``ModelCost`` says.
+  public let trainingFlops: Double
+  /// FLOPs of this training alone for a step.
+  public let stepFlops: Double
+  /// FLOPs to generate a token.
+  public let inferenceFlopsPerToken: Double
+  /// BrierLM with its parts; nil of an autoencoder.
+  public var brierLM: BrierLM?
+  /// Nats a token, of an autoregressive model.
+  public var crossEntropy: Double?
+  /// Of a continuous model.
+  public var energyLoss: Double?
+  /// Of an autoencoder.
+  public var accuracy: [AutoencoderEvaluation.NoiseLevel]?
+}
+
+/// Results as tables.
+public struct ExperimentTable: Sendable {
+  private let results: [ExperimentResult]
+
+  /// - Parameter results: a row each.
+  public init(_ results: [ExperimentResult]) { self.results = results }
+
+  private static let header = [
+    "run", "kind", "K", "parameters", "training FLOPs", "FLOPs/token", "BrierLM", "standard error", "cross-entropy",
+    "energy loss", "accuracy", "accuracy at noise 0.3",
+  ]
+
+  private var rows: [[String]] {
+    results.map { result in
+      func figure(_ value: Double?, _ format: String) -> String { value.map { String(format: format, $0) } ?? "" }
+      func accuracy(_ noise: Double) -> String {
+        figure(result.accuracy?.first { $0.noise == noise }?.accuracy, "%.4f")
+      }
+      return [
+        result.name, result.kind, "\(result.chunkSize)", "\(result.parameters)",
+        figure(result.trainingFlops, "%.3g"), figure(result.inferenceFlopsPerToken, "%.3g"),
+        figure(result.brierLM?.score, "%.2f"), figure(result.brierLM?.scoreStandardError, "%.2f"),
+        figure(result.crossEntropy, "%.4f"), figure(result.energyLoss, "%.4f"), accuracy(0), accuracy(0.3),
+      ]
+    }
+  }
+
+  /// Comma-separated values with a header; names cannot hold commas or quotes without being quoted.
+  public var csv: String {
+    ([Self.header] + rows).map { row in
+      row.map { cell in
+        cell.contains { ",\"\n".contains($0) } ? "\"\(cell.replacingOccurrences(of: "\"", with: "\"\""))\"" : cell
+      }.joined(separator: ",") + "\n"
+    }.joined()
+  }
+
+  /// A Markdown table.
+  public var markdown: String {
+    func line(_ cells: [String]) -> String { "| " + cells.joined(separator: " | ") + " |\n" }
+    return line(Self.header) + line(Self.header.map { _ in "---" }) + rows.map(line).joined()
+  }
+}

@@ -1,0 +1,151 @@
+import ArgumentParser
+import CALM
+import Foundation
+import Torch
+
+/// `calm eval calm`.
+struct EvalLanguageModel: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "calm",
+    abstract: "BrierLM and Brier-1 to Brier-4 with standard errors, and the energy loss.",
+    discussion: """
+      Every chunk is predicted from the true text before it in its block, so the score grows with the block: compare \
+      scores of one --block-tokens only. Below K = 4 continuations are rolled on, which costs a forward pass for every \
+      sample and further chunk. Standard errors come from resampling documents.
+
+      Example:
+        calm eval calm runs/calm/model --data data
+        calm eval calm runs/calm/model --text held-out.txt --samples 8 --json
+      """)
+
+  @Argument(help: ArgumentHelp("The language model's folder.", valueName: "model"))
+  var folder: String
+
+  @OptionGroup var text: EvaluationTextOptions
+
+  @Option(help: ArgumentHelp("The autoencoder's folder, if not the one beside the model.", valueName: "folder"))
+  var autoencoder: String?
+
+  @Option(help: ArgumentHelp("Tokens in a block.", valueName: "n"))
+  var blockTokens = 1024
+
+  @Option(help: ArgumentHelp("Samples drawn a position, 2 or more; more lessen the variance.", valueName: "n"))
+  var samples = 2
+
+  @Option(help: ArgumentHelp("Decides the samples.", valueName: "n"))
+  var seed: UInt64 = 0
+
+  @OptionGroup var compute: ComputeOptions
+  @OptionGroup var report: ReportOptions
+
+  func validate() throws {
+    guard samples >= 2 else { throw ValidationError("--samples must be 2 or more, not \(samples)") }
+    try positive("--block-tokens", blockTokens)
+  }
+
+  func run() throws {
+    let compute = try compute.prepare()
+    let folder = try ModelFolder(URL(fileURLWithPath: folder))
+    let model = try folder.loadLanguageModel(
+      autoencoder: autoencoder.map { URL(fileURLWithPath: $0) }, device: compute.device,
+      as: compute.precision)
+    let sizes = model.configuration
+    guard blockTokens % sizes.chunkSize == 0 else {
+      throw ValidationError(
+        "--block-tokens must be a multiple of the model's chunk size \(sizes.chunkSize), not \(blockTokens)")
+    }
+    let result = try text.withBlocks(
+      for: folder, chunkSize: sizes.chunkSize, blockChunks: blockTokens / sizes.chunkSize,
+      vocabularySize: sizes.vocabularySize, special: sizes.special
+    ) { packed in
+      let bar = ProgressBar(label: "evaluating", total: min(text.blocks ?? packed.count, packed.count))
+      defer { bar.finish() }
+      return try model.evaluate(on: packed, blocks: text.blocks, samples: samples, seed: seed) {
+        bar.update(completed: $0)
+      }
+    }
+    try report.print(result, text: Self.table(result) + compute.summary)
+  }
+
+  static func table(_ result: LanguageModelEvaluation) -> String {
+    brierTable(
+      result.brierLM, others: [("energy loss", String(format: "%.4f", result.energyLoss))],
+      blockTokens: result.blockTokens, samples: result.samples)
+  }
+}
+
+/// `calm eval transformer`.
+struct EvalTransformer: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "transformer",
+    abstract: "Cross-entropy, perplexity and BrierLM of an autoregressive Transformer.",
+    discussion: """
+      BrierLM is that of 'calm eval calm'. Probabilities are exact here where they can be, so few samples are enough. \
+      Takes any model folder in the format of Hugging Face's LlamaForCausalLM.
+
+      Example:
+        calm eval transformer runs/transformer/model --data data
+      """)
+
+  @Argument(help: ArgumentHelp("The model's folder.", valueName: "model"))
+  var folder: String
+
+  @OptionGroup var text: EvaluationTextOptions
+
+  @Option(help: ArgumentHelp("Tokens in a block, 5 or more.", valueName: "n"))
+  var blockTokens = 1024
+
+  @Option(help: ArgumentHelp("Continuations drawn a position, 2 or more.", valueName: "n"))
+  var samples = 2
+
+  @Option(help: ArgumentHelp("Decides the continuations.", valueName: "n"))
+  var seed: UInt64 = 0
+
+  @OptionGroup var compute: ComputeOptions
+  @OptionGroup var report: ReportOptions
+
+  func validate() throws {
+    guard samples >= 2 else { throw ValidationError("--samples must be 2 or more, not \(samples)") }
+    guard blockTokens >= 5 else { throw ValidationError("--block-tokens must be 5 or more, not \(blockTokens)") }
+  }
+
+  func run() throws {
+    let compute = try compute.prepare()
+    let folder = try ModelFolder(URL(fileURLWithPath: folder))
+    let model = try folder.loadAutoregressiveModel(device: compute.device, as: compute.precision)
+    let sizes = model.configuration
+    let result = try text.withBlocks(
+      for: folder, chunkSize: 1, blockChunks: blockTokens, vocabularySize: sizes.vocabularySize, special: sizes.special
+    ) { packed in
+      let bar = ProgressBar(label: "evaluating", total: min(text.blocks ?? packed.count, packed.count))
+      defer { bar.finish() }
+      return try model.evaluate(on: packed, blocks: text.blocks, samples: samples, seed: seed) {
+        bar.update(completed: $0)
+      }
+    }
+    let table = brierTable(
+      result.brierLM,
+      others: [
+        ("cross-entropy", String(format: "%.4f", result.crossEntropy)),
+        ("perplexity", String(format: "%.3f", result.perplexity)),
+      ], blockTokens: result.blockTokens, samples: result.samples)
+    try report.print(result, text: table + compute.summary)
+  }
+}
+
+/// BrierLM and its parts with their errors, and other figures below them.
+private func brierTable(
+  _ score: BrierLM, others: [(name: String, value: String)], blockTokens: Int, samples: Int
+) -> String {
+  func figure(_ value: Double, _ error: Double?, _ digits: Int) -> String {
+    String(format: "%.\(digits)f", value) + (error.map { String(format: " ± %.\(digits)f", $0) } ?? "")
+  }
+  var table = Table(alignments: [.left, .left])
+  table.append(["BrierLM", figure(score.score, score.scoreStandardError, 2)])
+  for (index, value) in score.brier.enumerated() {
+    table.append(["Brier-\(index + 1)", figure(value, score.brierStandardError?[index], 4)])
+  }
+  for other in others { table.append([other.name, other.value]) }
+  return table.text
+    + "\(grouped(score.positions)) positions in \(counted(score.documents, "document")), blocks of \(blockTokens) tokens, \(samples) samples a position\n"
+}

@@ -1,0 +1,57 @@
+import ArgumentParser
+import CALM
+
+/// The sizes of a Transformer under training.
+struct TransformerOptions: ParsableArguments {
+  @Option(help: ArgumentHelp("The width of the Transformer (and of the head, where there is one).", valueName: "n"))
+  var hidden: Int?
+
+  @Option(help: ArgumentHelp("The inner width of each layer; by default 8/3 times --hidden.", valueName: "n"))
+  var intermediate: Int?
+
+  @Option(help: ArgumentHelp("Layers of the Transformer.", valueName: "n"))
+  var layers: Int?
+
+  @Option(help: ArgumentHelp("Attention heads; by default one for each 32 or 64 of --hidden.", valueName: "n"))
+  var heads: Int?
+
+  @Option(help: ArgumentHelp("Key and value heads; by default as many as --heads.", valueName: "n"))
+  var keyValueHeads: Int?
+
+  func validate() throws {
+    for (name, value) in [
+      ("--hidden", hidden), ("--intermediate", intermediate), ("--layers", layers), ("--heads", heads),
+      ("--key-value-heads", keyValueHeads),
+    ] { try positive(name, value) }
+  }
+
+  /// The sizes that were given, each beside that of a model to begin with.
+  func beside(_ model: TransformerShape) -> [(name: String, given: Int?, model: Int)] {
+    [
+      ("--hidden", hidden, model.hiddenSize), ("--intermediate", intermediate, model.intermediateSize),
+      ("--layers", layers, model.layers), ("--heads", heads, model.attentionHeads),
+      ("--key-value-heads", keyValueHeads, model.keyValueHeads),
+    ]
+  }
+
+  /// The sizes asked for.
+  ///
+  /// - Parameter usual: what is taken where nothing was said.
+  /// - Throws: a usage error where they do not go together.
+  func shape(usual: TransformerShape = TransformerShape(hiddenSize: 256, layers: 6, attentionHeads: 8)) throws
+    -> TransformerShape
+  {
+    let width = hidden ?? usual.hiddenSize
+    let isUsual = width == usual.hiddenSize
+    let heads = heads ?? (isUsual ? usual.attentionHeads : max(1, width / (width >= 512 ? 64 : 32)))
+    guard width % heads == 0, width / heads % 2 == 0 else {
+      throw ValidationError("--heads \(heads) does not cut --hidden \(width) into even parts")
+    }
+    if let keyValueHeads, heads % keyValueHeads != 0 {
+      throw ValidationError("--key-value-heads \(keyValueHeads) does not divide --heads \(heads)")
+    }
+    return TransformerShape(
+      hiddenSize: width, intermediateSize: intermediate ?? (isUsual ? usual.intermediateSize : nil),
+      layers: layers ?? usual.layers, attentionHeads: heads, keyValueHeads: keyValueHeads)
+  }
+}

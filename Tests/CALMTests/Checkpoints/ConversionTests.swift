@@ -1,0 +1,99 @@
+import CALM
+import Foundation
+import Testing
+import Torch
+
+@Suite("Models for the official code and back")
+struct ConversionTests {
+  private let scratch: ScratchModels
+
+  init() throws { scratch = try ScratchModels() }
+
+  private func place(_ name: String) -> URL { scratch.url.appendingPathComponent(name) }
+
+  @Test("a converted model is the same, in either layout", arguments: CheckpointFormat.allCases)
+  func same(_ format: CheckpointFormat) throws {
+    let folder = try scratch.saved("own")
+    try ModelFolder(folder).convert(to: format, at: place("out"))
+    let loaded = try ModelFolder(place("out")).loadLanguageModel()
+    expectSameParameters(loaded, scratch.model)
+    expectSameParameters(loaded.autoencoder, scratch.model.autoencoder)
+    #expect(try ModelFolder(place("out")).languageModelConfiguration() == scratch.model.configuration)
+    expectSameParameters(try ModelFolder(place("out/autoencoder")).loadAutoencoder(), scratch.model.autoencoder)
+  }
+
+  @Test("a converted model keeps its head", arguments: HeadKind.allCases, CheckpointFormat.allCases)
+  func heads(kind: HeadKind, format: CheckpointFormat) throws {
+    let model = SmallModels.languageModel(head: kind)
+    try model.save(to: place("own"), tokenizer: nil)
+    try ModelFolder(place("own")).convert(to: format, at: place("out"))
+    let converted = try ModelFolder(place("out"))
+    #expect(try converted.languageModelConfiguration() == model.configuration)
+    expectSameParameters(try converted.loadLanguageModel(), model)
+    let names = try CheckpointReader(place("out")).names
+    #expect(names.contains { $0.hasPrefix("mlp_generator.") } == (kind == .energy))
+    #expect(names.contains { $0.hasPrefix("generative_head.net.") } == (kind != .energy))
+    #expect(names.contains { $0.hasPrefix("generative_head.") } == (kind != .energy || format == .official))
+  }
+
+  @Test("there and back gives the same bytes, whatever type the weights have", arguments: [DType.float32, .float16])
+  func roundTrip(_ dtype: DType) throws {
+    scratch.model.convert(to: dtype)
+    scratch.model.autoencoder.convert(to: dtype)
+    let folder = try scratch.saved("own")
+    try Safetensors.write(
+      Dictionary(uniqueKeysWithValues: scratch.model.namedParameters().map { ($0.name, $0.tensor) }),
+      to: folder.appendingPathComponent("model.safetensors"))
+    try ModelFolder(folder).convert(to: .official, at: place("one"))
+    try ModelFolder(place("one")).convert(to: .safetensors, at: place("two"))
+    try ModelFolder(place("two")).convert(to: .official, at: place("three"))
+    for file in ["pytorch_model.bin", "autoencoder/pytorch_model.bin", "autoencoder/config.json"] {
+      #expect(try Data(contentsOf: place("one/\(file)")) == Data(contentsOf: place("three/\(file)")), "\(file)")
+    }
+    let layout = try CheckpointReader(place("three")).layout(of: "generative_head.noise_embd.weight")
+    #expect(layout?.dtype == dtype)
+  }
+
+  @Test("settings that mean nothing here stay, and numbers stay what they were")
+  func settings() throws {
+    let folder = try scratch.saved("own")
+    try scratch.setConfiguration(of: folder, "use_cache", true)
+    try scratch.setConfiguration(of: folder, "rope_scaling", ["type": "linear", "factor": 2] as [String: Any])
+    try ModelFolder(folder).convert(to: .official, at: place("out"))
+    let text = try String(contentsOf: place("out/config.json"), encoding: .utf8)
+    // The official code insists on a fraction here.
+    for line in [
+      #""use_cache": true"#, #""factor": 2.0"#, #""rms_norm_eps": 1e-06"#,
+      #""ae_path": "\#(place("out/autoencoder").standardizedFileURL.path)""#,
+    ] { #expect(text.contains(line), "\(text)") }
+  }
+
+  @Test("what training alone uses, and what the official code does not have, stays behind")
+  func refusals() throws {
+    let folder = try scratch.saved("own")
+    #expect(throws: ModelError.targetExists(folder.path)) { try ModelFolder(folder).convert(to: .official, at: folder) }
+    let plain = SmallModels.autoencoder(isVariational: false)
+    try plain.save(to: place("plain"), tokenizer: nil)
+    let error = #expect(throws: ModelError.self) {
+      try ModelFolder(place("plain")).convert(to: .official, at: place("x"))
+    }
+    #expect("\(error.map { "\($0)" } ?? "")".contains("plain autoencoder"))
+    var configuration = scratch.model.configuration
+    configuration.input = .both
+    try ContinuousLanguageModel(
+      configuration, autoencoder: scratch.model.autoencoder, generator: Generator(seed: 1)
+    ).save(to: place("latents"), tokenizer: nil)
+    #expect(throws: ModelError.notOfficial(place("latents").path, "a Transformer that reads latents")) {
+      try ModelFolder(place("latents")).convert(to: .official, at: place("x"))
+    }
+    try SmallModels.transformer().save(to: place("transformer"), tokenizer: nil)
+    #expect(throws: ModelError.nothingToConvert(place("transformer").path)) {
+      try ModelFolder(place("transformer")).convert(to: .official, at: place("x"))
+    }
+    try Safetensors.write(["a": Tensor(1)], to: folder.appendingPathComponent("model.safetensors"))
+    #expect(throws: (any Error).self) { try ModelFolder(folder).convert(to: .official, at: place("x")) }
+    #expect(
+      try FileManager.default.contentsOfDirectory(atPath: scratch.url.path).sorted()
+        == ["latents", "own", "plain", "transformer"])
+  }
+}
