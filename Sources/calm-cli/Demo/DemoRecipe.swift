@@ -16,7 +16,7 @@ struct DemoRecipe {
   var latentSize = 32
   var autoencoderHidden = 128
   var languageModel = TrainingSettings(
-    steps: 4200, batchSize: 8, blockChunks: 64,
+    steps: 3900, batchSize: 8, blockChunks: 64,
     schedule: LearningRateSchedule(peak: 1e-3, shape: .stableDecay))
   /// Steps of the language model's training on the auxiliary token loss alone, where it is in use.
   var leadIn = 1200
@@ -48,6 +48,7 @@ struct DemoRecipe {
     recipe.corpusBytes = 600_000
     recipe.autoencoder.steps = 150
     recipe.languageModel.steps = 60
+    recipe.leadIn = 20
     recipe.stories = 8
     return recipe
   }
