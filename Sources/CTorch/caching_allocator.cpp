@@ -1,8 +1,8 @@
 // Memory for tensors on the CPU that is kept and given out again.
 //
 // Every training step and every chunk of generation asks for the same sizes. The C library's allocator splits, merges
-// and consolidates its chunks each time, a tenth of a small model's step; here a freed block waits in the list of its
-// size, and the next tensor of that size gets the block that was last in the processor's caches.
+// and consolidates its chunks each time; here a freed block waits in the list of its size, and the next tensor of that
+// size gets the block that was last in the processor's caches.
 
 #include <c10/core/Allocator.h>
 #include <c10/core/CPUAllocator.h>

@@ -75,23 +75,12 @@ struct TrainAutoencoder: ParsableCommand {
   }
 
   func run() throws {
-    let compute = try training.compute.prepare()
-    let run: TrainingRun
-    if let folder = training.resume {
-      run = try TrainingRun(resuming: URL(fileURLWithPath: folder), steps: training.steps)
-    } else {
-      let usual = TrainingSettings(
-        steps: 2000, batchSize: 8, blockChunks: 64,
-        schedule: LearningRateSchedule(peak: 2e-3, shape: .stableDecay))
-      let data = training.data ?? ""
-      let configuration = try training.initFrom.map(configuration(of:)) ?? configuration(for: TrainingData(path: data))
-      let record = RunRecord(
-        model: .autoencoder(configuration), initialModel: training.initFrom, data: data,
-        settings: training.settings(usual, precision: compute), device: compute.device,
-        program: "calm \(Calm.version)")
-      run = try TrainingRun(record, in: URL(fileURLWithPath: training.output ?? ""))
+    let usual = TrainingSettings(
+      steps: 2000, batchSize: 8, blockChunks: 64,
+      schedule: LearningRateSchedule(peak: 2e-3, shape: .stableDecay))
+    try train(training, label: "autoencoder", usual: usual) { data in
+      .autoencoder(try training.initFrom.map(configuration(of:)) ?? configuration(for: TrainingData(path: data)))
     }
-    try train(run, label: "autoencoder", compute: compute, report: training.report)
   }
 
   private func configuration(for data: TrainingData) -> AutoencoderConfiguration {

@@ -33,8 +33,31 @@ struct TrainingFigures: Encodable {
   let seconds: Double?
 }
 
+/// Begins the run that the options describe, or takes up the one of `--resume`, and trains it.
+///
+/// - Parameters:
+///   - usual: the settings of a new run where the options say nothing.
+///   - model: what a new run trains, given the path of its data.
+func train(
+  _ options: TrainingOptions, label: String, usual: TrainingSettings, model: (String) throws -> RunRecord.Model
+) throws {
+  let compute = try options.compute.prepare()
+  let run: TrainingRun
+  if let folder = options.resume {
+    run = try TrainingRun(resuming: URL(fileURLWithPath: folder), steps: options.steps)
+  } else {
+    let data = options.data ?? ""
+    let record = RunRecord(
+      model: try model(data), initialModel: options.initFrom, data: data,
+      settings: options.settings(usual, precision: compute), device: compute.device,
+      program: "calm \(Calm.version)")
+    run = try TrainingRun(record, in: URL(fileURLWithPath: options.output ?? ""))
+  }
+  try train(run, label: label, compute: compute, report: options.report)
+}
+
 /// Trains a run to its end under a progress bar, and tells the result.
-func train(_ run: TrainingRun, label: String, compute: ComputeSetting, report options: ReportOptions) throws {
+private func train(_ run: TrainingRun, label: String, compute: ComputeSetting, report options: ReportOptions) throws {
   let count = run.task.module.parameterCount
   StandardError.note("\(label): \(shortCount(count)) parameters, \(compute.summary)")
   if run.step > 0 { StandardError.note("going on after step \(run.step) of \(run.record.settings.steps)") }

@@ -96,26 +96,17 @@ struct TrainLanguageModel: ParsableCommand {
   }
 
   func run() throws {
-    let compute = try training.compute.prepare()
-    let run: TrainingRun
-    if let folder = training.resume {
-      run = try TrainingRun(resuming: URL(fileURLWithPath: folder), steps: training.steps)
-    } else {
-      let usual = TrainingSettings(
-        steps: 5000, batchSize: 16, blockChunks: 64,
-        schedule: LearningRateSchedule(peak: 2e-3, shape: .stableDecay))
-      let (data, folder) = (training.data ?? "", autoencoder ?? training.initFrom ?? "")
+    let usual = TrainingSettings(
+      steps: 5000, batchSize: 16, blockChunks: 64,
+      schedule: LearningRateSchedule(peak: 2e-3, shape: .stableDecay))
+    try train(training, label: "calm", usual: usual) { data in
+      let folder = autoencoder ?? training.initFrom ?? ""
       let configuration =
         try training.initFrom.map(configuration(of:))
         ?? configuration(
           for: TrainingData(path: data), ModelFolder(URL(fileURLWithPath: folder)).autoencoderConfiguration())
-      let record = RunRecord(
-        model: .languageModel(configuration, autoencoder: folder, leadIn: leadIn), initialModel: training.initFrom,
-        data: data, settings: training.settings(usual, precision: compute), device: compute.device,
-        program: "calm \(Calm.version)")
-      run = try TrainingRun(record, in: URL(fileURLWithPath: training.output ?? ""))
+      return .languageModel(configuration, autoencoder: folder, leadIn: leadIn)
     }
-    try train(run, label: "calm", compute: compute, report: training.report)
   }
 
   private func configuration(

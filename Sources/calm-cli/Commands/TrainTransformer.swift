@@ -52,23 +52,12 @@ struct TrainTransformer: ParsableCommand {
   }
 
   func run() throws {
-    let compute = try training.compute.prepare()
-    let run: TrainingRun
-    if let folder = training.resume {
-      run = try TrainingRun(resuming: URL(fileURLWithPath: folder), steps: training.steps)
-    } else {
-      let usual = TrainingSettings(
-        steps: 5000, batchSize: 16, blockChunks: 256,
-        schedule: LearningRateSchedule(peak: 2e-3, shape: .stableDecay))
-      let path = training.data ?? ""
-      let configuration = try training.initFrom.map(configuration(of:)) ?? configuration(for: TrainingData(path: path))
-      let record = RunRecord(
-        model: .autoregressive(configuration), initialModel: training.initFrom, data: path,
-        settings: training.settings(usual, precision: compute), device: compute.device,
-        program: "calm \(Calm.version)")
-      run = try TrainingRun(record, in: URL(fileURLWithPath: training.output ?? ""))
+    let usual = TrainingSettings(
+      steps: 5000, batchSize: 16, blockChunks: 256,
+      schedule: LearningRateSchedule(peak: 2e-3, shape: .stableDecay))
+    try train(training, label: "transformer", usual: usual) { data in
+      .autoregressive(try training.initFrom.map(configuration(of:)) ?? configuration(for: TrainingData(path: data)))
     }
-    try train(run, label: "transformer", compute: compute, report: training.report)
   }
 
   private func configuration(for data: TrainingData) throws -> AutoregressiveConfiguration {

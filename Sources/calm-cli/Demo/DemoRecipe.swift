@@ -2,7 +2,7 @@ import CALM
 import Torch
 import Training
 
-/// The sizes and lengths of a demo: what becomes fluent in minutes on two cores.
+/// The sizes and lengths of a demo: what goes from text to stories in minutes on two cores.
 struct DemoRecipe {
   /// Bytes of tales.
   var corpusBytes = 6_000_000
