@@ -33,7 +33,7 @@ public final class LanguageModelTask: TrainingTask {
   }
 
   public func loss(_ ids: Tensor, step: Int, generator: Generator) -> TrainingLoss {
-    if step < leadIn, let auxiliary = model.auxiliaryLoss(ids) {
+    if step < leadIn, let auxiliary = model.auxiliaryLoss(ids, generator: generator) {
       return TrainingLoss(total: auxiliary, parts: [("auxiliary", auxiliary)])
     }
     let loss = model.loss(ids, generator: generator)

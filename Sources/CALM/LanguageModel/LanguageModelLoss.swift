@@ -18,7 +18,7 @@ extension ContinuousLanguageModel {
   ///   - generator: for everything that the head draws.
   public func loss(_ ids: Tensor, generator: Generator) -> LanguageModelLoss {
     let (k, tokens) = (configuration.chunkSize, ids.shape[1])
-    let hidden = hiddenStates(ids.narrowed(1, 0..<tokens - k)).reshaped(-1, configuration.hiddenSize)
+    let hidden = hidden(ids.narrowed(1, 0..<tokens - k), generator: generator)
     return loss(hidden: hidden, next: ids.narrowed(1, k..<tokens).contiguous(), generator: generator)
   }
 
@@ -38,7 +38,7 @@ extension ContinuousLanguageModel {
     let chunks = labels.narrowed(1, k..<tokens).contiguous().reshaped(-1, k)
     let kept = Self.labelledChunks(chunks)
     precondition(kept.count > 0, "no chunk has labels")
-    let hidden = hiddenStates(ids.narrowed(1, 0..<tokens - k)).reshaped(-1, configuration.hiddenSize).gathered(0, kept)
+    let hidden = hidden(ids.narrowed(1, 0..<tokens - k), generator: generator).gathered(0, kept)
     return loss(hidden: hidden, next: chunks.gathered(0, kept).reshaped(1, -1), generator: generator)
   }
 
@@ -68,11 +68,22 @@ extension ContinuousLanguageModel {
   /// The auxiliary token loss alone, in nats a token: the head is neither run nor trained. Nil where the model has no
   /// auxiliary projection.
   ///
-  /// - Parameter ids: [batch, tokens], int64; a multiple of K tokens, at least 2K.
-  public func auxiliaryLoss(_ ids: Tensor) -> Tensor? {
+  /// - Parameters:
+  ///   - ids: [batch, tokens], int64; a multiple of K tokens, at least 2K.
+  ///   - generator: for the latents that a model reads, if it does.
+  public func auxiliaryLoss(_ ids: Tensor, generator: Generator) -> Tensor? {
     let (k, tokens) = (configuration.chunkSize, ids.shape[1])
-    let hidden = hiddenStates(ids.narrowed(1, 0..<tokens - k)).reshaped(-1, configuration.hiddenSize)
+    let hidden = hidden(ids.narrowed(1, 0..<tokens - k), generator: generator)
     return auxiliaryLoss(hidden: hidden, next: ids.narrowed(1, k..<tokens).contiguous())
+  }
+
+  /// The hidden states that training sees, [positions, h]: where latents are read, they are drawn from what the encoder
+  /// gives, as those that are predicted in generation follow that distribution and not its mean.
+  private func hidden(_ ids: Tensor, generator: Generator) -> Tensor {
+    let latents =
+      configuration.input.hasLatents
+      ? withoutGradients { autoencoder.encode(ids).samples(1, generator: generator) } : nil
+    return hiddenStates(ids, latents: latents).reshaped(-1, configuration.hiddenSize)
   }
 
   private func auxiliaryLoss(hidden: Tensor, next: Tensor) -> Tensor? {
