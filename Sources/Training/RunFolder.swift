@@ -31,10 +31,14 @@ public struct RunFolder {
   public var recordURL: URL { url.appendingPathComponent("run.json") }
   /// One JSON object a line.
   public var metricsURL: URL { url.appendingPathComponent("metrics.jsonl") }
+  /// The batches that were left out, one JSON object a line.
+  public var skipsURL: URL { url.appendingPathComponent("skipped.jsonl") }
   /// The trained model, at the end of the run.
   public var modelURL: URL { url.appendingPathComponent("model") }
   private var checkpoints: URL { url.appendingPathComponent("checkpoints") }
   private var latestURL: URL { url.appendingPathComponent("latest") }
+  /// A link to the checkpoint that did best on held-out text, where the run looks for it.
+  public var bestURL: URL { url.appendingPathComponent("best") }
 
   /// The newest checkpoint.
   ///
@@ -51,17 +55,51 @@ public struct RunFolder {
     return folder
   }
 
-  /// Writes a checkpoint and makes it the latest; then removes all but the last `kept`.
+  /// Writes a checkpoint and makes it the latest; then removes all but the last `kept` and the best.
   ///
-  /// - Parameter write: fills the folder that it is given.
-  public func addCheckpoint(step: Int, kept: Int, write: (URL) throws -> Void) throws {
+  /// Checkpoints of later steps go too: the run was taken up at one before them, and comes by there again.
+  ///
+  /// - Parameters:
+  ///   - isBest: whether ``bestURL`` is to lead to it.
+  ///   - write: fills the folder that it is given.
+  public func addCheckpoint(step: Int, kept: Int, isBest: Bool = false, write: (URL) throws -> Void) throws {
     let name = Self.name(ofStep: step)
     try install(checkpoints.appendingPathComponent(name), write: write)
     try AtomicFile.write(Data((name + "\n").utf8), to: latestURL.path)
-    let names = try FileManager.default.contentsOfDirectory(atPath: checkpoints.path)
-    for old in names.filter({ $0.hasPrefix("step-") }).sorted().dropLast(max(1, kept)) where old != name {
+    if isBest { try linkBest(to: name) }
+    let best = (try? FileManager.default.destinationOfSymbolicLink(atPath: bestURL.path)).map {
+      ($0 as NSString).lastPathComponent
+    }
+    let steps = try FileManager.default.contentsOfDirectory(atPath: checkpoints.path)
+      .compactMap { name in Self.step(ofName: name).map { (step: $0, name: name) } }.sorted { $0.step < $1.step }
+    let latest = Set(steps.filter { $0.step <= step }.suffix(max(1, kept)).map { $0.name })
+    for (_, old) in steps where !latest.contains(old) && old != best {
       try? FileManager.default.removeItem(at: checkpoints.appendingPathComponent(old))
     }
+  }
+
+  /// The checkpoint that a path means, and the run it belongs to: a run's folder stands for its latest checkpoint, a
+  /// folder inside its `checkpoints`, or its link `best`, for itself.
+  public static func locate(_ url: URL) throws -> (run: RunFolder, checkpoint: URL) {
+    if FileManager.default.fileExists(atPath: url.appendingPathComponent("run.json").path) {
+      let run = try RunFolder(opening: url)
+      return (run, try run.latestCheckpoint())
+    }
+    let checkpoint = url.resolvingSymlinksInPath()
+    let parent = checkpoint.deletingLastPathComponent()
+    guard parent.lastPathComponent == "checkpoints", step(ofName: checkpoint.lastPathComponent) != nil else {
+      throw TrainingError.noRun(url.path)
+    }
+    return (try RunFolder(opening: parent.deletingLastPathComponent()), checkpoint)
+  }
+
+  private func linkBest(to name: String) throws {
+    let temporary = url.appendingPathComponent(".best\(Self.temporarySuffix)")
+    try? FileManager.default.removeItem(at: temporary)
+    guard symlink("checkpoints/\(name)", temporary.path) == 0, rename(temporary.path, bestURL.path) == 0 else {
+      throw FileError("link to the best checkpoint from", bestURL.path)
+    }
+    try AtomicFile.synchronizeFolder(url.path)
   }
 
   /// Writes the trained model's folder.
@@ -70,6 +108,10 @@ public struct RunFolder {
   }
 
   private static func name(ofStep step: Int) -> String { String(format: "step-%06d", step) }
+
+  private static func step(ofName name: String) -> Int? {
+    name.hasPrefix("step-") ? Int(name.dropFirst("step-".count)) : nil
+  }
 
   /// Fills a folder under a temporary name and puts it in place of one that may be there.
   private func install(_ target: URL, write: (URL) throws -> Void) throws {
