@@ -198,7 +198,7 @@ public struct ExperimentRunner {
     var files = ["table.csv": table.csv, "table.md": table.markdown]
     let curves = Dictionary(
       uniqueKeysWithValues: results.map { result in
-        (result.name, MetricsCurve(contentsOf: folder.appendingPathComponent("runs/\(result.name)/metrics.jsonl")))
+        (result.name, MetricsHistory(contentsOf: folder.appendingPathComponent("runs/\(result.name)/metrics.jsonl")))
       })
     for (name, plot) in ExperimentPlots(results: results, curves: curves).all { files["\(name).svg"] = plot.svg }
     for (name, text) in files { try write(Data(text.utf8), to: folder.appendingPathComponent(name)) }
