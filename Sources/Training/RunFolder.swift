@@ -24,7 +24,15 @@ public struct RunFolder {
   public init(opening url: URL) throws {
     self.url = url
     guard FileManager.default.fileExists(atPath: recordURL.path) else { throw TrainingError.noRun(url.path) }
-    try removeLeftovers()
+  }
+
+  /// Takes hold of the run to train it, and removes what a process that was killed while writing has left.
+  ///
+  /// - Throws: ``TrainingError/runTaken(_:)`` where another process trains it.
+  public func claim() throws -> RunClaim {
+    let claim = try RunClaim(url)
+    removeLeftovers()
+    return claim
   }
 
   /// Where every setting stands.
@@ -51,16 +59,64 @@ public struct RunFolder {
     return folder
   }
 
+  /// The newest checkpoint whose files are as they were written: the one that `latest` names, or else one before it.
+  /// Damaged ones are set aside under another name, and `latest` names the sound one.
+  ///
+  /// - Returns: the checkpoint, nil before the first; and what is wrong with those that were set aside.
+  /// - Throws: ``TrainingError``: the first damage where no checkpoint is sound.
+  func soundCheckpoint() throws -> (checkpoint: URL?, damage: [TrainingError]) {
+    var damage: [TrainingError] = []
+    var candidates = try checkpointSteps()
+    do {
+      let latest = try latestCheckpoint().lastPathComponent
+      candidates.removeAll { $0 > Self.step(ofName: latest) ?? .max }
+    } catch TrainingError.noCheckpoint {
+      // Killed before the first checkpoint was whole, or just after.
+      if candidates.isEmpty { return (nil, []) }
+    } catch let error as TrainingError where !candidates.isEmpty {
+      damage.append(error)
+    }
+    for step in candidates.reversed() {
+      let folder = checkpoints.appendingPathComponent(Self.name(ofStep: step))
+      do {
+        try CheckpointSeal.check(folder)
+      } catch let error as TrainingError {
+        damage.append(error)
+        continue
+      }
+      if !damage.isEmpty { try setAside(candidates.filter { $0 > step }, latest: step) }
+      return (folder, damage)
+    }
+    throw damage.first ?? TrainingError.noCheckpoint(url.path)
+  }
+
+  private func setAside(_ damaged: [Int], latest: Int) throws {
+    try AtomicFile.write(Data((Self.name(ofStep: latest) + "\n").utf8), to: latestURL.path)
+    for name in damaged.map(Self.name(ofStep:)) {
+      let other = checkpoints.appendingPathComponent("damaged-" + name)
+      try? FileManager.default.removeItem(at: other)
+      rename(checkpoints.appendingPathComponent(name).path, other.path)
+    }
+  }
+
+  /// The steps whose checkpoints are there, in order.
+  private func checkpointSteps() throws -> [Int] {
+    try FileManager.default.contentsOfDirectory(atPath: checkpoints.path).compactMap(Self.step(ofName:)).sorted()
+  }
+
   /// Writes a checkpoint and makes it the latest; then removes all but the last `kept`.
   ///
   /// - Parameter write: fills the folder that it is given.
   public func addCheckpoint(step: Int, kept: Int, write: (URL) throws -> Void) throws {
     let name = Self.name(ofStep: step)
-    try install(checkpoints.appendingPathComponent(name), write: write)
+    try install(checkpoints.appendingPathComponent(name)) { folder in
+      try write(folder)
+      try CheckpointSeal.write(to: folder)
+    }
     try AtomicFile.write(Data((name + "\n").utf8), to: latestURL.path)
-    let names = try FileManager.default.contentsOfDirectory(atPath: checkpoints.path)
-    for old in names.filter({ $0.hasPrefix("step-") }).sorted().dropLast(max(1, kept)) where old != name {
-      try? FileManager.default.removeItem(at: checkpoints.appendingPathComponent(old))
+    // Those of later steps are of a past that the run was taken back from.
+    for old in try checkpointSteps().filter({ $0 <= step }).dropLast(max(1, kept)) {
+      try? FileManager.default.removeItem(at: checkpoints.appendingPathComponent(Self.name(ofStep: old)))
     }
   }
 
@@ -70,6 +126,13 @@ public struct RunFolder {
   }
 
   private static func name(ofStep step: Int) -> String { String(format: "step-%06d", step) }
+
+  private static func step(ofName name: String) -> Int? {
+    guard name.hasPrefix("step-"), let step = Int(name.dropFirst(5)), Self.name(ofStep: step) == name else {
+      return nil
+    }
+    return step
+  }
 
   /// Fills a folder under a temporary name and puts it in place of one that may be there.
   private func install(_ target: URL, write: (URL) throws -> Void) throws {
@@ -93,11 +156,10 @@ public struct RunFolder {
 
   private static let temporarySuffix = ".partial"
 
-  /// Removes what a run that was killed while writing has left.
-  private func removeLeftovers() throws {
+  private func removeLeftovers() {
     for folder in [url, checkpoints] {
       for name in (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
-      where name.hasPrefix(".") && name.hasSuffix(Self.temporarySuffix) {
+      where name.hasPrefix(".") && name.contains(Self.temporarySuffix) {
         try? FileManager.default.removeItem(at: folder.appendingPathComponent(name))
       }
     }

@@ -42,15 +42,19 @@ import Training
     }
   }
 
-  @Test("what a killed process left half written is removed when the run is opened")
+  @Test("what a killed process left half written is removed when another takes the run, and not by looking at it")
   func leftoversGo() throws {
     try withFolder { url in
-      let folder = try RunFolder(creating: url)
-      try Data("{}".utf8).write(to: folder.recordURL)
+      try Data("{}".utf8).write(to: try RunFolder(creating: url).recordURL)
       let leftover = url.appendingPathComponent("checkpoints/.step-000007.partial")
       try FileManager.default.createDirectory(at: leftover, withIntermediateDirectories: true)
-      _ = try RunFolder(opening: url)
+      let folder = try RunFolder(opening: url)
+      #expect(FileManager.default.fileExists(atPath: leftover.path))
+      let claim = try folder.claim()
       #expect(!FileManager.default.fileExists(atPath: leftover.path))
+      withExtendedLifetime(claim) {
+        #expect(throws: TrainingError.runTaken(url.path)) { try folder.claim() }
+      }
     }
   }
 

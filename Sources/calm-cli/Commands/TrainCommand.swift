@@ -60,9 +60,10 @@ func train(
 private func train(_ run: TrainingRun, label: String, compute: ComputeSetting, report options: ReportOptions) throws {
   let count = run.task.module.parameterCount
   StandardError.note("\(label): \(shortCount(count)) parameters, \(compute.summary)")
+  for damage in run.damage { StandardError.note("\(damage)") }
   if run.step > 0 { StandardError.note("going on after step \(run.step) of \(run.record.settings.steps)") }
   let reporter = TrainingReporter(label: label, total: run.record.settings.steps)
-  let complete = try run.trainer.run(report: reporter.report)
+  let complete = try run.train(report: reporter.report)
   reporter.finish()
   let figures = TrainingFigures(
     run: run.folder.url.path, model: complete ? run.folder.modelURL.path : nil, complete: complete,
@@ -75,4 +76,6 @@ private func train(_ run: TrainingRun, label: String, compute: ComputeSetting, r
     text: complete
       ? "\(run.folder.modelURL.path): trained \(run.trainer.step) steps, loss \(String(format: "%.4f", reporter.last?.loss ?? .nan))\(evaluation)"
       : "stopped after step \(run.trainer.step); go on with: calm train \(label) --resume \(run.folder.url.path)")
+  // What a shell, or whatever started the program, expects of one that ended at an interruption.
+  if !complete && Interruption.isRequested { throw ExitCode(130) }
 }
