@@ -8,6 +8,7 @@ enum InputError: Error, Equatable, CustomStringConvertible {
   case badId(file: String, line: Int, reason: String)
   case noEndToken(tokenizer: String)
   case noFolder(String)
+  case noFolderToRead(String)
   case otherSetting(model: String, name: String, given: String, value: String)
   case otherKind(model: String, option: String, kind: ModelFolder.Kind, needed: ModelFolder.Kind)
 
@@ -27,6 +28,8 @@ enum InputError: Error, Equatable, CustomStringConvertible {
       "\(model): \(name) is \(value) there, not \(given); leave \(name) out, or begin with fresh weights"
     case .noFolder(let path):
       "\(path): no such folder; make it first, or write elsewhere"
+    case .noFolderToRead(let path):
+      "\(path): no such folder; check the path"
     }
   }
 }
