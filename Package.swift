@@ -29,11 +29,13 @@ let package = Package(
   ],
   dependencies: [
     // The command line: options, validation and help, as every Swift tool has them.
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    // YAML for files that people write by hand (experiments, settings): lists and comments without JSON's quotes.
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
   ],
   targets: [
     .target(name: "CTorch", cxxSettings: torchHeaders, linkerSettings: torchLibraries),
-    .target(name: "Files"),
+    .target(name: "Files", dependencies: ["Yams"]),
     .target(name: "Torch", dependencies: ["CTorch", "Files"]),
     .target(name: "Tokenization", dependencies: ["Files"]),
     .target(name: "TextCorpus", dependencies: ["Files"]),

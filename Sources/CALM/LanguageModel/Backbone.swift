@@ -6,6 +6,8 @@ package final class Backbone: Module {
   @Submodule("layers") var layers: [TransformerLayer]
   @Submodule("norm") var norm: RMSNorm
   private let angles: RotaryAngles
+  /// Whether training keeps only what goes from layer to layer, and computes each layer again in the backward pass.
+  package var recomputesLayers = false
 
   init(_ shape: TransformerShape, vocabularySize: Int, padding: Int?, generator: Generator) {
     angles = RotaryAngles(headSize: shape.headSize, theta: shape.ropeTheta, stretch: shape.ropeStretch)
@@ -24,7 +26,10 @@ package final class Backbone: Module {
     let angles = angles(from: context?.length ?? 0, count: x.shape[1], device: x.device)
     var x = x
     for (index, layer) in layers.enumerated() {
-      x = layer(x, angles: angles, cache: context?.caches[index])
+      x =
+        recomputesLayers && context == nil
+        ? recomputed(x) { layer($0, angles: angles, cache: nil) }
+        : layer(x, angles: angles, cache: context?.caches[index])
     }
     return norm(x)
   }

@@ -82,6 +82,8 @@ bool ct_same_storage(ct_tensor a, ct_tensor b);
 int ct_to(ct_tensor *out, ct_tensor x, ct_dtype dtype, ct_device device);
 int ct_contiguous(ct_tensor *out, ct_tensor x);
 int ct_clone(ct_tensor *out, ct_tensor x);
+// Another handle on the same tensor.
+int ct_share(ct_tensor *out, ct_tensor x);
 int ct_copy_(ct_tensor destination, ct_tensor source);
 int ct_fill_(ct_tensor tensor, double value);
 
@@ -96,6 +98,12 @@ int ct_set_grad(ct_tensor tensor, ct_tensor grad /* may be NULL */);
 int ct_backward(ct_tensor tensor, ct_tensor grad /* may be NULL for a scalar */);
 bool ct_grad_mode(void);
 void ct_set_grad_mode(bool enabled);
+
+// A part of a network as a function: it owns x and leaves a result of its own in `out`, an error as a code.
+typedef int (*ct_part)(ct_tensor *out, ct_tensor x, void *context);
+// The part's result, of which the backward pass keeps x alone: it runs the part again, so gradients of the part's
+// parameters are added in that pass. `release` ends the context when the result is needed no more.
+int ct_recomputed(ct_tensor *out, ct_tensor x, ct_part part, void *context, void (*release)(void *context));
 
 // MARK: Random numbers (random.cpp)
 
@@ -211,6 +219,8 @@ typedef struct {
 } ct_adamw_slot;
 int ct_adamw(const ct_adamw_slot *slots, int count, double learning_rate, double beta1, double beta2, double epsilon,
              int64_t step, double gradient_scale);
+// Moves each target towards its source: target + weight·(source − target).
+int ct_move_towards(const ct_tensor *targets, const ct_tensor *sources, int count, double weight);
 // The Euclidean norm over all the tensors together.
 int ct_global_norm(double *out, const ct_tensor *tensors, int count);
 

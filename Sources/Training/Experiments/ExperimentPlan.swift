@@ -66,16 +66,14 @@ public struct ExperimentPlan: Sendable {
   /// The trainings, each after those that it needs.
   public let runs: [Run]
 
-  /// Reads a file and refuses whatever could not be run, before anything runs.
+  /// Reads a YAML or JSON file and refuses whatever could not be run, before anything runs.
   ///
-  /// - Throws: ``ExperimentError/invalid(file:reason:)``, or a file error.
+  /// - Throws: ``ExperimentError/invalid(file:reason:)``, or an error of reading the file.
   public init(contentsOf url: URL) throws {
-    let data = try Data(contentsOf: url)
+    let settings = try SettingsFile.read(url)
     do {
-      try self.init(JSONParser.parse(Array(data)))
+      try self.init(settings)
     } catch let error as SettingsError {
-      throw ExperimentError.invalid(file: url.path, reason: error.reason)
-    } catch let error as JSONSyntaxError {
       throw ExperimentError.invalid(file: url.path, reason: error.reason)
     }
   }

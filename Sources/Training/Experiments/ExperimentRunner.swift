@@ -26,10 +26,10 @@ public struct ExperimentRunner {
 
   /// Runs whatever is not done yet.
   ///
-  /// - Parameter train: runs one training to its end; false where it was stopped before.
+  /// - Parameter train: runs one training, and says how it ended.
   /// - Returns: the results in the order of the plan; nil where a training was stopped.
   /// - Throws: ``ExperimentError/otherSettings(run:)``, and errors of data, trainings and files.
-  public func run(training train: (_ name: String, TrainingRun) throws -> Bool) throws -> [ExperimentResult]? {
+  public func run(training train: (_ name: String, TrainingRun) throws -> TrainingEnd) throws -> [ExperimentResult]? {
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     let path = try prepareData()
     let data = try TrainingData(path: path)
@@ -44,7 +44,7 @@ public struct ExperimentRunner {
       }
       if !FileManager.default.fileExists(atPath: url.appendingPathComponent("model").path) {
         let training = try start(record, in: url)
-        guard try train(run.name, training) else { return nil }
+        guard try train(run.name, training).isComplete else { return nil }
       }
       let result = try measure(run, at: url, data: data, before: results)
       try write(try JSONEncoder().encode(result), to: done)
@@ -109,7 +109,7 @@ public struct ExperimentRunner {
         AutoregressiveConfiguration(
           vocabularySize: vocabulary, transformer: shape, special: data.specialWithoutStandIn))
     }
-    return RunRecord(model: model, data: path, settings: settings, device: device, program: program)
+    return RunRecord(model: model, data: [.init(path: path)], settings: settings, device: device, program: program)
   }
 
   /// Whether a run of this name has ended.

@@ -3,27 +3,28 @@ import CALM
 
 /// The sizes of a Transformer under training.
 struct TransformerOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("The width of the Transformer (and of the head, where there is one).", valueName: "n"))
+  @Option(
+    help: ArgumentHelp("The width of the Transformer (and of the head, where there is one).", valueName: "n"),
+    transform: whole(from: 1))
   var hidden: Int?
 
-  @Option(help: ArgumentHelp("The inner width of each layer; by default 8/3 times --hidden.", valueName: "n"))
+  @Option(
+    help: ArgumentHelp("The inner width of each layer; by default 8/3 times --hidden.", valueName: "n"),
+    transform: whole(from: 1))
   var intermediate: Int?
 
-  @Option(help: ArgumentHelp("Layers of the Transformer.", valueName: "n"))
+  @Option(help: ArgumentHelp("Layers of the Transformer.", valueName: "n"), transform: whole(from: 1))
   var layers: Int?
 
-  @Option(help: ArgumentHelp("Attention heads; by default one for each 32 or 64 of --hidden.", valueName: "n"))
+  @Option(
+    help: ArgumentHelp("Attention heads; by default one for each 32 or 64 of --hidden.", valueName: "n"),
+    transform: whole(from: 1))
   var heads: Int?
 
-  @Option(help: ArgumentHelp("Key and value heads; by default as many as --heads.", valueName: "n"))
+  @Option(
+    help: ArgumentHelp("Key and value heads; by default as many as --heads.", valueName: "n"), transform: whole(from: 1)
+  )
   var keyValueHeads: Int?
-
-  func validate() throws {
-    for (name, value) in [
-      ("--hidden", hidden), ("--intermediate", intermediate), ("--layers", layers), ("--heads", heads),
-      ("--key-value-heads", keyValueHeads),
-    ] { try positive(name, value) }
-  }
 
   /// The sizes that were given, each beside that of a model to begin with.
   func beside(_ model: TransformerShape) -> [(name: String, given: Int?, model: Int)] {

@@ -9,6 +9,7 @@ enum InputError: Error, Equatable, CustomStringConvertible {
   case noEndToken(tokenizer: String)
   case noFolder(String)
   case noFolderToRead(String)
+  case settings(file: String, problems: [String])
   case otherSetting(model: String, name: String, given: String, value: String)
   case otherKind(model: String, option: String, kind: ModelFolder.Kind, needed: ModelFolder.Kind)
 
@@ -26,6 +27,8 @@ enum InputError: Error, Equatable, CustomStringConvertible {
       "\(model): holds \(kind.article), but \(option) needs \(needed.article); leave it out"
     case .otherSetting(let model, let name, let given, let value):
       "\(model): \(name) is \(value) there, not \(given); leave \(name) out, or begin with fresh weights"
+    case .settings(let file, let problems):
+      "\(file): \(problems.joined(separator: "; "))"
     case .noFolder(let path):
       "\(path): no such folder; make it first, or write elsewhere"
     case .noFolderToRead(let path):

@@ -32,7 +32,7 @@ import Training
     #expect(stopped.step == 3 && stopped.totalSteps == 4 && stopped.evaluationStep == 2)
     #expect(stopped.loss != nil && stopped.evaluation["accuracy"] != nil && stopped.tokensPerSecond != nil)
 
-    try TrainingRun(resuming: world.place("run"), steps: 5).train()
+    try TrainingRun(resuming: world.place("run"), limits: ResumedLimits(steps: 5)).train()
     let finished = try summary("run")
     #expect(finished.state == .finished && finished.step == 5 && finished.totalSteps == 5)
   }
