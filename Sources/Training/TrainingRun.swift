@@ -34,7 +34,7 @@ public struct TrainingRun {
     let corpus = try corpora.training(for: record)
     try Trainer.check(record.settings, replicas)
     let folder = try RunFolder(creating: url)
-    claim = replicas.rank == 0 ? try folder.claim() : nil
+    claim = try replicas.rank == 0 ? folder.claim() : nil
     try AtomicFile.write(try record.encoded(), to: folder.recordURL.path)
     (self.record, self.folder, self.task, self.device, step, damage) = (record, folder, task, device, 0, [])
     trainer = try Trainer(
@@ -52,7 +52,7 @@ public struct TrainingRun {
     resuming url: URL, limits: ResumedLimits = ResumedLimits(), replicas: any Replicas = SingleProcess()
   ) throws {
     let (folder, named) = try RunFolder.locate(url)
-    claim = replicas.rank == 0 ? try folder.claim() : nil
+    claim = try replicas.rank == 0 ? folder.claim() : nil
     let (checkpoint, damage) = try folder.soundCheckpoint(named, setsAside: replicas.rank == 0)
     let record = try Self.record(in: folder, limits: limits)
     let device = try Device(parsing: record.device)
