@@ -44,6 +44,13 @@ typedef struct {
 // Keeps freed tensors in the process, by size, instead of handing their memory back to the system.
 void ct_tune_allocator(void);
 
+// MARK: Counting operations (counting.cpp)
+
+// From `begin` to `end`, counts the multiplications of matrix products and of attention on this thread, those of a
+// backward pass on the CPU included. Kernels that compute products themselves are not seen.
+int ct_begin_counting(void);
+int64_t ct_end_counting(void);
+
 // MARK: Errors, threads, the machine (runtime.cpp)
 
 // The message of the last failure on this thread; valid until the next one.

@@ -22,19 +22,12 @@ struct ExperimentPlots {
 
   private var overTraining: Plot {
     let series = models.map { model in
-      let before = model.trainingFlops - model.stepFlops * (lastStep(of: model) ?? 0)
-      let points = (curves[model.name]?.points(of: "brier_lm") ?? []).map {
-        (max(0, before) + $0.x * model.stepFlops, $0.y)
-      }
+      let points = (curves[model.name]?.points(of: "brier_lm") ?? []).map { (model.training.flops(after: $0.x), $0.y) }
       return Plot.Series(name: model.name, points: points)
     }
     return Plot(
       title: "BrierLM against training FLOPs", xLabel: "training FLOPs, autoencoder included", yLabel: "BrierLM",
       series: series, isLogarithmic: true)
-  }
-
-  private func lastStep(of model: ExperimentResult) -> Double? {
-    curves[model.name]?.points(of: "loss").last?.x
   }
 
   private var overInference: Plot {
@@ -50,7 +43,7 @@ struct ExperimentPlots {
   }
 
   private var lossCurves: Plot {
-    Plot(title: "Training loss", xLabel: "step", yLabel: "loss", series: series("loss", of: models))
+    Plot(title: "Training loss, each model's own", xLabel: "step", yLabel: "loss", series: series("loss", of: models))
   }
 
   private var accuracy: Plot {
@@ -63,11 +56,11 @@ struct ExperimentPlots {
 
   /// Across the checkpoints of autoregressive models; each series is named with its correlation.
   private var crossEntropy: Plot {
-    let series = models.filter { $0.kind == "transformer" }.map { model in
+    let series = models.filter { $0.crossEntropy != nil }.map { model in
       let scores = curves[model.name]?.points(of: "brier_lm") ?? []
       let losses = curves[model.name]?.points(of: "cross_entropy") ?? []
       let points = zip(losses, scores).map { (x: $0.y, y: $1.y) }
-      let name = correlation(points).map { "\(model.name), r = \(String(format: "%.3f", $0))" } ?? model.name
+      let name = model.crossEntropyCorrelation.map { "\(model.name), r = \(String(format: "%.3f", $0))" } ?? model.name
       return Plot.Series(name: name, points: points)
     }
     return Plot(
@@ -77,7 +70,7 @@ struct ExperimentPlots {
 }
 
 /// Pearson's correlation; nil of fewer than three points or of a constant.
-func correlation(_ points: [(x: Double, y: Double)]) -> Double? {
+package func correlation(_ points: [(x: Double, y: Double)]) -> Double? {
   guard points.count >= 3 else { return nil }
   let count = Double(points.count)
   let (meanX, meanY) = (points.reduce(0) { $0 + $1.x } / count, points.reduce(0) { $0 + $1.y } / count)

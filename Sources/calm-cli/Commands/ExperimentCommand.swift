@@ -15,7 +15,7 @@ struct ExperimentCommand: ParsableCommand {
       against FLOPs, of the losses, and of accuracy against noise.
 
       Example:
-        calm experiment examples/tales.json --out runs/tales
+        calm experiment examples/tales.yaml --out runs/tales
       """)
 
   @Argument(help: "The experiment file, .yaml or .json.")

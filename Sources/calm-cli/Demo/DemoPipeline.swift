@@ -191,7 +191,7 @@ final class DemoPipeline {
 
   private func writeSamples() throws -> String? {
     var options = GenerationOptions()
-    options.temperature = try Temperature(parsing: recipe.temperature)
+    options.temperature = try Temperature.number(parsing: recipe.temperature)
     options.sequences = recipe.stories
     options.seed = seed
     options.maximumTokens = 200
