@@ -105,7 +105,7 @@ import Training
     var begun: [String] = []
     let stopped = try runner.run { name, run in
       begun.append(name)
-      return try run.trainer.run { event in
+      return try run.train { event in
         if case .step(let step) = event, begun.count == 3, step.step == 5 { return .stop }
         return .goOn
       }
@@ -115,7 +115,7 @@ import Training
     var steps: [String: Int] = [:]
     let results = try #require(
       try runner.run { name, run in
-        try run.trainer.run { event in
+        try run.train { event in
           if case .step = event { steps[name, default: 0] += 1 }
           return .goOn
         }

@@ -1,31 +1,10 @@
 import Foundation
 
-/// The figures of a run's `metrics.jsonl`, step by step.
-public struct MetricsCurve: Sendable {
-  private let lines: [[String: Double]]
-
-  /// Reads the file; lines that are not figures are passed over, and a missing file has none.
-  public init(contentsOf url: URL) {
-    let data = (try? Data(contentsOf: url)) ?? Data()
-    lines = data.split(separator: UInt8(ascii: "\n")).compactMap {
-      try? JSONDecoder().decode([String: Double].self, from: $0)
-    }
-  }
-
-  /// A figure at the steps that have it.
-  public func values(of key: String) -> [(x: Double, y: Double)] {
-    lines.compactMap { line in
-      guard let step = line["step"], let value = line[key] else { return nil }
-      return (step, value)
-    }
-  }
-}
-
 /// The plots of an experiment.
 struct ExperimentPlots {
   let results: [ExperimentResult]
   /// By run.
-  let curves: [String: MetricsCurve]
+  let curves: [String: MetricsHistory]
 
   /// Each with the name of its file; those that would be empty are left out.
   var all: [(name: String, plot: Plot)] {
@@ -38,12 +17,12 @@ struct ExperimentPlots {
   private var models: [ExperimentResult] { results.filter { $0.brierLM != nil } }
 
   private func series(_ key: String, of results: [ExperimentResult]) -> [Plot.Series] {
-    results.map { Plot.Series(name: $0.name, points: curves[$0.name]?.values(of: key) ?? []) }
+    results.map { Plot.Series(name: $0.name, points: curves[$0.name]?.points(of: key) ?? []) }
   }
 
   private var overTraining: Plot {
     let series = models.map { model in
-      let points = (curves[model.name]?.values(of: "brier_lm") ?? []).map { (model.training.flops(after: $0.x), $0.y) }
+      let points = (curves[model.name]?.points(of: "brier_lm") ?? []).map { (model.training.flops(after: $0.x), $0.y) }
       return Plot.Series(name: model.name, points: points)
     }
     return Plot(
@@ -78,8 +57,8 @@ struct ExperimentPlots {
   /// Across the checkpoints of autoregressive models; each series is named with its correlation.
   private var crossEntropy: Plot {
     let series = models.filter { $0.crossEntropy != nil }.map { model in
-      let scores = curves[model.name]?.values(of: "brier_lm") ?? []
-      let losses = curves[model.name]?.values(of: "cross_entropy") ?? []
+      let scores = curves[model.name]?.points(of: "brier_lm") ?? []
+      let losses = curves[model.name]?.points(of: "cross_entropy") ?? []
       let points = zip(losses, scores).map { (x: $0.y, y: $1.y) }
       let name = model.crossEntropyCorrelation.map { "\(model.name), r = \(String(format: "%.3f", $0))" } ?? model.name
       return Plot.Series(name: name, points: points)

@@ -196,7 +196,7 @@ public struct ExperimentRunner {
       (row.brierLM, row.crossEntropy) = (found.brierLM, found.crossEntropy)
       let curve = curve(of: run.name)
       row.crossEntropyCorrelation = correlation(
-        zip(curve.values(of: "cross_entropy"), curve.values(of: "brier_lm")).map { ($0.y, $1.y) })
+        zip(curve.points(of: "cross_entropy"), curve.points(of: "brier_lm")).map { ($0.y, $1.y) })
       return row
     }
   }
@@ -211,8 +211,8 @@ public struct ExperimentRunner {
     for (name, text) in files { try write(Data(text.utf8), to: folder.appendingPathComponent(name)) }
   }
 
-  private func curve(of run: String) -> MetricsCurve {
-    MetricsCurve(contentsOf: folder(of: run).appendingPathComponent("metrics.jsonl"))
+  private func curve(of run: String) -> MetricsHistory {
+    MetricsHistory(contentsOf: folder(of: run).appendingPathComponent("metrics.jsonl"))
   }
 
   private func folder(of run: String) -> URL { folder.appendingPathComponent("runs/\(run)") }

@@ -74,9 +74,10 @@ private func printSettings(_ record: RunRecord) throws {
 private func train(_ run: TrainingRun, label: String, compute: ComputeSetting, report options: ReportOptions) throws {
   let count = run.task.module.parameterCount
   StandardError.note("\(label): \(shortCount(count)) parameters, \(compute.summary)")
+  for damage in run.damage { StandardError.note("\(damage)") }
   if run.step > 0 { StandardError.note("going on after step \(run.step) of \(run.trainer.total)") }
   let reporter = TrainingReporter(label: label, total: run.trainer.total)
-  let end = try run.trainer.run(report: reporter.report)
+  let end = try run.train(report: reporter.report)
   reporter.finish()
   let figures = TrainingFigures(
     run: run.folder.url.path, model: end.isComplete ? run.folder.modelURL.path : nil, end: end,
@@ -90,6 +91,8 @@ private func train(_ run: TrainingRun, label: String, compute: ComputeSetting, r
     text: end.isComplete
       ? "\(run.folder.modelURL.path): \(end.remark)trained \(run.trainer.step) steps, loss \(String(format: "%.4f", reporter.last?.loss ?? .nan))\(evaluation)"
       : "stopped after step \(run.trainer.step); go on with: calm train \(label) --resume \(run.folder.url.path)")
+  // What a shell, or whatever started the program, expects of one that ended at an interruption.
+  if !end.isComplete && Interruption.isRequested { throw ExitCode(130) }
 }
 
 extension TrainingEnd {
