@@ -1,5 +1,6 @@
 // Neural functions that libtorch has already.
 
+#include "kernels/few_rows.h"
 #include "support.h"
 
 using namespace ctorch;
@@ -17,7 +18,11 @@ std::optional<at::Tensor> optional(ct_tensor tensor) {
 }  // namespace
 
 int ct_linear(ct_tensor *out, ct_tensor x, ct_tensor weight, ct_tensor bias) {
-  return make(out, [&] { return at::linear(x->value, weight->value, optional(bias)); });
+  return make(out, [&] {
+    at::Tensor summand = bias ? bias->value : at::Tensor();
+    if (serves_few_rows(x->value, weight->value, summand)) return linear_of_few_rows(x->value, weight->value, summand);
+    return at::linear(x->value, weight->value, optional(bias));
+  });
 }
 
 int ct_embedding(ct_tensor *out, ct_tensor weight, ct_tensor ids, int64_t padding) {
