@@ -65,10 +65,3 @@ int ct_softmax(ct_tensor *out, ct_tensor x, int64_t dim) {
 int ct_log_softmax(ct_tensor *out, ct_tensor x, int64_t dim) {
   return make(out, [&] { return at::log_softmax(x->value, dim); });
 }
-
-int ct_attention(ct_tensor *out, ct_tensor query, ct_tensor key, ct_tensor value, bool causal) {
-  return make(out, [&] {
-    return at::scaled_dot_product_attention(query->value, key->value, value->value, std::nullopt, 0.0, causal,
-                                            std::nullopt, query->value.size(1) != key->value.size(1));
-  });
-}

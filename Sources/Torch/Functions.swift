@@ -70,7 +70,7 @@ public func rotary(_ x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor {
   .make { ct_rotary($0, x.handle, cosine.handle, sine.handle) }
 }
 
-/// softmax(query·keyᵀ / √size)·value. [batch, heads, length, size]; key and value may have fewer heads, each shared by
+/// softmax(query·keyᵀ / √size)·value, fused. [batch, heads, length, size]; key and value may have fewer heads, each shared by
 /// as many query heads.
 ///
 /// - Parameter causal: each position sees itself and those before it; query and key then have one length.
