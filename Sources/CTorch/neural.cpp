@@ -8,26 +8,8 @@ int ct_matmul(ct_tensor *out, ct_tensor a, ct_tensor b) {
   return make(out, [&] { return at::matmul(a->value, b->value); });
 }
 
-namespace {
-
-std::optional<at::Tensor> optional(ct_tensor tensor) {
-  return tensor ? std::optional<at::Tensor>(tensor->value) : std::nullopt;
-}
-
-}  // namespace
-
-int ct_linear(ct_tensor *out, ct_tensor x, ct_tensor weight, ct_tensor bias) {
-  return make(out, [&] { return at::linear(x->value, weight->value, optional(bias)); });
-}
-
 int ct_embedding(ct_tensor *out, ct_tensor weight, ct_tensor ids, int64_t padding) {
   return make(out, [&] { return at::embedding(weight->value, ids->value, padding); });
-}
-
-int ct_layer_norm(ct_tensor *out, ct_tensor x, ct_tensor weight, ct_tensor bias, double epsilon) {
-  return make(out, [&] {
-    return at::layer_norm(x->value, x->value.sizes().slice(x->value.dim() - 1), optional(weight), optional(bias), epsilon);
-  });
 }
 
 int ct_silu(ct_tensor *out, ct_tensor x) {

@@ -107,8 +107,8 @@ final class EnergyHeadBlock: Module {
     // position, so the two halves are multiplied apart and added.
     let halves = input.weight.split(2, along: 1)
     let shared = linear(condition, weight: halves[1], bias: input.bias)
-    let a = silu(linear(norm(e), weight: halves[0]), plus: shared)
-    return e + down(swiGLU(gates(silu(middle(a)))))
+    let a = middle.silu(silu(linear(norm(e), weight: halves[0]), plus: shared))
+    return down(gates.swiGLU(a), plus: e)
   }
 }
 
@@ -125,6 +125,6 @@ final class EnergyHeadOutput: Module {
   }
 
   func callAsFunction(_ e: Tensor) -> Tensor {
-    latent(silu(hidden(norm(e))))
+    latent(hidden.silu(norm(e)))
   }
 }

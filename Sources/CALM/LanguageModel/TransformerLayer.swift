@@ -18,7 +18,7 @@ final class TransformerLayer: Module {
   }
 
   func callAsFunction(_ x: Tensor, angles: (cosine: Tensor, sine: Tensor), cache: (any AttentionCache)?) -> Tensor {
-    let x = x + attention(attentionNorm(x), angles: angles, cache: cache)
-    return x + mlp(mlpNorm(x))
+    let x = attention(attentionNorm(x), angles: angles, cache: cache, plus: x)
+    return mlp(mlpNorm(x), plus: x)
   }
 }
