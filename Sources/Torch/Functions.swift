@@ -107,3 +107,23 @@ public func linearArgmax(_ hidden: Tensor, weight: Tensor) -> Tensor {
 public func energyDistance(samples: Tensor, targets: Tensor, exponent: Double) -> Tensor {
   .make { ct_energy_loss($0, samples.handle, targets.handle, exponent) }
 }
+
+/// The energy loss against targets that are drawn where they are needed, fused: yₘ = mean + ε·deviation with standard
+/// normal ε.
+///
+/// - Parameters:
+///   - samples: x, [N, positions, size]; N ≥ 2. Only these get a gradient.
+///   - mean: [positions, size], float32.
+///   - deviation: likewise.
+///   - count: M.
+///   - exponent: β; strictly proper for 0 < β < 2.
+///   - generator: moves on by one number, of which all ε are functions.
+/// - Returns: [positions], float32.
+public func energyDistance(
+  samples: Tensor, mean: Tensor, deviation: Tensor, count: Int, exponent: Double, generator: Generator
+) -> Tensor {
+  .make {
+    ct_energy_loss_of_normal(
+      $0, samples.handle, mean.handle, deviation.handle, Int64(count), generator.handle, exponent)
+  }
+}

@@ -65,9 +65,15 @@ package final class EnergyHead: GenerativeHead {
   }
 
   package func loss(hidden: Tensor, targets: LatentDistribution, generator: Generator) -> Tensor {
-    let targets = withoutGradients { targets.samples(configuration.targetSamples, generator: generator) }
     let noise = noise(samples: configuration.samples, positions: hidden.shape[0], generator: generator)
-    return loss(hidden: hidden, noise: noise, targets: targets)
+    guard let logDeviation = targets.logDeviation else {
+      // All samples of a point are that point.
+      return loss(hidden: hidden, noise: noise, targets: targets.mean.reshaped([1] + targets.mean.shape))
+    }
+    return energyDistance(
+      samples: self(hidden, noise: noise), mean: targets.mean, deviation: logDeviation.exp(),
+      count: configuration.targetSamples, exponent: configuration.exponent, generator: generator
+    ).mean()
   }
 
   /// The energy loss with all random draws given.

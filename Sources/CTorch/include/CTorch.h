@@ -204,6 +204,9 @@ int ct_linear_argmax(ct_tensor *out, ct_tensor hidden, ct_tensor weight);
 // The energy loss of each position (float32, [positions]): see `energyLoss` in Swift.
 // samples: [N, positions, size]; targets: [M, positions, size] in float32.
 int ct_energy_loss(ct_tensor *out, ct_tensor samples, ct_tensor targets, double beta);
+// The same against `count` targets a position, drawn from normal distributions. mean, deviation: [positions, size].
+int ct_energy_loss_of_normal(ct_tensor *out, ct_tensor samples, ct_tensor mean, ct_tensor deviation, int64_t count,
+                             ct_generator generator, double beta);
 
 // One AdamW step over many tensors. master may hold NULL where the parameter is itself float32.
 typedef struct {

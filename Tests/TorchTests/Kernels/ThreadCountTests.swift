@@ -69,6 +69,15 @@ struct ThreadCountTests {
   func energy(exponent: Double) {
     let (x, y) = (Generator(seed: 1).normal([4, 53, 19]), Generator(seed: 2).normal([7, 53, 19]))
     expectSame(results { withGradients([x]) { energyDistance(samples: $0[0], targets: y, exponent: exponent) } })
+    let (mean, deviation) = (y.selected(0, 0), y.selected(0, 1).exp())
+    expectSame(
+      results {
+        withGradients([x]) {
+          energyDistance(
+            samples: $0[0], mean: mean, deviation: deviation, count: 7, exponent: exponent,
+            generator: Generator(seed: 3))
+        }
+      })
   }
 
   @Test("AdamW and the gradients' norm", arguments: [DType.float32, .bfloat16])
