@@ -146,14 +146,6 @@ enum QuickDemo {
     #expect(text.status == 0, "\(text.errorOutput)")
   }
 
-  @Test("a training step on random tokens is timed")
-  func bench() throws {
-    let result = try Command.run([
-      "bench", "train-ae", "--steps", "1", "--batch-size", "1", "--block-tokens", "64", "--threads", "1", "--json",
-    ])
-    #expect((try result.json()["tokens_per_second"] as? Double ?? 0) > 0)
-  }
-
   @Test("a run that is there is not overwritten, and one that is not there cannot be resumed")
   func runs() throws {
     expectFailure(

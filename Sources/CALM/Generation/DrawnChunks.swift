@@ -43,9 +43,9 @@ struct DrawnChunks {
   /// The chunks that begin with the given tokens, in ascending order.
   func chunks(beginningWith beginning: [Int32]) -> [Int] {
     var left = Array(0..<count)
-    for (position, token) in beginning.enumerated() {
-      let tokens = tokens(at: left.map { ($0, position) })
-      left = zip(left, tokens).filter { $0.1 == token }.map(\.0)
+    for (position, token) in beginning.enumerated() where !left.isEmpty {
+      let rows = gathered(left.map { $0 * chunkSize + position })
+      left = autoencoder.rows(ofExpanded: rows, mostLikely: token).map { left[$0] }
     }
     return left
   }

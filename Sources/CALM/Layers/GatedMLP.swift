@@ -6,7 +6,7 @@ final class GatedMLP: Module {
   @Submodule("up_proj") var up: Linear
   @Submodule("down_proj") var down: Linear
 
-  private let activation: Activation
+  let activation: Activation
 
   init(
     hiddenSize: Int, intermediateSize: Int, activation: Activation, bias: Bool, deviation: Double?,

@@ -199,8 +199,22 @@ int ct_rotary(ct_tensor *out, ct_tensor x, ct_tensor cosine, ct_tensor sine);
 // Mean cross-entropy of the rows of hidden·weightᵀ against targets (int64), never holding more than a block of rows
 // of logits. A target of -100 is left out of the mean.
 int ct_linear_cross_entropy(ct_tensor *out, ct_tensor hidden, ct_tensor weight, ct_tensor targets);
-// Index of the largest entry in each row of hidden·weightᵀ, in blocks of rows. The first of equals wins.
+// Index of the largest entry in each row of hidden·weightᵀ, as if it were computed exactly. The first of equals wins.
 int ct_linear_argmax(ct_tensor *out, ct_tensor hidden, ct_tensor weight);
+
+// The most rows that ct_transformer_step takes.
+int ct_few_rows(void);
+// A layer of a Llama Transformer without biases, in float32 or bfloat16 on the CPU, and the room of its keys and
+// values, [rows, key heads, room, head size].
+typedef struct {
+  ct_tensor attention_norm, query, key, value, output, mlp_norm, gate, up, down, keys, values;
+  double epsilon;
+} ct_transformer_layer;
+// The next position of each row of x, [rows, size] or [rows, 1, size], after `length` others: writes its keys and values into the room and
+// gives the layer's output. cosine, sine: of the position, [1, head size / 2] in float32.
+int ct_transformer_step(ct_tensor *out, ct_tensor x, const ct_transformer_layer *layer, int64_t length,
+                        ct_tensor cosine, ct_tensor sine);
+
 // The energy loss of each position (float32, [positions]): see `energyLoss` in Swift.
 // samples: [N, positions, size]; targets: [M, positions, size] in float32.
 int ct_energy_loss(ct_tensor *out, ct_tensor samples, ct_tensor targets, double beta);

@@ -7,6 +7,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "../support.h"
+#include "few_rows.h"
 #include "parallel.h"
 #include "vectorized.h"
 
@@ -120,7 +121,9 @@ int ct_linear(ct_tensor *out, ct_tensor x, ct_tensor weight, ct_tensor bias, ct_
                   "linear map of ", input.sizes(), " by a weight of ", matrix.sizes());
       return Linear::apply(input, matrix, shift, rest);
     }
-    at::Tensor y = at::linear(input, matrix, shift);
+    at::Tensor summand = shift.value_or(at::Tensor());
+    at::Tensor y = serves_few_rows(input, matrix, summand) ? linear_of_few_rows(input, matrix, summand)
+                                                           : at::linear(input, matrix, shift);
     return rest ? y + *rest : y;
   });
 }

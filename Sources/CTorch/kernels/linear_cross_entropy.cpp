@@ -1,4 +1,4 @@
-// Cross-entropy of hidden·weightᵀ against target ids, and the largest entry of its rows, in blocks of rows.
+// Cross-entropy of hidden·weightᵀ against target ids, in blocks of rows.
 //
 // The logits of a batch, [rows, vocabulary], are the largest tensor of a language model: with their float32 copy, the
 // softmax and its gradient they exist four times over. A block of rows at a time is enough: it is turned into its own
@@ -69,17 +69,6 @@ VECTORIZED double descend_row(float *row, float *powers, int64_t size, int64_t t
 VECTORIZED double descend_row(bf16 *row, float *powers, int64_t size, int64_t target, float scale) {
   return descend(row, powers, size, target, scale);
 }
-
-template <typename T>
-INLINE int64_t first_largest(const T *row, int64_t size) {
-  float top = largest(row, size);
-  for (int64_t i = 0; i < size; ++i)
-    if (load(row[i]) == top) return i;
-  return 0;
-}
-
-VECTORIZED int64_t first_largest_of(const float *row, int64_t size) { return first_largest(row, size); }
-VECTORIZED int64_t first_largest_of(const bf16 *row, int64_t size) { return first_largest(row, size); }
 
 struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
   static at::Tensor forward(AutogradContext *context, const at::Tensor &hidden, const at::Tensor &weight,
@@ -154,31 +143,5 @@ int ct_linear_cross_entropy(ct_tensor *out, ct_tensor hidden, ct_tensor weight, 
                             [&](int64_t id) { return id == ignored || (id >= 0 && id < vocabulary); }),
                 "a target lies outside the vocabulary of ", vocabulary);
     return LinearCrossEntropy::apply(h.contiguous(), w.contiguous(), known, differentiable(h) || differentiable(w));
-  });
-}
-
-int ct_linear_argmax(ct_tensor *out, ct_tensor hidden, ct_tensor weight) {
-  return make(out, [&] {
-    at::NoGradGuard without_gradients;
-    const at::Tensor &h = hidden->value, &w = weight->value;
-    check(h, w);
-    int64_t rows = h.size(0), vocabulary = w.size(0), block = block_rows(vocabulary);
-    at::Tensor result = at::empty({rows}, h.options().dtype(at::kLong));
-    for (int64_t begin = 0; begin < rows; begin += block) {
-      int64_t count = std::min(block, rows - begin);
-      at::Tensor logits = at::mm(h.narrow(0, begin, count), w.t());
-      if (!served(logits)) {
-        result.narrow(0, begin, count).copy_(logits.argmax(1));
-        continue;
-      }
-      with_element(logits, [&](auto *type) {
-        using T = std::remove_pointer_t<decltype(type)>;
-        parallel_for(count, 4, [&](int64_t first, int64_t last) {
-          for (int64_t row = first; row < last; ++row)
-            data<int64_t>(result)[begin + row] = first_largest_of(data<T>(logits) + row * vocabulary, vocabulary);
-        });
-      });
-    }
-    return result;
   });
 }
