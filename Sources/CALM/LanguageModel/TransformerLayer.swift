@@ -19,8 +19,8 @@ final class TransformerLayer: Module {
 
   func callAsFunction(_ x: Tensor, angles: (cosine: Tensor, sine: Tensor), cache: (any AttentionCache)?) -> Tensor {
     if let cache = cache as? KeyValueCache, let next = step(x, angles: angles, cache: cache) { return next }
-    let x = x + attention(attentionNorm(x), angles: angles, cache: cache)
-    return x + mlp(mlpNorm(x))
+    let x = attention(attentionNorm(x), angles: angles, cache: cache, plus: x)
+    return mlp(mlpNorm(x), plus: x)
   }
 
   /// What ``callAsFunction(_:angles:cache:)`` gives for one position of a few sequences, in one fused call; nil where

@@ -170,12 +170,7 @@ int ct_stack(ct_tensor *out, const ct_tensor *tensors, int count, int64_t dim);
 // MARK: Neural functions (neural.cpp)
 
 int ct_matmul(ct_tensor *out, ct_tensor a, ct_tensor b);
-// x·weightᵀ + bias
-int ct_linear(ct_tensor *out, ct_tensor x, ct_tensor weight, ct_tensor bias /* may be NULL */);
 int ct_embedding(ct_tensor *out, ct_tensor weight, ct_tensor ids, int64_t padding /* -1: none */);
-// Over the last dimension.
-int ct_layer_norm(ct_tensor *out, ct_tensor x, ct_tensor weight /* may be NULL */, ct_tensor bias /* may be NULL */,
-                  double epsilon);
 int ct_silu(ct_tensor *out, ct_tensor x);
 typedef enum {
   CT_SILU,
@@ -196,17 +191,23 @@ typedef enum {
 int ct_activation(ct_tensor *out, ct_tensor x, ct_activation_kind kind);
 int ct_softmax(ct_tensor *out, ct_tensor x, int64_t dim);
 int ct_log_softmax(ct_tensor *out, ct_tensor x, int64_t dim);
-// query, key, value: [batch, heads, length, size]; fewer key heads are shared between query heads.
-int ct_attention(ct_tensor *out, ct_tensor query, ct_tensor key, ct_tensor value, bool causal);
 
 // MARK: Fused operations (kernels/)
 
+// x·weightᵀ + bias + residual
+int ct_linear(ct_tensor *out, ct_tensor x, ct_tensor weight, ct_tensor bias /* may be NULL */,
+              ct_tensor residual /* may be NULL */);
+// Over the last dimension.
+int ct_layer_norm(ct_tensor *out, ct_tensor x, ct_tensor weight /* may be NULL */, ct_tensor bias /* may be NULL */,
+                  double epsilon);
+// query, key, value: [batch, heads, length, size]; fewer key heads are shared between query heads.
+int ct_attention(ct_tensor *out, ct_tensor query, ct_tensor key, ct_tensor value, bool causal);
 int ct_rms_norm(ct_tensor *out, ct_tensor x, ct_tensor weight, double epsilon);
 // silu(gate)·up
 int ct_swiglu(ct_tensor *out, ct_tensor gate, ct_tensor up);
-// The same where gate and up are the first and second half of x's last dimension.
-int ct_swiglu_halves(ct_tensor *out, ct_tensor x);
-// silu(x + shared). x: [samples, rows, size], shared: [rows, size].
+// The same where gate and up are the first and second half of the last dimension of x + bias.
+int ct_swiglu_halves(ct_tensor *out, ct_tensor x, ct_tensor bias);
+// silu(x + shared). x: [samples, rows, size], shared: [rows, size]; or x: […, size], shared: [size].
 int ct_silu_of_sum(ct_tensor *out, ct_tensor x, ct_tensor shared);
 // x: [batch, length, heads, size]; cosine, sine: [length, size / 2] in float32.
 int ct_rotary(ct_tensor *out, ct_tensor x, ct_tensor cosine, ct_tensor sine);
@@ -232,6 +233,9 @@ int ct_transformer_step(ct_tensor *out, ct_tensor x, const ct_transformer_layer 
 // The energy loss of each position (float32, [positions]): see `energyLoss` in Swift.
 // samples: [N, positions, size]; targets: [M, positions, size] in float32.
 int ct_energy_loss(ct_tensor *out, ct_tensor samples, ct_tensor targets, double beta);
+// The same against `count` targets a position, drawn from normal distributions. mean, deviation: [positions, size].
+int ct_energy_loss_of_normal(ct_tensor *out, ct_tensor samples, ct_tensor mean, ct_tensor deviation, int64_t count,
+                             ct_generator generator, double beta);
 
 // One AdamW step over many tensors. master may hold NULL where the parameter is itself float32.
 typedef struct {
