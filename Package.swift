@@ -12,7 +12,9 @@ let caches = variable("XDG_CACHE_HOME") ?? (variable("HOME") ?? NSHomeDirectory(
 let libtorch = variable("LIBTORCH") ?? (variable("CALM_CACHE") ?? caches + "/calm") + "/libtorch-2.13.0"
 
 let torchHeaders: [CXXSetting] = [
-  .unsafeFlags(["-isystem", libtorch + "/include", "-isystem", libtorch + "/include/torch/csrc/api/include", "-O3"])
+  .unsafeFlags(["-isystem", libtorch + "/include", "-isystem", libtorch + "/include/torch/csrc/api/include", "-O3"]),
+  // No loop with a square root in it becomes vector code as long as the root may set errno.
+  .unsafeFlags(["-fno-math-errno"]),
 ]
 let torchLibraries: [LinkerSetting] = [
   .unsafeFlags(["-L" + libtorch + "/lib", "-Xlinker", "-rpath", "-Xlinker", libtorch + "/lib"]),
@@ -29,11 +31,13 @@ let package = Package(
   ],
   dependencies: [
     // The command line: options, validation and help, as every Swift tool has them.
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    // YAML for files that people write by hand (experiments, settings): lists and comments without JSON's quotes.
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
   ],
   targets: [
     .target(name: "CTorch", cxxSettings: torchHeaders, linkerSettings: torchLibraries),
-    .target(name: "Files"),
+    .target(name: "Files", dependencies: ["Yams"]),
     .target(name: "Torch", dependencies: ["CTorch", "Files"]),
     .target(name: "Tokenization", dependencies: ["Files"]),
     .target(name: "TextCorpus", dependencies: ["Files"]),

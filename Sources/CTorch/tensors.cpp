@@ -77,6 +77,10 @@ int ct_clone(ct_tensor *out, ct_tensor x) {
   return make(out, [&] { return x->value.clone(); });
 }
 
+int ct_share(ct_tensor *out, ct_tensor x) {
+  return make(out, [&] { return x->value; });
+}
+
 int ct_copy_(ct_tensor destination, ct_tensor source) {
   return guard([&] { destination->value.copy_(source->value); });
 }

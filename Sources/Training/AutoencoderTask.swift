@@ -20,9 +20,13 @@ public final class AutoencoderTask: TrainingTask {
   public var module: any Module { model }
   public var chunkSize: Int { model.configuration.chunkSize }
 
-  public func prepare(precision: DType) {}
+  /// Prompts are text like any other to an autoencoder.
+  public var predictsChosenChunks: Bool { false }
 
-  public func loss(_ ids: Tensor, step: Int, generator: Generator) -> TrainingLoss {
+  public func prepare(precision: DType, recomputingLayers: Bool) {}
+
+  public func loss(_ batch: TrainingBatch, step: Int, generator: Generator) -> TrainingLoss {
+    let ids = batch.ids
     let noise = AutoencoderNoise(
       chunks: ids.count / chunkSize, configuration: model.configuration, generator: generator)
     let loss = model.loss(ids, noise: noise)

@@ -20,10 +20,14 @@ public final class AutoregressiveTask: TrainingTask {
   public var module: any Module { model }
   public var chunkSize: Int { 1 }
 
-  public func prepare(precision: DType) {}
+  public var predictsChosenChunks: Bool { true }
 
-  public func loss(_ ids: Tensor, step: Int, generator: Generator) -> TrainingLoss {
-    TrainingLoss(total: model.loss(ids), parts: [])
+  public func prepare(precision: DType, recomputingLayers: Bool) {
+    model.backbone.recomputesLayers = recomputingLayers
+  }
+
+  public func loss(_ batch: TrainingBatch, step: Int, generator: Generator) -> TrainingLoss {
+    TrainingLoss(total: batch.labels.map { model.loss(batch.ids, labels: $0) } ?? model.loss(batch.ids), parts: [])
   }
 
   public func evaluate(blocks: Int, seed: UInt64) throws -> [String: Double] {

@@ -26,17 +26,24 @@ public final class LanguageModelTask: TrainingTask {
   public var module: any Module { model }
   public var chunkSize: Int { model.configuration.chunkSize }
 
-  public func prepare(precision: DType) {
+  public var predictsChosenChunks: Bool { true }
+
+  public func prepare(precision: DType, recomputingLayers: Bool) {
+    model.backbone.recomputesLayers = recomputingLayers
     autoencoderWeights = Dictionary(
       uniqueKeysWithValues: model.autoencoder.namedParameters().map { ($0.name, $0.tensor.detached()) })
     model.autoencoder.convert(to: precision)
   }
 
-  public func loss(_ ids: Tensor, step: Int, generator: Generator) -> TrainingLoss {
-    if step < leadIn, let auxiliary = model.auxiliaryLoss(ids) {
+  public func loss(_ batch: TrainingBatch, step: Int, generator: Generator) -> TrainingLoss {
+    if step < leadIn,
+      let auxiliary = model.auxiliaryLoss(batch.ids, labels: batch.labels, generator: generator)
+    {
       return TrainingLoss(total: auxiliary, parts: [("auxiliary", auxiliary)])
     }
-    let loss = model.loss(ids, generator: generator)
+    let loss =
+      batch.labels.map { model.loss(batch.ids, labels: $0, generator: generator) }
+      ?? model.loss(batch.ids, generator: generator)
     return TrainingLoss(
       total: loss.total,
       parts: [(model.configuration.head.rawValue, loss.head)] + (loss.auxiliary.map { [("auxiliary", $0)] } ?? []))

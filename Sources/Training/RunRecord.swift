@@ -12,12 +12,33 @@ public struct RunRecord: Codable, Sendable {
     case autoregressive(AutoregressiveConfiguration)
   }
 
+  /// A folder of prepared data and its share of what is trained on, relative to the others'.
+  public struct Corpus: Codable, Hashable, Sendable {
+    public var path: String
+    public var weight: Double
+
+    /// A folder with its weight.
+    public init(path: String, weight: Double = 1) {
+      (self.path, self.weight) = (path, weight)
+    }
+
+    /// Reads `folder` or `folder:weight`.
+    ///
+    /// - Throws: ``TrainingError/invalidWeight(_:)`` for a weight that is not above 0.
+    public init(parsing text: String) throws {
+      (path, weight) = (text, 1)
+      guard let colon = text.lastIndex(of: ":"), let share = Double(text[text.index(after: colon)...]) else { return }
+      guard share > 0, share.isFinite else { throw TrainingError.invalidWeight(text) }
+      (path, weight) = (String(text[..<colon]), share)
+    }
+  }
+
   /// What is trained, with all sizes.
   public var model: Model
   /// The folder of the model whose weights the run begins with; nil begins with fresh ones.
   public var initialModel: String?
-  /// The folder of the prepared data.
-  public var data: String
+  /// What it is trained on.
+  public var data: [Corpus]
   /// Steps, batches, rates, seed, precision.
   public var settings: TrainingSettings
   /// Threads of an operation: the same seed gives the same numbers on the same count.
@@ -31,7 +52,7 @@ public struct RunRecord: Codable, Sendable {
 
   /// A run on this machine as it is set up now.
   public init(
-    model: Model, initialModel: String? = nil, data: String, settings: TrainingSettings, device: Device,
+    model: Model, initialModel: String? = nil, data: [Corpus], settings: TrainingSettings, device: Device,
     program: String
   ) {
     self.model = model
@@ -42,5 +63,22 @@ public struct RunRecord: Codable, Sendable {
     self.device = device.description
     threads = Runtime.threads
     libtorch = Runtime.version
+  }
+  /// The content of `run.json`.
+  public func encoded() throws -> Data {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    return try encoder.encode(self)
+  }
+}
+
+extension RunRecord.Model {
+  /// K; 1 of an autoregressive model.
+  public var chunkSize: Int {
+    switch self {
+    case .autoencoder(let configuration): configuration.chunkSize
+    case .languageModel(let configuration, _, _): configuration.chunkSize
+    case .autoregressive: 1
+    }
   }
 }

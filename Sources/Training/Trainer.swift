@@ -7,18 +7,24 @@ import Torch
 ///
 /// With one seed, precision and number of threads a run gives the same losses every time; resumed from a checkpoint it
 /// goes on with those of the unbroken run, bit for bit in float32 on the CPU.
+///
+/// A batch is computed in parts: each process takes its rows, in as many parts as the settings say. The noise of a part
+/// follows from the seed, from the blocks drawn before the batch and from the part's number among those of all
+/// processes. So two processes take the steps that one process takes in two parts, up to the rounding of sums, and no
+/// generator has a state to be stored. A loss without noise is also the same, up to rounding, in one part as in many.
 public final class Trainer {
-  /// Steps in a row that may be left out for a loss or gradient that is not finite.
-  private static let toleratedSkips = 20
-
-  private let task: any TrainingTask
-  private let settings: TrainingSettings
+  let task: any TrainingTask
+  let settings: TrainingSettings
+  let loader: BatchLoader
+  let replicas: any Replicas
+  let device: Device
   private let folder: RunFolder
-  private let loader: BatchLoader
   private let optimizer: AdamW
-  private let generator: Generator
-  private let metrics: MetricsLog
-  private let device: Device
+  private let average: WeightAverage?
+  /// Nil in a process that does not write.
+  private let metrics: MetricsLog?
+  private let skips: SkipLog
+  private var best: TrainingState.Best?
 
   /// Prepares a run, or its continuation.
   ///
@@ -26,23 +32,27 @@ public final class Trainer {
   ///   - task: what to train, its parameters in float32: fresh, or those of the checkpoint.
   ///   - corpora: what to train on, packed into blocks of the settings' length.
   ///   - checkpoint: the folder to go on from; nil begins.
+  ///   - replicas: the processes that train together.
   /// - Throws: an error of the data, or ``TrainingError`` for a checkpoint that does not fit.
   public init(
     _ task: any TrainingTask, on corpora: [WeightedBlocks], settings: TrainingSettings, folder: RunFolder,
-    resuming checkpoint: URL? = nil, device: Device = .cpu
+    resuming checkpoint: URL? = nil, device: Device = .cpu, replicas: any Replicas = SingleProcess()
   ) throws {
     self.task = task
     self.settings = settings
     self.folder = folder
     self.device = device
+    self.replicas = replicas
+    try Self.check(settings, replicas)
     let state = try checkpoint.map { try TrainingState(readFrom: $0) }
     loader = try BatchLoader(
-      corpora, batchSize: settings.batchSize, seed: settings.seed, startingAt: state?.position)
-    generator = Generator(seed: settings.seed, device: device)
+      corpora, batchSize: settings.batchSize, seed: settings.seed, rank: replicas.rank, worldSize: replicas.count,
+      startingAt: state?.position)
 
-    task.prepare(precision: settings.precision)
-    // The optimizer keeps the float32 values where the model computes in less.
+    task.prepare(precision: settings.precision, recomputingLayers: settings.gradientCheckpointing)
     let parameters = task.module.namedParameters()
+    average = try Self.average(of: parameters, decay: settings.averageDecay, resuming: state, from: checkpoint)
+    // The optimizer keeps the float32 values where the model computes in less.
     let masters = Dictionary(uniqueKeysWithValues: parameters.map { ($0.name, $0.tensor.detached()) })
     task.module.convert(to: settings.precision, device: device)
     optimizer = AdamW(task.module.namedParameters(), masters: masters, settings: settings.optimizer)
@@ -52,82 +62,161 @@ public final class Trainer {
       } catch {
         throw TrainingError.damagedState(checkpoint?.path ?? "", "\(error)")
       }
-      generator.state = state.generator
     }
-    metrics = try MetricsLog(folder.metricsURL, resumingAfter: state?.step ?? 0)
+    replicas.begin(task.module.namedParameters())
+    best = state?.best
+    skips = SkipLog(folder, total: state?.skipped ?? 0, tolerated: settings.toleratedSkips)
+    metrics = replicas.rank == 0 ? try MetricsLog(folder.metricsURL, resumingAfter: state?.step ?? 0) : nil
+  }
+
+  /// Refuses settings that the processes cannot share evenly.
+  static func check(_ settings: TrainingSettings, _ replicas: any Replicas) throws {
+    guard settings.batchSize % (replicas.count * settings.accumulation) == 0 else {
+      throw TrainingError.unevenBatch(
+        blocks: settings.batchSize, processes: replicas.count, parts: settings.accumulation)
+    }
+  }
+
+  /// The moving average of the weights, where the settings ask for one. A checkpoint's model is the average; the weights
+  /// themselves lie in its training state, and are put into the model here.
+  private static func average(
+    of parameters: [NamedParameter], decay: Double?, resuming state: TrainingState?, from checkpoint: URL?
+  ) throws -> WeightAverage? {
+    guard let decay else { return nil }
+    let trained = parameters.filter { $0.tensor.requiresGradient }
+    let average = WeightAverage(
+      of: Dictionary(uniqueKeysWithValues: trained.map { ($0.name, $0.tensor) }), decay: decay)
+    if let state {
+      for parameter in trained {
+        guard let weights = state.weights[parameter.name], weights.shape == parameter.tensor.shape else {
+          throw TrainingError.damagedState(
+            checkpoint?.path ?? "", "the training state has no weights of the shape of '\(parameter.name)'")
+        }
+        withoutGradients { parameter.tensor.detached().copy(from: weights) }
+      }
+    }
+    return average
   }
 
   /// Steps taken so far.
   public var step: Int { optimizer.step }
 
-  /// Trains to the last step, or until `report` says to stop.
+  /// Trains until a limit of the settings is reached, or `report` says to stop.
   ///
-  /// - Returns: whether all steps were taken. The latest state is in a checkpoint either way, and after the last step
-  ///   the model's folder is written.
+  /// - Returns: why it ended. The latest state is in a checkpoint either way; at a limit the model's folder is written.
   @discardableResult
-  public func run(report: (TrainingEvent) -> TrainingDecision = { _ in .goOn }) throws -> Bool {
+  public func run(report: (TrainingEvent) -> TrainingDecision = { _ in .goOn }) throws -> TrainingEnd {
     let start = ContinuousClock.now
-    var (tokens, lastLine, skipped, saved) = (0, start, 0, optimizer.step)
-    var decision = TrainingDecision.goOn
-    while optimizer.step < settings.steps, decision == .goOn {
-      let batch = try loader.next()
-      let ids = Tensor(batch.ids, shape: [batch.rows, batch.ids.count / batch.rows]).to(.int64, device: device)
-      let loss = task.loss(ids, step: optimizer.step, generator: generator)
-      loss.total.backward()
-      let (value, norm) = (loss.total.item(), optimizer.gradientNorm())
-      guard value.isFinite && norm.isFinite else {
-        optimizer.clearGradients()
-        skipped += 1
-        if skipped > Self.toleratedSkips { throw TrainingError.notFinite(step: optimizer.step, inARow: skipped) }
-        decision = report(.skipped(step: optimizer.step))
-        continue
-      }
-      skipped = 0
-      let rate = settings.schedule.rate(step: optimizer.step, of: settings.steps)
-      optimizer.update(learningRate: rate, gradientScale: min(1, settings.gradientClip / norm))
-      tokens += batch.ids.count
-
-      let (step, now) = (optimizer.step, ContinuousClock.now)
-      let parts = Dictionary(uniqueKeysWithValues: loss.parts.map { ($0.name, $0.value.item()) })
-      let line = StepReport(
-        step: step, total: settings.steps, loss: value, parts: parts, gradientNorm: norm, learningRate: rate,
-        tokensPerSecond: Double(tokens) / (now - lastLine).seconds, seconds: (now - start).seconds)
-      decision = report(.step(line))
-      if isDue(step, settings.logInterval) {
-        try metrics.append(step: step, figures(of: line))
-        (tokens, lastLine) = (0, now)
-      }
-      if isDue(step, settings.evaluationInterval) {
-        let evaluation = try task.evaluate(blocks: settings.evaluationBlocks, seed: settings.seed)
-        if !evaluation.isEmpty {
-          try metrics.append(step: step, evaluation)
-          if report(.evaluation(step: step, figures: evaluation)) == .stop { decision = .stop }
+    var (tokens, lastLine, saved, evaluated) = (0, start, optimizer.step, optimizer.step)
+    var end = optimizer.step >= total ? lastStep : nil
+    while end == nil {
+      var decision = TrainingDecision.goOn
+      func tell(_ event: TrainingEvent) { if report(event) == .stop { decision = .stop } }
+      let gradients = try computeGradients(step: optimizer.step)
+      let norm = optimizer.gradientNorm()
+      if gradients.loss.isFinite && norm.isFinite {
+        skips.endRow()
+        let rate = settings.schedule.rate(step: optimizer.step, of: total)
+        optimizer.update(learningRate: rate, gradientScale: min(1, settings.gradientClip / norm))
+        average?.update(from: optimizer.masters, step: optimizer.step)
+        tokens += tokensPerStep
+        let (step, now) = (optimizer.step, ContinuousClock.now)
+        let line = StepReport(
+          step: step, total: total, loss: gradients.loss, parts: gradients.parts, gradientNorm: norm,
+          learningRate: rate, tokensPerSecond: Double(tokens) / (now - lastLine).seconds,
+          seconds: (now - start).seconds)
+        tell(.step(line))
+        if isDue(step, settings.logInterval) {
+          try metrics?.append(step: step, figures(of: line))
+          (tokens, lastLine) = (0, now)
         }
+        var isBest = false
+        if isDue(step, settings.evaluationInterval) {
+          isBest = try evaluate(tell)
+          evaluated = step
+        }
+        if isBest || isDue(step, settings.checkpointInterval) {
+          try saveCheckpoint(isBest: isBest, tell)
+          saved = step
+        }
+      } else {
+        optimizer.clearGradients()
+        try skips.add(step: optimizer.step, loss: gradients.loss, norm: norm, gradients.batch, rank: replicas.rank)
+        tell(.skipped(step: optimizer.step))
       }
-      if isDue(step, settings.checkpointInterval) {
-        if report(.checkpoint(step: step, path: try saveCheckpoint())) == .stop { decision = .stop }
-        saved = step
-      }
+      end = try agreedEnd(wanted: decision, seconds: start.duration(to: .now).seconds)
     }
-    if saved < optimizer.step { _ = report(.checkpoint(step: optimizer.step, path: try saveCheckpoint())) }
-    let complete = optimizer.step >= settings.steps
-    if complete { try folder.writeModel { try task.save(to: $0, weights: optimizer.masters, resumable: false) } }
-    return complete
+    let wasReached = end != .stopped
+    let isBest = try wasReached && evaluated < optimizer.step ? evaluate { _ = report($0) } : false
+    if isBest || saved < optimizer.step { try saveCheckpoint(isBest: isBest) { _ = report($0) } }
+    if wasReached, isWriter {
+      try folder.writeModel { try task.save(to: $0, weights: weights, resumable: false) }
+    }
+    return end ?? .stopped
+  }
+
+  // MARK: Limits
+
+  /// Tokens in a step, of all processes together.
+  private var tokensPerStep: Int { settings.tokensPerStep(chunkSize: task.chunkSize) }
+
+  /// Steps that the settings' limits of steps and tokens allow.
+  public var total: Int {
+    min(settings.steps, settings.stepsOfTokens(chunkSize: task.chunkSize) ?? .max)
+  }
+
+  /// Which limit the last step is.
+  private var lastStep: TrainingEnd { total == settings.stepsOfTokens(chunkSize: task.chunkSize) ? .tokens : .steps }
+
+  /// Whether the run ends here, and why: all processes come to the same answer, whichever of them was told to stop.
+  private func agreedEnd(wanted: TrainingDecision, seconds: Double) throws -> TrainingEnd? {
+    let isLate = settings.maximumSeconds.map { seconds >= $0 } ?? false
+    let wishes = try replicas.sum([wanted == .stop ? 1 : 0, isLate && isWriter ? 1 : 0])
+    if optimizer.step >= total { return lastStep }
+    if wishes[0] > 0 { return .stopped }
+    return wishes[1] > 0 ? .time : nil
   }
 
   /// Steps that are multiples of an interval, and for intervals in use the last step.
   private func isDue(_ step: Int, _ interval: Int) -> Bool {
-    interval > 0 && (step % interval == 0 || step == settings.steps)
+    interval > 0 && (step % interval == 0 || step == total)
   }
 
-  private func saveCheckpoint() throws -> String {
-    let state = TrainingState(
-      step: optimizer.step, position: loader.position, generator: generator.state, moments: optimizer.moments)
-    try folder.addCheckpoint(step: optimizer.step, kept: settings.keptCheckpoints) { checkpoint in
-      try task.save(to: checkpoint, weights: optimizer.masters, resumable: true)
+  // MARK: What a run writes
+
+  private var isWriter: Bool { replicas.rank == 0 }
+
+  /// The weights that are evaluated and stored as a model.
+  private var weights: [String: Tensor] { average?.values ?? optimizer.masters }
+
+  /// Measures the model on held-out text.
+  ///
+  /// - Returns: whether it is better than ever before, where the settings name the figure that says so.
+  private func evaluate(_ tell: (TrainingEvent) -> Void) throws -> Bool {
+    guard isWriter else { return false }
+    func measure() throws -> [String: Double] {
+      try task.evaluate(blocks: settings.evaluationBlocks, seed: settings.seed)
+    }
+    let figures = try average?.used(by: task.module.namedParameters(), measure) ?? measure()
+    if figures.isEmpty { return false }
+    try metrics?.append(step: optimizer.step, figures)
+    tell(.evaluation(step: optimizer.step, figures: figures))
+    guard let name = settings.bestBy, let value = figures[name] else { return false }
+    if let best, best.figure == name, !task.isBetter(name, value, than: best.value) { return false }
+    best = TrainingState.Best(figure: name, value: value, step: optimizer.step)
+    return true
+  }
+
+  private func saveCheckpoint(isBest: Bool, _ tell: (TrainingEvent) -> Void) throws {
+    guard isWriter else { return }
+    var state = TrainingState(step: optimizer.step, position: loader.position, moments: optimizer.moments)
+    if average != nil { state.weights = optimizer.masters }
+    (state.best, state.skipped) = (best, skips.total)
+    try folder.addCheckpoint(step: optimizer.step, kept: settings.keptCheckpoints, isBest: isBest) { checkpoint in
+      try task.save(to: checkpoint, weights: weights, resumable: true)
       try state.write(to: checkpoint)
     }
-    return try folder.latestCheckpoint().path
+    tell(.checkpoint(step: optimizer.step, path: try folder.latestCheckpoint().path))
   }
 
   private func figures(of line: StepReport) -> [String: Double] {
@@ -136,8 +225,10 @@ public final class Trainer {
     values["gradient_norm"] = line.gradientNorm
     values["learning_rate"] = line.learningRate
     values["tokens_per_second"] = line.tokensPerSecond
+    values["tokens"] = Double(line.step * tokensPerStep)
     values["seconds"] = line.seconds
     values["loader_wait_seconds"] = loader.waitSeconds
+    if skips.total > 0 { values["skipped"] = Double(skips.total) }
     return values
   }
 }

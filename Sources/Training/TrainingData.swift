@@ -64,7 +64,14 @@ public struct TrainingData {
   public func blocks(
     _ split: DataSplit, chunkSize: Int, blockChunks: Int, padding: Int? = nil, remainder: PackedBlocks.Remainder
   ) throws -> PackedBlocks? {
-    let shards = set.shards(split)
+    try blocks(
+      of: set.shards(split), chunkSize: chunkSize, blockChunks: blockChunks, padding: padding, remainder: remainder)
+  }
+
+  /// Shards of this tokenizer cut into blocks; nil where there are none.
+  func blocks(
+    of shards: [TokenShard], chunkSize: Int, blockChunks: Int, padding: Int? = nil, remainder: PackedBlocks.Remainder
+  ) throws -> PackedBlocks? {
     if shards.isEmpty { return nil }
     return try PackedBlocks(
       shards: shards, chunkSize: chunkSize, blockChunks: blockChunks,

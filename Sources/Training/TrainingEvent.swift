@@ -30,6 +30,21 @@ public struct StepReport: Sendable {
   public let seconds: Double
 }
 
+/// Why a run, or this part of it, came to its end.
+public enum TrainingEnd: String, Codable, Sendable {
+  /// All its steps were taken.
+  case steps
+  /// As many tokens were seen as it was to see.
+  case tokens
+  /// Its time was up.
+  case time
+  /// Whoever watches it said so.
+  case stopped
+
+  /// Whether the run has done what it was told, and left a model.
+  public var isComplete: Bool { self != .stopped }
+}
+
 /// Whether the run goes on.
 public enum TrainingDecision: Sendable {
   case goOn

@@ -16,85 +16,139 @@ public struct TrainingRun {
   public let task: any TrainingTask
   /// Steps taken before.
   public let step: Int
+  /// What is wrong with checkpoints newer than the one that the run goes on from, which are set aside.
+  public let damage: [TrainingError]
   /// The device it runs on.
   public let device: Device
+  /// Nil in a process that does not write.
+  private let claim: RunClaim?
 
   /// Begins a run. Its folder is made once data and models have been read.
   ///
+  /// - Parameter replicas: the processes that train together.
   /// - Throws: an error of the data or the autoencoder, or ``TrainingError``.
-  public init(_ record: RunRecord, in url: URL) throws {
+  public init(_ record: RunRecord, in url: URL, replicas: any Replicas = SingleProcess()) throws {
     let device = try Device(parsing: record.device)
-    let data = try TrainingData(path: record.data)
+    let corpora = try TrainingCorpora(record.data)
+    let task = try Self.freshTask(for: record, corpora: corpora, device: device)
+    let corpus = try corpora.training(for: record)
+    try Trainer.check(record.settings, replicas)
+    let folder = try RunFolder(creating: url)
+    claim = try replicas.rank == 0 ? folder.claim() : nil
+    try AtomicFile.write(try record.encoded(), to: folder.recordURL.path)
+    (self.record, self.folder, self.task, self.device, step, damage) = (record, folder, task, device, 0, [])
+    trainer = try Trainer(
+      task, on: corpus, settings: record.settings, folder: folder, device: device, replicas: replicas)
+  }
+
+  /// Takes up a run at its last checkpoint, or at any other; at its beginning where it ended before the first.
+  ///
+  /// - Parameters:
+  ///   - url: the run's folder, or one of its checkpoints.
+  ///   - limits: new limits of the whole run.
+  ///   - replicas: the processes that train together; they may be more or fewer than before.
+  /// - Throws: an error of the data or the checkpoint, or ``TrainingError``.
+  public init(
+    resuming url: URL, limits: ResumedLimits = ResumedLimits(), replicas: any Replicas = SingleProcess()
+  ) throws {
+    let (folder, named) = try RunFolder.locate(url)
+    claim = try replicas.rank == 0 ? folder.claim() : nil
+    let (checkpoint, damage) = try folder.soundCheckpoint(named, setsAside: replicas.rank == 0)
+    let record = try Self.record(in: folder, limits: limits)
+    let device = try Device(parsing: record.device)
+    let corpora = try TrainingCorpora(record.data)
+    let task =
+      try checkpoint.map { try Self.storedTask(in: $0, for: record, corpora: corpora, device: device) }
+      ?? Self.freshTask(for: record, corpora: corpora, device: device)
+    (self.record, self.folder, self.task, self.device, self.damage) = (record, folder, task, device, damage)
+    trainer = try Trainer(
+      task, on: try corpora.training(for: record), settings: record.settings, folder: folder, resuming: checkpoint,
+      device: device, replicas: replicas)
+    step = trainer.step
+  }
+
+  /// Trains until a limit is reached, or `report` says to stop, and writes down what became of the run.
+  ///
+  /// - Returns: why it ended.
+  @discardableResult
+  public func train(report: (TrainingEvent) -> TrainingDecision = { _ in .goOn }) throws -> TrainingEnd {
+    try claim?.begin(totalSteps: trainer.total)
+    do {
+      let end = try trainer.run(report: report)
+      try claim?.end(end.isComplete ? .finished : .stopped)
+      return end
+    } catch {
+      // The first error is the one to tell, also where its being written down fails too.
+      try? claim?.end(.failed, reason: "\(error)")
+      throw error
+    }
+  }
+
+  /// What a run begins with.
+  private static func freshTask(
+    for record: RunRecord, corpora: TrainingCorpora, device: Device
+  ) throws -> any TrainingTask {
+    let data = corpora.first
     let generator = Generator(seed: record.settings.seed, device: device)
-    let task: any TrainingTask
     switch record.model {
     case .autoencoder(let configuration):
       let model =
         try record.initialFolder(for: data)?.loadAutoencoder(configuration, device: device)
         ?? Autoencoder(configuration, generator: generator)
-      task = AutoencoderTask(
-        model, validation: try data.validation(for: record), tokenizer: data.tokenizerFile)
+      return AutoencoderTask(
+        model, validation: try corpora.validation(for: record), tokenizer: data.tokenizerFile)
     case .languageModel(let configuration, let path, let leadIn):
       let model =
         try record.initialFolder(for: data)?.loadLanguageModel(
           configuration, autoencoder: path == record.initialModel ? nil : URL(fileURLWithPath: path),
           generator: generator)
         ?? ContinuousLanguageModel(
-          configuration, autoencoder: try Self.autoencoder(at: path, for: data, device: device), generator: generator)
-      task = LanguageModelTask(
-        model, leadIn: leadIn, validation: try data.validation(for: record), tokenizer: data.tokenizerFile)
+          configuration, autoencoder: try autoencoder(at: path, for: data, device: device), generator: generator)
+      return LanguageModelTask(
+        model, leadIn: leadIn, validation: try corpora.validation(for: record), tokenizer: data.tokenizerFile)
     case .autoregressive(let configuration):
       let model =
         try record.initialFolder(for: data)?.loadAutoregressiveModel(configuration, device: device)
         ?? AutoregressiveModel(configuration, generator: generator)
-      task = AutoregressiveTask(model, validation: try data.validation(for: record), tokenizer: data.tokenizerFile)
+      return AutoregressiveTask(model, validation: try corpora.validation(for: record), tokenizer: data.tokenizerFile)
     }
-    let corpus = try data.training(for: record)
-    let folder = try RunFolder(creating: url)
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    try AtomicFile.write(try encoder.encode(record), to: folder.recordURL.path)
-    (self.record, self.folder, self.task, self.device, step) = (record, folder, task, device, 0)
-    trainer = try Trainer(task, on: corpus, settings: record.settings, folder: folder, device: device)
   }
 
-  /// Takes up a run at its last checkpoint.
-  ///
-  /// - Parameter steps: a new number of steps of the whole run; nil leaves it.
-  /// - Throws: an error of the data or the checkpoint, or ``TrainingError``.
-  public init(resuming url: URL, steps: Int? = nil) throws {
-    let folder = try RunFolder(opening: url)
-    var record: RunRecord
-    do {
-      record = try JSONDecoder().decode(RunRecord.self, from: try Data(contentsOf: folder.recordURL))
-    } catch {
-      throw TrainingError.damagedState(folder.recordURL.path, "the run's settings cannot be read")
-    }
-    if let steps { record.settings.steps = steps }
-    let device = try Device(parsing: record.device)
-    let data = try TrainingData(path: record.data)
-    let checkpoint = try folder.latestCheckpoint()
+  /// What a run goes on with.
+  private static func storedTask(
+    in checkpoint: URL, for record: RunRecord, corpora: TrainingCorpora, device: Device
+  ) throws -> any TrainingTask {
+    let data = corpora.first
     let stored = try ModelFolder(checkpoint)
-    let task: any TrainingTask
     switch record.model {
     case .autoencoder:
-      task = AutoencoderTask(
-        try stored.loadAutoencoder(device: device), validation: try data.validation(for: record),
+      return AutoencoderTask(
+        try stored.loadAutoencoder(device: device), validation: try corpora.validation(for: record),
         tokenizer: data.tokenizerFile)
     case .languageModel(_, _, let leadIn):
-      task = LanguageModelTask(
-        try stored.loadLanguageModel(device: device), leadIn: leadIn, validation: try data.validation(for: record),
+      return LanguageModelTask(
+        try stored.loadLanguageModel(device: device), leadIn: leadIn, validation: try corpora.validation(for: record),
         tokenizer: data.tokenizerFile)
     case .autoregressive:
-      task = AutoregressiveTask(
-        try stored.loadAutoregressiveModel(device: device), validation: try data.validation(for: record),
+      return AutoregressiveTask(
+        try stored.loadAutoregressiveModel(device: device), validation: try corpora.validation(for: record),
         tokenizer: data.tokenizerFile)
     }
-    (self.record, self.folder, self.task, self.device) = (record, folder, task, device)
-    trainer = try Trainer(
-      task, on: try data.training(for: record), settings: record.settings, folder: folder, resuming: checkpoint,
-      device: device)
-    step = trainer.step
+  }
+
+  /// What a run was told, with new limits; its folder or one of its checkpoints may be named.
+  ///
+  /// - Throws: ``TrainingError``.
+  public static func record(resuming path: String, limits: ResumedLimits = ResumedLimits()) throws -> RunRecord {
+    try record(in: try RunFolder.locate(URL(fileURLWithPath: path)).run, limits: limits)
+  }
+
+  private static func record(in folder: RunFolder, limits: ResumedLimits) throws -> RunRecord {
+    guard let data = try? Data(contentsOf: folder.recordURL),
+      var record = try? JSONDecoder().decode(RunRecord.self, from: data)
+    else { throw TrainingError.damagedRecord(folder.recordURL.path) }
+    limits.apply(to: &record)
+    return record
   }
 
   private static func autoencoder(at path: String, for data: TrainingData, device: Device) throws -> Autoencoder {
@@ -105,15 +159,34 @@ public struct TrainingRun {
   }
 }
 
-extension RunRecord {
-  fileprivate var chunkSize: Int {
-    switch model {
-    case .autoencoder(let configuration): configuration.chunkSize
-    case .languageModel(let configuration, _, _): configuration.chunkSize
-    case .autoregressive: 1
-    }
+/// What may be changed of a run that goes on; nil leaves what it was told.
+public struct ResumedLimits: Sendable {
+  /// Steps of the whole run.
+  public var steps: Int?
+  /// Tokens of the whole run.
+  public var maximumTokens: Int?
+  /// Seconds of the part that begins.
+  public var maximumSeconds: Double?
+
+  /// New limits.
+  public init(steps: Int? = nil, maximumTokens: Int? = nil, maximumSeconds: Double? = nil) {
+    (self.steps, self.maximumTokens, self.maximumSeconds) = (steps, maximumTokens, maximumSeconds)
   }
 
+  fileprivate func apply(to record: inout RunRecord) {
+    let chunkSize = record.model.chunkSize
+    // Where the tokens alone said how many steps there are, they go on to do so.
+    let isByTokens = record.settings.steps == record.settings.stepsOfTokens(chunkSize: chunkSize)
+    if let maximumTokens {
+      record.settings.maximumTokens = maximumTokens
+      if isByTokens { record.settings.steps = record.settings.stepsOfTokens(chunkSize: chunkSize) ?? 0 }
+    }
+    if let steps { record.settings.steps = steps }
+    if let maximumSeconds { record.settings.maximumSeconds = maximumSeconds }
+  }
+}
+
+extension RunRecord {
   fileprivate var padding: Int? {
     switch model {
     case .autoencoder(let configuration): configuration.special.padding
@@ -137,19 +210,40 @@ extension RunRecord {
   }
 }
 
-extension TrainingData {
-  fileprivate func training(for record: RunRecord) throws -> [WeightedBlocks] {
-    guard
-      let blocks = try blocks(
-        .train, chunkSize: record.chunkSize, blockChunks: record.settings.blockChunks, padding: record.padding,
-        remainder: .dropped)
-    else { throw PackingError.noDocuments }
-    return [WeightedBlocks(blocks)]
+/// The data of a run: one prepared data set, or several that share a tokenizer.
+private struct TrainingCorpora {
+  private let corpora: [(data: TrainingData, weight: Double)]
+
+  init(_ corpora: [RunRecord.Corpus]) throws {
+    if corpora.isEmpty { throw PackingError.noDocuments }
+    self.corpora = try corpora.map { (try TrainingData(path: $0.path), $0.weight) }
+    for other in self.corpora where other.data.tokenizer.contentHash != first.tokenizer.contentHash {
+      throw TrainingError.tokenizersDiffer(other.data.set.path, first.set.path)
+    }
   }
 
-  fileprivate func validation(for record: RunRecord) throws -> PackedBlocks? {
-    try blocks(
-      .validation, chunkSize: record.chunkSize, blockChunks: record.settings.blockChunks, padding: record.padding,
-      remainder: .padded)
+  /// The one that a model's tokenizer is that of.
+  var first: TrainingData { corpora[0].data }
+
+  func training(for record: RunRecord) throws -> [WeightedBlocks] {
+    try corpora.map { data, weight in
+      guard let blocks = try blocks(of: [data], .train, for: record, remainder: .dropped) else {
+        throw PackingError.noDocuments
+      }
+      return WeightedBlocks(blocks, weight: weight)
+    }
+  }
+
+  /// The held-out documents of all corpora, one after the other.
+  func validation(for record: RunRecord) throws -> PackedBlocks? {
+    try blocks(of: corpora.map { $0.data }, .validation, for: record, remainder: .padded)
+  }
+
+  private func blocks(
+    of data: [TrainingData], _ split: DataSplit, for record: RunRecord, remainder: PackedBlocks.Remainder
+  ) throws -> PackedBlocks? {
+    try first.blocks(
+      of: data.flatMap { $0.set.shards(split) }, chunkSize: record.model.chunkSize,
+      blockChunks: record.settings.blockChunks, padding: record.padding, remainder: remainder)
   }
 }

@@ -2,10 +2,16 @@ import Torch
 
 /// What a training run is told, apart from its model and data.
 public struct TrainingSettings: Codable, Hashable, Sendable {
-  /// Optimizer steps of the whole run.
+  /// Optimizer steps of the whole run, if no other limit comes first.
   public var steps: Int
-  /// Blocks in a step.
+  /// Tokens to train on at most: the run ends, and its schedule with it, with the step that reaches them.
+  public var maximumTokens: Int?
+  /// Seconds that a run, or each part of it after a resumption, takes at most.
+  public var maximumSeconds: Double?
+  /// Blocks in a step, of all processes and parts together.
   public var batchSize: Int
+  /// The parts in which a process computes its share of a batch, one after the other: more of them need less memory.
+  public var accumulation: Int
   /// Chunks in a block.
   public var blockChunks: Int
   /// The learning rate over the run.
@@ -14,6 +20,12 @@ public struct TrainingSettings: Codable, Hashable, Sendable {
   public var optimizer: AdamW.Settings
   /// Gradients whose norm is larger are scaled down to it.
   public var gradientClip: Double
+  /// The decay of ``WeightAverage``: evaluation and the finished model take the average. Nil keeps none.
+  public var averageDecay: Double?
+  /// Whether the backward pass computes the Transformer's layers again instead of keeping what they computed.
+  public var gradientCheckpointing: Bool
+  /// Batches in a row that may be left out for a loss or gradient that is not finite.
+  public var toleratedSkips: Int
   /// Decides initial weights, order of the data and all noise.
   public var seed: UInt64
   /// The type in which the model computes; its parameters are kept in float32 either way.
@@ -28,6 +40,8 @@ public struct TrainingSettings: Codable, Hashable, Sendable {
   public var checkpointInterval: Int
   /// Checkpoints kept, the latest ones.
   public var keptCheckpoints: Int
+  /// The figure of the evaluations by which the best checkpoint is kept beside the latest; nil keeps none.
+  public var bestBy: String?
 
   /// The usual settings around what a run must say.
   public init(steps: Int, batchSize: Int, blockChunks: Int, schedule: LearningRateSchedule) {
@@ -35,8 +49,11 @@ public struct TrainingSettings: Codable, Hashable, Sendable {
     self.batchSize = batchSize
     self.blockChunks = blockChunks
     self.schedule = schedule
+    accumulation = 1
     optimizer = AdamW.Settings()
     gradientClip = 1
+    gradientCheckpointing = false
+    toleratedSkips = 20
     seed = 1
     precision = .float32
     logInterval = 10
@@ -44,5 +61,13 @@ public struct TrainingSettings: Codable, Hashable, Sendable {
     evaluationBlocks = 64
     checkpointInterval = 0
     keptCheckpoints = 2
+  }
+
+  /// Tokens in a step.
+  public func tokensPerStep(chunkSize: Int) -> Int { batchSize * blockChunks * chunkSize }
+
+  /// The steps in which ``maximumTokens`` are reached.
+  public func stepsOfTokens(chunkSize: Int) -> Int? {
+    maximumTokens.map { ($0 - 1) / tokensPerStep(chunkSize: chunkSize) + 1 }
   }
 }

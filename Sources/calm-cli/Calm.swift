@@ -30,7 +30,11 @@ struct Calm: ParsableCommand {
     version: version,
     groupedSubcommands: [
       CommandGroup(name: "Data", subcommands: [TokenizerCommand.self, DataCommand.self]),
-      CommandGroup(name: "Training", subcommands: [DemoCommand.self, TrainCommand.self, ExperimentCommand.self]),
+      CommandGroup(
+        name: "Training",
+        subcommands: [
+          DemoCommand.self, TrainCommand.self, ExperimentCommand.self, RunsCommand.self, ReportCommand.self,
+        ]),
       CommandGroup(
         name: "Model",
         subcommands: [EvalCommand.self, GenerateCommand.self, InfoCommand.self, ConvertCommand.self]),
@@ -45,7 +49,7 @@ struct Calm: ParsableCommand {
     // A file that outgrows its limit is an error of the write, which is told like a full disk.
     signal(SIGXFSZ, SIG_IGN)
     do {
-      var command = try parseAsRoot()
+      var command = try parseAsRoot(SettingsArguments.expanded(Array(CommandLine.arguments.dropFirst())))
       try command.run()
     } catch {
       guard exitCode(for: error) == .failure else { exit(withError: error) }

@@ -71,7 +71,70 @@ import Training
   @Test("a run that has all its steps can be extended")
   func extends() throws {
     _ = try losses(of: try world.autoencoder("run", world.settings(steps: 2)))
-    let longer = try TrainingRun(resuming: world.place("run"), steps: 4)
+    let longer = try TrainingRun(resuming: world.place("run"), limits: ResumedLimits(steps: 4))
     #expect(try losses(of: longer).count == 2)
+  }
+
+  @Test("with an average of the weights a run goes on exactly, and checkpoints and model are the average")
+  func average() throws {
+    var settings = world.settings(steps: 10)
+    settings.averageDecay = 0.9
+    let unbroken = try losses(of: try world.autoencoder("unbroken", settings))
+    let before = try losses(of: try world.autoencoder("broken", settings), until: 4)
+    let after = try losses(of: try TrainingRun(resuming: world.place("broken")))
+    #expect(before + after == unbroken)
+    let plain = try losses(of: try world.autoencoder("plain", world.settings(steps: 10)))
+    #expect(plain == unbroken)
+
+    func weights(_ path: String) throws -> [Float] {
+      try CheckpointReader(world.place(path)).tensor(named: "encoder.squeeze_layer.weight").elements(as: Float.self)
+    }
+    #expect(try weights("unbroken/model") == weights("broken/model"))
+    #expect(try weights("unbroken/model") == weights("unbroken/checkpoints/step-000010"))
+    #expect(try weights("unbroken/model") != weights("plain/model"))
+  }
+
+  @Test("a run goes on from an older checkpoint with the losses it had from there")
+  func olderCheckpoint() throws {
+    var settings = world.settings(steps: 9)
+    (settings.checkpointInterval, settings.keptCheckpoints) = (3, 5)
+    let unbroken = try losses(of: try world.autoencoder("run", settings))
+    let again = try TrainingRun(resuming: world.place("run/checkpoints/step-000003"))
+    #expect(again.step == 3)
+    #expect(try losses(of: again) == Array(unbroken.dropFirst(3)))
+  }
+
+  @Test("layers computed again in the backward pass give the same run, bit for bit")
+  func gradientCheckpointing() throws {
+    let plain = try losses(of: try world.transformer("plain", world.settings(steps: 4)))
+    var settings = world.settings(steps: 4)
+    settings.gradientCheckpointing = true
+    #expect(try losses(of: try world.transformer("again", settings)) == plain)
+  }
+
+  @Test("the best checkpoint is that of the best evaluation, and an interruption does not change which")
+  func best() throws {
+    var settings = world.settings(steps: 8)
+    (settings.evaluationInterval, settings.evaluationBlocks, settings.bestBy) = (2, 4, "accuracy")
+    // A rate that ruins the model late in the run.
+    settings.schedule = LearningRateSchedule(peak: 5e-2, warmupSteps: 40)
+    func evaluations(_ run: TrainingRun, until last: Int = .max) throws -> [(step: Int, value: Double)] {
+      var found: [(Int, Double)] = []
+      try run.trainer.run { event in
+        if case .evaluation(let step, let figures) = event { found.append((step, figures["accuracy"] ?? .nan)) }
+        if case .step(let step) = event, step.step >= last { return .stop }
+        return .goOn
+      }
+      return found
+    }
+    let whole = try evaluations(try world.autoencoder("whole", settings))
+    let highest = try #require(whole.map { $0.value }.max())
+    let expected = try #require(whole.first { $0.value == highest }).step
+    _ = try evaluations(try world.autoencoder("broken", settings), until: 5)
+    _ = try evaluations(try TrainingRun(resuming: world.place("broken")))
+    for name in ["whole", "broken"] {
+      let best = try RunFolder.locate(world.place("\(name)/best")).checkpoint
+      #expect(best?.lastPathComponent == String(format: "step-%06d", expected))
+    }
   }
 }

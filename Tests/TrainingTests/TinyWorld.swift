@@ -36,6 +36,33 @@ final class TinyWorld {
 
   deinit { try? FileManager.default.removeItem(at: folder) }
 
+  /// Prepares prompts and completions, ``tasks``.
+  func addTasks() throws {
+    let names = ["Ann", "Ben", "Sue", "Tom"]
+    let lines = (0..<300).map { number in
+      let name = names[number % 4]
+      return "{\"prompt\": \"Once there was a child named \(name). Who was it?\", \"completion\": \" \(name).\"}"
+    }
+    let text = folder.appendingPathComponent("tasks.jsonl")
+    try Data(lines.joined(separator: "\n").utf8).write(to: text)
+    var preparation = DataPreparation(
+      vocabulary: TokenVocabulary(
+        tokenizerHash: tokenizer.contentHash, size: tokenizer.vocabularySize, endOfText: tokenizer.eosToken ?? 2),
+      createdBy: "tests")
+    preparation.validationShare = 0.1
+    preparation.hasPrompts = true
+    preparation.attachments = [
+      "tokenizer.json": try Data(contentsOf: folder.appendingPathComponent("tokenizer.json"))
+    ]
+    let tokenizer = tokenizer
+    _ = try preparation.run(
+      try CorpusReader(
+        paths: [text.path], options: CorpusOptions(textField: "completion", promptField: "prompt")), into: tasks,
+      encode: { tokenizer.encode($0) })
+  }
+
+  var tasks: String { folder.appendingPathComponent("tasks").path }
+
   var data: String { folder.appendingPathComponent("data").path }
 
   func place(_ name: String) -> URL { folder.appendingPathComponent(name) }
@@ -49,18 +76,33 @@ final class TinyWorld {
   }
 
   func autoencoder(
-    _ name: String, _ settings: TrainingSettings, hidden: Int = 64, latent: Int = 24
+    _ name: String, _ settings: TrainingSettings, hidden: Int = 64, latent: Int = 24,
+    replicas: any Replicas = SingleProcess()
   ) throws -> TrainingRun {
     let configuration = AutoencoderConfiguration(
       vocabularySize: tokenizer.vocabularySize, chunkSize: 4, latentSize: latent, hiddenSize: hidden,
       special: try TrainingData(path: data).special)
     let record = RunRecord(
-      model: .autoencoder(configuration), data: data, settings: settings, device: .cpu, program: "tests")
+      model: .autoencoder(configuration), data: [.init(path: data)], settings: settings, device: .cpu, program: "tests")
+    return try TrainingRun(record, in: place(name), replicas: replicas)
+  }
+
+  func transformer(
+    _ name: String, _ settings: TrainingSettings, data: String? = nil, corpora: [RunRecord.Corpus]? = nil
+  ) throws -> TrainingRun {
+    let configuration = AutoregressiveConfiguration(
+      vocabularySize: tokenizer.vocabularySize,
+      transformer: TransformerShape(hiddenSize: 32, intermediateSize: 64, layers: 2, attentionHeads: 2),
+      tiesEmbeddings: false, special: try TrainingData(path: self.data).specialWithoutStandIn)
+    let record = RunRecord(
+      model: .autoregressive(configuration), data: corpora ?? [.init(path: data ?? self.data)], settings: settings,
+      device: .cpu, program: "tests")
     return try TrainingRun(record, in: place(name))
   }
 
   func languageModel(
-    _ name: String, on autoencoder: URL, _ settings: TrainingSettings, head: HeadKind = .energy, leadIn: Int = 0
+    _ name: String, on autoencoder: URL, _ settings: TrainingSettings, head: HeadKind = .energy, leadIn: Int = 0,
+    data: String? = nil
   ) throws -> TrainingRun {
     let sizes = try ModelFolder(autoencoder).autoencoderConfiguration()
     let configuration = LanguageModelConfiguration(
@@ -68,7 +110,8 @@ final class TinyWorld {
       intermediateSize: 64, layers: 2, attentionHeads: 2, head: head, headBlocks: 1, auxiliaryLossWeight: 1,
       special: sizes.special)
     let record = RunRecord(
-      model: .languageModel(configuration, autoencoder: autoencoder.path, leadIn: leadIn), data: data,
+      model: .languageModel(configuration, autoencoder: autoencoder.path, leadIn: leadIn),
+      data: [.init(path: data ?? self.data)],
       settings: settings, device: .cpu, program: "tests")
     return try TrainingRun(record, in: place(name))
   }

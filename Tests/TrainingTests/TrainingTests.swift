@@ -141,6 +141,33 @@ import Training
     var settings = world.settings(steps: 100)
     settings.schedule = LearningRateSchedule(peak: 1e30, warmupSteps: 0)
     let run = try world.autoencoder("run", settings)
-    #expect(throws: TrainingError.self) { try run.trainer.run() }
+    var skipped = 0
+    #expect(throws: TrainingError.self) {
+      try run.trainer.run { event in
+        if case .skipped = event { skipped += 1 }
+        return .goOn
+      }
+    }
+    #expect(skipped == settings.toleratedSkips)
+
+    // The documents of the batches that were left out are written down, the last that was too many included.
+    struct Line: Decodable {
+      struct Source: Decodable {
+        let corpus: Int
+        let documents: [Int]
+      }
+      let step: Int
+      let sources: [Source]
+    }
+    let lines = try String(contentsOf: run.folder.skipsURL, encoding: .utf8).split(separator: "\n").map {
+      try JSONDecoder().decode(Line.self, from: Data($0.utf8))
+    }
+    #expect(lines.count == skipped + 1)
+    let count = try TrainingData(path: world.data).set.manifest.train.documents
+    for line in lines {
+      #expect(line.sources.map(\.corpus) == [0])
+      let documents = try #require(line.sources.first).documents
+      #expect(!documents.isEmpty && documents.allSatisfy { (0..<count).contains($0) })
+    }
   }
 }

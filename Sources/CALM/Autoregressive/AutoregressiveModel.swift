@@ -35,7 +35,9 @@ public final class AutoregressiveModel: Module {
   }
 
   package func hiddenStates(_ ids: Tensor, context: Backbone.Context?) -> Tensor {
-    backbone(backbone.embedding(ids), context: context)
+    let first = configuration.transformer.documentStarts(
+      of: ids, chunkSize: 1, special: configuration.special, context: context)
+    return backbone(backbone.embedding(ids), from: first, context: context)
   }
 
   /// The logits of the token after each hidden state: […, h] → […, V], float32.
@@ -52,5 +54,21 @@ public final class AutoregressiveModel: Module {
     return linearCrossEntropy(
       hidden.reshaped(-1, configuration.transformer.hiddenSize), weight: outputWeight,
       targets: ids.narrowed(1, 1..<tokens).contiguous().reshaped(-1))
+  }
+
+  /// The mean cross-entropy of the tokens that have labels, in nats: a float32 scalar.
+  ///
+  /// - Parameters:
+  ///   - ids: [batch, tokens], int64; at least two tokens.
+  ///   - labels: of the same shape: the true ids, or −100 of tokens that are seen and not predicted.
+  /// - Precondition: one token at least, not counting the first of each row, has a label.
+  public func loss(_ ids: Tensor, labels: Tensor) -> Tensor {
+    let tokens = ids.shape[1]
+    precondition(labels.shape == ids.shape, "labels of shape \(labels.shape) for ids of \(ids.shape)")
+    let next = labels.narrowed(1, 1..<tokens).contiguous().reshaped(-1)
+    let kept = ContinuousLanguageModel.labelledChunks(next.reshaped(-1, 1))
+    precondition(kept.count > 0, "no token has a label")
+    let hidden = hiddenStates(ids.narrowed(1, 0..<tokens - 1)).reshaped(-1, configuration.transformer.hiddenSize)
+    return linearCrossEntropy(hidden.gathered(0, kept), weight: outputWeight, targets: next.gathered(0, kept))
   }
 }

@@ -18,7 +18,8 @@ final class GatedMLP: Module {
     down = Linear(intermediateSize, hiddenSize, bias: bias, deviation: deviation, generator: generator)
   }
 
-  func callAsFunction(_ x: Tensor) -> Tensor {
-    down(activation(gate: gate(x), up: up(x)))
+  /// The layer of x, and a residual added.
+  func callAsFunction(_ x: Tensor, plus residual: Tensor) -> Tensor {
+    down(activation(gate: gate(x), up: up(x)), plus: residual)
   }
 }

@@ -44,6 +44,13 @@ typedef struct {
 // Keeps freed tensors in the process, by size, instead of handing their memory back to the system.
 void ct_tune_allocator(void);
 
+// MARK: Counting operations (counting.cpp)
+
+// From `begin` to `end`, counts the multiplications of matrix products and of attention on this thread, those of a
+// backward pass on the CPU included. Kernels that compute products themselves are not seen.
+int ct_begin_counting(void);
+int64_t ct_end_counting(void);
+
 // MARK: Errors, threads, the machine (runtime.cpp)
 
 // The message of the last failure on this thread; valid until the next one.
@@ -82,6 +89,8 @@ bool ct_same_storage(ct_tensor a, ct_tensor b);
 int ct_to(ct_tensor *out, ct_tensor x, ct_dtype dtype, ct_device device);
 int ct_contiguous(ct_tensor *out, ct_tensor x);
 int ct_clone(ct_tensor *out, ct_tensor x);
+// Another handle on the same tensor.
+int ct_share(ct_tensor *out, ct_tensor x);
 int ct_copy_(ct_tensor destination, ct_tensor source);
 int ct_fill_(ct_tensor tensor, double value);
 
@@ -96,6 +105,12 @@ int ct_set_grad(ct_tensor tensor, ct_tensor grad /* may be NULL */);
 int ct_backward(ct_tensor tensor, ct_tensor grad /* may be NULL for a scalar */);
 bool ct_grad_mode(void);
 void ct_set_grad_mode(bool enabled);
+
+// A part of a network as a function: it owns x and leaves a result of its own in `out`, an error as a code.
+typedef int (*ct_part)(ct_tensor *out, ct_tensor x, void *context);
+// The part's result, of which the backward pass keeps x alone: it runs the part again, so gradients of the part's
+// parameters are added in that pass. `release` ends the context when the result is needed no more.
+int ct_recomputed(ct_tensor *out, ct_tensor x, ct_part part, void *context, void (*release)(void *context));
 
 // MARK: Random numbers (random.cpp)
 
@@ -138,6 +153,7 @@ int ct_where(ct_tensor *out, ct_tensor condition, ct_tensor a, ct_tensor b);
 // Over the listed dimensions, or all where count is 0.
 int ct_sum(ct_tensor *out, ct_tensor a, const int64_t *dims, int count, bool keep);
 int ct_mean(ct_tensor *out, ct_tensor a, const int64_t *dims, int count, bool keep);
+int ct_cumulative_maximum(ct_tensor *out, ct_tensor a, int64_t dim);
 int ct_argmax(ct_tensor *out, ct_tensor a, int64_t dim);
 int ct_all(bool *out, ct_tensor a);
 
@@ -155,12 +171,7 @@ int ct_stack(ct_tensor *out, const ct_tensor *tensors, int count, int64_t dim);
 // MARK: Neural functions (neural.cpp)
 
 int ct_matmul(ct_tensor *out, ct_tensor a, ct_tensor b);
-// x·weightᵀ + bias
-int ct_linear(ct_tensor *out, ct_tensor x, ct_tensor weight, ct_tensor bias /* may be NULL */);
 int ct_embedding(ct_tensor *out, ct_tensor weight, ct_tensor ids, int64_t padding /* -1: none */);
-// Over the last dimension.
-int ct_layer_norm(ct_tensor *out, ct_tensor x, ct_tensor weight /* may be NULL */, ct_tensor bias /* may be NULL */,
-                  double epsilon);
 int ct_silu(ct_tensor *out, ct_tensor x);
 typedef enum {
   CT_SILU,
@@ -181,17 +192,24 @@ typedef enum {
 int ct_activation(ct_tensor *out, ct_tensor x, ct_activation_kind kind);
 int ct_softmax(ct_tensor *out, ct_tensor x, int64_t dim);
 int ct_log_softmax(ct_tensor *out, ct_tensor x, int64_t dim);
-// query, key, value: [batch, heads, length, size]; fewer key heads are shared between query heads.
-int ct_attention(ct_tensor *out, ct_tensor query, ct_tensor key, ct_tensor value, bool causal);
 
 // MARK: Fused operations (kernels/)
 
+// x·weightᵀ + bias + residual
+int ct_linear(ct_tensor *out, ct_tensor x, ct_tensor weight, ct_tensor bias /* may be NULL */,
+              ct_tensor residual /* may be NULL */);
+// Over the last dimension.
+int ct_layer_norm(ct_tensor *out, ct_tensor x, ct_tensor weight /* may be NULL */, ct_tensor bias /* may be NULL */,
+                  double epsilon);
+// query, key, value: [batch, heads, length, size]; fewer key heads are shared between query heads.
+// `first`, [batch, length], int64, or null: the first position that each position sees.
+int ct_attention(ct_tensor *out, ct_tensor query, ct_tensor key, ct_tensor value, bool causal, ct_tensor first);
 int ct_rms_norm(ct_tensor *out, ct_tensor x, ct_tensor weight, double epsilon);
 // silu(gate)·up
 int ct_swiglu(ct_tensor *out, ct_tensor gate, ct_tensor up);
-// The same where gate and up are the first and second half of x's last dimension.
-int ct_swiglu_halves(ct_tensor *out, ct_tensor x);
-// silu(x + shared). x: [samples, rows, size], shared: [rows, size].
+// The same where gate and up are the first and second half of the last dimension of x + bias.
+int ct_swiglu_halves(ct_tensor *out, ct_tensor x, ct_tensor bias);
+// silu(x + shared). x: [samples, rows, size], shared: [rows, size]; or x: […, size], shared: [size].
 int ct_silu_of_sum(ct_tensor *out, ct_tensor x, ct_tensor shared);
 // x: [batch, length, heads, size]; cosine, sine: [length, size / 2] in float32.
 int ct_rotary(ct_tensor *out, ct_tensor x, ct_tensor cosine, ct_tensor sine);
@@ -217,6 +235,9 @@ int ct_transformer_step(ct_tensor *out, ct_tensor x, const ct_transformer_layer 
 // The energy loss of each position (float32, [positions]): see `energyLoss` in Swift.
 // samples: [N, positions, size]; targets: [M, positions, size] in float32.
 int ct_energy_loss(ct_tensor *out, ct_tensor samples, ct_tensor targets, double beta);
+// The same against `count` targets a position, drawn from normal distributions. mean, deviation: [positions, size].
+int ct_energy_loss_of_normal(ct_tensor *out, ct_tensor samples, ct_tensor mean, ct_tensor deviation, int64_t count,
+                             ct_generator generator, double beta);
 
 // One AdamW step over many tensors. master may hold NULL where the parameter is itself float32.
 typedef struct {
@@ -225,6 +246,8 @@ typedef struct {
 } ct_adamw_slot;
 int ct_adamw(const ct_adamw_slot *slots, int count, double learning_rate, double beta1, double beta2, double epsilon,
              int64_t step, double gradient_scale);
+// Moves each target towards its source: target + weight·(source − target).
+int ct_move_towards(const ct_tensor *targets, const ct_tensor *sources, int count, double weight);
 // The Euclidean norm over all the tensors together.
 int ct_global_norm(double *out, const ct_tensor *tensors, int count);
 

@@ -101,6 +101,13 @@ int ct_adamw(const ct_adamw_slot *slots, int count, double learning_rate, double
   });
 }
 
+int ct_move_towards(const ct_tensor *targets, const ct_tensor *sources, int count, double weight) {
+  return guard([&] {
+    at::NoGradGuard without_gradients;
+    for (int t = 0; t < count; ++t) targets[t]->value.lerp_(sources[t]->value, weight);
+  });
+}
+
 int ct_global_norm(double *out, const ct_tensor *tensors, int count) {
   return guard([&] {
     double sum = 0;

@@ -106,13 +106,6 @@ void resolve(int64_t *result, std::vector<Search> &searches, const T *x, const T
   });
 }
 
-template <typename T>
-INLINE float largest(const T *row, int64_t size) {
-  float top = -std::numeric_limits<float>::infinity();
-  for (int64_t i = 0; i < size; ++i) top = load(row[i]) > top ? load(row[i]) : top;
-  return top;
-}
-
 VECTORIZED float largest_of(const float *row, int64_t size) { return largest(row, size); }
 VECTORIZED float largest_of(const bf16 *row, int64_t size) { return largest(row, size); }
 

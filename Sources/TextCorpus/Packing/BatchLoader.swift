@@ -20,6 +20,8 @@ public struct TokenBatch: Sendable, Equatable {
   public var ids: [Int32]
   /// For each chunk the number of its document within its corpus, shape (rows, block chunks).
   public var documents: [Int32]
+  /// For each chunk whether it is to be predicted, shape (rows, block chunks); nil where no corpus has prompts.
+  public var targets: [Bool]?
   /// For each row the corpus it was drawn from.
   public var corpora: [Int]
   /// Where to resume after this batch.
@@ -113,6 +115,7 @@ public final class BatchLoader {
     var batch = TokenBatch(
       ids: [Int32](repeating: 0, count: rows.count * tokens),
       documents: [Int32](repeating: 0, count: rows.count * chunks),
+      targets: corpora.contains { $0.hasPrompts } ? [Bool](repeating: true, count: rows.count * chunks) : nil,
       corpora: draws.map(\.corpus), position: schedule.position)
     try batch.ids.withUnsafeMutableBufferPointer { ids in
       try batch.documents.withUnsafeMutableBufferPointer { documents in
@@ -121,6 +124,12 @@ public final class BatchLoader {
             draw.block, ids: UnsafeMutableBufferPointer(rebasing: ids[row * tokens..<(row + 1) * tokens]),
             documents: UnsafeMutableBufferPointer(rebasing: documents[row * chunks..<(row + 1) * chunks]))
         }
+      }
+    }
+    batch.targets?.withUnsafeMutableBufferPointer { targets in
+      for (row, draw) in draws.enumerated() {
+        corpora[draw.corpus].markTargets(
+          ofBlock: draw.block, in: UnsafeMutableBufferPointer(rebasing: targets[row * chunks..<(row + 1) * chunks]))
       }
     }
     return batch

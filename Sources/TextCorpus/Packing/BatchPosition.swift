@@ -22,6 +22,9 @@ public struct BatchPosition: Codable, Equatable, Sendable {
   /// One place for each corpus, in order.
   public var corpora: [Corpus]
 
+  /// Blocks drawn so far of all corpora together.
+  public var drawn: Int { corpora.reduce(0) { $0 + $1.epoch * $1.blocks + $1.index } }
+
   /// A position from its places.
   public init(corpora: [Corpus]) {
     self.corpora = corpora

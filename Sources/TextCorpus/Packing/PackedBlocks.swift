@@ -33,6 +33,9 @@ public struct PackedBlocks: Sendable {
   /// How many blocks there are.
   public let count: Int
 
+  /// Whether some documents begin with prompts.
+  public let hasPrompts: Bool
+
   /// Ids of a block.
   public var blockTokens: Int { blockChunks * chunkSize }
 
@@ -72,6 +75,7 @@ public struct PackedBlocks: Sendable {
     }
     if documents > Int(Int32.max) { throw PackingError.tooManyDocuments(documents) }
     self.shards = shards
+    hasPrompts = shards.contains { $0.hasPrompts }
     self.chunkSize = chunkSize
     self.blockChunks = blockChunks
     endOfText = first.vocabulary.endOfText
@@ -94,12 +98,14 @@ public struct PackedBlocks: Sendable {
   public func block(_ index: Int) throws -> TokenBlock {
     var block = TokenBlock(
       ids: [Int32](repeating: padding, count: blockTokens),
-      documents: [Int32](repeating: Self.noDocument, count: blockChunks))
+      documents: [Int32](repeating: Self.noDocument, count: blockChunks),
+      targets: hasPrompts ? [Bool](repeating: false, count: blockChunks) : nil)
     try block.ids.withUnsafeMutableBufferPointer { ids in
       try block.documents.withUnsafeMutableBufferPointer { documents in
         try copyBlock(index, ids: ids, documents: documents)
       }
     }
+    block.targets?.withUnsafeMutableBufferPointer { markTargets(ofBlock: index, in: $0) }
     return block
   }
 
@@ -122,6 +128,26 @@ public struct PackedBlocks: Sendable {
       try copy(range, of: shards[place.shard], from: inDocument * chunkSize, to: target)
       let number = Int32(firstDocuments[place.shard] + place.document)
       for row in chunk..<chunk + taken { documents[row] = number }
+      chunk += taken
+      place.advance(chunks: documentChunks)
+    }
+  }
+
+  /// Writes which chunks of block `index` are to be predicted: all but those that lie in a prompt as a whole. A chunk
+  /// in which a completion begins is one, with the prompt's last tokens in it: a latent is of a whole chunk, and
+  /// generation too draws that chunk whole, given its first tokens.
+  func markTargets(ofBlock index: Int, in targets: UnsafeMutableBufferPointer<Bool>) {
+    precondition(targets.count == blockChunks, "PackedBlocks: a buffer of the wrong size")
+    targets.update(repeating: false)
+    let firstChunk = index * blockChunks
+    var place = locate(chunk: firstChunk)
+    var chunk = 0
+    while chunk < blockChunks, let range = place.skipToDocument(shards) {
+      let inDocument = firstChunk + chunk - place.firstChunk
+      let documentChunks = Self.chunks(of: range.count, chunkSize: chunkSize)
+      let taken = min(documentChunks - inDocument, blockChunks - chunk)
+      let prompt = shards[place.shard].promptLength(ofDocument: place.document)
+      for offset in 0..<taken { targets[chunk + offset] = (inDocument + offset + 1) * chunkSize > prompt }
       chunk += taken
       place.advance(chunks: documentChunks)
     }
@@ -175,6 +201,8 @@ public struct TokenBlock: Sendable, Equatable {
   public var ids: [Int32]
   /// For each chunk the number of the document it belongs to, or ``PackedBlocks/noDocument``.
   public var documents: [Int32]
+  /// For each chunk whether it is to be predicted; nil where documents have no prompts, and all are.
+  public var targets: [Bool]?
 }
 
 /// A document among those of several shards, and the number of its first chunk.

@@ -16,6 +16,8 @@ public enum CorpusError: Error, CustomStringConvertible, Equatable, Sendable {
   case notUTF8(path: String, byteOffset: Int, line: Int)
   /// A line (from 1) that is not a JSON object with the wanted text.
   case malformedLine(path: String, line: Int, reason: String)
+  /// Plain text where prompts and completions are wanted.
+  case noPrompts(path: String)
   /// The program that decompresses this file is not installed.
   case missingProgram(path: String, program: String)
   /// The program that decompresses this file reported a failure.
@@ -41,6 +43,8 @@ public enum CorpusError: Error, CustomStringConvertible, Equatable, Sendable {
       "\(path): not UTF-8 at byte \(byteOffset) (line \(line)); convert the file, or replace such bytes with --lossy"
     case .malformedLine(let path, let line, let reason):
       "\(path):\(line): \(reason); mend the line, or pass over such lines with --skip-malformed"
+    case .noPrompts(let path):
+      "\(path): plain text has no prompts and completions; give JSON lines with a field for each"
     case .missingProgram(let path, let program):
       "\(path): needs the program \(program), which is not installed; install it, or decompress the file first"
     case .decompressionFailed(let path, let program, let reason):

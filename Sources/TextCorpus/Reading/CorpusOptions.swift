@@ -26,6 +26,8 @@ public struct CorpusOptions: Sendable, Equatable {
   public var split: TextSplit
   /// The member of each JSON object that holds the text.
   public var textField: String
+  /// The member that holds a prompt before the text; nil where documents have none.
+  public var promptField: String?
   /// Replaces bytes that are not UTF-8 by U+FFFD instead of stopping.
   public var lossy: Bool
   /// Passes over malformed JSON lines, counting them, instead of stopping.
@@ -33,12 +35,13 @@ public struct CorpusOptions: Sendable, Equatable {
 
   /// Settings, each with what most corpora want.
   public init(
-    format: CorpusFormat = .automatic, split: TextSplit = .file, textField: String = "text", lossy: Bool = false,
-    skipMalformed: Bool = false
+    format: CorpusFormat = .automatic, split: TextSplit = .file, textField: String = "text",
+    promptField: String? = nil, lossy: Bool = false, skipMalformed: Bool = false
   ) {
     self.format = format
     self.split = split
     self.textField = textField
+    self.promptField = promptField
     self.lossy = lossy
     self.skipMalformed = skipMalformed
   }

@@ -31,6 +31,7 @@ final class FileDocuments {
 
   /// The next document, its ordinal still to be filled in.
   func next(counts: inout Counts) throws -> Document? {
+    if options.promptField != nil && !file.isJSONLines { throw CorpusError.noPrompts(path: file.displayName) }
     let document =
       if file.isJSONLines {
         try nextJSONLine(&counts)
@@ -88,24 +89,13 @@ final class FileDocuments {
     while let line = try reader.nextLine() {
       if JSONLineScanner.isBlank(line) { continue }
       do {
-        let span = try JSONLineScanner.span(of: options.textField, in: line)
-        if span.range.isEmpty {
+        let prompt = try options.promptField.map { try member($0, of: line, &counts)?.text ?? "" }
+        guard var document = try member(options.textField, of: line, &counts) else {
           isEmpty = false
           continue
         }
-        let raw = UnsafeBufferPointer(rebasing: line[span.range])
-        let offset = reader.lineOffset + span.range.lowerBound
-        guard span.hasEscapes else { return try document(raw, line: reader.lineNumber, offset: offset, &counts) }
-        decoder.decode(raw)
-        if decoder.hasLoneSurrogate && !options.lossy {
-          throw JSONLineProblem(reason: "an escape is half of a surrogate pair")
-        }
-        let isRepaired = decoder.hasLoneSurrogate
-        return try decoder.withDecodedBytes { decoded in
-          // Offsets count in the file, so what is wrong is looked for in the bytes as they stand there.
-          try document(
-            decoded, asWritten: raw, isRepaired: isRepaired, line: reader.lineNumber, offset: offset, &counts)
-        }
+        document.prompt = prompt
+        return document
       } catch let problem as JSONLineProblem {
         guard options.skipMalformed else {
           throw CorpusError.malformedLine(path: file.displayName, line: reader.lineNumber, reason: problem.reason)
@@ -114,6 +104,27 @@ final class FileDocuments {
       }
     }
     return nil
+  }
+
+  /// The text in a member of the object that a line is; nil where it is empty.
+  private func member(
+    _ field: String, of line: UnsafeBufferPointer<UInt8>, _ counts: inout Counts
+  ) throws -> Document? {
+    let span = try JSONLineScanner.span(of: field, in: line)
+    if span.range.isEmpty { return nil }
+    let raw = UnsafeBufferPointer(rebasing: line[span.range])
+    let offset = reader.lineOffset + span.range.lowerBound
+    guard span.hasEscapes else { return try document(raw, line: reader.lineNumber, offset: offset, &counts) }
+    decoder.decode(raw)
+    if decoder.hasLoneSurrogate && !options.lossy {
+      throw JSONLineProblem(reason: "an escape is half of a surrogate pair")
+    }
+    let isRepaired = decoder.hasLoneSurrogate
+    return try decoder.withDecodedBytes { decoded in
+      // Offsets count in the file, so what is wrong is looked for in the bytes as they stand there.
+      try document(
+        decoded, asWritten: raw, isRepaired: isRepaired, line: reader.lineNumber, offset: offset, &counts)
+    }
   }
 
   /// Makes a document of `bytes` that begin at `line` and `offset` of the file.

@@ -1,7 +1,9 @@
 /// One document of a corpus.
 public struct Document: Sendable, Equatable {
-  /// Its text, never empty.
+  /// Its text, never empty; the completion where there is a prompt.
   public var text: String
+  /// What stands before the text, to be seen and not to be predicted; nil where the source tells no prompts apart.
+  public var prompt: String?
   /// The file it comes from, as it was named; `standard input` for `-`.
   public var source: String
   /// The line of that file (from 1) on which it begins.
@@ -10,12 +12,16 @@ public struct Document: Sendable, Equatable {
   public var ordinal: Int
 
   /// A document with its place in a source.
-  public init(text: String, source: String, line: Int, ordinal: Int) {
+  public init(text: String, prompt: String? = nil, source: String, line: Int, ordinal: Int) {
     self.text = text
+    self.prompt = prompt
     self.source = source
     self.line = line
     self.ordinal = ordinal
   }
+
+  /// Its length in UTF-8.
+  var bytes: Int { text.utf8.count + (prompt?.utf8.count ?? 0) }
 }
 
 /// How far a source has been read.

@@ -36,6 +36,8 @@ public struct DataPreparation: Sendable {
   public var tokensPerShard = 1 << 27
   /// How many threads encode.
   public var threads = 2
+  /// Whether documents come with prompts, whose length the shards then hold.
+  public var hasPrompts = false
   /// Replaces a data set that stands at the target.
   public var overwrite = false
   /// The program's name and version, for the record.
@@ -71,21 +73,23 @@ public struct DataPreparation: Sendable {
       createdBy: createdBy, tokenizerHash: vocabulary.tokenizerHash, vocabularySize: vocabulary.size,
       endOfText: vocabulary.endOfText, seed: seed, train: .init(), validation: .init(), sources: source.names,
       skippedLines: 0, repairedDocuments: 0)
-    var train = ShardSequence(.train, in: replacement.temporaryPath, vocabulary: vocabulary, limit: tokensPerShard)
-    var validation = ShardSequence(
-      .validation, in: replacement.temporaryPath, vocabulary: vocabulary, limit: tokensPerShard)
+    func sequence(_ split: DataSplit) -> ShardSequence {
+      ShardSequence(
+        split, in: replacement.temporaryPath, vocabulary: vocabulary, limit: tokensPerShard, hasPrompts: hasPrompts)
+    }
+    var (train, validation) = (sequence(.train), sequence(.validation))
     func tell(_ event: PreparationEvent?) throws {
       if let event, try progress(event) == .stop { throw DataSetError.stopped }
     }
 
     while let portion = try nextPortion(of: source) {
       let encoded = try Self.encode(portion, threads: threads, with: encode)
-      for (document, tokens) in zip(portion, encoded) {
-        let bytes = document.text.utf8.count
+      for (document, (tokens, prompt)) in zip(portion, encoded) {
+        let bytes = document.bytes
         if isForValidation(document.ordinal, alreadyChosen: validation.part.documents) {
-          try tell(try validation.append(tokens, bytes: bytes))
+          try tell(try validation.append(tokens, prompt: prompt, bytes: bytes))
         } else {
-          try tell(try train.append(tokens, bytes: bytes))
+          try tell(try train.append(tokens, prompt: prompt, bytes: bytes))
         }
       }
       try tell(.encoded(source.progress, tokens: train.part.tokens + validation.part.tokens))
@@ -120,20 +124,25 @@ public struct DataPreparation: Sendable {
     var documents: [Document] = []
     var bytes = 0
     while bytes < Self.portionSize, let document = try source.next() {
-      bytes += document.text.utf8.count
+      bytes += document.bytes
       documents.append(document)
     }
     return documents.isEmpty ? nil : documents
   }
 
-  /// The token ids of each document, in order.
+  /// The token ids of each document, in order, and how many of them are the prompt. Prompt and completion are encoded
+  /// apart: no token reaches over the boundary, which a generation from the prompt could not do either.
   private static func encode(
     _ documents: [Document], threads: Int, with encode: @escaping @Sendable (String) throws -> [Int32]
-  ) throws -> [[Int32]] {
+  ) throws -> [EncodedDocument] {
     let results = EncodingResults(count: documents.count)
     DispatchQueue.concurrentPerform(iterations: min(threads, documents.count)) { _ in
       while let index = results.claim() {
-        results.store(Result { try encode(documents[index].text) }, at: index)
+        results.store(
+          Result {
+            let prompt = try documents[index].prompt.map(encode) ?? []
+            return (prompt + (try encode(documents[index].text)), prompt.count)
+          }, at: index)
       }
     }
     return try results.all()
@@ -148,15 +157,18 @@ public struct DataPreparation: Sendable {
   }
 }
 
+/// Token ids of a document, and how many of the first are its prompt.
+private typealias EncodedDocument = (tokens: [Int32], prompt: Int)
+
 /// Results that several threads fill in, each taking the next document that nobody has taken.
 private final class EncodingResults: @unchecked Sendable {
   private let lock = NSLock()
   private var next = 0
-  private var results: [Result<[Int32], any Error>]
+  private var results: [Result<EncodedDocument, any Error>]
   private var failed = false
 
   init(count: Int) {
-    results = Array(repeating: .success([]), count: count)
+    results = Array(repeating: .success(([], 0)), count: count)
   }
 
   func claim() -> Int? {
@@ -167,12 +179,12 @@ private final class EncodingResults: @unchecked Sendable {
     }
   }
 
-  func store(_ result: Result<[Int32], any Error>, at index: Int) {
+  func store(_ result: Result<EncodedDocument, any Error>, at index: Int) {
     lock.withLock {
       results[index] = result
       if case .failure = result { failed = true }
     }
   }
 
-  func all() throws -> [[Int32]] { try lock.withLock { try results.map { try $0.get() } } }
+  func all() throws -> [EncodedDocument] { try lock.withLock { try results.map { try $0.get() } } }
 }

@@ -9,19 +9,21 @@ struct ShardSequence {
   private let folder: String
   private let vocabulary: TokenVocabulary
   private let limit: Int
+  private let hasPrompts: Bool
   private var writer: TokenShardWriter?
 
-  init(_ split: DataSplit, in folder: String, vocabulary: TokenVocabulary, limit: Int) {
+  init(_ split: DataSplit, in folder: String, vocabulary: TokenVocabulary, limit: Int, hasPrompts: Bool) {
     self.split = split
     self.folder = folder
     self.vocabulary = vocabulary
     self.limit = limit
+    self.hasPrompts = hasPrompts
   }
 
   /// Adds a document, and tells of the shard it completed, if it did.
-  mutating func append(_ tokens: [Int32], bytes: Int) throws -> PreparationEvent? {
+  mutating func append(_ tokens: [Int32], prompt: Int, bytes: Int) throws -> PreparationEvent? {
     let writer = try self.writer ?? begin()
-    try writer.append(tokens)
+    try writer.append(tokens, prompt: prompt)
     part.documents += 1
     part.tokens += tokens.count
     part.bytes += bytes
@@ -40,7 +42,8 @@ struct ShardSequence {
     let number = String(part.shards.count)
     let name = "\(split.rawValue)-\(String(repeating: "0", count: max(0, 5 - number.count)))\(number).calmtokens"
     let writer = try TokenShardWriter(
-      path: (folder as NSString).appendingPathComponent(name), vocabulary: vocabulary)
+      path: (folder as NSString).appendingPathComponent(name), vocabulary: vocabulary,
+      hasPrompts: hasPrompts)
     part.shards.append(name)
     self.writer = writer
     return writer

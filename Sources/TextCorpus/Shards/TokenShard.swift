@@ -15,6 +15,9 @@ public final class TokenShard: Sendable {
   /// How many documents it holds.
   public var documentCount: Int { header.documentCount }
 
+  /// Whether documents begin with prompts, which training does not predict.
+  public var hasPrompts: Bool { header.hasPrompts }
+
   private let header: TokenShardHeader
   private let file: MappedFile
   private let checked: CheckedBlocks
@@ -45,6 +48,14 @@ public final class TokenShard: Sendable {
   public func range(ofDocument index: Int) -> Range<Int> {
     precondition(index >= 0 && index < documentCount, "TokenShard: document \(index) of \(documentCount)")
     return offset(index)..<offset(index + 1)
+  }
+
+  /// How many of the first tokens of document `index` are its prompt.
+  public func promptLength(ofDocument index: Int) -> Int {
+    precondition(index >= 0 && index < documentCount, "TokenShard: document \(index) of \(documentCount)")
+    guard hasPrompts else { return 0 }
+    return Int(
+      file.bytes.integer(at: TokenShardHeader.size + header.promptsStart + index * 4, as: UInt32.self))
   }
 
   /// The tokens of document `index`.

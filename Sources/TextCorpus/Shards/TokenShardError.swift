@@ -30,7 +30,7 @@ public enum TokenShardError: Error, CustomStringConvertible, Equatable, Sendable
     case .notAShard(let path):
       "\(path): not a token shard; \(again)"
     case .unsupportedVersion(let path, let version):
-      "\(path): token shard of version \(version), this program reads version \(TokenShardHeader.version); \(again)"
+      "\(path): token shard of version \(version), this program reads versions up to \(TokenShardHeader.version); \(again)"
     case .damagedHeader(let path, let reason):
       "\(path): damaged header: \(reason); \(again)"
     case .truncated(let path, let size, let expected):

@@ -27,7 +27,7 @@ public struct TokenVocabulary: Sendable, Equatable {
 /// | bytes | content |
 /// | --- | --- |
 /// | 0 ..< 8 | `CALMTOKS` |
-/// | 8 ..< 12 | version, UInt32: 1 |
+/// | 8 ..< 12 | version, UInt32: 1, or 2 where documents begin with prompts |
 /// | 12 ..< 16 | bytes of one id, UInt32: 2 where the vocabulary has at most 65,536 ids, else 4 |
 /// | 16 ..< 24 | number of tokens T, UInt64 |
 /// | 24 ..< 32 | number of documents D, UInt64 |
@@ -40,10 +40,11 @@ public struct TokenVocabulary: Sendable, Equatable {
 /// | 244 ..< 252 | zeros |
 /// | 252 ..< 256 | CRC-32 of bytes 0 ..< 252, UInt32 |
 /// | 256 … | payload: T ids, zeros up to a multiple of 8, D + 1 offsets, UInt64: document d is ids o[d] ..< o[d + 1] |
+/// | in version 2 | the payload ends with D UInt32: how many of a document's first tokens are its prompt |
 /// | after it | checksum table: a CRC-32, UInt32, for each checksum block of the payload; the last may be short |
 struct TokenShardHeader: Equatable {
   static let magic = Array("CALMTOKS".utf8)
-  static let version = 1
+  static let version = 2
   static let size = 256
   static let hashLimit = 192
   /// Small enough that reading one training block at random checks little more than it needs.
@@ -53,12 +54,15 @@ struct TokenShardHeader: Equatable {
   var tokenCount: Int
   var documentCount: Int
   var tableChecksum: UInt32
+  /// Whether the shard says of each document how long its prompt is.
+  var hasPrompts = false
 
   /// Bytes of one id.
   var idWidth: Int { Self.idWidth(vocabularySize: vocabulary.size) }
   /// Where the document offsets begin in the payload.
   var offsetsStart: Int { (tokenCount * idWidth + 7) / 8 * 8 }
-  var payloadSize: Int { offsetsStart + (documentCount + 1) * 8 }
+  var promptsStart: Int { offsetsStart + (documentCount + 1) * 8 }
+  var payloadSize: Int { promptsStart + (hasPrompts ? documentCount * 4 : 0) }
   var checksumBlocks: Int { (payloadSize + Self.checksumBlockSize - 1) / Self.checksumBlockSize }
   var fileSize: Int { Self.size + payloadSize + checksumBlocks * 4 }
 
@@ -67,7 +71,7 @@ struct TokenShardHeader: Equatable {
   /// The header as it stands in the file.
   func encoded() -> [UInt8] {
     var bytes = Self.magic
-    bytes.append(littleEndian: UInt32(Self.version))
+    bytes.append(littleEndian: UInt32(hasPrompts ? 2 : 1))
     bytes.append(littleEndian: UInt32(idWidth))
     bytes.append(littleEndian: UInt64(tokenCount))
     bytes.append(littleEndian: UInt64(documentCount))
@@ -94,7 +98,7 @@ struct TokenShardHeader: Equatable {
     func damaged(_ reason: String) -> TokenShardError { .damagedHeader(path: path, reason: reason) }
     let version = bytes.integer(at: 8, as: UInt32.self)
     // Another version may keep its checksum elsewhere, so it is told first.
-    guard version == Self.version else {
+    guard version == 1 || version == 2 else {
       throw TokenShardError.unsupportedVersion(path: path, version: Int(version))
     }
     guard bytes.integer(at: 252, as: UInt32.self) == CRC32.checksum(of: .init(rebasing: bytes[..<252])) else {
@@ -119,13 +123,17 @@ struct TokenShardHeader: Equatable {
     tokenCount = Int(tokens)
     documentCount = Int(documents)
     tableChecksum = bytes.integer(at: 44, as: UInt32.self)
+    hasPrompts = version == 2
   }
 
-  init(vocabulary: TokenVocabulary, tokenCount: Int, documentCount: Int, tableChecksum: UInt32) {
+  init(
+    vocabulary: TokenVocabulary, tokenCount: Int, documentCount: Int, tableChecksum: UInt32, hasPrompts: Bool = false
+  ) {
     self.vocabulary = vocabulary
     self.tokenCount = tokenCount
     self.documentCount = documentCount
     self.tableChecksum = tableChecksum
+    self.hasPrompts = hasPrompts
   }
 
   /// The bytes of the file that checksum block `block` covers.

@@ -15,17 +15,22 @@ public final class TokenShardWriter {
   private let file: AtomicFile
   private let idWidth: Int
   private var offsets: [UInt64] = [0]
+  /// The prompt lengths of a shard that has them.
+  private var prompts: [UInt32]?
   private var checksums: [UInt8] = []
   /// The payload not yet written, at most one checksum block.
   private var pending: [UInt8] = []
 
   /// Begins the shard that is to stand at `path`, by custom ending in `.calmtokens`.
-  public init(path: String, vocabulary: TokenVocabulary) throws {
+  ///
+  /// - Parameter hasPrompts: whether documents begin with prompts.
+  public init(path: String, vocabulary: TokenVocabulary, hasPrompts: Bool = false) throws {
     let hashLength = vocabulary.tokenizerHash.utf8.count
     guard hashLength <= TokenShardHeader.hashLimit else {
       throw TokenShardError.tokenizerHashTooLong(path: path, length: hashLength, limit: TokenShardHeader.hashLimit)
     }
     self.vocabulary = vocabulary
+    prompts = hasPrompts ? [] : nil
     idWidth = TokenShardHeader.idWidth(vocabularySize: vocabulary.size)
     pending.reserveCapacity(TokenShardHeader.checksumBlockSize)
     file = try AtomicFile(replacing: path)
@@ -35,8 +40,10 @@ public final class TokenShardWriter {
 
   /// Appends one document, without an end-of-text id; it may be empty.
   ///
+  /// - Parameter prompt: how many of the first tokens are the prompt; 0 in a shard without prompts.
   /// - Throws: ``TokenShardError/tokenOutsideVocabulary(path:token:vocabularySize:)``, or ``FileError`` from the disk.
-  public func append(_ tokens: [Int32]) throws {
+  public func append(_ tokens: [Int32], prompt: Int = 0) throws {
+    precondition(prompt == 0 || prompts != nil && prompt <= tokens.count, "TokenShardWriter: a prompt of \(prompt)")
     let limit = UInt32(vocabulary.size)
     if let wrong = tokens.first(where: { UInt32(bitPattern: $0) >= limit }) {
       throw TokenShardError.tokenOutsideVocabulary(path: file.path, token: wrong, vocabularySize: vocabulary.size)
@@ -48,17 +55,20 @@ public final class TokenShardWriter {
     }
     tokenCount += tokens.count
     offsets.append(UInt64(tokenCount))
+    prompts?.append(UInt32(prompt))
   }
 
   /// Writes offsets, checksums and header, flushes all to the disk and gives the file its name.
   public func finish() throws {
     try append([UInt8](repeating: 0, count: (8 - tokenCount * idWidth % 8) % 8)) { $0 }
     try append(offsets) { $0.littleEndian }
+    if let prompts { try append(prompts) { $0.littleEndian } }
     try flush()
     let tableChecksum = checksums.withUnsafeBytes { CRC32.checksum(of: $0) }
     try checksums.withUnsafeBytes { try file.write($0) }
     let header = TokenShardHeader(
-      vocabulary: vocabulary, tokenCount: tokenCount, documentCount: documentCount, tableChecksum: tableChecksum)
+      vocabulary: vocabulary, tokenCount: tokenCount, documentCount: documentCount, tableChecksum: tableChecksum,
+      hasPrompts: prompts != nil)
     try header.encoded().withUnsafeBytes { try file.write($0, at: 0) }
     try file.commit()
   }

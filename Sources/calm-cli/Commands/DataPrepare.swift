@@ -12,12 +12,24 @@ struct DataPrepare: ParsableCommand {
       The folder holds shards of ids for training and for validation, data.json, which describes them, and the \
       tokenizer. It is complete or absent. Shards serve every chunk size.
 
+      With --prompt-field and --completion-field each JSON line is a prompt and its completion: training sees both and \
+      predicts the completion alone, chunks with a token of it included.
+
       Example:
         calm data prepare books/*.txt --tokenizer tokenizer.json --out data
+        calm data prepare tasks.jsonl --prompt-field prompt --completion-field completion --tokenizer runs/calm/model \
+          --out tasks
       """)
 
   @OptionGroup var input: TextInputOptions
   @OptionGroup var tokenizer: TokenizerOption
+
+  @Option(help: ArgumentHelp("The member of each JSON line that holds a prompt.", valueName: "name"))
+  var promptField: String?
+
+  @Option(
+    help: ArgumentHelp("The member that holds what follows the prompt, in place of --text-field.", valueName: "name"))
+  var completionField: String?
 
   @Option(name: .customLong("out"), help: ArgumentHelp("The folder to make.", valueName: "folder"))
   var output: String
@@ -47,6 +59,9 @@ struct DataPrepare: ParsableCommand {
   }
 
   func validate() throws {
+    guard (promptField == nil) == (completionField == nil) else {
+      throw ValidationError("--prompt-field and --completion-field go together; give both")
+    }
     guard (0..<1).contains(validation) else {
       throw ValidationError("--validation must be at least 0 and below 1, not \(validation)")
     }
@@ -63,7 +78,8 @@ struct DataPrepare: ParsableCommand {
     try requireParentFolder(of: URL(fileURLWithPath: output))
     let tokenizer = try tokenizer.load()
     guard let end = tokenizer.eosToken else { throw InputError.noEndToken(tokenizer: self.tokenizer.path) }
-    let reader = try input.reader()
+    let fields = promptField.flatMap { prompt in completionField.map { (prompt: prompt, completion: $0) } }
+    let reader = try input.reader(fields: fields)
     var preparation = DataPreparation(
       vocabulary: TokenVocabulary(
         tokenizerHash: tokenizer.contentHash, size: tokenizer.vocabularySize, endOfText: end),
@@ -73,6 +89,7 @@ struct DataPrepare: ParsableCommand {
     preparation.seed = seed
     preparation.threads = threads ?? ProcessInfo.processInfo.activeProcessorCount
     preparation.overwrite = overwrite
+    preparation.hasPrompts = fields != nil
     preparation.attachments = ["tokenizer.json": Data(tokenizer.fileBytes())]
 
     // Control-C takes the unfinished folder away with it.

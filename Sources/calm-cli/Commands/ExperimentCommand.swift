@@ -9,16 +9,16 @@ struct ExperimentCommand: ParsableCommand {
     commandName: "experiment",
     abstract: "Run the trainings and evaluations of a file, and compare them in tables and plots.",
     discussion: """
-      The file is JSON: text, autoencoders and models, where a list in place of a value stands for a training with each \
+      The file is YAML or JSON: text, autoencoders and models, where a list in place of a value stands for a training with each \
       of its entries. It is checked as a whole before anything runs. What is done already is passed over, and after an \
       interruption the same command goes on. The folder then holds table.csv, table.md and plots (SVG) of BrierLM \
       against FLOPs, of the losses, and of accuracy against noise.
 
       Example:
-        calm experiment examples/tales.json --out runs/tales
+        calm experiment examples/tales.yaml --out runs/tales
       """)
 
-  @Argument(help: "The experiment file.")
+  @Argument(help: "The experiment file, .yaml or .json.")
   var file: String
 
   @Option(name: .customLong("out"), help: ArgumentHelp("The folder of the experiment.", valueName: "folder"))
@@ -43,7 +43,7 @@ struct ExperimentCommand: ParsableCommand {
     let results = try runner.run { name, run in
       let reporter = TrainingReporter(label: name, total: run.record.settings.steps, isQuiet: true)
       defer { reporter.finish() }
-      return try run.trainer.run(report: reporter.report)
+      return try run.train(report: reporter.report)
     }
     guard let results else {
       StandardError.note("stopped; the same command goes on")

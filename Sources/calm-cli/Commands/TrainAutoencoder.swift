@@ -23,54 +23,56 @@ struct TrainAutoencoder: ParsableCommand {
 
   @OptionGroup var training: TrainingOptions
 
-  @Option(help: ArgumentHelp("K, the tokens in a chunk; by default 4.", valueName: "n"))
+  @Option(help: ArgumentHelp("K, the tokens in a chunk; by default 4.", valueName: "n"), transform: whole(from: 1))
   var chunk: Int?
 
-  @Option(help: ArgumentHelp("l, the size of the latent vector; by default 64.", valueName: "n"))
+  @Option(
+    help: ArgumentHelp("l, the size of the latent vector; by default 64.", valueName: "n"), transform: whole(from: 1))
   var latent: Int?
 
-  @Option(help: ArgumentHelp("The width of the layers; by default 256.", valueName: "n"))
+  @Option(help: ArgumentHelp("The width of the layers; by default 256.", valueName: "n"), transform: whole(from: 1))
   var hidden: Int?
 
-  @Option(help: ArgumentHelp("The inner width of each layer; by default 2.5 times --hidden.", valueName: "n"))
+  @Option(
+    help: ArgumentHelp("The inner width of each layer; by default 2.5 times --hidden.", valueName: "n"),
+    transform: whole(from: 1))
   var intermediate: Int?
 
-  @Option(help: ArgumentHelp("Layers of encoder and of decoder, an even number; by default 2.", valueName: "n"))
+  @Option(
+    help: ArgumentHelp("Layers of encoder and of decoder, an even number; by default 2.", valueName: "n"),
+    transform: whole(from: 2))
   var layers: Int?
 
-  @Flag(help: "A plain autoencoder: no distribution, no noise, no dropout.")
+  @Flag(inversion: .prefixedNo, help: "A plain autoencoder: no distribution, no noise, no dropout.")
   var plain = false
 
-  @Option(help: ArgumentHelp("The probability of masking an input token in training.", valueName: "p"))
+  @Option(
+    help: ArgumentHelp("The probability of masking an input token in training.", valueName: "p"), transform: probability
+  )
   var tokenMasking: Double?
 
-  @Option(help: ArgumentHelp("The probability of dropping an entry of the latent in training.", valueName: "p"))
+  @Option(
+    help: ArgumentHelp("The probability of dropping an entry of the latent in training.", valueName: "p"),
+    transform: probability)
   var latentDropout: Double?
 
-  @Option(help: ArgumentHelp("The weight of the Kullback-Leibler term; 0 leaves it out.", valueName: "w"))
+  @Option(
+    help: ArgumentHelp("The weight of the Kullback-Leibler term; 0 leaves it out.", valueName: "w"), transform: amount)
   var klWeight: Double?
 
   @Option(
     help: ArgumentHelp(
-      "Divergence of a dimension that is not pressed further, in nats; 0 clips nothing.", valueName: "c"))
+      "Divergence of a dimension that is not pressed further, in nats; 0 clips nothing.", valueName: "c"),
+    transform: amount)
   var klClamp: Double?
 
   func validate() throws {
-    for (name, value) in [("--chunk", chunk), ("--latent", latent), ("--hidden", hidden)] { try positive(name, value) }
-    try positive("--intermediate", intermediate)
-    if let layers, layers <= 0 || layers % 2 != 0 {
+    if let layers, layers % 2 != 0 {
       throw ValidationError(
         "--layers must be an even number above 0, not \(layers): half work on tokens, half on chunks")
     }
-    for (name, value) in [("--token-masking", tokenMasking), ("--latent-dropout", latentDropout)] {
-      if let value, !(0..<1).contains(value) {
-        throw ValidationError("\(name) must be at least 0 and below 1, not \(value)")
-      }
-    }
-    for (name, value) in [("--kl-weight", klWeight), ("--kl-clamp", klClamp)] {
-      if let value, !(value >= 0 && value.isFinite) {
-        throw ValidationError("\(name) must not be negative, not \(value)")
-      }
+    if training.gradientCheckpointing {
+      throw ValidationError("--gradient-checkpointing is of the Transformer's layers, and an autoencoder has none")
     }
   }
 
@@ -78,7 +80,8 @@ struct TrainAutoencoder: ParsableCommand {
     let usual = TrainingSettings(
       steps: 2000, batchSize: 8, blockChunks: 64,
       schedule: LearningRateSchedule(peak: 2e-3, shape: .stableDecay))
-    try train(training, label: "autoencoder", usual: usual) { data in
+    let figures = ["accuracy_noise_0.3", "accuracy"]
+    try train(training, label: "autoencoder", usual: usual, figures: figures) { data in
       .autoencoder(try training.initFrom.map(configuration(of:)) ?? configuration(for: TrainingData(path: data)))
     }
   }

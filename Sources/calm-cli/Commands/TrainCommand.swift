@@ -10,12 +10,14 @@ struct TrainCommand: ParsableCommand {
     abstract: "Train an autoencoder, a language model on top of it, or the baseline.",
     discussion: """
       A run is a folder: run.json with every setting, metrics.jsonl, checkpoints, and at the end model/. An interruption \
-      (Ctrl-C) ends it after the step in hand with a checkpoint; --resume goes on from the last one, exactly.
+      (Ctrl-C) ends it after the step in hand with a checkpoint; --resume goes on from the last one, exactly. --config reads \
+      the settings from a YAML or JSON file.
 
       Example:
         calm train autoencoder --data data --out runs/autoencoder
         calm train calm --data data --autoencoder runs/autoencoder/model --out runs/calm
         calm train transformer --data data --out runs/transformer
+        calm train calm --config run.yaml --steps 20000 --out runs/long
       """,
     subcommands: [TrainAutoencoder.self, TrainLanguageModel.self, TrainTransformer.self])
 }
@@ -24,6 +26,7 @@ struct TrainCommand: ParsableCommand {
 struct TrainingFigures: Encodable {
   let run: String
   let model: String?
+  let end: TrainingEnd
   let complete: Bool
   let step: Int
   let parameters: Int
@@ -37,42 +40,68 @@ struct TrainingFigures: Encodable {
 ///
 /// - Parameters:
 ///   - usual: the settings of a new run where the options say nothing.
+///   - figures: those of the evaluations, the one first that says which checkpoint is best.
 ///   - model: what a new run trains, given the path of its data.
 func train(
-  _ options: TrainingOptions, label: String, usual: TrainingSettings, model: (String) throws -> RunRecord.Model
+  _ options: TrainingOptions, label: String, usual: TrainingSettings, figures: [String],
+  model: (String) throws -> RunRecord.Model
 ) throws {
   let compute = try options.compute.prepare()
-  let run: TrainingRun
   if let folder = options.resume {
-    run = try TrainingRun(resuming: URL(fileURLWithPath: folder), steps: options.steps)
-  } else {
-    let data = options.data ?? ""
-    let record = RunRecord(
-      model: try model(data), initialModel: options.initFrom, data: data,
-      settings: options.settings(usual, precision: compute), device: compute.device,
-      program: "calm \(Calm.version)")
-    run = try TrainingRun(record, in: URL(fileURLWithPath: options.output ?? ""))
+    let limits = ResumedLimits(
+      steps: options.steps, maximumTokens: options.maxTokens, maximumSeconds: options.maxTime)
+    if options.printSettings { return try printSettings(TrainingRun.record(resuming: folder, limits: limits)) }
+    let run = try TrainingRun(resuming: URL(fileURLWithPath: folder), limits: limits)
+    return try train(run, label: label, compute: compute, report: options.report)
   }
+  let data = try options.corpora()
+  let trained = try model(data[0].path)
+  let record = RunRecord(
+    model: trained, initialModel: options.initFrom, data: data,
+    settings: try options.settings(usual, chunkSize: trained.chunkSize, figures: figures, precision: compute),
+    device: compute.device, program: "calm \(Calm.version)")
+  if options.printSettings { return try printSettings(record) }
+  let run = try TrainingRun(record, in: URL(fileURLWithPath: options.out ?? ""))
   try train(run, label: label, compute: compute, report: options.report)
+}
+
+/// Prints a record as `run.json` holds it.
+private func printSettings(_ record: RunRecord) throws {
+  try StandardOutput.write(String(decoding: try record.encoded(), as: UTF8.self) + "\n")
 }
 
 /// Trains a run to its end under a progress bar, and tells the result.
 private func train(_ run: TrainingRun, label: String, compute: ComputeSetting, report options: ReportOptions) throws {
   let count = run.task.module.parameterCount
   StandardError.note("\(label): \(shortCount(count)) parameters, \(compute.summary)")
-  if run.step > 0 { StandardError.note("going on after step \(run.step) of \(run.record.settings.steps)") }
-  let reporter = TrainingReporter(label: label, total: run.record.settings.steps)
-  let complete = try run.trainer.run(report: reporter.report)
+  for damage in run.damage { StandardError.note("\(damage)") }
+  if run.step > 0 { StandardError.note("going on after step \(run.step) of \(run.trainer.total)") }
+  let reporter = TrainingReporter(label: label, total: run.trainer.total)
+  let end = try run.train(report: reporter.report)
   reporter.finish()
   let figures = TrainingFigures(
-    run: run.folder.url.path, model: complete ? run.folder.modelURL.path : nil, complete: complete,
+    run: run.folder.url.path, model: end.isComplete ? run.folder.modelURL.path : nil, end: end,
+    complete: end.isComplete,
     step: run.trainer.step, parameters: count, loss: reporter.last?.loss, parts: reporter.last?.parts ?? [:],
     evaluation: reporter.evaluation, seconds: reporter.last?.seconds)
   let evaluation = reporter.evaluation.sorted { $0.key < $1.key }
     .map { ", \($0.key) \(String(format: "%.4f", $0.value))" }.joined()
   try options.print(
     figures,
-    text: complete
-      ? "\(run.folder.modelURL.path): trained \(run.trainer.step) steps, loss \(String(format: "%.4f", reporter.last?.loss ?? .nan))\(evaluation)"
+    text: end.isComplete
+      ? "\(run.folder.modelURL.path): \(end.remark)trained \(run.trainer.step) steps, loss \(String(format: "%.4f", reporter.last?.loss ?? .nan))\(evaluation)"
       : "stopped after step \(run.trainer.step); go on with: calm train \(label) --resume \(run.folder.url.path)")
+  // What a shell, or whatever started the program, expects of one that ended at an interruption.
+  if !end.isComplete && Interruption.isRequested { throw ExitCode(130) }
+}
+
+extension TrainingEnd {
+  /// Which limit came first, where it is not the number of steps.
+  fileprivate var remark: String {
+    switch self {
+    case .tokens: "the limit of --max-tokens is reached; "
+    case .time: "the time of --max-time is up; "
+    case .steps, .stopped: ""
+    }
+  }
 }

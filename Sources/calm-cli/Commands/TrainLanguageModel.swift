@@ -40,53 +40,48 @@ struct TrainLanguageModel: ParsableCommand {
   @Option(help: "The generative head: energy (by default) takes one step, diffusion 100, flow 20.")
   var head: HeadKind?
 
-  @Option(help: ArgumentHelp("Blocks of the generative head; by default 2.", valueName: "n"))
+  @Option(help: ArgumentHelp("Blocks of the generative head; by default 2.", valueName: "n"), transform: whole(from: 1))
   var headBlocks: Int?
 
-  @Option(help: ArgumentHelp("The size of the energy head's noise; by default 64.", valueName: "n"))
+  @Option(
+    help: ArgumentHelp("The size of the energy head's noise; by default 64.", valueName: "n"), transform: whole(from: 1)
+  )
   var noiseSize: Int?
 
   @Option(
     help: ArgumentHelp(
       "The bound of a latent's entries in the diffusion head's sampling; 0 for none, as in the official code; by "
         + "default 16.",
-      valueName: "b"))
+      valueName: "b"), transform: amount)
   var latentBound: Double?
 
   @Option(
     help: ArgumentHelp(
-      "Model samples a position in the energy score; with the other heads, target samples a position.", valueName: "n"))
+      "Model samples a position in the energy score; with the other heads, target samples a position.", valueName: "n"),
+    transform: whole(from: 2))
   var samples = 8
 
-  @Option(help: ArgumentHelp("Target samples a position in the energy score.", valueName: "n"))
+  @Option(
+    help: ArgumentHelp("Target samples a position in the energy score.", valueName: "n"), transform: whole(from: 1))
   var targetSamples = 100
 
   @Option(
     help: ArgumentHelp(
-      "The exponent of the energy score, above 0 and at most 2, where only means count.", valueName: "b"))
+      "The exponent of the energy score, above 0 and at most 2, where only means count.", valueName: "b"),
+    transform: number("above 0 and at most 2") { $0 > 0 && $0 <= 2 })
   var beta = 1.0
 
-  @Option(help: ArgumentHelp("The weight of the auxiliary token loss; 0 is the paper.", valueName: "w"))
+  @Option(
+    help: ArgumentHelp("The weight of the auxiliary token loss; 0 is the paper.", valueName: "w"), transform: amount)
   var auxiliaryWeight = 1.0
 
   @Option(
-    help: ArgumentHelp("Steps at the beginning that train on the auxiliary token loss alone.", valueName: "steps"))
+    help: ArgumentHelp("Steps at the beginning that train on the auxiliary token loss alone.", valueName: "steps"),
+    transform: whole(from: 0))
   var leadIn = 0
 
   func validate() throws {
-    for (name, value) in [
-      ("--head-blocks", headBlocks), ("--noise-size", noiseSize), ("--target-samples", targetSamples),
-    ] { try positive(name, value) }
     if training.initFrom == nil { _ = try sizes.shape() }
-    guard samples >= 2 else { throw ValidationError("--samples must be 2 or more, not \(samples)") }
-    guard beta > 0, beta <= 2 else { throw ValidationError("--beta must be above 0 and at most 2, not \(beta)") }
-    if let latentBound, !(latentBound >= 0 && latentBound.isFinite) {
-      throw ValidationError("--latent-bound must not be negative, not \(latentBound)")
-    }
-    guard auxiliaryWeight >= 0, auxiliaryWeight.isFinite else {
-      throw ValidationError("--auxiliary-weight must not be negative, not \(auxiliaryWeight)")
-    }
-    guard leadIn >= 0 else { throw ValidationError("--lead-in must not be negative, not \(leadIn)") }
     guard leadIn == 0 || auxiliaryWeight > 0 else {
       throw ValidationError("--lead-in needs the auxiliary token loss, which --auxiliary-weight 0 leaves out")
     }
@@ -99,7 +94,7 @@ struct TrainLanguageModel: ParsableCommand {
     let usual = TrainingSettings(
       steps: 5000, batchSize: 16, blockChunks: 64,
       schedule: LearningRateSchedule(peak: 2e-3, shape: .stableDecay))
-    try train(training, label: "calm", usual: usual) { data in
+    try train(training, label: "calm", usual: usual, figures: ["energy", "brier_lm"]) { data in
       let folder = autoencoder ?? training.initFrom ?? ""
       let configuration =
         try training.initFrom.map(configuration(of:))

@@ -29,7 +29,7 @@ struct TrainTransformer: ParsableCommand {
 
   @OptionGroup var sizes: TransformerOptions
 
-  @Flag(help: "Use the embedding matrix for the logits too.")
+  @Flag(inversion: .prefixedNo, help: "Use the embedding matrix for the logits too.")
   var tieEmbeddings = false
 
   func validate() throws {
@@ -55,7 +55,8 @@ struct TrainTransformer: ParsableCommand {
     let usual = TrainingSettings(
       steps: 5000, batchSize: 16, blockChunks: 256,
       schedule: LearningRateSchedule(peak: 2e-3, shape: .stableDecay))
-    try train(training, label: "transformer", usual: usual) { data in
+    let figures = ["cross_entropy", "perplexity", "brier_lm"]
+    try train(training, label: "transformer", usual: usual, figures: figures) { data in
       .autoregressive(try training.initFrom.map(configuration(of:)) ?? configuration(for: TrainingData(path: data)))
     }
   }

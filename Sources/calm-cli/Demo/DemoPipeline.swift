@@ -142,12 +142,12 @@ final class DemoPipeline {
   /// Trains a run to its end; nil where an interruption came.
   private func train(_ model: RunRecord.Model, _ usual: TrainingSettings, in name: String) throws -> TrainingReporter? {
     let record = RunRecord(
-      model: model, data: data.path, settings: settings(usual), device: compute.device,
+      model: model, data: [.init(path: data.path)], settings: settings(usual), device: compute.device,
       program: "calm \(Calm.version)")
     let run = try TrainingRun(record, in: place(name))
     let reporter = TrainingReporter(label: name, total: usual.steps, isQuiet: true)
     defer { reporter.finish() }
-    return try run.trainer.run(report: reporter.report) ? reporter : nil
+    return try run.train(report: reporter.report).isComplete ? reporter : nil
   }
 
   private func trainAutoencoder(_ prepared: TrainingData) throws -> String? {
@@ -191,7 +191,7 @@ final class DemoPipeline {
 
   private func writeSamples() throws -> String? {
     var options = GenerationOptions()
-    options.temperature = try Temperature(parsing: recipe.temperature)
+    options.temperature = try Temperature.number(parsing: recipe.temperature)
     options.sequences = recipe.stories
     options.seed = seed
     options.maximumTokens = 200

@@ -40,10 +40,12 @@ struct TextInputOptions: ParsableArguments {
 
   /// A reader of the documents.
   ///
+  /// - Parameter fields: the members that hold prompt and completion; nil reads ``textField``.
   /// - Throws: ``CorpusError`` for what is missing, empty or unreadable.
-  func reader() throws -> CorpusReader {
+  func reader(fields: (prompt: String, completion: String)? = nil) throws -> CorpusReader {
     let options = CorpusOptions(
-      format: format.corpusFormat, split: split, textField: textField, lossy: lossy, skipMalformed: skipMalformed)
+      format: format.corpusFormat, split: split, textField: fields?.completion ?? textField,
+      promptField: fields?.prompt, lossy: lossy, skipMalformed: skipMalformed)
     return try CorpusReader(paths: paths, options: options)
   }
 }

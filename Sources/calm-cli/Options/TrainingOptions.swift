@@ -5,15 +5,25 @@ import Training
 
 /// What every training takes: its folders, its length, its rates.
 struct TrainingOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("The folder that 'calm data prepare' made.", valueName: "folder"))
-  var data: String?
-
-  @Option(name: .customLong("out"), help: ArgumentHelp("The folder of the new run.", valueName: "folder"))
-  var output: String?
+  @Option(
+    help: ArgumentHelp(
+      "A YAML or JSON file of settings: these options, with underscores. What is given here goes before it.",
+      valueName: "file"))
+  var config: String?
 
   @Option(
-    help: ArgumentHelp("Go on with the run in this folder; its settings stay, --steps may extend it.", valueName: "run")
-  )
+    help: ArgumentHelp(
+      "A folder that 'calm data prepare' made; several may be given, each with its share: --data A:0.7 --data B:0.3.",
+      valueName: "folder"))
+  var data: [String] = []
+
+  @Option(help: ArgumentHelp("The folder of the new run.", valueName: "folder"))
+  var out: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Go on with the run in this folder, or from this checkpoint of it; its settings stay, its limits may be changed.",
+      valueName: "run"))
   var resume: String?
 
   @Option(
@@ -22,81 +32,156 @@ struct TrainingOptions: ParsableArguments {
       valueName: "model"))
   var initFrom: String?
 
-  @Option(help: ArgumentHelp("Optimizer steps.", valueName: "n"))
+  @Option(
+    name: [.long, .customLong("max-steps")], help: ArgumentHelp("Optimizer steps.", valueName: "n"),
+    transform: whole(from: 1))
   var steps: Int?
 
-  @Option(help: ArgumentHelp("Blocks in a step.", valueName: "n"))
+  @Option(
+    help: ArgumentHelp(
+      "Tokens to train on, all steps together: the run and its schedule end with the step that reaches them.",
+      valueName: "n"), transform: whole(from: 1))
+  var maxTokens: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "End after this time (90s, 30m, 8h), counted anew when a run goes on; the schedule does not feel it.",
+      valueName: "time"), transform: duration)
+  var maxTime: Double?
+
+  @Option(
+    name: [.long, .customLong("batch")], help: ArgumentHelp("Blocks in a step.", valueName: "n"),
+    transform: whole(from: 1))
   var batchSize: Int?
 
   @Option(
-    help: ArgumentHelp("Chunks in a block: the context that training sees (tokens, for a Transformer).", valueName: "n")
-  )
+    help: ArgumentHelp(
+      "Compute a step's blocks in this many parts, one after the other, for less memory.", valueName: "n"),
+    transform: whole(from: 1))
+  var accumulate: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "Chunks in a block: the context that training sees (tokens, for a Transformer).", valueName: "n"),
+    transform: whole(from: 1))
   var blockChunks: Int?
 
-  @Option(help: ArgumentHelp("The highest learning rate.", valueName: "rate"))
+  @Option(
+    help: ArgumentHelp("Tokens in a block, in place of --block-chunks: a multiple of the chunk.", valueName: "n"),
+    transform: whole(from: 1))
+  var blockTokens: Int?
+
+  @Option(
+    help: ArgumentHelp("The highest learning rate.", valueName: "rate"),
+    transform: number("above 0 and below 10") { $0 > 0 && $0 < 10 })
   var learningRate: Double?
 
   @Option(help: "What the learning rate does after the warm-up.")
   var schedule: LearningRateSchedule.Shape?
 
-  @Option(help: ArgumentHelp("Steps in which the learning rate rises to its highest.", valueName: "n"))
+  @Option(
+    help: ArgumentHelp("Steps in which the learning rate rises to its highest.", valueName: "n"),
+    transform: whole(from: 0))
   var warmupSteps: Int?
 
-  @Option(help: ArgumentHelp("The share of a matrix that a step takes away, times the learning rate.", valueName: "w"))
+  @Option(
+    help: ArgumentHelp("The last share of the steps, in which stable-decay falls; by default 0.5.", valueName: "share"),
+    transform: number("above 0 and at most 1") { $0 > 0 && $0 <= 1 })
+  var decayShare: Double?
+
+  @Option(
+    help: ArgumentHelp("The share of a matrix that a step takes away, times the learning rate.", valueName: "w"),
+    transform: amount)
   var weightDecay: Double?
 
-  @Option(help: ArgumentHelp("Scale down gradients whose norm is larger.", valueName: "norm"))
+  @Option(help: ArgumentHelp("Scale down gradients whose norm is larger.", valueName: "norm"), transform: amount)
   var gradientClip: Double?
+
+  @Option(
+    help: ArgumentHelp(
+      "Keep a moving average of the weights with this decay, such as 0.999: it is evaluated and becomes the model.",
+      valueName: "decay"), transform: number("above 0 and below 1") { $0 > 0 && $0 < 1 })
+  var ema: Double?
+
+  @Flag(
+    inversion: .prefixedNo,
+    help: "Compute the Transformer's layers again in the backward pass, for less memory; not with an autoencoder.")
+  var gradientCheckpointing = false
+
+  @Option(
+    help: ArgumentHelp(
+      "Batches in a row that may be left out for a loss or gradient that is not finite; by default 20.", valueName: "n"),
+    transform: whole(from: 0))
+  var skipLimit: Int?
 
   @Option(help: ArgumentHelp("Decides initial weights, order of the data and all noise.", valueName: "n"))
   var seed: UInt64?
 
-  @Option(help: ArgumentHelp("Steps between evaluations; 0: only after the last.", valueName: "n"))
+  @Option(help: ArgumentHelp("Steps between lines of metrics.", valueName: "n"), transform: whole(from: 1))
+  var logEvery: Int?
+
+  @Option(
+    help: ArgumentHelp("Steps between evaluations; 0: only after the last.", valueName: "n"), transform: whole(from: 0))
   var evaluateEvery: Int?
 
-  @Option(help: ArgumentHelp("Steps between checkpoints; 0: only after the last.", valueName: "n"))
+  @Option(
+    help: ArgumentHelp("Blocks of held-out text in each evaluation, always the same; by default 64.", valueName: "n"),
+    transform: whole(from: 1))
+  var evaluationBlocks: Int?
+
+  @Option(
+    help: ArgumentHelp("Steps between checkpoints; 0: only after the last.", valueName: "n"), transform: whole(from: 0))
   var checkpointEvery: Int?
 
-  @Option(help: ArgumentHelp("Checkpoints to keep.", valueName: "n"))
+  @Option(
+    help: ArgumentHelp("Checkpoints to keep, beside the best; by default 2.", valueName: "n"), transform: whole(from: 1)
+  )
   var keep: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "The figure of the evaluations that says which checkpoint is the run's 'best'; none keeps the latest alone.",
+      valueName: "figure"))
+  var bestBy: String?
+
+  @Flag(help: "Print the resolved settings, as run.json holds them, and train nothing.")
+  var printSettings = false
 
   @OptionGroup var compute: ComputeOptions
   @OptionGroup var report: ReportOptions
 
+  /// What may be said of a run that goes on.
+  private static let changeable: Set = [
+    "config", "resume", "steps", "max_tokens", "max_time", "print_settings",
+  ]
+
   func validate() throws {
+    var problems: [String] = []
     if resume != nil {
-      let others: [(String, Bool)] = [
-        ("--data", data != nil), ("--out", output != nil), ("--batch-size", batchSize != nil),
-        ("--block-chunks", blockChunks != nil), ("--learning-rate", learningRate != nil),
-        ("--schedule", schedule != nil), ("--warmup-steps", warmupSteps != nil), ("--seed", seed != nil),
-        ("--weight-decay", weightDecay != nil), ("--gradient-clip", gradientClip != nil),
-        ("--init-from", initFrom != nil),
-      ]
-      if let other = others.first(where: \.1) {
-        throw ValidationError("\(other.0) cannot be changed in a run that goes on; only --steps can")
+      let fixed = givenSettings.filter { !Self.changeable.contains($0) }
+      if !fixed.isEmpty {
+        problems.append(
+          "\(fixed.map(optionName).joined(separator: ", ")) cannot be changed in a run that goes on; only --steps, "
+            + "--max-tokens and --max-time can")
       }
     } else {
-      guard data != nil else { throw ValidationError("name the prepared data with --data, or a run with --resume") }
-      guard output != nil else { throw ValidationError("name the folder of the new run with --out") }
+      if data.isEmpty { problems.append("name the prepared data with --data, or a run with --resume") }
+      if out == nil { problems.append("name the folder of the new run with --out") }
     }
-    try positive("--steps", steps)
-    try positive("--batch-size", batchSize)
-    try positive("--block-chunks", blockChunks)
-    try positive("--keep", keep)
-    if let learningRate, !(learningRate > 0 && learningRate < 10) {
-      throw ValidationError("--learning-rate must be above 0 and below 10, not \(learningRate)")
+    if blockChunks != nil && blockTokens != nil {
+      problems.append("--block-chunks and --block-tokens say the same; give one")
     }
-    for (name, value) in [
-      ("--warmup-steps", warmupSteps), ("--evaluate-every", evaluateEvery), ("--checkpoint-every", checkpointEvery),
-    ] {
-      if let value, value < 0 { throw ValidationError("\(name) must not be negative, not \(value)") }
+    if let accumulate, let batchSize, batchSize % accumulate != 0 {
+      problems.append("--batch-size \(batchSize) cannot be cut into the \(accumulate) parts of --accumulate")
     }
-    for (name, value) in [("--weight-decay", weightDecay), ("--gradient-clip", gradientClip)] {
-      if let value, !(value >= 0 && value.isFinite) {
-        throw ValidationError("\(name) must not be negative, not \(value)")
-      }
+    for entry in data {
+      do { _ = try RunRecord.Corpus(parsing: entry) } catch { problems.append("\(error)") }
     }
+    if !problems.isEmpty { throw ValidationError(problems.joined(separator: "; ")) }
   }
+
+  /// The corpora of `--data`.
+  func corpora() throws -> [RunRecord.Corpus] { try data.map { try RunRecord.Corpus(parsing: $0) } }
 
   /// Refuses sizes on the command line that are not those of the model to begin with.
   func agree(_ sizes: [(name: String, given: Int?, model: Int)]) throws {
@@ -111,24 +196,56 @@ struct TrainingOptions: ParsableArguments {
   }
 
   /// The settings of a new run: what was given, the rest from `usual`.
-  func settings(_ usual: TrainingSettings, precision: ComputeSetting) -> TrainingSettings {
+  ///
+  /// - Parameters:
+  ///   - chunkSize: that of the model.
+  ///   - figures: those of the evaluations, the one first that says which checkpoint is best.
+  func settings(
+    _ usual: TrainingSettings, chunkSize: Int, figures: [String], precision: ComputeSetting
+  ) throws -> TrainingSettings {
     var settings = usual
     if let steps { settings.steps = steps }
+    settings.maximumTokens = maxTokens
+    settings.maximumSeconds = maxTime
     if let batchSize { settings.batchSize = batchSize }
+    if let accumulate { settings.accumulation = accumulate }
     if let blockChunks { settings.blockChunks = blockChunks }
+    if let blockTokens {
+      guard blockTokens % chunkSize == 0, blockTokens > chunkSize else {
+        throw ValidationError("--block-tokens \(blockTokens) is not several chunks of \(chunkSize) tokens")
+      }
+      settings.blockChunks = blockTokens / chunkSize
+    }
+    // Where tokens are named and steps are not, the tokens alone say how long.
+    let ofTokens = settings.stepsOfTokens(chunkSize: chunkSize)
+    if steps == nil, let ofTokens { settings.steps = ofTokens }
+    let planned = min(settings.steps, ofTokens ?? .max)
     if let learningRate { settings.schedule.peak = learningRate }
     if let schedule { settings.schedule.shape = schedule }
-    settings.schedule.warmupSteps = warmupSteps ?? min(usual.schedule.warmupSteps, max(1, settings.steps / 10))
+    settings.schedule.warmupSteps = warmupSteps ?? min(usual.schedule.warmupSteps, max(1, planned / 10))
+    if let decayShare { settings.schedule.decayShare = decayShare }
     if let weightDecay { settings.optimizer.weightDecay = weightDecay }
     if let gradientClip, gradientClip > 0 { settings.gradientClip = gradientClip }
+    settings.averageDecay = ema
+    settings.gradientCheckpointing = gradientCheckpointing
+    if let skipLimit { settings.toleratedSkips = skipLimit }
     if let seed { settings.seed = seed }
-    settings.evaluationInterval = evaluateEvery ?? max(1, settings.steps / 10)
-    settings.checkpointInterval = checkpointEvery ?? max(1, settings.steps / 5)
+    if let logEvery { settings.logInterval = logEvery }
+    settings.evaluationInterval = evaluateEvery ?? max(1, planned / 10)
+    if let evaluationBlocks { settings.evaluationBlocks = evaluationBlocks }
+    settings.checkpointInterval = checkpointEvery ?? max(1, planned / 5)
     if let keep { settings.keptCheckpoints = keep }
+    if let bestBy, bestBy != "none", !figures.contains(bestBy) {
+      throw ValidationError("--best-by must be one of \(figures.joined(separator: ", ")) and none, not \(bestBy)")
+    }
+    settings.bestBy = bestBy == "none" ? nil : bestBy ?? figures.first
     settings.precision = precision.precision
     return settings
   }
 }
+
+/// A setting as the command line has it.
+private func optionName(_ setting: String) -> String { "--" + setting.replacingOccurrences(of: "_", with: "-") }
 
 /// Refuses a count that is not above zero.
 func positive(_ name: String, _ value: Int?) throws {

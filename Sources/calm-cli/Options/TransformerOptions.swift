@@ -3,27 +3,33 @@ import CALM
 
 /// The sizes of a Transformer under training.
 struct TransformerOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("The width of the Transformer (and of the head, where there is one).", valueName: "n"))
+  @Option(
+    help: ArgumentHelp("The width of the Transformer (and of the head, where there is one).", valueName: "n"),
+    transform: whole(from: 1))
   var hidden: Int?
 
-  @Option(help: ArgumentHelp("The inner width of each layer; by default 8/3 times --hidden.", valueName: "n"))
+  @Option(
+    help: ArgumentHelp("The inner width of each layer; by default 8/3 times --hidden.", valueName: "n"),
+    transform: whole(from: 1))
   var intermediate: Int?
 
-  @Option(help: ArgumentHelp("Layers of the Transformer.", valueName: "n"))
+  @Option(help: ArgumentHelp("Layers of the Transformer.", valueName: "n"), transform: whole(from: 1))
   var layers: Int?
 
-  @Option(help: ArgumentHelp("Attention heads; by default one for each 32 or 64 of --hidden.", valueName: "n"))
+  @Option(
+    help: ArgumentHelp("Attention heads; by default one for each 32 or 64 of --hidden.", valueName: "n"),
+    transform: whole(from: 1))
   var heads: Int?
 
-  @Option(help: ArgumentHelp("Key and value heads; by default as many as --heads.", valueName: "n"))
+  @Option(
+    help: ArgumentHelp("Key and value heads; by default as many as --heads.", valueName: "n"), transform: whole(from: 1)
+  )
   var keyValueHeads: Int?
 
-  func validate() throws {
-    for (name, value) in [
-      ("--hidden", hidden), ("--intermediate", intermediate), ("--layers", layers), ("--heads", heads),
-      ("--key-value-heads", keyValueHeads),
-    ] { try positive(name, value) }
-  }
+  @Flag(
+    inversion: .prefixedNo,
+    help: ArgumentHelp("Keep attention within a document where several are packed into one block; beyond the paper."))
+  var separateDocuments = false
 
   /// The sizes that were given, each beside that of a model to begin with.
   func beside(_ model: TransformerShape) -> [(name: String, given: Int?, model: Int)] {
@@ -50,8 +56,10 @@ struct TransformerOptions: ParsableArguments {
     if let keyValueHeads, heads % keyValueHeads != 0 {
       throw ValidationError("--key-value-heads \(keyValueHeads) does not divide --heads \(heads)")
     }
-    return TransformerShape(
+    var shape = TransformerShape(
       hiddenSize: width, intermediateSize: intermediate ?? (isUsual ? usual.intermediateSize : nil),
       layers: layers ?? usual.layers, attentionHeads: heads, keyValueHeads: keyValueHeads)
+    shape.separatesDocuments = separateDocuments
+    return shape
   }
 }

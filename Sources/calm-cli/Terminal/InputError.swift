@@ -8,6 +8,8 @@ enum InputError: Error, Equatable, CustomStringConvertible {
   case badId(file: String, line: Int, reason: String)
   case noEndToken(tokenizer: String)
   case noFolder(String)
+  case noFolderToRead(String)
+  case settings(file: String, problems: [String])
   case otherSetting(model: String, name: String, given: String, value: String)
   case otherKind(model: String, option: String, kind: ModelFolder.Kind, needed: ModelFolder.Kind)
 
@@ -25,8 +27,12 @@ enum InputError: Error, Equatable, CustomStringConvertible {
       "\(model): holds \(kind.article), but \(option) needs \(needed.article); leave it out"
     case .otherSetting(let model, let name, let given, let value):
       "\(model): \(name) is \(value) there, not \(given); leave \(name) out, or begin with fresh weights"
+    case .settings(let file, let problems):
+      "\(file): \(problems.joined(separator: "; "))"
     case .noFolder(let path):
       "\(path): no such folder; make it first, or write elsewhere"
+    case .noFolderToRead(let path):
+      "\(path): no such folder; check the path"
     }
   }
 }

@@ -64,7 +64,7 @@ struct ConditioningTests {
       matching += model.chunks(after: prompt, count: 40, generator: randomness.noise)
         .filter { $0.starts(with: beginning) }
     }
-    let rule = BatchTemperatureRule(temperature: options.temperature)
+    let rule = BatchTemperatureRule(temperature: try Temperature(options.temperature))
     let chunk = rule.select(from: matching.prefix(temperature == 1 ? 1 : 40), using: &randomness.selection)
     #expect(generated.tokens == Array(chunk[1...]))
     #expect(!generated.forcedPrefix)

@@ -140,9 +140,9 @@ struct TokenShardTests {
       try TokenShard(path: path, tokenizerHash: "other")
     }
     var bytes = try [UInt8](Data(contentsOf: URL(fileURLWithPath: path)))
-    bytes[8] = 2
+    bytes[8] = 3
     try folder.write(bytes, to: "b.calmtokens")
-    #expect(throws: TokenShardError.unsupportedVersion(path: path, version: 2)) { try TokenShard(path: path) }
+    #expect(throws: TokenShardError.unsupportedVersion(path: path, version: 3)) { try TokenShard(path: path) }
     let hash = String(repeating: "x", count: 193)
     #expect(throws: TokenShardError.tokenizerHashTooLong(path: path, length: 193, limit: 192)) {
       try TokenShardWriter(path: path, vocabulary: TokenVocabulary(tokenizerHash: hash, size: 9, endOfText: 0))

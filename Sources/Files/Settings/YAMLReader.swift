@@ -1,0 +1,103 @@
+import Yams
+
+/// Why a text is not YAML, or YAML that has no counterpart in JSON.
+struct YAMLSyntaxError: Error {
+  /// One line that ends with the place in the text.
+  let reason: String
+
+  init(_ reason: String, at mark: Mark?) { self.init(reason, line: mark?.line) }
+
+  init(_ reason: String, line: Int?) { self.reason = reason + (line.map { " at line \($0)" } ?? "") }
+}
+
+/// Reads one YAML document as the JSON value that it stands for.
+///
+/// Plain scalars are told apart by the core schema of YAML 1.2 (section 10.3.2), so that `1e-3` is a number and `no` is
+/// a text, which older rules have otherwise.
+struct YAMLReader {
+  private static let greatestDepth = 64
+
+  private var valuesLeft = SettingsFile.greatestCount
+
+  /// The value that `bytes` write down; null of an empty document.
+  static func read(_ bytes: [UInt8]) throws -> JSONValue {
+    guard let text = String(validating: bytes, as: UTF8.self) else {
+      throw YAMLSyntaxError("text that is not UTF-8", at: nil)
+    }
+    do {
+      guard let root = try Parser(yaml: text, resolver: .basic, encoding: .utf8).singleRoot() else { return .null }
+      var reader = YAMLReader()
+      return try reader.value(root, depth: 0)
+    } catch let error as YamlError {
+      throw YAMLSyntaxError(error, in: text)
+    }
+  }
+
+  private mutating func value(_ node: Node, depth: Int) throws -> JSONValue {
+    guard depth < Self.greatestDepth else {
+      throw YAMLSyntaxError("nested more than \(Self.greatestDepth) deep", at: node.mark)
+    }
+    valuesLeft -= 1
+    guard valuesLeft >= 0 else { throw YAMLSyntaxError("too many values", at: node.mark) }
+    switch node {
+    case .scalar(let scalar): return try Self.value(of: scalar)
+    case .sequence(let sequence):
+      try Self.expect(sequence.tag, of: [.implicit, .seq], at: node.mark)
+      return .array(try sequence.map { try value($0, depth: depth + 1) })
+    case .mapping(let mapping):
+      try Self.expect(mapping.tag, of: [.implicit, .map], at: node.mark)
+      return .object(
+        try mapping.map { key, value in
+          guard case .scalar(let name) = key else {
+            throw YAMLSyntaxError("the name of a member must be a text", at: key.mark)
+          }
+          return JSONValue.Member(key: name.string, value: try self.value(value, depth: depth + 1))
+        })
+    case .alias: throw YAMLSyntaxError("an alias without a value", at: node.mark)
+    }
+  }
+
+  private static func value(of scalar: Node.Scalar) throws -> JSONValue {
+    guard scalar.tag == .implicit else {
+      try expect(scalar.tag, of: [.str, .nonSpecific], at: scalar.mark)
+      return .string(scalar.string)
+    }
+    switch scalar.string {
+    case "", "~", "null", "Null", "NULL": return .null
+    case "true", "True", "TRUE": return .bool(true)
+    case "false", "False", "FALSE": return .bool(false)
+    case let text:
+      if text.wholeMatch(of: #/[-+]?[0-9]+/#) != nil, let number = Int(text) { return .integer(number) }
+      if text.wholeMatch(of: #/[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?/#) != nil {
+        guard let number = Double(text), number.isFinite else {
+          throw YAMLSyntaxError("a number that is too large", at: scalar.mark)
+        }
+        return .number(number)
+      }
+      return .string(text)
+    }
+  }
+
+  private static func expect(_ tag: Tag, of names: [Tag.Name], at mark: Mark?) throws {
+    guard names.contains(where: { $0.rawValue == tag.rawValue }) else {
+      throw YAMLSyntaxError("the tag '\(tag.rawValue)', which means nothing here,", at: mark)
+    }
+  }
+}
+
+extension YAMLSyntaxError {
+  /// What the parser says of `text`, in one line.
+  fileprivate init(_ error: YamlError, in text: String) {
+    switch error {
+    case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+      .composer(_, let problem, let mark, _):
+      self.init(problem, at: mark)
+    case .reader(let problem, let offset, _, _):
+      self.init(problem, line: offset.map { 1 + text.prefix($0).count(where: \.isNewline) })
+    case .duplicatedKeysInMapping(let names, let context):
+      self.init("'\(names.joined(separator: "', '"))' twice in one mapping", at: context.mark)
+    default:
+      self.init("\(error)".split(whereSeparator: \.isNewline).joined(separator: " "), at: nil)
+    }
+  }
+}

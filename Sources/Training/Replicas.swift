@@ -1,0 +1,36 @@
+import Torch
+
+/// The processes that train one model together: each takes its share of every batch, and all take the same step.
+///
+/// Every process calls the same members in the same order.
+public protocol Replicas: AnyObject {
+  /// This process among them, 0 ..< ``count``. The first one writes the run's files.
+  var rank: Int { get }
+  /// How many there are.
+  var count: Int { get }
+
+  /// Called once, before the first step, with the parameters whose gradients will be averaged.
+  func begin(_ parameters: [NamedParameter])
+
+  /// Called before the last backward pass of a step: gradients may travel while it runs.
+  func expectGradients()
+
+  /// Called after it: makes each parameter's gradient the mean over the processes.
+  func averageGradients() throws
+
+  /// The sums of figures over the processes.
+  func sum(_ values: [Double]) throws -> [Double]
+}
+
+/// A process that trains alone.
+public final class SingleProcess: Replicas {
+  /// The only process there is.
+  public init() {}
+
+  public var rank: Int { 0 }
+  public var count: Int { 1 }
+  public func begin(_ parameters: [NamedParameter]) {}
+  public func expectGradients() {}
+  public func averageGradients() {}
+  public func sum(_ values: [Double]) -> [Double] { values }
+}

@@ -1,0 +1,65 @@
+import Foundation
+import TextCorpus
+
+/// Counts the batches that were left out because their loss or gradient was not finite, and writes down which documents
+/// they held: `skipped.jsonl`, an object a line.
+final class SkipLog {
+  /// Batches left out in the whole run.
+  private(set) var total: Int
+  private var inARow = 0
+  private let tolerated: Int
+  private let url: URL
+
+  /// A part of a corpus that a batch was made of.
+  private struct Source: Encodable {
+    /// The corpus's number, in the order of the run's data.
+    let corpus: Int
+    /// Numbers of documents in it, from 0 on.
+    let documents: [Int]
+  }
+
+  private struct Line: Encodable {
+    let step: Int
+    let rank: Int
+    let loss: String
+    let gradientNorm: String
+    let sources: [Source]
+  }
+
+  /// - Parameter tolerated: batches in a row that may be left out.
+  init(_ folder: RunFolder, total: Int, tolerated: Int) {
+    (url, self.total, self.tolerated) = (folder.skipsURL, total, tolerated)
+  }
+
+  /// A step was taken.
+  func endRow() { inARow = 0 }
+
+  /// Writes down a batch, of which each process has a share of its own.
+  ///
+  /// - Throws: ``TrainingError/notFinite(step:inARow:documents:)`` where too many came in a row.
+  func add(step: Int, loss: Double, norm: Double, _ batch: TokenBatch, rank: Int) throws {
+    (total, inARow) = (total + 1, inARow + 1)
+    let chunks = batch.documents.count / batch.rows
+    var documents: [Int: Set<Int>] = [:]
+    for (row, corpus) in batch.corpora.enumerated() {
+      let found = batch.documents[row * chunks..<(row + 1) * chunks].filter { $0 != PackedBlocks.noDocument }
+      documents[corpus, default: []].formUnion(found.map(Int.init))
+    }
+    let sources = documents.sorted { $0.key < $1.key }.map { Source(corpus: $0.key, documents: $0.value.sorted()) }
+    try append(Line(step: step, rank: rank, loss: "\(loss)", gradientNorm: "\(norm)", sources: sources))
+    if inARow > tolerated { throw TrainingError.notFinite(step: step, inARow: inARow, documents: url.path) }
+  }
+
+  private func append(_ line: Line) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys]
+    encoder.keyEncodingStrategy = .convertToSnakeCase
+    if !FileManager.default.fileExists(atPath: url.path) {
+      FileManager.default.createFile(atPath: url.path, contents: nil)
+    }
+    let handle = try FileHandle(forWritingTo: url)
+    defer { try? handle.close() }
+    try handle.seekToEnd()
+    try handle.write(contentsOf: try encoder.encode(line) + Data("\n".utf8))
+  }
+}
