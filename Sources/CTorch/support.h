@@ -7,6 +7,7 @@
 
 #include <exception>
 #include <string>
+#include <vector>
 
 #include "CTorch.h"
 
@@ -16,6 +17,8 @@ struct ct_tensor_handle {
 
 struct ct_generator_handle {
   at::Generator value;
+  // Where each row of a batch has its own, in order; else empty.
+  std::vector<at::Generator> rows;
 };
 
 namespace ctorch {
