@@ -18,6 +18,11 @@ public struct RunFolder {
     try makeFolder(checkpoints)
   }
 
+  /// A folder that another process of the training makes or opens.
+  public init(at url: URL) {
+    self.url = url
+  }
+
   /// Opens the folder of a run.
   ///
   /// - Throws: ``TrainingError/noRun(_:)`` where there is none.
@@ -53,6 +58,14 @@ public struct RunFolder {
       throw TrainingError.checkpointMissing(latestURL.path, name)
     }
     return folder
+  }
+
+  /// Whether a checkpoint was written.
+  public var hasCheckpoint: Bool { FileManager.default.fileExists(atPath: latestURL.path) }
+
+  /// Forgets that the run has begun, so that it can be begun again.
+  public func forgetRecord() throws {
+    if FileManager.default.fileExists(atPath: recordURL.path) { try FileManager.default.removeItem(at: recordURL) }
   }
 
   /// Writes a checkpoint and makes it the latest; then removes all but the last `kept` and the best.

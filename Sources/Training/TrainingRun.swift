@@ -53,8 +53,8 @@ public struct TrainingRun {
     }
     let corpus = try corpora.training(for: record)
     try Trainer.check(record.settings, replicas)
-    let folder = try RunFolder(creating: url)
-    try AtomicFile.write(try record.encoded(), to: folder.recordURL.path)
+    let folder = replicas.rank == 0 ? try RunFolder(creating: url) : RunFolder(at: url)
+    if replicas.rank == 0 { try AtomicFile.write(try record.encoded(), to: folder.recordURL.path) }
     (self.record, self.folder, self.task, self.device, step) = (record, folder, task, device, 0)
     trainer = try Trainer(
       task, on: corpus, settings: record.settings, folder: folder, device: device, replicas: replicas)

@@ -82,7 +82,7 @@ import Training
       return try run.trainer.run { event in
         if case .step(let step) = event, begun.count == 3, step.step == 5 { return .stop }
         return .goOn
-      }
+      }.isComplete
     }
     #expect(stopped == nil && begun.count == 3)
 
@@ -92,7 +92,7 @@ import Training
         try run.trainer.run { event in
           if case .step = event { steps[name, default: 0] += 1 }
           return .goOn
-        }
+        }.isComplete
       })
     #expect(
       steps == [

@@ -56,7 +56,7 @@ import Training
     let before = try losses(of: try run("broken"), until: 5)
     let after = try losses(of: try TrainingRun(resuming: world.place("broken")))
     #expect(before + after == unbroken)
-    #expect(unbroken.allSatisfy(\.isFinite))
+    #expect(unbroken.allSatisfy { $0.isFinite })
   }
 
   @Test("several corpora take part by their weights, and a run on them goes on exactly")
