@@ -10,26 +10,26 @@ struct ProcessOptions: ParsableArguments {
       """
       Train with this many processes of this machine, each with its share of every batch and of the cores. Launchers \
       of several machines set RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT instead.
-      """, valueName: "n"))
+      """, valueName: "n"), transform: whole(from: 1))
   var processes: Int?
 
   @Option(
-    help: ArgumentHelp("How often --processes goes on from the last checkpoint when a process dies.", valueName: "n"))
+    help: ArgumentHelp("How often --processes goes on from the last checkpoint when a process dies.", valueName: "n"),
+    transform: whole(from: 0))
   var restarts = 0
 
   @Option(
     help: ArgumentHelp(
       "How long a process waits for the others, at the start and in every step, before it gives up.",
-      valueName: "seconds"))
+      valueName: "seconds"), transform: whole(from: 1))
   var processTimeout = 600
 
-  @Flag(help: "Keep only a share of the optimizer's state in each process: less memory, the same steps.")
+  @Flag(
+    inversion: .prefixedNo,
+    help: "Keep only a share of the optimizer's state in each process: less memory, the same steps.")
   var shardOptimizer = false
 
   func validate() throws {
-    try positive("--processes", processes)
-    try positive("--process-timeout", processTimeout)
-    if restarts < 0 { throw ValidationError("--restarts must not be negative, not \(restarts)") }
     if restarts > 0 && processes == nil {
       throw ValidationError("--restarts goes with --processes; other launchers restart by themselves")
     }
