@@ -14,7 +14,7 @@ import Testing
     try #require(prepared.status == 0, "\(prepared.errorOutput)")
   }
 
-  private func arguments(_ run: String, steps: Int = 120, _ more: String...) -> [String] {
+  private func arguments(_ run: String, steps: Int = 600, _ more: String...) -> [String] {
     [
       "train", "autoencoder", "--data", folder.path("data"), "--out", folder.path(run), "--hidden", "32", "--latent",
       "16", "--steps", "\(steps)", "--batch-size", "4", "--block-chunks", "16", "--threads", "1", "--precision",
@@ -105,9 +105,11 @@ import Testing
         told == ["Error: process \(victim) of 2 was ended by SIGKILL; the others have stopped"],
         "\(result.errorOutput)")
       #expect(seconds < 15)
-      let resumed = try Command.run(["train", "autoencoder", "--resume", folder.path(run), "--threads", "1", "--json"])
+      let resumed = try Command.run([
+        "train", "autoencoder", "--resume", folder.path(run), "--processes", "2", "--threads", "1", "--json",
+      ])
       #expect(resumed.status == 0, "\(resumed.errorOutput)")
-      try expectSameLosses("undisturbed", run)
+      #expect(try losses(run) == losses("undisturbed"))
     }
     let (result, _) = try self.run(
       arguments("restarted", "--processes", "2", "--restarts", "1"), in: "restarted"
@@ -116,7 +118,7 @@ import Testing
     }
     #expect(result.status == 0, "\(result.errorOutput)")
     #expect(result.errorOutput.contains("restart 1 of 1, from the last checkpoint"))
-    #expect(try result.json()["step"] as? Int == 120)
+    #expect(try result.json()["step"] as? Int == 600)
     #expect(try losses("restarted") == losses("undisturbed"))
   }
 
@@ -140,11 +142,14 @@ import Testing
       kill(launcher, SIGKILL)
     }
     #expect(orphans.count == 2)
-    let deadline = ContinuousClock.now + .seconds(20)
-    while orphans.contains(where: { kill($0, 0) == 0 }), ContinuousClock.now < deadline {
-      Thread.sleep(forTimeInterval: 0.05)
+    let list = orphans.map(String.init).joined(separator: ",")
+    func left() throws -> Bool {
+      // Nobody may have waited for those that have ended: their state is Z.
+      try Command.shell("ps -o stat= -p \(list) | grep -v '^Z'", in: folder.url).status == 0
     }
-    #expect(!orphans.contains { kill($0, 0) == 0 })
+    let deadline = ContinuousClock.now + .seconds(20)
+    while try left(), ContinuousClock.now < deadline { Thread.sleep(forTimeInterval: 0.1) }
+    #expect(try !left())
   }
 
   @Test("bad input is told once")

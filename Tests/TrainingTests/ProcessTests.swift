@@ -112,8 +112,13 @@ private enum Job: String, CaseIterable {
     )
     #expect(one.names == two.names)
     for name in one.names {
-      expectClose(
-        try one.tensor(named: name).elements(as: Double.self), try two.tensor(named: name).elements(as: Double.self))
+      // AdamW takes a whole step where a gradient is nothing but rounding: single numbers may differ, the whole not.
+      let (a, b) = (
+        try one.tensor(named: name).elements(as: Double.self), try two.tensor(named: name).elements(as: Double.self)
+      )
+      let difference = zip(a, b).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }.squareRoot()
+      let size = a.reduce(0) { $0 + $1 * $1 }.squareRoot()
+      #expect(difference <= 1e-3 * max(size, 1), "\(name): \(difference) of \(size)")
     }
   }
 

@@ -69,8 +69,8 @@ public final class ProcessGroup {
   public func gather(_ tensor: Tensor) throws(ProcessGroupError) -> Tensor {
     let own = tensor.contiguous()
     let all = Tensor.empty([count] + own.shape, dtype: own.dtype, device: own.device)
-    let flat = all.reshaped(-1)
-    try begin(own) { ct_all_gather($0, self.handle, flat.handle, own.reshaped(-1).handle) }.wait()
+    let (target, source) = (all.reshaped(-1), own.reshaped(-1))
+    try begin(source) { ct_all_gather($0, self.handle, target.handle, source.handle) }.wait()
     return all
   }
 
