@@ -5,9 +5,9 @@ struct YAMLSyntaxError: Error {
   /// One line that ends with the place in the text.
   let reason: String
 
-  init(_ reason: String, at mark: Mark?) {
-    self.reason = reason + (mark.map { " at line \($0.line)" } ?? "")
-  }
+  init(_ reason: String, at mark: Mark?) { self.init(reason, line: mark?.line) }
+
+  init(_ reason: String, line: Int?) { self.reason = reason + (line.map { " at line \($0)" } ?? "") }
 }
 
 /// Reads one YAML document as the JSON value that it stands for.
@@ -58,7 +58,7 @@ struct YAMLReader {
   }
 
   private static func value(of scalar: Node.Scalar) throws -> JSONValue {
-    guard scalar.tag.name == .implicit else {
+    guard scalar.tag == .implicit else {
       try expect(scalar.tag, of: [.str, .nonSpecific], at: scalar.mark)
       return .string(scalar.string)
     }
@@ -79,8 +79,8 @@ struct YAMLReader {
   }
 
   private static func expect(_ tag: Tag, of names: [Tag.Name], at mark: Mark?) throws {
-    guard names.contains(tag.name) else {
-      throw YAMLSyntaxError("the tag '\(tag.name.rawValue)', which means nothing here,", at: mark)
+    guard names.contains(where: { $0.rawValue == tag.rawValue }) else {
+      throw YAMLSyntaxError("the tag '\(tag.rawValue)', which means nothing here,", at: mark)
     }
   }
 }
@@ -93,8 +93,7 @@ extension YAMLSyntaxError {
       .composer(_, let problem, let mark, _):
       self.init(problem, at: mark)
     case .reader(let problem, let offset, _, _):
-      let before = offset.map { text.prefix($0) } ?? ""
-      self.init(problem, at: offset == nil ? nil : Mark(line: 1 + before.count(where: \.isNewline), column: 1))
+      self.init(problem, line: offset.map { 1 + text.prefix($0).count(where: \.isNewline) })
     case .duplicatedKeysInMapping(let names, let context):
       self.init("'\(names.joined(separator: "', '"))' twice in one mapping", at: context.mark)
     default:
