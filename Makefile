@@ -28,6 +28,11 @@ test: swift libtorch ## Run the tests
 test-long: export CALM_LONG_TESTS = 1
 test-long: test ## Run the tests, and with them those that take minutes
 
+.PHONY: bench
+bench: build ## Time every job into docs/benchmarks.md (beside the official code: ARGS="--official DIR --python PATH")
+	$(calm) bench --shape small wide --precision float32 bfloat16 \
+	  --out docs/benchmarks.json --markdown docs/benchmarks.md $(ARGS)
+
 .PHONY: format
 format: swift ## Format all Swift files in place
 	swift format --in-place --recursive --parallel $(formatted)

@@ -12,7 +12,9 @@ let caches = variable("XDG_CACHE_HOME") ?? (variable("HOME") ?? NSHomeDirectory(
 let libtorch = variable("LIBTORCH") ?? (variable("CALM_CACHE") ?? caches + "/calm") + "/libtorch-2.13.0"
 
 let torchHeaders: [CXXSetting] = [
-  .unsafeFlags(["-isystem", libtorch + "/include", "-isystem", libtorch + "/include/torch/csrc/api/include", "-O3"])
+  .unsafeFlags(["-isystem", libtorch + "/include", "-isystem", libtorch + "/include/torch/csrc/api/include", "-O3"]),
+  // No loop with a square root in it becomes vector code as long as the root may set errno.
+  .unsafeFlags(["-fno-math-errno"]),
 ]
 let torchLibraries: [LinkerSetting] = [
   .unsafeFlags(["-L" + libtorch + "/lib", "-Xlinker", "-rpath", "-Xlinker", libtorch + "/lib"]),

@@ -51,6 +51,16 @@ int draw(ct_tensor *out, at::IntArrayRef shape, ct_dtype dtype, ct_device where,
 
 }  // namespace
 
+std::vector<uint64_t> ctorch::draw_seeds(ct_generator generator) {
+  auto next = [](const at::Generator &source) {
+    return static_cast<uint64_t>(at::empty({1}, at::kLong).random_(source).item<int64_t>());
+  };
+  if (generator->rows.empty()) return {next(generator->value)};
+  std::vector<uint64_t> seeds;
+  for (const at::Generator &source : generator->rows) seeds.push_back(next(source));
+  return seeds;
+}
+
 int ct_generator_new(ct_generator *out, uint64_t seed, ct_device where) {
   return guard([&] { *out = new ct_generator_handle{seeded(seed, where), {}}; });
 }

@@ -25,6 +25,9 @@ namespace ctorch {
 
 void store_error(std::string message);
 
+// One number of the generator, or of each row's where it has rows: what numbers drawn by counter are functions of.
+std::vector<uint64_t> draw_seeds(ct_generator generator);
+
 inline ct_tensor own(at::Tensor value) { return new ct_tensor_handle{std::move(value)}; }
 
 inline at::IntArrayRef ints(const int64_t *values, int count) { return {values, static_cast<size_t>(count)}; }

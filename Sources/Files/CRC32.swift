@@ -1,11 +1,26 @@
-/// The CRC-32 of zlib, PNG and Ethernet (polynomial 0x04C11DB7, reflected), eight bytes a step.
+/// Cyclic redundancy checks of 32 bits, reflected, eight bytes a step.
 package enum CRC32 {
+  /// The CRC-32 of zlib, PNG and Ethernet (polynomial 0x04C11DB7).
+  ///
+  /// - Parameter previous: the checksum of the bytes before these, where they come in parts.
+  package static func checksum(of bytes: UnsafeRawBufferPointer, after previous: UInt32 = 0) -> UInt32 {
+    update(previous, with: bytes, ethernet)
+  }
+
+  /// The CRC-32C of iSCSI, ext4 and TensorFlow's records (Castagnoli's polynomial 0x1EDC6F41).
+  package static func castagnoli(of bytes: UnsafeRawBufferPointer) -> UInt32 {
+    update(0, with: bytes, castagnoli)
+  }
+
+  private static let ethernet = tables(of: 0xEDB8_8320)
+  private static let castagnoli = tables(of: 0x82F6_3B78)
+
   /// `tables[256 * k + b]` is the checksum of byte `b` followed by `k` zero bytes.
-  private static let tables: [UInt32] = {
+  private static func tables(of reflectedPolynomial: UInt32) -> [UInt32] {
     var tables = [UInt32](repeating: 0, count: 8 * 256)
     for byte in 0..<256 {
       var value = UInt32(byte)
-      for _ in 0..<8 { value = value & 1 == 1 ? value >> 1 ^ 0xEDB8_8320 : value >> 1 }
+      for _ in 0..<8 { value = value & 1 == 1 ? value >> 1 ^ reflectedPolynomial : value >> 1 }
       tables[byte] = value
     }
     for index in 256..<8 * 256 {
@@ -13,12 +28,11 @@ package enum CRC32 {
       tables[index] = shorter >> 8 ^ tables[Int(shorter & 0xFF)]
     }
     return tables
-  }()
+  }
 
-  /// The checksum of `bytes`.
-  package static func checksum(of bytes: UnsafeRawBufferPointer) -> UInt32 {
+  private static func update(_ previous: UInt32, with bytes: UnsafeRawBufferPointer, _ tables: [UInt32]) -> UInt32 {
     tables.withUnsafeBufferPointer { tables in
-      var value = ~UInt32(0)
+      var value = ~previous
       var index = 0
       while index + 8 <= bytes.count {
         let word = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: index, as: UInt64.self)) ^ UInt64(value)

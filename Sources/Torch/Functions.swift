@@ -8,9 +8,9 @@ public func matmul(_ a: Tensor, _ b: Tensor) -> Tensor {
   .make { ct_matmul($0, a.handle, b.handle) }
 }
 
-/// x·weightᵀ + bias. x: […, in], weight: [out, in], bias: [out] → […, out].
-public func linear(_ x: Tensor, weight: Tensor, bias: Tensor? = nil) -> Tensor {
-  .make { ct_linear($0, x.handle, weight.handle, bias?.handle) }
+/// x·weightᵀ + bias + residual, fused. x: […, in], weight: [out, in], bias: [out], residual: […, out] → […, out].
+public func linear(_ x: Tensor, weight: Tensor, bias: Tensor? = nil, plus residual: Tensor? = nil) -> Tensor {
+  .make { ct_linear($0, x.handle, weight.handle, bias?.handle, residual?.handle) }
 }
 
 /// The rows of `weight`, [vocabulary, size], that `ids` names → […, size].
@@ -20,7 +20,7 @@ public func embedding(_ ids: Tensor, weight: Tensor, padding: Int? = nil) -> Ten
   .make { ct_embedding($0, weight.handle, ids.handle, Int64(padding ?? -1)) }
 }
 
-/// (x − mean) / √(variance + ε) · weight + bias over the last dimension.
+/// (x − mean) / √(variance + ε) · weight + bias over the last dimension, fused.
 public func layerNorm(_ x: Tensor, weight: Tensor? = nil, bias: Tensor? = nil, epsilon: Double) -> Tensor {
   .make { ct_layer_norm($0, x.handle, weight?.handle, bias?.handle, epsilon) }
 }
@@ -40,12 +40,13 @@ public func swiGLU(gate: Tensor, up: Tensor) -> Tensor {
   .make { ct_swiglu($0, gate.handle, up.handle) }
 }
 
-/// silu(gate)·up, where x = [gate, up] along the last dimension, fused: […, 2·size] → […, size].
-public func swiGLU(_ x: Tensor) -> Tensor {
-  .make { ct_swiglu_halves($0, x.handle) }
+/// silu(gate)·up, where x + bias = [gate, up] along the last dimension, fused: […, 2·size] → […, size].
+public func swiGLU(_ x: Tensor, plus bias: Tensor) -> Tensor {
+  .make { ct_swiglu_halves($0, x.handle, bias.handle) }
 }
 
-/// silu(x + shared), fused. x: [samples, rows, size], shared: [rows, size], the same for all samples.
+/// silu(x + shared), fused. x: [samples, rows, size], shared: [rows, size], the same for all samples; or x: […, size],
+/// shared: [size], the same for all rows.
 public func silu(_ x: Tensor, plus shared: Tensor) -> Tensor {
   .make { ct_silu_of_sum($0, x.handle, shared.handle) }
 }
@@ -70,7 +71,7 @@ public func rotary(_ x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor {
   .make { ct_rotary($0, x.handle, cosine.handle, sine.handle) }
 }
 
-/// softmax(query·keyᵀ / √size)·value. [batch, heads, length, size]; key and value may have fewer heads, each shared by
+/// softmax(query·keyᵀ / √size)·value, fused. [batch, heads, length, size]; key and value may have fewer heads, each shared by
 /// as many query heads.
 ///
 /// - Parameter causal: each position sees itself and those before it; query and key then have one length.
@@ -105,4 +106,24 @@ public func linearArgmax(_ hidden: Tensor, weight: Tensor) -> Tensor {
 /// - Returns: [positions], float32.
 public func energyDistance(samples: Tensor, targets: Tensor, exponent: Double) -> Tensor {
   .make { ct_energy_loss($0, samples.handle, targets.handle, exponent) }
+}
+
+/// The energy loss against targets that are drawn where they are needed, fused: yₘ = mean + ε·deviation with standard
+/// normal ε.
+///
+/// - Parameters:
+///   - samples: x, [N, positions, size]; N ≥ 2. Only these get a gradient.
+///   - mean: [positions, size], float32.
+///   - deviation: likewise.
+///   - count: M.
+///   - exponent: β; strictly proper for 0 < β < 2.
+///   - generator: moves on by one number, of which all ε are functions.
+/// - Returns: [positions], float32.
+public func energyDistance(
+  samples: Tensor, mean: Tensor, deviation: Tensor, count: Int, exponent: Double, generator: Generator
+) -> Tensor {
+  .make {
+    ct_energy_loss_of_normal(
+      $0, samples.handle, mean.handle, deviation.handle, Int64(count), generator.handle, exponent)
+  }
 }

@@ -54,7 +54,7 @@ public final class Generator {
     Generator(unsetOn: device, dtype)
   }
 
-  private var handle: ct_generator {
+  var handle: ct_generator {
     guard let source else { preconditionFailure("a generator that draws nothing has no state") }
     return source
   }

@@ -36,7 +36,9 @@ public final class LanguageModelTask: TrainingTask {
   }
 
   public func loss(_ batch: TrainingBatch, step: Int, generator: Generator) -> TrainingLoss {
-    if step < leadIn, let auxiliary = model.auxiliaryLoss(batch.ids, labels: batch.labels) {
+    if step < leadIn,
+      let auxiliary = model.auxiliaryLoss(batch.ids, labels: batch.labels, generator: generator)
+    {
       return TrainingLoss(total: auxiliary, parts: [("auxiliary", auxiliary)])
     }
     let loss =

@@ -29,7 +29,15 @@ public struct RunFolder {
   public init(opening url: URL) throws {
     self.url = url
     guard FileManager.default.fileExists(atPath: recordURL.path) else { throw TrainingError.noRun(url.path) }
-    try removeLeftovers()
+  }
+
+  /// Takes hold of the run to train it, and removes what a process that was killed while writing has left.
+  ///
+  /// - Throws: ``TrainingError/runTaken(_:)`` where another process trains it.
+  public func claim() throws -> RunClaim {
+    let claim = try RunClaim(url)
+    removeLeftovers()
+    return claim
   }
 
   /// Where every setting stands.
@@ -60,12 +68,53 @@ public struct RunFolder {
     return folder
   }
 
-  /// Whether a checkpoint was written.
-  public var hasCheckpoint: Bool { FileManager.default.fileExists(atPath: latestURL.path) }
+  /// The checkpoint to go on from, its files as they were written: the one that is named; or the one that `latest` names,
+  /// or else one before it. Damaged ones are then set aside under another name, and `latest` names the sound one.
+  ///
+  /// - Returns: the checkpoint, nil before the first; and what is wrong with newer ones.
+  /// - Throws: ``TrainingError``: the damage of the named one; the first damage where no checkpoint is sound.
+  func soundCheckpoint(_ named: URL?, setsAside: Bool) throws -> (checkpoint: URL?, damage: [TrainingError]) {
+    if let named {
+      try CheckpointSeal.check(named)
+      return (named, [])
+    }
+    var damage: [TrainingError] = []
+    var candidates = try checkpointSteps()
+    do {
+      let latest = try latestCheckpoint().lastPathComponent
+      candidates.removeAll { $0 > Self.step(ofName: latest) ?? .max }
+    } catch TrainingError.noCheckpoint {
+      // Killed before the first checkpoint was whole, or just after.
+      if candidates.isEmpty { return (nil, []) }
+    } catch let error as TrainingError where !candidates.isEmpty {
+      damage.append(error)
+    }
+    for step in candidates.reversed() {
+      let folder = checkpoints.appendingPathComponent(Self.name(ofStep: step))
+      do {
+        try CheckpointSeal.check(folder)
+      } catch let error as TrainingError {
+        damage.append(error)
+        continue
+      }
+      if !damage.isEmpty && setsAside { try setAside(candidates.filter { $0 > step }, latest: step) }
+      return (folder, damage)
+    }
+    throw damage.first ?? TrainingError.noCheckpoint(url.path)
+  }
 
-  /// Forgets that the run has begun, so that it can be begun again.
-  public func forgetRecord() throws {
-    if FileManager.default.fileExists(atPath: recordURL.path) { try FileManager.default.removeItem(at: recordURL) }
+  private func setAside(_ damaged: [Int], latest: Int) throws {
+    try AtomicFile.write(Data((Self.name(ofStep: latest) + "\n").utf8), to: latestURL.path)
+    for name in damaged.map(Self.name(ofStep:)) {
+      let other = checkpoints.appendingPathComponent("damaged-" + name)
+      try? FileManager.default.removeItem(at: other)
+      rename(checkpoints.appendingPathComponent(name).path, other.path)
+    }
+  }
+
+  /// The steps whose checkpoints are there, in order.
+  private func checkpointSteps() throws -> [Int] {
+    try FileManager.default.contentsOfDirectory(atPath: checkpoints.path).compactMap(Self.step(ofName:)).sorted()
   }
 
   /// Writes a checkpoint and makes it the latest; then removes all but the last `kept` and the best.
@@ -77,26 +126,27 @@ public struct RunFolder {
   ///   - write: fills the folder that it is given.
   public func addCheckpoint(step: Int, kept: Int, isBest: Bool = false, write: (URL) throws -> Void) throws {
     let name = Self.name(ofStep: step)
-    try install(checkpoints.appendingPathComponent(name), write: write)
+    try install(checkpoints.appendingPathComponent(name)) { folder in
+      try write(folder)
+      try CheckpointSeal.write(to: folder)
+    }
     try AtomicFile.write(Data((name + "\n").utf8), to: latestURL.path)
     if isBest { try linkBest(to: name) }
     let best = (try? FileManager.default.destinationOfSymbolicLink(atPath: bestURL.path)).map {
       ($0 as NSString).lastPathComponent
     }
-    let steps = try FileManager.default.contentsOfDirectory(atPath: checkpoints.path)
-      .compactMap { name in Self.step(ofName: name).map { (step: $0, name: name) } }.sorted { $0.step < $1.step }
-    let latest = Set(steps.filter { $0.step <= step }.suffix(max(1, kept)).map { $0.name })
-    for (_, old) in steps where !latest.contains(old) && old != best {
-      try? FileManager.default.removeItem(at: checkpoints.appendingPathComponent(old))
+    let steps = try checkpointSteps()
+    let latest = steps.filter { $0 <= step }.suffix(max(1, kept))
+    for old in steps where !latest.contains(old) && Self.name(ofStep: old) != best {
+      try? FileManager.default.removeItem(at: checkpoints.appendingPathComponent(Self.name(ofStep: old)))
     }
   }
 
-  /// The checkpoint that a path means, and the run it belongs to: a run's folder stands for its latest checkpoint, a
-  /// folder inside its `checkpoints`, or its link `best`, for itself.
-  public static func locate(_ url: URL) throws -> (run: RunFolder, checkpoint: URL) {
+  /// The run that a path means: a run's folder; or a folder inside its `checkpoints`, or its link `best`, which name a
+  /// checkpoint too.
+  public static func locate(_ url: URL) throws -> (run: RunFolder, checkpoint: URL?) {
     if FileManager.default.fileExists(atPath: url.appendingPathComponent("run.json").path) {
-      let run = try RunFolder(opening: url)
-      return (run, try run.latestCheckpoint())
+      return (try RunFolder(opening: url), nil)
     }
     let checkpoint = url.resolvingSymlinksInPath()
     let parent = checkpoint.deletingLastPathComponent()
@@ -123,7 +173,10 @@ public struct RunFolder {
   private static func name(ofStep step: Int) -> String { String(format: "step-%06d", step) }
 
   private static func step(ofName name: String) -> Int? {
-    name.hasPrefix("step-") ? Int(name.dropFirst("step-".count)) : nil
+    guard name.hasPrefix("step-"), let step = Int(name.dropFirst("step-".count)), Self.name(ofStep: step) == name else {
+      return nil
+    }
+    return step
   }
 
   /// Fills a folder under a temporary name and puts it in place of one that may be there.
@@ -148,11 +201,10 @@ public struct RunFolder {
 
   private static let temporarySuffix = ".partial"
 
-  /// Removes what a run that was killed while writing has left.
-  private func removeLeftovers() throws {
+  private func removeLeftovers() {
     for folder in [url, checkpoints] {
       for name in (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
-      where name.hasPrefix(".") && name.hasSuffix(Self.temporarySuffix) {
+      where name.hasPrefix(".") && name.contains(Self.temporarySuffix) {
         try? FileManager.default.removeItem(at: folder.appendingPathComponent(name))
       }
     }

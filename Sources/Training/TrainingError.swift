@@ -2,9 +2,12 @@
 public enum TrainingError: Error, Equatable, CustomStringConvertible {
   case runExists(String)
   case noRun(String)
+  case runTaken(String)
+  case damagedRecord(String)
   case noCheckpoint(String)
   case checkpointMissing(String, String)
   case damagedState(String, String)
+  case damagedCheckpoint(String, String)
   case cannotWrite(String, String)
   case unevenBatch(blocks: Int, processes: Int, parts: Int)
   case notFinite(step: Int, inARow: Int, documents: String)
@@ -21,12 +24,18 @@ public enum TrainingError: Error, Equatable, CustomStringConvertible {
       "\(path): a run is there already; go on with --resume, or choose another folder"
     case .noRun(let path):
       "\(path): no training run there (no run.json)"
+    case .runTaken(let path):
+      "\(path): another process is training this run; wait until it ends, or stop it first"
+    case .damagedRecord(let path):
+      "\(path): the run's settings cannot be read; put back the file from a copy"
     case .noCheckpoint(let path):
       "\(path): the run has no checkpoint yet; start it anew in another folder"
     case .checkpointMissing(let file, let name):
       "\(file): names the checkpoint '\(name)', which is not there; write the name of one that is in checkpoints/"
     case .damagedState(let path, let reason):
       "\(path): \(reason); write the name of an older checkpoint into the run's file 'latest'"
+    case .damagedCheckpoint(let path, let reason):
+      "\(path): \(reason); the checkpoint is damaged"
     case .cannotWrite(let path, let reason):
       "\(path): cannot be made: \(reason)"
     case .unevenBatch(let blocks, let processes, let parts):

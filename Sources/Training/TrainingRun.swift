@@ -16,8 +16,12 @@ public struct TrainingRun {
   public let task: any TrainingTask
   /// Steps taken before.
   public let step: Int
+  /// What is wrong with checkpoints newer than the one that the run goes on from, which are set aside.
+  public let damage: [TrainingError]
   /// The device it runs on.
   public let device: Device
+  /// Nil in a process that does not write.
+  private let claim: RunClaim?
 
   /// Begins a run. Its folder is made once data and models have been read.
   ///
@@ -26,41 +30,18 @@ public struct TrainingRun {
   public init(_ record: RunRecord, in url: URL, replicas: any Replicas = SingleProcess()) throws {
     let device = try Device(parsing: record.device)
     let corpora = try TrainingCorpora(record.data)
-    let data = corpora.first
-    let generator = Generator(seed: record.settings.seed, device: device)
-    let task: any TrainingTask
-    switch record.model {
-    case .autoencoder(let configuration):
-      let model =
-        try record.initialFolder(for: data)?.loadAutoencoder(configuration, device: device)
-        ?? Autoencoder(configuration, generator: generator)
-      task = AutoencoderTask(
-        model, validation: try corpora.validation(for: record), tokenizer: data.tokenizerFile)
-    case .languageModel(let configuration, let path, let leadIn):
-      let model =
-        try record.initialFolder(for: data)?.loadLanguageModel(
-          configuration, autoencoder: path == record.initialModel ? nil : URL(fileURLWithPath: path),
-          generator: generator)
-        ?? ContinuousLanguageModel(
-          configuration, autoencoder: try Self.autoencoder(at: path, for: data, device: device), generator: generator)
-      task = LanguageModelTask(
-        model, leadIn: leadIn, validation: try corpora.validation(for: record), tokenizer: data.tokenizerFile)
-    case .autoregressive(let configuration):
-      let model =
-        try record.initialFolder(for: data)?.loadAutoregressiveModel(configuration, device: device)
-        ?? AutoregressiveModel(configuration, generator: generator)
-      task = AutoregressiveTask(model, validation: try corpora.validation(for: record), tokenizer: data.tokenizerFile)
-    }
+    let task = try Self.freshTask(for: record, corpora: corpora, device: device)
     let corpus = try corpora.training(for: record)
     try Trainer.check(record.settings, replicas)
     let folder = replicas.rank == 0 ? try RunFolder(creating: url) : RunFolder(at: url)
+    claim = try replicas.rank == 0 ? folder.claim() : nil
     if replicas.rank == 0 { try AtomicFile.write(try record.encoded(), to: folder.recordURL.path) }
-    (self.record, self.folder, self.task, self.device, step) = (record, folder, task, device, 0)
+    (self.record, self.folder, self.task, self.device, step, damage) = (record, folder, task, device, 0, [])
     trainer = try Trainer(
       task, on: corpus, settings: record.settings, folder: folder, device: device, replicas: replicas)
   }
 
-  /// Takes up a run at its last checkpoint, or at any other.
+  /// Takes up a run at its last checkpoint, or at any other; at its beginning where it ended before the first.
   ///
   /// - Parameters:
   ///   - url: the run's folder, or one of its checkpoints.
@@ -70,32 +51,89 @@ public struct TrainingRun {
   public init(
     resuming url: URL, limits: ResumedLimits = ResumedLimits(), replicas: any Replicas = SingleProcess()
   ) throws {
-    let (folder, checkpoint) = try RunFolder.locate(url)
+    let (folder, named) = try RunFolder.locate(url)
+    claim = try replicas.rank == 0 ? folder.claim() : nil
+    let (checkpoint, damage) = try folder.soundCheckpoint(named, setsAside: replicas.rank == 0)
     let record = try Self.record(in: folder, limits: limits)
     let device = try Device(parsing: record.device)
     let corpora = try TrainingCorpora(record.data)
-    let data = corpora.first
-    let stored = try ModelFolder(checkpoint)
-    let task: any TrainingTask
-    switch record.model {
-    case .autoencoder:
-      task = AutoencoderTask(
-        try stored.loadAutoencoder(device: device), validation: try corpora.validation(for: record),
-        tokenizer: data.tokenizerFile)
-    case .languageModel(_, _, let leadIn):
-      task = LanguageModelTask(
-        try stored.loadLanguageModel(device: device), leadIn: leadIn, validation: try corpora.validation(for: record),
-        tokenizer: data.tokenizerFile)
-    case .autoregressive:
-      task = AutoregressiveTask(
-        try stored.loadAutoregressiveModel(device: device), validation: try corpora.validation(for: record),
-        tokenizer: data.tokenizerFile)
-    }
-    (self.record, self.folder, self.task, self.device) = (record, folder, task, device)
+    let task =
+      try checkpoint.map { try Self.storedTask(in: $0, for: record, corpora: corpora, device: device) }
+      ?? Self.freshTask(for: record, corpora: corpora, device: device)
+    (self.record, self.folder, self.task, self.device, self.damage) = (record, folder, task, device, damage)
     trainer = try Trainer(
       task, on: try corpora.training(for: record), settings: record.settings, folder: folder, resuming: checkpoint,
       device: device, replicas: replicas)
     step = trainer.step
+  }
+
+  /// Trains until a limit is reached, or `report` says to stop, and writes down what became of the run.
+  ///
+  /// - Returns: why it ended.
+  @discardableResult
+  public func train(report: (TrainingEvent) -> TrainingDecision = { _ in .goOn }) throws -> TrainingEnd {
+    try claim?.begin(totalSteps: trainer.total)
+    do {
+      let end = try trainer.run(report: report)
+      try claim?.end(end.isComplete ? .finished : .stopped)
+      return end
+    } catch {
+      // The first error is the one to tell, also where its being written down fails too.
+      try? claim?.end(.failed, reason: "\(error)")
+      throw error
+    }
+  }
+
+  /// What a run begins with.
+  private static func freshTask(
+    for record: RunRecord, corpora: TrainingCorpora, device: Device
+  ) throws -> any TrainingTask {
+    let data = corpora.first
+    let generator = Generator(seed: record.settings.seed, device: device)
+    switch record.model {
+    case .autoencoder(let configuration):
+      let model =
+        try record.initialFolder(for: data)?.loadAutoencoder(configuration, device: device)
+        ?? Autoencoder(configuration, generator: generator)
+      return AutoencoderTask(
+        model, validation: try corpora.validation(for: record), tokenizer: data.tokenizerFile)
+    case .languageModel(let configuration, let path, let leadIn):
+      let model =
+        try record.initialFolder(for: data)?.loadLanguageModel(
+          configuration, autoencoder: path == record.initialModel ? nil : URL(fileURLWithPath: path),
+          generator: generator)
+        ?? ContinuousLanguageModel(
+          configuration, autoencoder: try autoencoder(at: path, for: data, device: device), generator: generator)
+      return LanguageModelTask(
+        model, leadIn: leadIn, validation: try corpora.validation(for: record), tokenizer: data.tokenizerFile)
+    case .autoregressive(let configuration):
+      let model =
+        try record.initialFolder(for: data)?.loadAutoregressiveModel(configuration, device: device)
+        ?? AutoregressiveModel(configuration, generator: generator)
+      return AutoregressiveTask(model, validation: try corpora.validation(for: record), tokenizer: data.tokenizerFile)
+    }
+  }
+
+  /// What a run goes on with.
+  private static func storedTask(
+    in checkpoint: URL, for record: RunRecord, corpora: TrainingCorpora, device: Device
+  ) throws -> any TrainingTask {
+    let data = corpora.first
+    let stored = try ModelFolder(checkpoint)
+    switch record.model {
+    case .autoencoder:
+      return AutoencoderTask(
+        try stored.loadAutoencoder(device: device), validation: try corpora.validation(for: record),
+        tokenizer: data.tokenizerFile)
+    case .languageModel(_, _, let leadIn):
+      return LanguageModelTask(
+        try stored.loadLanguageModel(device: device), leadIn: leadIn, validation: try corpora.validation(for: record),
+        tokenizer: data.tokenizerFile)
+    case .autoregressive:
+      return AutoregressiveTask(
+        try stored.loadAutoregressiveModel(device: device), validation: try corpora.validation(for: record),
+        tokenizer: data.tokenizerFile)
+    }
   }
 
   /// What a run was told, with new limits; its folder or one of its checkpoints may be named.
@@ -108,7 +146,7 @@ public struct TrainingRun {
   private static func record(in folder: RunFolder, limits: ResumedLimits) throws -> RunRecord {
     guard let data = try? Data(contentsOf: folder.recordURL),
       var record = try? JSONDecoder().decode(RunRecord.self, from: data)
-    else { throw TrainingError.damagedState(folder.recordURL.path, "the run's settings cannot be read") }
+    else { throw TrainingError.damagedRecord(folder.recordURL.path) }
     limits.apply(to: &record)
     return record
   }

@@ -32,7 +32,11 @@ struct Calm: ParsableCommand {
     version: version,
     groupedSubcommands: [
       CommandGroup(name: "Data", subcommands: [TokenizerCommand.self, DataCommand.self]),
-      CommandGroup(name: "Training", subcommands: [DemoCommand.self, TrainCommand.self, ExperimentCommand.self]),
+      CommandGroup(
+        name: "Training",
+        subcommands: [
+          DemoCommand.self, TrainCommand.self, ExperimentCommand.self, RunsCommand.self, ReportCommand.self,
+        ]),
       CommandGroup(
         name: "Model",
         subcommands: [EvalCommand.self, GenerateCommand.self, InfoCommand.self, ConvertCommand.self]),

@@ -101,6 +101,8 @@ enum QuickDemo {
       "10", "--threads", "1",
     ])
     #expect(text.status == 0 && text.text.hasPrefix("Once"), "\(text.errorOutput)")
+    let hot = try Command.run(["generate", model, "--temperature", "1.5", "--max-tokens", "10", "--threads", "1"])
+    #expect(hot.status == 0, "\(hot.errorOutput)")
     #expect(try Command.run(["info", model]).text.contains("autoregressive Transformer"))
     expectFailure(
       try Command.run(["eval", "calm", model, "--data", data]), saying: "holds an autoregressive Transformer")
@@ -122,8 +124,9 @@ enum QuickDemo {
   }
 
   @Test(
-    "chunks of fewer than four tokens are evaluated too, with any head", arguments: [("1", "flow"), ("3", "diffusion")])
-  func smallChunks(chunk: String, head: String) throws {
+    "chunks of fewer than four tokens are evaluated too, with any head and input",
+    arguments: [("1", "flow", "tokens"), ("2", "energy", "both"), ("3", "diffusion", "latents")])
+  func smallChunks(chunk: String, head: String, input: String) throws {
     let (autoencoder, run) = (demo.path("autoencoder-\(chunk)"), demo.path("calm-\(chunk)"))
     let few = ["--steps", "2", "--batch-size", "2", "--block-chunks", "16", "--threads", "1", "--data", data]
     let first = try Command.run(
@@ -131,8 +134,8 @@ enum QuickDemo {
     #expect(first.status == 0, "\(first.errorOutput)")
     let second = try Command.run(
       [
-        "train", "calm", "--out", run, "--autoencoder", autoencoder + "/model", "--head", head, "--hidden", "32",
-        "--layers", "1", "--head-blocks", "1", "--samples", "2",
+        "train", "calm", "--out", run, "--autoencoder", autoencoder + "/model", "--head", head, "--input", input,
+        "--hidden", "32", "--layers", "1", "--head-blocks", "1", "--samples", "2",
       ] + few)
     #expect(second.status == 0, "\(second.errorOutput)")
     let evaluated = try Command.run([
@@ -144,14 +147,6 @@ enum QuickDemo {
       "generate", run + "/model", "--max-tokens", "6", "--pool", "4", "--threads", "1", "--json",
     ])
     #expect(text.status == 0, "\(text.errorOutput)")
-  }
-
-  @Test("a training step on random tokens is timed")
-  func bench() throws {
-    let result = try Command.run([
-      "bench", "train-ae", "--steps", "1", "--batch-size", "1", "--block-tokens", "64", "--threads", "1", "--json",
-    ])
-    #expect((try result.json()["tokens_per_second"] as? Double ?? 0) > 0)
   }
 
   @Test("a run that is there is not overwritten, and one that is not there cannot be resumed")

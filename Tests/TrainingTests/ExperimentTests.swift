@@ -24,7 +24,7 @@ import Training
      "autoencoders": [{"name": "ae", "chunk": [2, 4], "latent": 8, "hidden": 16, "steps": 4, "block_tokens": 32, "batch": 2}],
      "models": [
        {"name": "calm", "autoencoder": "ae", "head": ["energy", "flow"], "hidden": 32, "layers": 1, "steps": 8,
-        "block_tokens": 32, "batch": 2},
+        "lead_in": 3, "block_tokens": 32, "batch": 2},
        {"name": "transformer", "hidden": 32, "layers": 1, "steps": 8, "block_tokens": 32, "batch": 2}]}
     """
 
@@ -41,7 +41,26 @@ import Training
   @Test(
     "what could not be run is refused by name before anything runs",
     arguments: [
-      ("{", "plan.json"), ("[]", "nothing to train|name the text"),
+      ("{", "plan.json"), ("[]", "must be an object"), ("5", "must be an object"),
+      (#"{"tales": {}, "tales": {}, "models": []}"#, "twice"), (#"{"tales": {}}"#, "nothing to train"),
+      (#"{"tales": {}, "models": {"name": "t", "steps": 5}}"#, "'models' must be a list"),
+      (#"{"tales": {}, "models": [5]}"#, "models[0]"), (#"{"tales": {}, "seed": -1, "models": []}"#, "seed"),
+      (#"{"tales": {}, "evaluation": {"samples": 1}, "models": [{"name": "t", "steps": 5}]}"#, "samples"),
+      (#"{"tales": {}, "evaluation": {"samples": [2, 4]}, "models": [{"name": "t", "steps": 5}]}"#, "no lists"),
+      (#"{"tales": {}, "models": [{"name": "t", "steps": []}]}"#, "empty list"),
+      (
+        #"{"tales": {}, "evaluation": {"block_tokens": 16}, "autoencoders": [{"name": "ae", "steps": 5, "chunk": 16}], "models": [{"name": "c", "autoencoder": "ae", "steps": 5}]}"#,
+        "two chunks"
+      ),
+      (
+        #"{"tales": {}, "autoencoders": [{"name": "ae", "steps": 5}], "models": [{"name": "c", "autoencoder": "ae", "steps": 5, "lead_in": 6}]}"#,
+        "lead_in"
+      ),
+      (
+        #"{"tales": {}, "autoencoders": [{"name": "ae", "steps": 5}], "models": [{"name": "c", "autoencoder": "ae", "steps": 5, "lead_in": 2, "auxiliary_weight": 0}]}"#,
+        "auxiliary"
+      ),
+      (#"{"tales": {}, "models": [{"name": "t", "steps": 5, "lead_in": 2}]}"#, "lead_in"),
       (#"{"tales": {}, "modles": []}"#, "modles"),
       (#"{"tales": {}, "data": "x", "models": []}"#, "one of"),
       (#"{"tales": {"bites": 1}, "models": []}"#, "bites"),
@@ -68,6 +87,13 @@ import Training
     #expect(message.contains("plan.json"))
   }
 
+  @Test("the correlation is Pearson's")
+  func pearson() throws {
+    #expect(correlation([(1, 8), (2, 6), (4, 2)]) == -1)
+    #expect(abs(try #require(correlation([(1, 1), (2, 3), (3, 2)])) - 0.5) < 1e-12)
+    #expect(correlation([(1, 1), (2, 1), (3, 1)]) == nil && correlation([(1, 1), (2, 3)]) == nil)
+  }
+
   @Test("runs to tables and plots, goes on where it was stopped, and does nothing twice")
   func run() throws {
     defer { try? FileManager.default.removeItem(at: folder) }
@@ -79,7 +105,7 @@ import Training
     var begun: [String] = []
     let stopped = try runner.run { name, run in
       begun.append(name)
-      return try run.trainer.run { event in
+      return try run.train { event in
         if case .step(let step) = event, begun.count == 3, step.step == 5 { return .stop }
         return .goOn
       }.isComplete
@@ -89,7 +115,7 @@ import Training
     var steps: [String: Int] = [:]
     let results = try #require(
       try runner.run { name, run in
-        try run.trainer.run { event in
+        try run.train { event in
           if case .step = event { steps[name, default: 0] += 1 }
           return .goOn
         }.isComplete
@@ -101,7 +127,9 @@ import Training
       ])
     #expect(results.map(\.name) == plan.runs.map(\.name))
     #expect(results[0].accuracy?.count == 6 && results[2].brierLM != nil && results[6].crossEntropy != nil)
-    #expect(results[2].trainingFlops > results[2].stepFlops * 8)
+    let cost = results[2].training
+    #expect(cost.autoencoder == results[0].training.flops && cost.leadIn == 3)
+    #expect(cost.flops == cost.autoencoder + 3 * cost.leadInStep + 5 * cost.step && cost.leadInStep < cost.step)
     for name in [
       "table.csv", "table.md", "brier-training.svg", "brier-inference.svg", "loss-curves.svg", "accuracy-noise.svg",
       "brier-cross-entropy.svg",
@@ -112,13 +140,13 @@ import Training
     }
     let again = try runner.run { name, _ in
       Issue.record("\(name) was trained again")
-      return false
+      return .stopped
     }
     #expect(again?.count == 7)
 
     let changed = try self.plan(Self.small.replacingOccurrences(of: "\"steps\": 4", with: "\"steps\": 5"))
     #expect(throws: ExperimentError.self) {
-      try ExperimentRunner(changed, in: out, precision: .float32, program: "tests").run { _, _ in true }
+      try ExperimentRunner(changed, in: out, precision: .float32, program: "tests").run { _, _ in .steps }
     }
   }
 }

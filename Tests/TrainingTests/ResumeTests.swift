@@ -134,7 +134,7 @@ import Training
     _ = try evaluations(try TrainingRun(resuming: world.place("broken")))
     for name in ["whole", "broken"] {
       let best = try RunFolder.locate(world.place("\(name)/best")).checkpoint
-      #expect(best.lastPathComponent == String(format: "step-%06d", expected))
+      #expect(best?.lastPathComponent == String(format: "step-%06d", expected))
     }
   }
 }

@@ -56,23 +56,23 @@ import Training
       }
       #expect(try checkpoints(url) == ["step-000002", "step-000005"])
       let best = try RunFolder.locate(folder.bestURL)
-      #expect(best.checkpoint.lastPathComponent == "step-000002")
+      #expect(best.checkpoint?.lastPathComponent == "step-000002")
       #expect(try String(contentsOf: folder.bestURL.appendingPathComponent("content"), encoding: .utf8) == "2")
       try folder.addCheckpoint(step: 6, kept: 1, isBest: true) { try put("6", in: $0) }
       #expect(try checkpoints(url) == ["step-000006"])
     }
   }
 
-  @Test("a path means the latest checkpoint of a run or the one that it names, and nothing else")
+  @Test("a path means a run, or a checkpoint and its run, and nothing else")
   func locates() throws {
     try withFolder { url in
       let folder = try RunFolder(creating: url)
       try Data("{}".utf8).write(to: folder.recordURL)
       for step in 1...3 { try folder.addCheckpoint(step: step, kept: 3) { try put("\(step)", in: $0) } }
-      #expect(try RunFolder.locate(url).checkpoint.lastPathComponent == "step-000003")
+      #expect(try RunFolder.locate(url).checkpoint == nil)
       let first = url.appendingPathComponent("checkpoints/step-000001")
       let found = try RunFolder.locate(first)
-      #expect(found.checkpoint.lastPathComponent == "step-000001")
+      #expect(found.checkpoint?.lastPathComponent == "step-000001")
       #expect(found.run.url.lastPathComponent == url.lastPathComponent)
       #expect(throws: TrainingError.self) { try RunFolder.locate(url.appendingPathComponent("checkpoints")) }
       // A run that is taken up before its last checkpoints comes by there again.
@@ -81,15 +81,19 @@ import Training
     }
   }
 
-  @Test("what a killed process left half written is removed when the run is opened")
+  @Test("what a killed process left half written is removed when another takes the run, and not by looking at it")
   func leftoversGo() throws {
     try withFolder { url in
-      let folder = try RunFolder(creating: url)
-      try Data("{}".utf8).write(to: folder.recordURL)
+      try Data("{}".utf8).write(to: try RunFolder(creating: url).recordURL)
       let leftover = url.appendingPathComponent("checkpoints/.step-000007.partial")
       try FileManager.default.createDirectory(at: leftover, withIntermediateDirectories: true)
-      _ = try RunFolder(opening: url)
+      let folder = try RunFolder(opening: url)
+      #expect(FileManager.default.fileExists(atPath: leftover.path))
+      let claim = try folder.claim()
       #expect(!FileManager.default.fileExists(atPath: leftover.path))
+      withExtendedLifetime(claim) {
+        #expect(throws: TrainingError.runTaken(url.path)) { try folder.claim() }
+      }
     }
   }
 

@@ -19,7 +19,7 @@ extension AutoencoderConfiguration {
 
   var embeddingParameters: Int { vocabularySize * hiddenSize }
 
-  var encoderParameters: Int {
+  package var encoderParameters: Int {
     encoderLayers * (layerWeights + layerBiases + hiddenSize) + (chunkWidth * hiddenSize + hiddenSize) + hiddenSize
       + (hiddenSize * latentOutputs + latentOutputs)
   }
@@ -30,7 +30,7 @@ extension AutoencoderConfiguration {
   }
 
   /// Multiplications to encode a chunk. Half of the layers are on each of the K tokens, half on the chunk.
-  var encoderProducts: Int {
+  package var encoderProducts: Int {
     encoderLayers / 2 * (chunkSize + 1) * layerWeights + chunkWidth * hiddenSize + hiddenSize * latentOutputs
   }
 

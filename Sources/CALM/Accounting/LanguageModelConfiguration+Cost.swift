@@ -25,10 +25,16 @@ extension LanguageModelConfiguration {
     }
     builder.add(
       "frozen autoencoder: encoder", parameters: autoencoder.embeddingParameters + autoencoder.encoderParameters,
-      multiplications: autoencoder.encoderProducts, inference: input.hasLatents ? 1 : 0, training: 1, isTrained: false)
+      multiplications: autoencoder.encoderProducts, inference: 0, training: input.hasLatents ? 2 : 1, isTrained: false)
     builder.add(
       "frozen autoencoder: decoder", parameters: autoencoder.decoderParameters,
       multiplications: autoencoder.decoderProducts + autoencoder.vocabularyProducts, training: 0, isTrained: false)
     return ModelCost(parts: builder.parts)
+  }
+
+  /// FLOPs to train on a token in a lead-in, where the auxiliary token loss is trained without head and targets.
+  public func leadInPerToken(autoencoder: AutoencoderConfiguration) -> Double {
+    let left = 3 * head.type.cost(of: self).training + autoencoder.encoderProducts
+    return cost(autoencoder: autoencoder).trainingPerToken - 2 * Double(left) / Double(chunkSize)
   }
 }

@@ -8,8 +8,8 @@
 /// * Attention counts the products of a query with all keys and of the weights with all values at the full context of
 ///   ``TransformerShape/maximumPositions`` (2,048 positions in the paper, which for CALM are chunks), also
 ///   in training.
-/// * Training counts three times the forward pass. The frozen autoencoder's encoder, which gives the targets, runs
-///   forward only.
+/// * Training counts three times the forward pass. The frozen autoencoder's encoder, which gives the targets (and the
+///   input of a model that reads latents), runs forward only.
 /// * The generative head is trained on N samples a position. Its products with the hidden state alone are the same for
 ///   all of them and count once, the others N times. To draw a sample, the diffusion head runs its network 100 times
 ///   and the flow head 20 times.

@@ -14,6 +14,6 @@ final class AutoencoderLayer: Module {
   }
 
   func callAsFunction(_ x: Tensor) -> Tensor {
-    x + mlp(norm(x))
+    mlp(norm(x), plus: x)
   }
 }

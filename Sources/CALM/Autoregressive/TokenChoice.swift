@@ -3,7 +3,8 @@ import TextCorpus
 
 /// How the next token is drawn from logits: at a temperature, from the likeliest tokens alone.
 struct TokenChoice {
-  let temperature: Temperature
+  /// Above 0.
+  let temperature: Double
   /// Only so many of the likeliest tokens.
   let topK: Int?
   /// Only the fewest of the likeliest tokens that are together at least so probable, at that temperature.
@@ -12,7 +13,7 @@ struct TokenChoice {
   /// Draws a token.
   func callAsFunction(_ logits: UnsafeBufferPointer<Float>, using generator: inout SeededGenerator) -> Int {
     let largest = Double(logits.max() ?? 0)
-    func weight(_ token: Int) -> Double { exp((Double(logits[token]) - largest) / temperature.value) }
+    func weight(_ token: Int) -> Double { exp((Double(logits[token]) - largest) / temperature) }
     if topK == nil && topP == nil { return choose(from: logits.indices.map { ($0, weight($0)) }, using: &generator) }
 
     var candidates = logits.indices.sorted { logits[$0] != logits[$1] ? logits[$0] > logits[$1] : $0 < $1 }

@@ -4,7 +4,7 @@ import Torch
 /// Generates sequences of tokens from a prompt with an autoregressive model, one token a step.
 ///
 /// It is to ``AutoregressiveModel`` what ``ChunkGenerator`` is to continuous models: same options, same results. With
-/// logits at hand the temperature is exact at no cost, so the options of the samplers without likelihoods do not apply.
+/// logits at hand any temperature is exact at no cost, so the options of the samplers without likelihoods do not apply.
 public final class TokenGenerator: SequenceGenerator {
   /// How text is generated.
   public let options: GenerationOptions
@@ -23,10 +23,9 @@ public final class TokenGenerator: SequenceGenerator {
   ///   - model: its parameters' type and device are computed with.
   ///   - prompt: ids, any number of them.
   ///   - options: see there.
-  /// - Throws: ``GenerationError``.
+  /// - Throws: ``GenerationError``, ``TemperatureError``.
   public init(_ model: AutoregressiveModel, prompt: [Int32], options: GenerationOptions) throws {
-    try options.validate()
-    if options.sampler == .exact { throw GenerationError.needlessSampler }
+    try options.validate(probabilities: true)
     let sizes = model.configuration
     let layout = try PromptLayout(
       prompt, continuesText: options.continuesText, chunkSize: 1, vocabularySize: sizes.vocabularySize,

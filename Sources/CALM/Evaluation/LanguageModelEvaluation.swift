@@ -92,6 +92,7 @@ extension ContinuousLanguageModel {
     let rolledOn = (0..<m).map { sample in
       continuations(
         of: drawn.selected(0, sample).narrowed(0, 0..<windows),
+        latents: latents.selected(0, sample).narrowed(0, 0..<windows),
         context: context.branches(windows, device: hidden.device), generator: generator)
     }
     let agreement = brierScores(of: .stacked(rolledOn), truths: ids[k...])
@@ -99,12 +100,17 @@ extension ContinuousLanguageModel {
   }
 
   /// What follows the first chunk drawn at each position, chunk by chunk: [windows, K] → [windows, scored chunks · K].
-  private func continuations(of first: Tensor, context: Backbone.Context, generator: Generator) -> Tensor {
+  ///
+  /// - Parameter latents: those of the first chunks, [windows, l].
+  private func continuations(
+    of first: Tensor, latents: Tensor, context: Backbone.Context, generator: Generator
+  ) -> Tensor {
     var chunks = [first]
+    var latents = latents
     while chunks.count < scoredChunks {
       let latest = chunks[chunks.count - 1].to(.int64).reshaped(1, -1)
-      let hidden = hiddenStates(latest, context: context).selected(0, 0)
-      let latents = sampleLatents(hidden, count: 1, generator: generator).selected(0, 0)
+      let hidden = hiddenStates(latest, latents: latents.reshaped([1] + latents.shape), context: context).selected(0, 0)
+      latents = sampleLatents(hidden, count: 1, generator: generator).selected(0, 0)
       chunks.append(autoencoder.decode(latents).to(.int32))
     }
     return .concatenated(chunks, along: 1)

@@ -2,8 +2,9 @@ import Torch
 
 /// Generates sequences of tokens from a prompt, one chunk a step.
 ///
-/// A step samples the next latent of every sequence, decodes it to K tokens, and feeds those back into the Transformer,
-/// which keeps keys and values of what it has seen. The sequences run as one batch.
+/// A step samples the next latent of every sequence, decodes it to K tokens, and feeds those back into the Transformer
+/// (or the latent itself: ``ModelInput``), which keeps keys and values of what it has seen. The sequences run as one
+/// batch.
 ///
 /// ```swift
 /// let generator = try ChunkGenerator(model, prompt: ids, options: options)
@@ -31,6 +32,8 @@ public final class ChunkGenerator: SequenceGenerator {
   private var beginning: [Int32]
   /// The latest chunk of each sequence. That of a sequence that has ended stays: its row of the batch goes on unused.
   private var latest: [[Int32]]
+  /// Their latents, [1, l] each, where the model reads those.
+  private var latents: [Tensor] = []
   /// Whether the Transformer has read it.
   private var latestIsRead = true
 
@@ -42,8 +45,7 @@ public final class ChunkGenerator: SequenceGenerator {
   ///   - options: see there.
   /// - Throws: ``GenerationError``, ``TemperatureError``.
   public init(_ model: ContinuousLanguageModel, prompt: [Int32], options: GenerationOptions) throws {
-    try options.validate()
-    if options.topK != nil || options.topP != nil { throw GenerationError.noLogits }
+    try options.validate(probabilities: false)
     let sizes = model.configuration
     let layout = try PromptLayout(
       prompt, continuesText: options.continuesText, chunkSize: sizes.chunkSize, vocabularySize: sizes.vocabularySize,
@@ -51,7 +53,7 @@ public final class ChunkGenerator: SequenceGenerator {
     let device = model.backbone.embedding.weight.device
     self.options = options
     self.model = model
-    sampler = ChunkSampler(model: model, options: options)
+    sampler = ChunkSampler(model: model, options: options, temperature: try Temperature(options.temperature))
     sequences = Array(repeating: GeneratedSequence(), count: options.sequences)
     randomness = (0..<options.sequences).map {
       SequenceRandomness(seed: options.seed, sequence: $0, device: device)
@@ -61,7 +63,8 @@ public final class ChunkGenerator: SequenceGenerator {
     let context = Backbone.Context(layers: model.configuration.layers)
     self.context = context
     let ids = Array(repeating: layout.chunks, count: options.sequences)
-    hidden = Self.lastHidden(model, ids, context: context)
+    hidden = Self.lastHidden(model, ids, latents: nil, context: context)
+    if sizes.input.hasLatents { latents = latest.map(encoded) }
   }
 
   /// Samples the next chunk of every sequence that has not ended.
@@ -73,7 +76,8 @@ public final class ChunkGenerator: SequenceGenerator {
     if running.isEmpty { return nil }
     // The last chunk is read only now, since a sequence that ends with it needs no further hidden state.
     if !latestIsRead {
-      hidden = Self.lastHidden(model, latest, context: context)
+      hidden = Self.lastHidden(
+        model, latest, latents: latents.isEmpty ? nil : Tensor.stacked(latents), context: context)
       latestIsRead = true
     }
     let choices = try withoutGradients {
@@ -87,6 +91,7 @@ public final class ChunkGenerator: SequenceGenerator {
     latestIsRead = false
     return zip(running, choices).map { sequence, choice in
       latest[sequence] = choice.tokens
+      if !latents.isEmpty { latents[sequence] = choice.latent ?? encoded(choice.tokens) }
       if choice.isForced { sequences[sequence].forcedPrefix = true }
       return sequences[sequence].append(
         choice.tokens[known...], sequence: sequence, endToken: model.configuration.special.end,
@@ -94,15 +99,22 @@ public final class ChunkGenerator: SequenceGenerator {
     }
   }
 
+  /// The latent of a chunk that was not drawn, [1, l].
+  private func encoded(_ tokens: [Int32]) -> Tensor {
+    let device = model.backbone.embedding.weight.device
+    let ids = Tensor(tokens.map(Int64.init), shape: [1, tokens.count], device: device)
+    return withoutGradients { model.autoencoder.encode(ids).mean.reshaped(1, -1) }
+  }
+
   /// The hidden state after the last chunk of each sequence, [sequences, h].
   private static func lastHidden(
-    _ model: ContinuousLanguageModel, _ ids: [[Int32]], context: Backbone.Context
+    _ model: ContinuousLanguageModel, _ ids: [[Int32]], latents: Tensor?, context: Backbone.Context
   ) -> Tensor {
     let tensor = Tensor(
       ids.flatMap { $0.map(Int64.init) }, shape: [ids.count, ids[0].count],
       device: model.backbone.embedding.weight.device)
     return withoutGradients {
-      let hidden = model.hiddenStates(tensor, context: context)
+      let hidden = model.hiddenStates(tensor, latents: latents, context: context)
       return hidden.selected(1, hidden.shape[1] - 1)
     }
   }

@@ -25,6 +25,6 @@ extension ChunkSampler {
     let candidates = isForced ? last : DrawnChunks(joining: matching)
     let pool = Array(0..<min(poolSize, candidates.count))
     let rest = choose(from: [pool], of: candidates, after: beginning.count, randomness: [randomness])[0]
-    return Choice(tokens: beginning + rest, isForced: isForced)
+    return Choice(tokens: beginning + rest.tokens, latent: isForced ? nil : candidates.latent(of: rest.chunk))
   }
 }

@@ -5,12 +5,16 @@ import Torch
 struct ChunkSampler {
   let model: ContinuousLanguageModel
   let options: GenerationOptions
+  let temperature: Temperature
 
   /// A chunk drawn for a sequence.
   struct Choice {
     let tokens: [Int32]
+    /// What was decoded to them, [1, l]; nil where the beginning was put over what was drawn.
+    let latent: Tensor?
+
     /// Whether the beginning was put over what was drawn.
-    var isForced = false
+    var isForced: Bool { latent == nil }
   }
 
   /// Chunks drawn in one pass of the head: what keeps its activations and noise within a few tens of megabytes.
@@ -25,7 +29,7 @@ struct ChunkSampler {
   /// - Throws: ``TemperatureError/drawLimitReached(draws:rounds:agreements:temperature:)`` and
   ///   ``GenerationError/beginningTooRare(tokens:matches:draws:)``, with the exact sampler alone.
   func callAsFunction(_ hidden: Tensor, beginning: [Int32], randomness: [SequenceRandomness]) throws -> [Choice] {
-    if options.sampler == .exact && options.temperature != .one {
+    if options.sampler == .exact && temperature != .one {
       return try randomness.indices.map {
         try exactChunk(row($0, of: hidden), beginning: beginning, randomness: randomness[$0])
       }
@@ -42,13 +46,14 @@ struct ChunkSampler {
       let randomness = Array(randomness[group])
       let drawn = draw(poolSize, hidden.narrowed(0, group), randomness: randomness)
       let pools = group.indices.map { Array(stride(from: $0 - start, to: drawn.count, by: group.count)) }
-      choices += choose(from: pools, of: drawn, after: 0, randomness: randomness).map { Choice(tokens: $0) }
+      choices += choose(from: pools, of: drawn, after: 0, randomness: randomness)
+        .map { Choice(tokens: $0.tokens, latent: drawn.latent(of: $0.chunk)) }
     }
     return choices
   }
 
   /// The draws among which the choice for one chunk is made.
-  var poolSize: Int { options.temperature == .one ? 1 : options.poolSize }
+  var poolSize: Int { temperature == .one ? 1 : options.poolSize }
 
   /// Draws chunks for several sequences: chunk `i · sequences + s` is the i-th of sequence s.
   func draw(_ count: Int, _ hidden: Tensor, randomness: [SequenceRandomness]) -> DrawnChunks {
@@ -63,17 +68,19 @@ struct ChunkSampler {
   /// - Parameters:
   ///   - pools: for each sequence, which of the chunks drawn are its own.
   ///   - known: the tokens that all of them begin with; the choice is by those after.
-  /// - Returns: the tokens after the known ones.
+  /// - Returns: the tokens after the known ones, and which of the chunks drawn has them; of several, one.
   func choose(
     from pools: [[Int]], of drawn: DrawnChunks, after known: Int, randomness: [SequenceRandomness]
-  ) -> [[Int32]] {
-    let rule = BatchTemperatureRule(temperature: options.temperature)
-    if rule.temperature.wholeExponent == 1 {
+  ) -> [(tokens: [Int32], chunk: Int)] {
+    let rule = BatchTemperatureRule(temperature: temperature)
+    if temperature.wholeExponent == 1 {
       // Every draw counts, so there is nothing to save.
       var tokens = drawn.tokens(of: pools.flatMap { $0 }, from: known)[...]
-      return pools.indices.map { pool in
-        defer { tokens.removeFirst(pools[pool].count) }
-        return rule.select(from: tokens.prefix(pools[pool].count), using: &randomness[pool].selection)
+      return zip(pools, randomness).map { pool, randomness in
+        let own = tokens.prefix(pool.count)
+        defer { tokens.removeFirst(pool.count) }
+        let chosen = rule.select(from: own, using: &randomness.selection)
+        return (chosen, zip(pool, own).first { $0.1 == chosen }?.0 ?? pool[0])
       }
     }
     let length = model.configuration.chunkSize - known
@@ -93,10 +100,11 @@ struct ChunkSampler {
     }
     return shared.indices.map { index in
       let sample = shared[index].select(using: &randomness[index].selection)
-      let tokens = shared[index].tokens(of: sample)
+      let (tokens, chunk) = (shared[index].tokens(of: sample), pools[index][sample])
       // Where no two draws are equal, the one chosen is not decoded to its end.
-      if tokens.count == length { return tokens }
-      return tokens + drawn.tokens(of: [pools[index][sample]], from: known + tokens.count)[0]
+      return (
+        tokens.count == length ? tokens : tokens + drawn.tokens(of: [chunk], from: known + tokens.count)[0], chunk
+      )
     }
   }
 

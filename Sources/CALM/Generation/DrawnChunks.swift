@@ -7,24 +7,30 @@ import Torch
 struct DrawnChunks {
   /// The number of chunks.
   let count: Int
+  private let latents: Tensor  // [count, l]
   private let expanded: Tensor  // [count·K, h]
   private let autoencoder: Autoencoder
   private var chunkSize: Int { autoencoder.configuration.chunkSize }
 
   /// - Parameter latents: [chunks, l].
   init(latents: Tensor, autoencoder: Autoencoder) {
-    self.init(expanded: autoencoder.expanded(latents), autoencoder: autoencoder)
+    self.init(latents: latents, expanded: autoencoder.expanded(latents), autoencoder: autoencoder)
   }
 
   /// The chunks of several draws, in their order; at least one draw.
   init(joining draws: [DrawnChunks]) {
-    self.init(expanded: Tensor.concatenated(draws.map(\.expanded)), autoencoder: draws[0].autoencoder)
+    self.init(
+      latents: Tensor.concatenated(draws.map(\.latents)), expanded: Tensor.concatenated(draws.map(\.expanded)),
+      autoencoder: draws[0].autoencoder)
   }
 
-  private init(expanded: Tensor, autoencoder: Autoencoder) {
-    (self.expanded, self.autoencoder) = (expanded, autoencoder)
-    count = expanded.shape[0] / autoencoder.configuration.chunkSize
+  private init(latents: Tensor, expanded: Tensor, autoencoder: Autoencoder) {
+    (self.latents, self.expanded, self.autoencoder) = (latents, expanded, autoencoder)
+    count = latents.shape[0]
   }
+
+  /// What a chunk is decoded from, [1, l].
+  func latent(of chunk: Int) -> Tensor { latents.narrowed(0, chunk..<chunk + 1) }
 
   /// One token of each of the places named.
   func tokens(at places: [(chunk: Int, position: Int)]) -> [Int32] {
@@ -43,9 +49,9 @@ struct DrawnChunks {
   /// The chunks that begin with the given tokens, in ascending order.
   func chunks(beginningWith beginning: [Int32]) -> [Int] {
     var left = Array(0..<count)
-    for (position, token) in beginning.enumerated() {
-      let tokens = tokens(at: left.map { ($0, position) })
-      left = zip(left, tokens).filter { $0.1 == token }.map(\.0)
+    for (position, token) in beginning.enumerated() where !left.isEmpty {
+      let rows = gathered(left.map { $0 * chunkSize + position })
+      left = autoencoder.rows(ofExpanded: rows, mostLikely: token).map { left[$0] }
     }
     return left
   }
@@ -53,7 +59,8 @@ struct DrawnChunks {
   /// Only the chunks named.
   func selecting(_ chunks: [Int]) -> DrawnChunks {
     let rows = gathered(chunks.flatMap { $0 * chunkSize..<($0 + 1) * chunkSize })
-    return DrawnChunks(expanded: rows, autoencoder: autoencoder)
+    let own = latents.gathered(0, Tensor(chunks.map(Int64.init), device: latents.device))
+    return DrawnChunks(latents: own, expanded: rows, autoencoder: autoencoder)
   }
 
   private func gathered(_ rows: [Int]) -> Tensor {

@@ -8,8 +8,9 @@ public struct GenerationOptions: Hashable, Sendable {
     case exact
   }
 
-  /// T in (0, 1]; 1 is the model's own distribution and costs one draw a chunk.
-  public var temperature = Temperature.one
+  /// T: 1 is the model's own distribution and costs one draw a chunk. A continuous model, which can be sampled alone,
+  /// takes (0, 1], as ``Temperature`` says; an autoregressive one any T above 0.
+  public var temperature = 1.0
   /// How chunks are drawn at temperatures below 1.
   public var sampler = Sampler.batch
   /// N, the chunks drawn at once; what the batch sampler chooses from. The paper uses 200.
@@ -34,11 +35,12 @@ public struct GenerationOptions: Hashable, Sendable {
   /// One sequence of up to 256 tokens at temperature 1.
   public init() {}
 
-  /// Checks what the types do not.
+  /// Checks what the types do not, and what must hold for every model.
   ///
   /// - Throws: ``GenerationError/tooSmall(_:value:)``, ``GenerationError/topPOutOfRange(_:)``,
-  ///   ``TemperatureError/poolTooSmall(pool:minimum:temperature:)``.
+  ///   ``TemperatureError/notPositive(_:)``.
   public func validate() throws {
+    guard temperature > 0, temperature.isFinite else { throw TemperatureError.notPositive(temperature) }
     let numbers = [
       ("pool size", poolSize), ("draw limit", drawLimit), ("maximum of new tokens", maximumTokens),
       ("number of sequences", sequences),
@@ -46,8 +48,21 @@ public struct GenerationOptions: Hashable, Sendable {
     if let topK, topK < 1 { throw GenerationError.tooSmall("number of likeliest tokens", value: topK) }
     if let topP, !(topP > 0 && topP <= 1) { throw GenerationError.topPOutOfRange(topP) }
     for (name, value) in numbers where value < 1 { throw GenerationError.tooSmall(name, value: value) }
-    if sampler == .batch {
-      _ = try BatchTemperatureSampler(temperature: temperature, poolSize: poolSize)
+  }
+
+  /// Checks them for a model of one kind.
+  ///
+  /// - Parameter probabilities: whether the model gives probabilities, as an autoregressive one does.
+  /// - Throws: what ``validate()`` throws; ``GenerationError/needlessSampler`` with probabilities; without them
+  ///   ``GenerationError/noLogits``, and ``TemperatureError`` for what cannot be reached by sampling alone.
+  public func validate(probabilities: Bool) throws {
+    try validate()
+    if probabilities {
+      if sampler == .exact { throw GenerationError.needlessSampler }
+      return
     }
+    if topK != nil || topP != nil { throw GenerationError.noLogits }
+    let temperature = try Temperature(temperature)
+    if sampler == .batch { _ = try BatchTemperatureSampler(temperature: temperature, poolSize: poolSize) }
   }
 }

@@ -65,9 +65,15 @@ package final class EnergyHead: GenerativeHead {
   }
 
   package func loss(hidden: Tensor, targets: LatentDistribution, generator: Generator) -> Tensor {
-    let targets = withoutGradients { targets.samples(configuration.targetSamples, generator: generator) }
     let noise = noise(samples: configuration.samples, positions: hidden.shape[0], generator: generator)
-    return loss(hidden: hidden, noise: noise, targets: targets)
+    guard let logDeviation = targets.logDeviation else {
+      // All samples of a point are that point.
+      return loss(hidden: hidden, noise: noise, targets: targets.mean.reshaped([1] + targets.mean.shape))
+    }
+    return energyDistance(
+      samples: self(hidden, noise: noise), mean: targets.mean, deviation: logDeviation.exp(),
+      count: configuration.targetSamples, exponent: configuration.exponent, generator: generator
+    ).mean()
   }
 
   /// The energy loss with all random draws given.
@@ -107,8 +113,8 @@ final class EnergyHeadBlock: Module {
     // position, so the two halves are multiplied apart and added.
     let halves = input.weight.split(2, along: 1)
     let shared = linear(condition, weight: halves[1], bias: input.bias)
-    let a = silu(linear(norm(e), weight: halves[0]), plus: shared)
-    return e + down(swiGLU(gates(silu(middle(a)))))
+    let a = middle.silu(silu(linear(norm(e), weight: halves[0]), plus: shared))
+    return down(gates.swiGLU(a), plus: e)
   }
 }
 
@@ -125,6 +131,6 @@ final class EnergyHeadOutput: Module {
   }
 
   func callAsFunction(_ e: Tensor) -> Tensor {
-    latent(silu(hidden(norm(e))))
+    latent(hidden.silu(norm(e)))
   }
 }

@@ -24,7 +24,10 @@ final class Attention: Module {
   ///   - x: [batch, length, h].
   ///   - angles: of these positions.
   ///   - cache: the positions before, to which these are added.
-  func callAsFunction(_ x: Tensor, angles: (cosine: Tensor, sine: Tensor), cache: (any AttentionCache)?) -> Tensor {
+  ///   - residual: added to the result, [batch, length, h].
+  func callAsFunction(
+    _ x: Tensor, angles: (cosine: Tensor, sine: Tensor), cache: (any AttentionCache)?, plus residual: Tensor
+  ) -> Tensor {
     let (batch, length) = (x.shape[0], x.shape[1])
     func heads(_ tensor: Tensor) -> Tensor { tensor.reshaped(batch, length, -1, headSize) }
 
@@ -32,6 +35,6 @@ final class Attention: Module {
     let k = rotary(heads(key(x)), cosine: angles.cosine, sine: angles.sine).transposed(1, 2)
     let v = heads(value(x)).transposed(1, 2)  // [batch, heads, length, size]
     let mixed = cache?.attend(q, keys: k, values: v) ?? attention(query: q, key: k, value: v, causal: length > 1)
-    return output(mixed.transposed(1, 2).reshaped(batch, length, -1))
+    return output(mixed.transposed(1, 2).reshaped(batch, length, -1), plus: residual)
   }
 }

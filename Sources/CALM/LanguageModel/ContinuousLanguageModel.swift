@@ -50,19 +50,21 @@ public final class ContinuousLanguageModel: Module {
     hiddenStates(ids, context: nil)
   }
 
-  package func hiddenStates(_ ids: Tensor, context: Backbone.Context?) -> Tensor {
-    backbone(inputs(ids), context: context)
+  /// - Parameter latents: those of the chunks, [batch, chunks, l], for a model that reads them; nil takes the means that
+  ///   the encoder gives.
+  package func hiddenStates(_ ids: Tensor, latents: Tensor? = nil, context: Backbone.Context? = nil) -> Tensor {
+    backbone(inputs(ids, latents: latents), context: context)
   }
 
   /// What the Transformer reads: [batch, tokens] → [batch, chunks, h].
-  private func inputs(_ ids: Tensor) -> Tensor {
+  private func inputs(_ ids: Tensor, latents: Tensor?) -> Tensor {
     let (batch, chunks) = (ids.shape[0], ids.shape[1] / configuration.chunkSize)
     let ofTokens = compression.map { compression in
       compression(
         backbone.embedding(ids).reshaped(batch, chunks, configuration.chunkSize * configuration.hiddenSize))
     }
     let ofLatents = projection.map { projection in
-      projection(withoutGradients { autoencoder.encode(ids).mean }).reshaped(batch, chunks, -1)
+      projection(latents ?? withoutGradients { autoencoder.encode(ids).mean }).reshaped(batch, chunks, -1)
     }
     switch (ofTokens, ofLatents) {
     case (let tokens?, let latents?): return tokens + latents

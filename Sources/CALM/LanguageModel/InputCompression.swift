@@ -16,6 +16,6 @@ package final class InputCompression: Module {
 
   /// - Parameter embeddings: […, K·h] → […, h].
   package func callAsFunction(_ embeddings: Tensor) -> Tensor {
-    norm(squeeze(silu(expand(embeddings))))
+    norm(squeeze(expand.silu(embeddings)))
   }
 }

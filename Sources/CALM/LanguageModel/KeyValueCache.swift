@@ -41,6 +41,19 @@ final class KeyValueCache: AttentionCache {
       query: query, key: keys.narrowed(2, 0..<length), value: values.narrowed(2, 0..<length), causal: added > 1)
   }
 
+  /// Makes room for one position, which `body` writes.
+  ///
+  /// - Parameter body: told the rooms, [batch, key heads, room, size], and how many positions are in them.
+  func append(_ body: (_ keys: Tensor, _ values: Tensor, _ length: Int) -> Tensor) -> Tensor {
+    guard let oldKeys = keyRoom, let oldValues = valueRoom else { preconditionFailure("a step after no position") }
+    let (keys, values) = (
+      room(in: oldKeys, for: length + 1, like: oldKeys), room(in: oldValues, for: length + 1, like: oldValues)
+    )
+    (keyRoom, valueRoom) = (keys, values)
+    defer { length += 1 }
+    return body(keys, values, length)
+  }
+
   private func room(in tensor: Tensor?, for positions: Int, like example: Tensor) -> Tensor {
     if let tensor, tensor.shape[2] >= positions { return tensor }
     var shape = example.shape

@@ -18,7 +18,7 @@ extension ContinuousLanguageModel {
   ///   - generator: for everything that the head draws.
   public func loss(_ ids: Tensor, generator: Generator) -> LanguageModelLoss {
     let (k, tokens) = (configuration.chunkSize, ids.shape[1])
-    let hidden = hiddenStates(ids.narrowed(1, 0..<tokens - k)).reshaped(-1, configuration.hiddenSize)
+    let hidden = hidden(ids.narrowed(1, 0..<tokens - k), generator: generator)
     return loss(hidden: hidden, next: ids.narrowed(1, k..<tokens).contiguous(), generator: generator)
   }
 
@@ -33,18 +33,20 @@ extension ContinuousLanguageModel {
   ///   - generator: for everything that the head draws.
   /// - Precondition: one chunk at least, not counting the first of each row, has labels.
   public func loss(_ ids: Tensor, labels: Tensor, generator: Generator) -> LanguageModelLoss {
-    let (hidden, next) = labelled(ids, labels)
+    let (hidden, next) = labelled(ids, labels, generator: generator)
     return loss(hidden: hidden, next: next, generator: generator)
   }
 
   /// The hidden states before the chunks that have labels, [positions, h], and those chunks, [1, K·positions].
-  private func labelled(_ ids: Tensor, _ labels: Tensor) -> (hidden: Tensor, next: Tensor) {
+  private func labelled(
+    _ ids: Tensor, _ labels: Tensor, generator: Generator
+  ) -> (hidden: Tensor, next: Tensor) {
     let (k, tokens) = (configuration.chunkSize, ids.shape[1])
     precondition(labels.shape == ids.shape, "labels of shape \(labels.shape) for ids of \(ids.shape)")
     let chunks = labels.narrowed(1, k..<tokens).contiguous().reshaped(-1, k)
     let kept = Self.labelledChunks(chunks)
     precondition(kept.count > 0, "no chunk has labels")
-    let hidden = hiddenStates(ids.narrowed(1, 0..<tokens - k)).reshaped(-1, configuration.hiddenSize).gathered(0, kept)
+    let hidden = hidden(ids.narrowed(1, 0..<tokens - k), generator: generator).gathered(0, kept)
     return (hidden, chunks.gathered(0, kept).reshaped(1, -1))
   }
 
@@ -77,15 +79,25 @@ extension ContinuousLanguageModel {
   /// - Parameters:
   ///   - ids: [batch, tokens], int64; a multiple of K tokens, at least 2K.
   ///   - labels: as in ``loss(_:labels:generator:)``; nil predicts all chunks.
-  public func auxiliaryLoss(_ ids: Tensor, labels: Tensor? = nil) -> Tensor? {
+  ///   - generator: for the latents that a model reads, if it does.
+  public func auxiliaryLoss(_ ids: Tensor, labels: Tensor? = nil, generator: Generator) -> Tensor? {
     if auxiliary == nil { return nil }
     if let labels {
-      let (hidden, next) = labelled(ids, labels)
+      let (hidden, next) = labelled(ids, labels, generator: generator)
       return auxiliaryLoss(hidden: hidden, next: next)
     }
     let (k, tokens) = (configuration.chunkSize, ids.shape[1])
-    let hidden = hiddenStates(ids.narrowed(1, 0..<tokens - k)).reshaped(-1, configuration.hiddenSize)
+    let hidden = hidden(ids.narrowed(1, 0..<tokens - k), generator: generator)
     return auxiliaryLoss(hidden: hidden, next: ids.narrowed(1, k..<tokens).contiguous())
+  }
+
+  /// The hidden states that training sees, [positions, h]: where latents are read, they are drawn from what the encoder
+  /// gives, as those that are predicted in generation follow that distribution and not its mean.
+  private func hidden(_ ids: Tensor, generator: Generator) -> Tensor {
+    let latents =
+      configuration.input.hasLatents
+      ? withoutGradients { autoencoder.encode(ids).samples(1, generator: generator) } : nil
+    return hiddenStates(ids, latents: latents).reshaped(-1, configuration.hiddenSize)
   }
 
   private func auxiliaryLoss(hidden: Tensor, next: Tensor) -> Tensor? {

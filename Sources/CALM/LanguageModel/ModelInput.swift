@@ -4,7 +4,7 @@ import Torch
 public enum ModelInput: String, Codable, Hashable, Sendable, CaseIterable {
   /// The compression of its token embeddings: the paper's choice.
   case tokens
-  /// The autoencoder's mean latent of it, projected.
+  /// Its latent vector, projected: the encoder's in training and evaluation, the one that was predicted in generation.
   case latents
   /// The sum of both.
   case both

@@ -18,7 +18,26 @@ final class TransformerLayer: Module {
   }
 
   func callAsFunction(_ x: Tensor, angles: (cosine: Tensor, sine: Tensor), cache: (any AttentionCache)?) -> Tensor {
-    let x = x + attention(attentionNorm(x), angles: angles, cache: cache)
-    return x + mlp(mlpNorm(x))
+    if let cache = cache as? KeyValueCache, let next = step(x, angles: angles, cache: cache) { return next }
+    let x = attention(attentionNorm(x), angles: angles, cache: cache, plus: x)
+    return mlp(mlpNorm(x), plus: x)
+  }
+
+  /// What ``callAsFunction(_:angles:cache:)`` gives for one position of a few sequences, in one fused call; nil where
+  /// it does not serve.
+  private func step(_ x: Tensor, angles: (cosine: Tensor, sine: Tensor), cache: KeyValueCache) -> Tensor? {
+    let linears = [
+      attention.query, attention.key, attention.value, attention.output, mlp.gate, mlp.up, mlp.down,
+    ]
+    guard cache.length > 0, TransformerStep.serves(x), mlp.activation == .silu,
+      linears.allSatisfy({ $0.bias == nil && $0.weight.dtype == x.dtype })
+    else { return nil }
+    let step = TransformerStep(
+      attentionNorm: attentionNorm.weight, query: linears[0].weight, key: linears[1].weight, value: linears[2].weight,
+      output: linears[3].weight, mlpNorm: mlpNorm.weight, gate: linears[4].weight, up: linears[5].weight,
+      down: linears[6].weight, epsilon: mlpNorm.epsilon)
+    return cache.append { keys, values, length in
+      step(x, keys: keys, values: values, length: length, angles: angles)
+    }
   }
 }

@@ -6,7 +6,7 @@ final class GatedMLP: Module {
   @Submodule("up_proj") var up: Linear
   @Submodule("down_proj") var down: Linear
 
-  private let activation: Activation
+  let activation: Activation
 
   init(
     hiddenSize: Int, intermediateSize: Int, activation: Activation, bias: Bool, deviation: Double?,
@@ -18,7 +18,8 @@ final class GatedMLP: Module {
     down = Linear(intermediateSize, hiddenSize, bias: bias, deviation: deviation, generator: generator)
   }
 
-  func callAsFunction(_ x: Tensor) -> Tensor {
-    down(activation(gate: gate(x), up: up(x)))
+  /// The layer of x, and a residual added.
+  func callAsFunction(_ x: Tensor, plus residual: Tensor) -> Tensor {
+    down(activation(gate: gate(x), up: up(x)), plus: residual)
   }
 }

@@ -58,11 +58,18 @@ public struct Temperature: Hashable, Sendable {
   ///
   /// - Throws: `TemperatureError.notANumber`, or what `init(_:)` throws.
   public init(parsing text: String) throws(TemperatureError) {
+    try self.init(Self.number(parsing: text))
+  }
+
+  /// Reads such a text as the number that it stands for, of whatever size.
+  ///
+  /// - Throws: `TemperatureError.notANumber`.
+  public static func number(parsing text: String) throws(TemperatureError) -> Double {
     let trimmed = text.trimmingCharacters(in: .whitespaces)
     let parts = trimmed.split(separator: "/", omittingEmptySubsequences: false)
     let numbers = parts.compactMap { Double($0) }
     guard numbers.count == parts.count, (1...2).contains(numbers.count) else { throw .notANumber(text) }
-    try self.init(numbers.count == 2 ? numbers[0] / numbers[1] : numbers[0])
+    return numbers.count == 2 ? numbers[0] / numbers[1] : numbers[0]
   }
 
   private init(value: Double, wholeExponent: Int, fractionalExponent: Double) {

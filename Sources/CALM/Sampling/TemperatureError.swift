@@ -5,6 +5,9 @@ public enum TemperatureError: Error, Equatable, CustomStringConvertible {
   /// Text that is neither a decimal number nor a fraction.
   case notANumber(String)
 
+  /// Zero, less, or no number.
+  case notPositive(Double)
+
   /// A number outside (0, 1].
   case outOfRange(Double)
 
@@ -28,6 +31,8 @@ public enum TemperatureError: Error, Equatable, CustomStringConvertible {
     switch self {
     case .notANumber(let text):
       "temperature must be a number such as 0.5 or a fraction such as 1/3, got '\(text)'"
+    case .notPositive(let value):
+      "temperature must be above 0, got \(Self.format(value))"
     case .outOfRange(let value):
       "temperature must be above 0 and at most 1, got \(Self.format(value))"
     case .tooSmall(let value):

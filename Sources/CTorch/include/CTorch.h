@@ -47,6 +47,13 @@ typedef struct {
 // Keeps freed tensors in the process, by size, instead of handing their memory back to the system.
 void ct_tune_allocator(void);
 
+// MARK: Counting operations (counting.cpp)
+
+// From `begin` to `end`, counts the multiplications of matrix products and of attention on this thread, those of a
+// backward pass on the CPU included. Kernels that compute products themselves are not seen.
+int ct_begin_counting(void);
+int64_t ct_end_counting(void);
+
 // MARK: Errors, threads, the machine (runtime.cpp)
 
 // The message of the last failure on this thread; valid until the next one.
@@ -169,12 +176,7 @@ int ct_stack(ct_tensor *out, const ct_tensor *tensors, int count, int64_t dim);
 // MARK: Neural functions (neural.cpp)
 
 int ct_matmul(ct_tensor *out, ct_tensor a, ct_tensor b);
-// x·weightᵀ + bias
-int ct_linear(ct_tensor *out, ct_tensor x, ct_tensor weight, ct_tensor bias /* may be NULL */);
 int ct_embedding(ct_tensor *out, ct_tensor weight, ct_tensor ids, int64_t padding /* -1: none */);
-// Over the last dimension.
-int ct_layer_norm(ct_tensor *out, ct_tensor x, ct_tensor weight /* may be NULL */, ct_tensor bias /* may be NULL */,
-                  double epsilon);
 int ct_silu(ct_tensor *out, ct_tensor x);
 typedef enum {
   CT_SILU,
@@ -195,28 +197,51 @@ typedef enum {
 int ct_activation(ct_tensor *out, ct_tensor x, ct_activation_kind kind);
 int ct_softmax(ct_tensor *out, ct_tensor x, int64_t dim);
 int ct_log_softmax(ct_tensor *out, ct_tensor x, int64_t dim);
-// query, key, value: [batch, heads, length, size]; fewer key heads are shared between query heads.
-int ct_attention(ct_tensor *out, ct_tensor query, ct_tensor key, ct_tensor value, bool causal);
 
 // MARK: Fused operations (kernels/)
 
+// x·weightᵀ + bias + residual
+int ct_linear(ct_tensor *out, ct_tensor x, ct_tensor weight, ct_tensor bias /* may be NULL */,
+              ct_tensor residual /* may be NULL */);
+// Over the last dimension.
+int ct_layer_norm(ct_tensor *out, ct_tensor x, ct_tensor weight /* may be NULL */, ct_tensor bias /* may be NULL */,
+                  double epsilon);
+// query, key, value: [batch, heads, length, size]; fewer key heads are shared between query heads.
+int ct_attention(ct_tensor *out, ct_tensor query, ct_tensor key, ct_tensor value, bool causal);
 int ct_rms_norm(ct_tensor *out, ct_tensor x, ct_tensor weight, double epsilon);
 // silu(gate)·up
 int ct_swiglu(ct_tensor *out, ct_tensor gate, ct_tensor up);
-// The same where gate and up are the first and second half of x's last dimension.
-int ct_swiglu_halves(ct_tensor *out, ct_tensor x);
-// silu(x + shared). x: [samples, rows, size], shared: [rows, size].
+// The same where gate and up are the first and second half of the last dimension of x + bias.
+int ct_swiglu_halves(ct_tensor *out, ct_tensor x, ct_tensor bias);
+// silu(x + shared). x: [samples, rows, size], shared: [rows, size]; or x: […, size], shared: [size].
 int ct_silu_of_sum(ct_tensor *out, ct_tensor x, ct_tensor shared);
 // x: [batch, length, heads, size]; cosine, sine: [length, size / 2] in float32.
 int ct_rotary(ct_tensor *out, ct_tensor x, ct_tensor cosine, ct_tensor sine);
 // Mean cross-entropy of the rows of hidden·weightᵀ against targets (int64), never holding more than a block of rows
 // of logits. A target of -100 is left out of the mean.
 int ct_linear_cross_entropy(ct_tensor *out, ct_tensor hidden, ct_tensor weight, ct_tensor targets);
-// Index of the largest entry in each row of hidden·weightᵀ, in blocks of rows. The first of equals wins.
+// Index of the largest entry in each row of hidden·weightᵀ, as if it were computed exactly. The first of equals wins.
 int ct_linear_argmax(ct_tensor *out, ct_tensor hidden, ct_tensor weight);
+
+// The most rows that ct_transformer_step takes.
+int ct_few_rows(void);
+// A layer of a Llama Transformer without biases, in float32 or bfloat16 on the CPU, and the room of its keys and
+// values, [rows, key heads, room, head size].
+typedef struct {
+  ct_tensor attention_norm, query, key, value, output, mlp_norm, gate, up, down, keys, values;
+  double epsilon;
+} ct_transformer_layer;
+// The next position of each row of x, [rows, size] or [rows, 1, size], after `length` others: writes its keys and values into the room and
+// gives the layer's output. cosine, sine: of the position, [1, head size / 2] in float32.
+int ct_transformer_step(ct_tensor *out, ct_tensor x, const ct_transformer_layer *layer, int64_t length,
+                        ct_tensor cosine, ct_tensor sine);
+
 // The energy loss of each position (float32, [positions]): see `energyLoss` in Swift.
 // samples: [N, positions, size]; targets: [M, positions, size] in float32.
 int ct_energy_loss(ct_tensor *out, ct_tensor samples, ct_tensor targets, double beta);
+// The same against `count` targets a position, drawn from normal distributions. mean, deviation: [positions, size].
+int ct_energy_loss_of_normal(ct_tensor *out, ct_tensor samples, ct_tensor mean, ct_tensor deviation, int64_t count,
+                             ct_generator generator, double beta);
 
 // One AdamW step over many tensors. master may hold NULL where the parameter is itself float32.
 typedef struct {

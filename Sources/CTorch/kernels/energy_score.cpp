@@ -3,13 +3,16 @@
 //     2/(N·M) Σ‖x_n − y_m‖^β − 1/(N(N−1)) Σ_{n≠k} ‖x_n − x_k‖^β
 //
 // Composed from tensor operations this builds differences of shape [N, M, positions, size]. Here a position's samples
-// and one target at a time stay in cache: the targets are read once, and nothing of that shape exists.
+// and one target at a time stay in cache: the targets are read once, and nothing of that shape exists. Targets from
+// normal distributions are not even read: they are drawn where they are needed.
 
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <memory>
 #include <vector>
 
 #include "../support.h"
+#include "normal_noise.h"
 #include "parallel.h"
 #include "vectorized.h"
 
@@ -55,19 +58,45 @@ VECTORIZED float position_loss(float *gradient, float *pull, const float *x, con
   return loss;
 }
 
+// The targets mean + σ·ε of one position, [m][size]; `noise` has room for m·size numbers, rounded up to fours.
+VECTORIZED void draw_targets(float *targets, float *noise, const float *mean, const float *deviation, int64_t m,
+                             int64_t size, uint64_t seed, uint64_t position) {
+  normal_noise(noise, (m * size + 3) / 4, seed, position);
+  for (int64_t j = 0; j < m; ++j)
+    for (int64_t i = 0; i < size; ++i) targets[j * size + i] = mean[i] + deviation[i] * noise[j * size + i];
+}
+
+// Normal distributions to draw a position's targets from: [positions, size] each.
+struct Distribution {
+  at::Tensor mean, deviation;
+  int64_t count;
+  // One for all positions, or one for each row of the batch, whose positions follow each other.
+  std::vector<uint64_t> seeds;
+};
+
 struct EnergyLoss : torch::autograd::Function<EnergyLoss> {
-  static at::Tensor forward(AutogradContext *context, const at::Tensor &samples, const at::Tensor &targets,
-                            double beta) {
-    int64_t n = samples.size(0), positions = samples.size(1), size = samples.size(2), m = targets.size(0);
-    at::Tensor x = samples.to(at::kFloat).contiguous(), y = targets.contiguous();
+  // Targets are given, [M, positions, size], or else drawn from the distribution.
+  static at::Tensor forward(AutogradContext *context, const at::Tensor &samples,
+                            const std::optional<at::Tensor> &targets, const Distribution *distribution, double beta) {
+    int64_t n = samples.size(0), positions = samples.size(1), size = samples.size(2);
+    int64_t m = distribution ? distribution->count : targets->size(0);
+    at::Tensor x = samples.to(at::kFloat).contiguous(), y = distribution ? at::Tensor() : targets->contiguous();
     at::Tensor loss = at::empty({positions}, at::kFloat), gradient = at::empty({n, positions, size}, at::kFloat);
+    int64_t row = distribution ? positions / static_cast<int64_t>(distribution->seeds.size()) : positions;
     parallel_for(positions, 1, [&](int64_t begin, int64_t end) {
-      std::vector<float> here(n * size), change(n * size), pull(n);
+      std::vector<float> here(n * size), change(n * size), pull(n), drawn, noise;
+      if (distribution) drawn.resize(m * size), noise.resize(m * size + 3);
       for (int64_t p = begin; p < end; ++p) {
         for (int64_t i = 0; i < n; ++i)
           std::memcpy(&here[i * size], data<float>(x) + (i * positions + p) * size, size * sizeof(float));
-        data<float>(loss)[p] = position_loss(change.data(), pull.data(), here.data(), data<float>(y) + p * size,
-                                             positions * size, n, m, size, static_cast<float>(beta));
+        if (distribution)
+          draw_targets(drawn.data(), noise.data(), data<float>(distribution->mean) + p * size,
+                       data<float>(distribution->deviation) + p * size, m, size,
+                       distribution->seeds[p / row], p % row);
+        const float *first = distribution ? drawn.data() : data<float>(y) + p * size;
+        data<float>(loss)[p] = position_loss(change.data(), pull.data(), here.data(), first,
+                                             distribution ? size : positions * size, n, m, size,
+                                             static_cast<float>(beta));
         for (int64_t i = 0; i < n; ++i)
           std::memcpy(data<float>(gradient) + (i * positions + p) * size, &change[i * size], size * sizeof(float));
       }
@@ -79,7 +108,7 @@ struct EnergyLoss : torch::autograd::Function<EnergyLoss> {
 
   static variable_list backward(AutogradContext *context, variable_list gradients) {
     at::Tensor scaled = context->get_saved_variables()[0] * gradients[0].unsqueeze(-1);
-    return {scaled.to(static_cast<c10::ScalarType>(context->saved_data["dtype"].toInt())), at::Tensor(),
+    return {scaled.to(static_cast<c10::ScalarType>(context->saved_data["dtype"].toInt())), at::Tensor(), at::Tensor(),
             at::Tensor()};
   }
 };
@@ -90,6 +119,14 @@ at::Tensor distances(const at::Tensor &a, const at::Tensor &b) {
   return at::cdist(a.transpose(0, 1), b.transpose(0, 1), 2.0, without_products);
 }
 
+at::Tensor by_operations(const at::Tensor &samples, const at::Tensor &targets, double beta) {
+  double n = static_cast<double>(samples.size(0));
+  at::Tensor wide = samples.to(at::kFloat);
+  at::Tensor across = distances(wide, targets).pow(beta).mean({1, 2});
+  at::Tensor within = distances(wide, wide).pow(beta).sum({1, 2}) / (n * (n - 1));
+  return across * 2 - within;
+}
+
 }  // namespace
 
 int ct_energy_loss(ct_tensor *out, ct_tensor samples, ct_tensor targets, double beta) {
@@ -98,11 +135,29 @@ int ct_energy_loss(ct_tensor *out, ct_tensor samples, ct_tensor targets, double 
     TORCH_CHECK(x.dim() == 3 && y.dim() == 3 && x.size(0) >= 2 && y.size(0) >= 1 && x.size(1) == y.size(1) &&
                     x.size(2) == y.size(2) && y.scalar_type() == at::kFloat,
                 "energy loss of samples ", x.sizes(), " against targets ", y.sizes());
-    if (served(x)) return EnergyLoss::apply(x, y, beta);
-    double n = static_cast<double>(x.size(0));
-    at::Tensor wide = x.to(at::kFloat);
-    at::Tensor across = distances(wide, y).pow(beta).mean({1, 2});
-    at::Tensor within = distances(wide, wide).pow(beta).sum({1, 2}) / (n * (n - 1));
-    return across * 2 - within;
+    return served(x) ? EnergyLoss::apply(x, std::optional(y), nullptr, beta) : by_operations(x, y, beta);
+  });
+}
+
+int ct_energy_loss_of_normal(ct_tensor *out, ct_tensor samples, ct_tensor mean, ct_tensor deviation, int64_t count,
+                             ct_generator generator, double beta) {
+  return make(out, [&] {
+    const at::Tensor &x = samples->value, &centre = mean->value, &spread = deviation->value;
+    TORCH_CHECK(x.dim() == 3 && x.size(0) >= 2 && count >= 1 && centre.sizes() == x.sizes().slice(1) &&
+                    spread.sizes() == centre.sizes() && centre.scalar_type() == at::kFloat &&
+                    spread.scalar_type() == at::kFloat,
+                "energy loss of samples ", x.sizes(), " against distributions of ", centre.sizes());
+    if (!served(x)) {
+      int64_t shape[] = {count, x.size(1), x.size(2)};
+      ct_tensor noise = nullptr;
+      TORCH_CHECK(ct_normal(&noise, shape, 3, 0, 1, CT_FLOAT32, ct_tensor_device(mean), generator, 1) == 0,
+                  ct_last_error());
+      std::unique_ptr<ct_tensor_handle> owner(noise);
+      return by_operations(x, owner->value.mul_(spread.detach()).add_(centre.detach()), beta);
+    }
+    Distribution distribution{centre.contiguous(), spread.contiguous(), count, draw_seeds(generator)};
+    TORCH_CHECK(x.size(1) % static_cast<int64_t>(distribution.seeds.size()) == 0, "energy loss of ", x.size(1),
+                " positions in ", distribution.seeds.size(), " rows");
+    return EnergyLoss::apply(x, std::optional<at::Tensor>(), &distribution, beta);
   });
 }

@@ -1,4 +1,4 @@
-// Cross-entropy of hidden·weightᵀ against target ids, and the largest entry of its rows, in blocks of rows.
+// Cross-entropy of hidden·weightᵀ against target ids, in blocks of rows.
 //
 // The logits of a batch, [rows, vocabulary], are the largest tensor of a language model: with their float32 copy, the
 // softmax and its gradient they exist four times over. A block of rows at a time is enough: it is turned into its own
@@ -6,7 +6,8 @@
 
 #include <torch/csrc/autograd/custom_function.h>
 
-#include <limits>
+#include <algorithm>
+#include <vector>
 
 #include "../support.h"
 #include "parallel.h"
@@ -21,57 +22,68 @@ namespace {
 constexpr int64_t ignored = -100;
 
 // Rows whose logits take some four megabytes: in cache, and enough for an efficient product.
-int64_t block_rows(int64_t vocabulary) { return std::clamp<int64_t>((1 << 20) / std::max<int64_t>(1, vocabulary), 32, 4096); }
-
-template <typename T>
-INLINE float largest(const T *row, int64_t size) {
-  float top = -std::numeric_limits<float>::infinity();
-  for (int64_t i = 0; i < size; ++i) top = load(row[i]) > top ? load(row[i]) : top;
-  return top;
+int64_t block_rows(int64_t vocabulary) {
+  return std::clamp<int64_t>((1 << 20) / std::max<int64_t>(1, vocabulary), 32, 4096);
 }
 
-// Turns a row of logits into the gradient of scale·(−log softmax[target]); returns −log softmax[target].
+// The same in training, where each block also adds to the weight's gradient, a tensor of [vocabulary, size] that is in
+// no cache: the logits of as many rows as that has columns are worth the pass over it.
+int64_t training_rows(int64_t vocabulary, int64_t size) { return std::max(block_rows(vocabulary), 2 * size); }
+
+VECTORIZED void accumulate(float *total, const bf16 *part, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) total[i] += load(part[i]);
+}
+
+// dweight += logitsᵀ·hidden, summed over blocks in float32.
+void add_product(at::Tensor &dweight, const at::Tensor &logits, const at::Tensor &hidden) {
+  if (hidden.scalar_type() == at::kFloat) {
+    dweight.addmm_(logits.t(), hidden);
+    return;
+  }
+  at::Tensor part = at::mm(logits.t(), hidden);
+  parallel_for(part.numel(), 16384, [&](int64_t begin, int64_t end) {
+    accumulate(data<float>(dweight) + begin, data<bf16>(part) + begin, end - begin);
+  });
+}
+
+// Turns a row of logits into the gradient of scale·(−log softmax[target]); returns −log softmax[target]. The
+// exponentials are kept in `powers` instead of being computed twice.
 template <typename T>
-INLINE double descend(T *row, int64_t size, int64_t target, float scale) {
+INLINE double descend(T *row, float *powers, int64_t size, int64_t target, float scale) {
   ANY_ORDER
   float top = largest(row, size), sum = 0, chosen = load(row[target]);
-  for (int64_t i = 0; i < size; ++i) sum += exponential(load(row[i]) - top);
+  for (int64_t i = 0; i < size; ++i) {
+    float power = exponential(load(row[i]) - top);
+    powers[i] = power;
+    sum += power;
+  }
   float factor = scale / sum;
-  for (int64_t i = 0; i < size; ++i) store(row[i], exponential(load(row[i]) - top) * factor);
+  for (int64_t i = 0; i < size; ++i) store(row[i], powers[i] * factor);
   store(row[target], scale * (exponential(chosen - top) / sum - 1.0f));
   return std::log(static_cast<double>(sum)) + top - chosen;
 }
 
-VECTORIZED double descend_row(float *row, int64_t size, int64_t target, float scale) {
-  return descend(row, size, target, scale);
+VECTORIZED double descend_row(float *row, float *powers, int64_t size, int64_t target, float scale) {
+  return descend(row, powers, size, target, scale);
 }
-VECTORIZED double descend_row(bf16 *row, int64_t size, int64_t target, float scale) {
-  return descend(row, size, target, scale);
+VECTORIZED double descend_row(bf16 *row, float *powers, int64_t size, int64_t target, float scale) {
+  return descend(row, powers, size, target, scale);
 }
-
-template <typename T>
-INLINE int64_t first_largest(const T *row, int64_t size) {
-  float top = largest(row, size);
-  for (int64_t i = 0; i < size; ++i)
-    if (load(row[i]) == top) return i;
-  return 0;
-}
-
-VECTORIZED int64_t first_largest_of(const float *row, int64_t size) { return first_largest(row, size); }
-VECTORIZED int64_t first_largest_of(const bf16 *row, int64_t size) { return first_largest(row, size); }
 
 struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
   static at::Tensor forward(AutogradContext *context, const at::Tensor &hidden, const at::Tensor &weight,
                             const at::Tensor &targets, bool differentiable) {
-    int64_t rows = hidden.size(0), vocabulary = weight.size(0), block = block_rows(vocabulary);
-    int64_t counted = targets.ne(ignored).sum().item<int64_t>();
-    float scale = 1.0f / static_cast<float>(std::max<int64_t>(1, counted));
+    int64_t rows = hidden.size(0), vocabulary = weight.size(0);
+    int64_t block = differentiable ? training_rows(vocabulary, hidden.size(1)) : block_rows(vocabulary);
     const int64_t *target = data<int64_t>(targets);
+    int64_t counted = rows - std::count(target, target + rows, ignored);
+    float scale = 1.0f / static_cast<float>(std::max<int64_t>(1, counted));
     at::Tensor losses = at::zeros({rows}, at::kDouble);
     at::Tensor dhidden, dweight;
     if (differentiable) {
       dhidden = at::empty_like(hidden);
-      dweight = at::zeros(weight.sizes(), at::kFloat);
+      // A single block makes the weight's gradient whole.
+      if (rows > block || rows == 0) dweight = at::zeros(weight.sizes(), at::kFloat);
     }
     for (int64_t begin = 0; begin < rows; begin += block) {
       int64_t count = std::min(block, rows - begin);
@@ -79,19 +91,24 @@ struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
       with_element(logits, [&](auto *type) {
         using T = std::remove_pointer_t<decltype(type)>;
         parallel_for(count, 4, [&](int64_t first, int64_t last) {
+          std::vector<float> powers(vocabulary);
           for (int64_t row = first; row < last; ++row) {
             T *place = data<T>(logits) + row * vocabulary;
             if (target[begin + row] == ignored)
               std::memset(static_cast<void *>(place), 0, vocabulary * sizeof(T));
             else
-              data<double>(losses)[begin + row] = descend_row(place, vocabulary, target[begin + row], scale);
+              data<double>(losses)[begin + row] =
+                  descend_row(place, powers.data(), vocabulary, target[begin + row], scale);
           }
         });
       });
       if (!differentiable) continue;
       at::Tensor place = dhidden.narrow(0, begin, count);
       at::mm_out(place, logits, weight);
-      dweight.add_(at::mm(logits.t(), part));
+      if (dweight.defined())
+        add_product(dweight, logits, part);
+      else
+        dweight = at::mm(logits.t(), part);
     }
     if (differentiable) context->save_for_backward({dhidden, dweight.to(weight.scalar_type())});
     return (losses.sum() * static_cast<double>(scale)).to(at::kFloat);
@@ -119,35 +136,12 @@ int ct_linear_cross_entropy(ct_tensor *out, ct_tensor hidden, ct_tensor weight, 
                 " for ", h.size(0), " rows");
     if (!served(h) || h.scalar_type() != w.scalar_type())
       return at::cross_entropy_loss(at::linear(h, w).to(at::kFloat), t);
-    at::Tensor known = t.contiguous(), real = known.masked_select(known.ne(ignored));
-    TORCH_CHECK(real.numel() == 0 || (real.min().item<int64_t>() >= 0 && real.max().item<int64_t>() < w.size(0)),
-                "a target lies outside the vocabulary of ", w.size(0));
+    at::Tensor known = t.contiguous();
+    const int64_t *ids = data<int64_t>(known);
+    int64_t vocabulary = w.size(0);
+    TORCH_CHECK(std::all_of(ids, ids + known.numel(),
+                            [&](int64_t id) { return id == ignored || (id >= 0 && id < vocabulary); }),
+                "a target lies outside the vocabulary of ", vocabulary);
     return LinearCrossEntropy::apply(h.contiguous(), w.contiguous(), known, differentiable(h) || differentiable(w));
-  });
-}
-
-int ct_linear_argmax(ct_tensor *out, ct_tensor hidden, ct_tensor weight) {
-  return make(out, [&] {
-    at::NoGradGuard without_gradients;
-    const at::Tensor &h = hidden->value, &w = weight->value;
-    check(h, w);
-    int64_t rows = h.size(0), vocabulary = w.size(0), block = block_rows(vocabulary);
-    at::Tensor result = at::empty({rows}, h.options().dtype(at::kLong));
-    for (int64_t begin = 0; begin < rows; begin += block) {
-      int64_t count = std::min(block, rows - begin);
-      at::Tensor logits = at::mm(h.narrow(0, begin, count), w.t());
-      if (!served(logits)) {
-        result.narrow(0, begin, count).copy_(logits.argmax(1));
-        continue;
-      }
-      with_element(logits, [&](auto *type) {
-        using T = std::remove_pointer_t<decltype(type)>;
-        parallel_for(count, 4, [&](int64_t first, int64_t last) {
-          for (int64_t row = first; row < last; ++row)
-            data<int64_t>(result)[begin + row] = first_largest_of(data<T>(logits) + row * vocabulary, vocabulary);
-        });
-      });
-    }
-    return result;
   });
 }

@@ -62,4 +62,17 @@ void parallel_for(int64_t count, int64_t grain, const Body &body) {
 #endif
 }
 
+// Sums over rows are taken apart for this many slices of them: a number that does not depend on the threads, so that
+// the sum of the slices does not either.
+constexpr int64_t kSlices = 16;
+
+// Calls body(slice, begin, end) for the slices of 0..<count.
+template <typename Body>
+void in_slices(int64_t count, const Body &body) {
+  parallel_for(kSlices, 1, [&](int64_t first, int64_t last) {
+    for (int64_t slice = first; slice < last; ++slice)
+      body(slice, count * slice / kSlices, count * (slice + 1) / kSlices);
+  });
+}
+
 }  // namespace ctorch

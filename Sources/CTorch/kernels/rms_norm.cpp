@@ -61,10 +61,6 @@ VECTORIZED void differentiate_rows(bf16 *dx, float *dw, const bf16 *g, const bf1
   differentiate(dx, dw, g, x, weight, inverse, rows, size);
 }
 
-// Slices of rows whose weight gradients are summed apart: a number that does not depend on the threads, so that the
-// sum does not either.
-constexpr int64_t slices = 16;
-
 struct RMSNorm : torch::autograd::Function<RMSNorm> {
   static at::Tensor forward(AutogradContext *context, const at::Tensor &input, const at::Tensor &weight,
                             double epsilon) {
@@ -87,16 +83,13 @@ struct RMSNorm : torch::autograd::Function<RMSNorm> {
     const at::Tensor &x = saved[0], &weight = saved[1], &inverse = saved[2];
     at::Tensor g = gradients[0].contiguous(), dx = at::empty_like(x);
     int64_t size = x.size(-1), rows = size > 0 ? x.numel() / size : 0;
-    at::Tensor dw = at::zeros({slices, size}, at::kFloat);
+    at::Tensor dw = at::zeros({kSlices, size}, at::kFloat);
     with_element(x, [&](auto *type) {
       using T = std::remove_pointer_t<decltype(type)>;
-      parallel_for(slices, 1, [&](int64_t first, int64_t last) {
-        for (int64_t slice = first; slice < last; ++slice) {
-          int64_t begin = rows * slice / slices, end = rows * (slice + 1) / slices;
-          differentiate_rows(data<T>(dx) + begin * size, data<float>(dw) + slice * size, data<T>(g) + begin * size,
-                             data<T>(x) + begin * size, data<T>(weight), data<float>(inverse) + begin, end - begin,
-                             size);
-        }
+      in_slices(rows, [&](int64_t slice, int64_t begin, int64_t end) {
+        differentiate_rows(data<T>(dx) + begin * size, data<float>(dw) + slice * size, data<T>(g) + begin * size,
+                           data<T>(x) + begin * size, data<T>(weight), data<float>(inverse) + begin, end - begin,
+                           size);
       });
     });
     return {dx, dw.sum(0).to(weight.scalar_type()), at::Tensor()};

@@ -1,6 +1,8 @@
-// silu(x + shared), where all samples of x share the second summand: what the energy head computes in each block.
+// silu(x + shared), where all samples of x share the second summand, and silu(x + bias), where all rows do: what the
+// energy head computes in each block behind a product.
 //
-// Neither the broadcast sum nor its copy for the backward pass is ever stored.
+// Neither the broadcast sum nor its copy for the backward pass is ever stored, and the bias's gradient is summed in the
+// pass that makes the input's.
 
 #include <torch/csrc/autograd/custom_function.h>
 
@@ -83,15 +85,49 @@ struct SiLUOfSum : torch::autograd::Function<SiLUOfSum> {
   }
 };
 
+struct SiLUWithBias : torch::autograd::Function<SiLUWithBias> {
+  static at::Tensor forward(AutogradContext *context, const at::Tensor &input, const at::Tensor &bias) {
+    at::Tensor x = input.contiguous(), shift = bias.contiguous(), y = at::empty_like(x);
+    int64_t size = x.size(-1), rows = x.numel() / std::max<int64_t>(1, size);
+    with_element(x, [&](auto *type) {
+      using T = std::remove_pointer_t<decltype(type)>;
+      parallel_for(rows, 16, [&](int64_t begin, int64_t end) {
+        for (int64_t row = begin; row < end; ++row)
+          activate_row(data<T>(y) + row * size, data<T>(x) + row * size, data<T>(shift), size);
+      });
+    });
+    context->save_for_backward({x, shift});
+    return y;
+  }
+
+  static variable_list backward(AutogradContext *context, variable_list gradients) {
+    auto saved = context->get_saved_variables();
+    const at::Tensor &x = saved[0], &shift = saved[1];
+    int64_t size = x.size(-1), rows = x.numel() / std::max<int64_t>(1, size);
+    at::Tensor dy = gradients[0].contiguous(), dx = at::empty_like(x), sums = at::zeros({kSlices, size}, at::kFloat);
+    with_element(x, [&](auto *type) {
+      using T = std::remove_pointer_t<decltype(type)>;
+      in_slices(rows, [&](int64_t slice, int64_t begin, int64_t end) {
+        for (int64_t row = begin; row < end; ++row)
+          differentiate_row(data<T>(dx) + row * size, data<float>(sums) + slice * size, data<T>(dy) + row * size,
+                            data<T>(x) + row * size, data<T>(shift), size);
+      });
+    });
+    return {dx, sums.sum(0).to(shift.scalar_type())};
+  }
+};
+
 }  // namespace
 
 int ct_silu_of_sum(ct_tensor *out, ct_tensor x, ct_tensor shared) {
   return make(out, [&] {
     const at::Tensor &input = x->value, &summand = shared->value;
-    TORCH_CHECK(input.dim() == 3 && summand.dim() == 2 && input.size(1) == summand.size(0) &&
-                    input.size(2) == summand.size(1),
+    bool is_bias = summand.dim() == 1 && input.dim() > 0 && input.size(-1) == summand.size(0);
+    TORCH_CHECK(is_bias || (input.dim() == 3 && summand.dim() == 2 && input.size(1) == summand.size(0) &&
+                            input.size(2) == summand.size(1)),
                 "silu of the sum of ", input.sizes(), " and ", summand.sizes());
-    if (served(input) && input.scalar_type() == summand.scalar_type()) return SiLUOfSum::apply(input, summand);
+    if (served(input) && input.scalar_type() == summand.scalar_type())
+      return is_bias ? SiLUWithBias::apply(input, summand) : SiLUOfSum::apply(input, summand);
     return at::silu(input + summand);
   });
 }

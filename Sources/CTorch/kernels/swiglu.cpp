@@ -1,5 +1,6 @@
 // silu(gate)·up, the gate of a SwiGLU layer, without keeping silu(gate) for the backward pass; and the same where gate
-// and up are the two halves of one tensor, as a single linear layer makes them, without cutting it apart.
+// and up are the two halves of one tensor, as a single linear layer makes them, without cutting it apart, and before
+// that layer's bias is added.
 
 #include <torch/csrc/autograd/custom_function.h>
 
@@ -75,52 +76,88 @@ struct SwiGLU : torch::autograd::Function<SwiGLU> {
   }
 };
 
+// A row of gate and up in one, with a bias of both or none: as above, and the bias's gradient is added to dbias.
+template <typename T>
+INLINE void multiply_biased(T *y, const T *row, const T *bias, int64_t size) {
+  for (int64_t i = 0; i < size; ++i) {
+    float g = load(row[i]) + load(bias[i]);
+    store(y[i], g / (1.0f + exponential(-g)) * (load(row[size + i]) + load(bias[size + i])));
+  }
+}
+
+template <typename T>
+INLINE void differentiate_biased(T *dx, float *dbias, const T *dy, const T *row, const T *bias, int64_t size) {
+  for (int64_t i = 0; i < size; ++i) {
+    float g = load(row[i]) + load(bias[i]), up = load(row[size + i]) + load(bias[size + i]), d = load(dy[i]);
+    float sigmoid = 1.0f / (1.0f + exponential(-g)), dup = d * g * sigmoid;
+    float dgate = d * up * sigmoid * (1.0f + g * (1.0f - sigmoid));
+    store(dx[i], dgate);
+    store(dx[size + i], dup);
+    dbias[i] += dgate;
+    dbias[size + i] += dup;
+  }
+}
+
+VECTORIZED void multiply_row(float *y, const float *row, const float *bias, int64_t size) {
+  multiply_biased(y, row, bias, size);
+}
+VECTORIZED void multiply_row(bf16 *y, const bf16 *row, const bf16 *bias, int64_t size) {
+  multiply_biased(y, row, bias, size);
+}
+VECTORIZED void differentiate_row(float *dx, float *dbias, const float *dy, const float *row, const float *bias,
+                                  int64_t size) {
+  differentiate_biased(dx, dbias, dy, row, bias, size);
+}
+VECTORIZED void differentiate_row(bf16 *dx, float *dbias, const bf16 *dy, const bf16 *row, const bf16 *bias,
+                                  int64_t size) {
+  differentiate_biased(dx, dbias, dy, row, bias, size);
+}
+
 // Both in one tensor, rows of [gate, up]; its gradient is written in one piece too.
 struct SwiGLUHalves : torch::autograd::Function<SwiGLUHalves> {
-  static at::Tensor forward(AutogradContext *context, const at::Tensor &input) {
-    at::Tensor x = input.contiguous();
+  static at::Tensor forward(AutogradContext *context, const at::Tensor &input, const at::Tensor &shift) {
+    at::Tensor x = input.contiguous(), bias = shift.contiguous();
     auto shape = x.sizes().vec();
     int64_t size = shape.back() /= 2, rows = size > 0 ? x.numel() / (2 * size) : 0;
     at::Tensor y = at::empty(shape, x.options());
     with_element(x, [&](auto *type) {
       using T = std::remove_pointer_t<decltype(type)>;
       parallel_for(rows, 16, [&](int64_t begin, int64_t end) {
-        for (int64_t row = begin; row < end; ++row) {
-          const T *gate = data<T>(x) + row * 2 * size;
-          multiply_all(data<T>(y) + row * size, gate, gate + size, size);
-        }
+        for (int64_t row = begin; row < end; ++row)
+          multiply_row(data<T>(y) + row * size, data<T>(x) + row * 2 * size, data<T>(bias), size);
       });
     });
-    context->save_for_backward({x});
+    context->save_for_backward({x, bias});
     return y;
   }
 
   static variable_list backward(AutogradContext *context, variable_list gradients) {
-    const at::Tensor x = context->get_saved_variables()[0];
+    auto saved = context->get_saved_variables();
+    const at::Tensor &x = saved[0], &bias = saved[1];
     at::Tensor dy = gradients[0].contiguous(), dx = at::empty_like(x);
     int64_t size = x.size(-1) / 2, rows = size > 0 ? x.numel() / (2 * size) : 0;
+    at::Tensor sums = at::zeros({kSlices, 2 * size}, at::kFloat);
     with_element(x, [&](auto *type) {
       using T = std::remove_pointer_t<decltype(type)>;
-      parallel_for(rows, 16, [&](int64_t begin, int64_t end) {
-        for (int64_t row = begin; row < end; ++row) {
-          int64_t place = row * 2 * size;
-          differentiate_all(data<T>(dx) + place, data<T>(dx) + place + size, data<T>(dy) + row * size,
-                            data<T>(x) + place, data<T>(x) + place + size, size);
-        }
+      in_slices(rows, [&](int64_t slice, int64_t begin, int64_t end) {
+        for (int64_t row = begin; row < end; ++row)
+          differentiate_row(data<T>(dx) + row * 2 * size, data<float>(sums) + slice * 2 * size,
+                            data<T>(dy) + row * size, data<T>(x) + row * 2 * size, data<T>(bias), size);
       });
     });
-    return {dx};
+    return {dx, sums.sum(0).to(bias.scalar_type())};
   }
 };
 
 }  // namespace
 
-int ct_swiglu_halves(ct_tensor *out, ct_tensor x) {
+int ct_swiglu_halves(ct_tensor *out, ct_tensor x, ct_tensor bias) {
   return make(out, [&] {
-    const at::Tensor &input = x->value;
-    TORCH_CHECK(input.dim() > 0 && input.size(-1) % 2 == 0, "SwiGLU of the halves of ", input.sizes());
-    if (served(input)) return SwiGLUHalves::apply(input);
-    auto halves = input.chunk(2, -1);
+    const at::Tensor &input = x->value, &shift = bias->value;
+    TORCH_CHECK(input.dim() > 0 && input.size(-1) % 2 == 0 && shift.dim() == 1 && shift.size(0) == input.size(-1),
+                "SwiGLU of the halves of ", input.sizes(), " with a bias of ", shift.sizes());
+    if (served(input) && shift.scalar_type() == input.scalar_type()) return SwiGLUHalves::apply(input, shift);
+    auto halves = (input + shift).chunk(2, -1);
     return at::silu(halves[0]) * halves[1];
   });
 }

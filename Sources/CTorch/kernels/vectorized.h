@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 
 // Compiled once a listed processor level; the loader picks the best that the machine has.
 #if defined(__x86_64__) && defined(__ELF__)
@@ -63,6 +64,24 @@ INLINE float exponential(float x) {
   float scale;
   std::memcpy(&scale, &bits, 4);
   return p * scale;
+}
+
+constexpr int64_t kLanes = 32;
+
+// The largest of a row. A maximum has no order that the compiler may change, so each lane keeps one of its own.
+template <typename T>
+INLINE float largest(const T *row, int64_t size) {
+  float tops[kLanes], top = -std::numeric_limits<float>::infinity();
+  for (int64_t lane = 0; lane < kLanes; ++lane) tops[lane] = top;
+  int64_t start = 0;
+  for (; start + kLanes <= size; start += kLanes)
+    for (int64_t lane = 0; lane < kLanes; ++lane) {
+      float value = load(row[start + lane]);
+      tops[lane] = value > tops[lane] ? value : tops[lane];
+    }
+  for (; start < size; ++start) tops[0] = load(row[start]) > tops[0] ? load(row[start]) : tops[0];
+  for (int64_t lane = 0; lane < kLanes; ++lane) top = tops[lane] > top ? tops[lane] : top;
+  return top;
 }
 
 template <typename T>

@@ -5,13 +5,11 @@
 package enum Fact: Hashable, Sendable {
   case has(Role, Role)
   case lost(Role)
-  case spotted(Role)
   case stuck(Role)
   case gone(Role)
   case halved(Role)
   case eaten(Role)
   case promised(Role)
-  case offered(Role)
   case boxed(Role)
   case wrapped(Role)
   case at(Role, Role)
@@ -36,8 +34,8 @@ package enum Fact: Hashable, Sendable {
   /// The variable whose value this is.
   package var variable: Variable {
     switch self {
-    case .has(_, let thing), .lost(let thing), .spotted(let thing), .stuck(let thing), .gone(let thing),
-      .halved(let thing), .eaten(let thing), .promised(let thing), .offered(let thing):
+    case .has(_, let thing), .lost(let thing), .stuck(let thing), .gone(let thing),
+      .halved(let thing), .eaten(let thing), .promised(let thing):
       .whereabouts(thing)
     case .boxed(let thing), .wrapped(let thing): .packing(thing)
     case .at(let person, _): .position(person)
@@ -56,13 +54,11 @@ package enum Fact: Hashable, Sendable {
     return switch self {
     case .has(let person, let thing): "\(name(person)) has \(name(thing))"
     case .lost(let thing): "\(name(thing)) is lost"
-    case .spotted(let thing): "\(name(thing)) has been seen"
     case .stuck(let thing): "\(name(thing)) is stuck in the tree"
     case .gone(let thing): "\(name(thing)) is gone"
     case .halved(let thing): "\(name(thing)) is cut in two"
     case .eaten(let thing): "\(name(thing)) is eaten"
     case .promised(let thing): "\(name(thing)) is promised"
-    case .offered(let thing): "\(name(thing)) is the prize"
     case .boxed(let thing): "\(name(thing)) is in a box"
     case .wrapped(let thing): "\(name(thing)) is wrapped in paper"
     case .at(let person, let place): "\(name(person)) is at \(name(place))"

@@ -1,7 +1,7 @@
 /// One way to tell a moment of a story: a sentence, when it may be told and what it makes true.
 package struct Line: Sendable {
-  /// The sentence, or `nil` where the moment is passed over in silence.
-  package let template: Template?
+  /// The sentence.
+  package let template: Template
   /// What must be true before.
   package let needs: [Fact]
   /// What must not be true before.
@@ -14,11 +14,6 @@ package struct Line: Sendable {
     _ template: String, when needs: [Fact] = [], unless excludes: [Fact] = [], then effects: [Fact] = []
   ) -> Line {
     Line(template: Template(template), needs: needs, excludes: excludes, effects: effects)
-  }
-
-  /// Nothing is said, and the story goes on with the next moment.
-  static func skip(when needs: [Fact] = [], unless excludes: [Fact] = []) -> Line {
-    Line(template: nil, needs: needs, excludes: excludes, effects: [])
   }
 }
 

@@ -37,7 +37,7 @@ public struct TaleCensus: Hashable, Sendable {
         // Which lines can follow does not depend on the words chosen, so the first candidates stand for all.
         var casting = state.casting
         var choices = 1
-        for role in step.line.template?.roles ?? [] where casting[role] == nil {
+        for role in step.line.template.roles where casting[role] == nil {
           let candidates = casting.candidates(for: role)
           choices *= candidates.count
           casting[role] = candidates[0]

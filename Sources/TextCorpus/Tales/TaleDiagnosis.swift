@@ -11,37 +11,25 @@ struct TaleDiagnosis {
       kind = .afterTheEnd
       return
     }
-    let findings = readings.flatMap { reading in
-      TaleDiagnosis.upcomingBeats(reading).flatMap { state in
-        reading.plot.steps(ofBeat: state.beat).compactMap { step in
-          TaleDiagnosis.finding(sentence, step: step, plot: reading.plot, state: state)
-        }
+    let findings = readings.filter { !$0.isOver }.flatMap { reading in
+      reading.plot.steps(ofBeat: reading.state.beat).compactMap { step in
+        TaleDiagnosis.finding(sentence, step: step, plot: reading.plot, state: reading.state)
       }
     }
     if let best = findings.min(by: { $0.distance < $1.distance }) {
       kind = best.kind
     } else {
       let lines = readings.flatMap(\.plot.beats).flatMap(\.lines)
-      kind = lines.contains { $0.template?.match(sentence) != nil } ? .outOfOrder : .anotherStory
+      kind = lines.contains { $0.template.match(sentence) != nil } ? .outOfOrder : .anotherStory
     }
-  }
-
-  /// The states in which the next sentence can be told: the reading's own, and those after beats passed over.
-  private static func upcomingBeats(_ reading: Reading) -> [StoryState] {
-    var states = [reading.state]
-    while let state = states.last,
-      let skip = reading.plot.allowedSteps(in: state).first(where: { $0.line.template == nil })
-    {
-      states.append(state.after(skip, casting: state.casting))
-    }
-    return states.filter { $0.beat < reading.plot.beats.count }
   }
 
   /// What keeps a line from telling the sentence, and how far they are apart; `nil` if it tells something else.
   private static func finding(
     _ sentence: [UInt8], step: Plot.Step, plot: Plot, state: StoryState
   ) -> (kind: TaleProblem.Kind, distance: Int)? {
-    guard let template = step.line.template, let told = template.match(sentence) else { return nil }
+    let template = step.line.template
+    guard let told = template.match(sentence) else { return nil }
     let mistakes = template.slots.compactMap { slot -> TaleProblem.Kind? in
       guard let known = state.casting[slot.role], let found = told[slot.role] else { return nil }
       let (foundSpelling, knownSpelling) = (slot.spelling(found), slot.spelling(known))

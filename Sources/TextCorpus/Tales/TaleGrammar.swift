@@ -14,7 +14,7 @@ public struct TaleGrammar: Sendable {
   public init() {
     let lines = Plot.all.flatMap(\.beats).flatMap(\.lines)
     var known: Set<String> = []
-    templates = lines.compactMap(\.template).filter { known.insert($0.description).inserted }
+    templates = lines.map(\.template).filter { known.insert($0.description).inserted }
   }
 
   /// The sentences of a text, and what follows the last complete one, if anything.
@@ -105,25 +105,10 @@ struct Reading: Sendable {
   /// Whether the plot is told to its end.
   var isOver: Bool { state.beat == plot.beats.count }
 
-  /// A line that can come next, and the state before it.
-  typealias Continuation = (state: StoryState, step: Plot.Step, template: Template)
-
-  /// The lines that can come next, those after beats passed over in silence included.
-  func continuations() -> [Continuation] {
-    continuations(from: state)
-  }
-
-  private func continuations(from state: StoryState) -> [Continuation] {
-    plot.allowedSteps(in: state).flatMap { step in
-      if let template = step.line.template { return [(state, step, template)] }
-      return continuations(from: state.after(step, casting: state.casting))
-    }
-  }
-
   /// The readings after one more sentence; none if it cannot come here.
   func continued(by sentence: [UInt8]) -> [Reading] {
-    continuations().compactMap { state, step, template in
-      template.match(sentence, casting: state.casting).map { casting in
+    plot.allowedSteps(in: state).compactMap { step in
+      step.line.template.match(sentence, casting: state.casting).map { casting in
         Reading(plot: plot, state: state.after(step, casting: casting))
       }
     }
@@ -131,6 +116,8 @@ struct Reading: Sendable {
 
   /// Whether a sentence that can come here begins so.
   func isContinued(byCut sentence: [UInt8]) -> Bool {
-    continuations().contains { $0.template.match(sentence, casting: $0.state.casting, allowingCut: true) != nil }
+    plot.allowedSteps(in: state).contains {
+      $0.line.template.match(sentence, casting: state.casting, allowingCut: true) != nil
+    }
   }
 }

@@ -27,15 +27,13 @@ public struct Tales: Sendable {
       let step = steps[generator.uniform(below: steps.count)]
       odds *= Double(steps.count)
       var casting = state.casting
-      if let template = step.line.template {
-        for role in template.roles where casting[role] == nil {
-          let candidates = casting.candidates(for: role)
-          casting[role] = candidates[generator.uniform(below: candidates.count)]
-          odds *= Double(candidates.count)
-        }
-        if !text.isEmpty { text.append(UInt8(ascii: " ")) }
-        template.render(casting, into: &text)
+      for role in step.line.template.roles where casting[role] == nil {
+        let candidates = casting.candidates(for: role)
+        casting[role] = candidates[generator.uniform(below: candidates.count)]
+        odds *= Double(candidates.count)
       }
+      if !text.isEmpty { text.append(UInt8(ascii: " ")) }
+      step.line.template.render(casting, into: &text)
       state = state.after(step, casting: casting)
     }
     return Tale(text: String(decoding: text, as: UTF8.self), plot: plot.name, odds: odds)

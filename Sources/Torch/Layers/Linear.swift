@@ -15,7 +15,22 @@ public final class Linear: Module {
     setTrainable(true)
   }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor {
-    linear(x, weight: weight, bias: bias)
+  /// - Parameter residual: added to the result, in its shape.
+  public func callAsFunction(_ x: Tensor, plus residual: Tensor? = nil) -> Tensor {
+    linear(x, weight: weight, bias: bias, plus: residual)
+  }
+
+  /// silu(x·weightᵀ + bias), where the bias is added in the pass of the activation.
+  public func silu(_ x: Tensor) -> Tensor {
+    guard let bias else { return Torch.silu(self(x)) }
+    return Torch.silu(linear(x, weight: weight), plus: bias)
+  }
+
+  /// silu(gate)·up, where x·weightᵀ + bias = [gate, up] along the last dimension: […, outputs / 2].
+  ///
+  /// - Precondition: it has a bias.
+  public func swiGLU(_ x: Tensor) -> Tensor {
+    guard let bias else { preconditionFailure("gates without a bias") }
+    return Torch.swiGLU(linear(x, weight: weight), plus: bias)
   }
 }

@@ -79,12 +79,12 @@ public struct ExperimentPlan: Sendable {
   }
 
   private init(_ root: JSONValue) throws {
-    let keys: Set = ["tales", "data", "seed", "evaluation", "autoencoders", "models"]
-    for member in root.object ?? [] where !keys.contains(member.key) {
-      throw SettingsError("the unknown key '\(member.key)'; there are \(keys.sorted().joined(separator: ", "))")
-    }
+    try Self.checkKeys(of: root)
     source = try Self.source(root)
-    seed = UInt64(root["seed"]?.integer ?? 1)
+    guard let seed = UInt64(exactly: root["seed"].map { $0.integer ?? -1 } ?? 1) else {
+      throw SettingsError("'seed' must be a whole number, 0 or more")
+    }
+    self.seed = seed
     let evaluation = try Self.single(
       root["evaluation"] ?? .object([]), at: "evaluation", known: ["block_tokens", "blocks", "samples"])
     blockTokens = try evaluation.integer("block_tokens", in: 16...1_000_000, or: 256)
@@ -94,7 +94,7 @@ public struct ExperimentPlan: Sendable {
     var runs: [Run] = []
     /// The runs that each autoencoder of the file stands for.
     var families: [String: [Run]] = [:]
-    for (index, entry) in (root["autoencoders"]?.array ?? []).enumerated() {
+    for (index, entry) in try Self.list("autoencoders", of: root).enumerated() {
       let grid = try SettingsGrid(entry, at: "autoencoders[\(index)]", known: Self.autoencoderKeys)
       for variant in grid.variants {
         let run = try Self.autoencoder(variant, seed: seed)
@@ -102,7 +102,7 @@ public struct ExperimentPlan: Sendable {
         runs.append(run)
       }
     }
-    for (index, entry) in (root["models"]?.array ?? []).enumerated() {
+    for (index, entry) in try Self.list("models", of: root).enumerated() {
       let place = "models[\(index)]"
       let isContinuous = entry["autoencoder"] != nil
       let known = Self.transformerKeys.union(isContinuous ? Self.headKeys : [])
@@ -119,9 +119,15 @@ public struct ExperimentPlan: Sendable {
       }
     }
     if runs.isEmpty { throw SettingsError("there is nothing to train in 'autoencoders' and 'models'") }
-    for run in runs where blockTokens % run.chunkSize != 0 {
-      throw SettingsError(
-        "'block_tokens' \(blockTokens) of 'evaluation' is no multiple of the \(run.chunkSize) of '\(run.name)'")
+    for run in runs {
+      guard blockTokens % run.chunkSize == 0 else {
+        throw SettingsError(
+          "'block_tokens' \(blockTokens) of 'evaluation' is no multiple of the \(run.chunkSize) of '\(run.name)'")
+      }
+      if case .autoencoder = run.model { continue }
+      guard min(blockTokens / run.chunkSize, run.settings.blockChunks) >= 2 else {
+        throw SettingsError("the 'block_tokens' of '\(run.name)' and of 'evaluation' must hold two chunks or more")
+      }
     }
     let names = runs.map(\.name)
     if let twice = names.first(where: { name in names.count { $0 == name } > 1 }) {
@@ -131,6 +137,26 @@ public struct ExperimentPlan: Sendable {
       throw SettingsError("'\(bad)' cannot name a folder")
     }
     self.runs = runs
+  }
+
+  private static func checkKeys(of root: JSONValue) throws(SettingsError) {
+    let keys: Set = ["tales", "data", "seed", "evaluation", "autoencoders", "models"]
+    guard let members = root.object else {
+      throw SettingsError("must be an object with \(keys.sorted().joined(separator: ", "))")
+    }
+    var seen: Set<String> = []
+    for member in members {
+      guard keys.contains(member.key) else {
+        throw SettingsError("the unknown key '\(member.key)'; there are \(keys.sorted().joined(separator: ", "))")
+      }
+      guard seen.insert(member.key).inserted else { throw SettingsError("'\(member.key)' stands there twice") }
+    }
+  }
+
+  private static func list(_ key: String, of root: JSONValue) throws(SettingsError) -> [JSONValue] {
+    guard let value = root[key], !value.isNull else { return [] }
+    guard let entries = value.array else { throw SettingsError("'\(key)' must be a list") }
+    return entries
   }
 
   private static func source(_ root: JSONValue) throws(SettingsError) -> Source {

@@ -1,31 +1,10 @@
 import Foundation
 
-/// The figures of a run's `metrics.jsonl`, step by step.
-public struct MetricsCurve: Sendable {
-  private let lines: [[String: Double]]
-
-  /// Reads the file; lines that are not figures are passed over, and a missing file has none.
-  public init(contentsOf url: URL) {
-    let data = (try? Data(contentsOf: url)) ?? Data()
-    lines = data.split(separator: UInt8(ascii: "\n")).compactMap {
-      try? JSONDecoder().decode([String: Double].self, from: $0)
-    }
-  }
-
-  /// A figure at the steps that have it.
-  public func values(of key: String) -> [(x: Double, y: Double)] {
-    lines.compactMap { line in
-      guard let step = line["step"], let value = line[key] else { return nil }
-      return (step, value)
-    }
-  }
-}
-
 /// The plots of an experiment.
 struct ExperimentPlots {
   let results: [ExperimentResult]
   /// By run.
-  let curves: [String: MetricsCurve]
+  let curves: [String: MetricsHistory]
 
   /// Each with the name of its file; those that would be empty are left out.
   var all: [(name: String, plot: Plot)] {
@@ -38,24 +17,17 @@ struct ExperimentPlots {
   private var models: [ExperimentResult] { results.filter { $0.brierLM != nil } }
 
   private func series(_ key: String, of results: [ExperimentResult]) -> [Plot.Series] {
-    results.map { Plot.Series(name: $0.name, points: curves[$0.name]?.values(of: key) ?? []) }
+    results.map { Plot.Series(name: $0.name, points: curves[$0.name]?.points(of: key) ?? []) }
   }
 
   private var overTraining: Plot {
     let series = models.map { model in
-      let before = model.trainingFlops - model.stepFlops * (lastStep(of: model) ?? 0)
-      let points = (curves[model.name]?.values(of: "brier_lm") ?? []).map {
-        (max(0, before) + $0.x * model.stepFlops, $0.y)
-      }
+      let points = (curves[model.name]?.points(of: "brier_lm") ?? []).map { (model.training.flops(after: $0.x), $0.y) }
       return Plot.Series(name: model.name, points: points)
     }
     return Plot(
       title: "BrierLM against training FLOPs", xLabel: "training FLOPs, autoencoder included", yLabel: "BrierLM",
       series: series, isLogarithmic: true)
-  }
-
-  private func lastStep(of model: ExperimentResult) -> Double? {
-    curves[model.name]?.values(of: "loss").last?.x
   }
 
   private var overInference: Plot {
@@ -71,7 +43,7 @@ struct ExperimentPlots {
   }
 
   private var lossCurves: Plot {
-    Plot(title: "Training loss", xLabel: "step", yLabel: "loss", series: series("loss", of: models))
+    Plot(title: "Training loss, each model's own", xLabel: "step", yLabel: "loss", series: series("loss", of: models))
   }
 
   private var accuracy: Plot {
@@ -84,11 +56,11 @@ struct ExperimentPlots {
 
   /// Across the checkpoints of autoregressive models; each series is named with its correlation.
   private var crossEntropy: Plot {
-    let series = models.filter { $0.kind == "transformer" }.map { model in
-      let scores = curves[model.name]?.values(of: "brier_lm") ?? []
-      let losses = curves[model.name]?.values(of: "cross_entropy") ?? []
+    let series = models.filter { $0.crossEntropy != nil }.map { model in
+      let scores = curves[model.name]?.points(of: "brier_lm") ?? []
+      let losses = curves[model.name]?.points(of: "cross_entropy") ?? []
       let points = zip(losses, scores).map { (x: $0.y, y: $1.y) }
-      let name = correlation(points).map { "\(model.name), r = \(String(format: "%.3f", $0))" } ?? model.name
+      let name = model.crossEntropyCorrelation.map { "\(model.name), r = \(String(format: "%.3f", $0))" } ?? model.name
       return Plot.Series(name: name, points: points)
     }
     return Plot(
@@ -98,7 +70,7 @@ struct ExperimentPlots {
 }
 
 /// Pearson's correlation; nil of fewer than three points or of a constant.
-func correlation(_ points: [(x: Double, y: Double)]) -> Double? {
+package func correlation(_ points: [(x: Double, y: Double)]) -> Double? {
   guard points.count >= 3 else { return nil }
   let count = Double(points.count)
   let (meanX, meanY) = (points.reduce(0) { $0 + $1.x } / count, points.reduce(0) { $0 + $1.y } / count)

@@ -11,20 +11,44 @@ public struct ExperimentResult: Codable, Sendable {
   public let chunkSize: Int
   /// Parameters that were trained.
   public let parameters: Int
-  /// FLOPs of the training, that of the autoencoder included, counted as ``ModelCost`` says.
-  public let trainingFlops: Double
-  /// FLOPs of this training alone for a step.
-  public let stepFlops: Double
+  /// What the training cost.
+  public var training: TrainingCost
   /// FLOPs to generate a token.
   public let inferenceFlopsPerToken: Double
   /// BrierLM with its parts; nil of an autoencoder.
   public var brierLM: BrierLM?
   /// Nats a token, of an autoregressive model.
   public var crossEntropy: Double?
+  /// Pearson's correlation of BrierLM with cross-entropy across the evaluations in the training of an autoregressive
+  /// model.
+  public var crossEntropyCorrelation: Double?
   /// Of a continuous model.
   public var energyLoss: Double?
   /// Of an autoencoder.
   public var accuracy: [AutoencoderEvaluation.NoiseLevel]?
+}
+
+/// FLOPs of a training, counted as ``ModelCost`` says.
+public struct TrainingCost: Codable, Sendable {
+  /// Of the training of the autoencoder before it.
+  public var autoencoder: Double = 0
+  /// Steps at the beginning without the head: see ``LanguageModelTask``.
+  public var leadIn = 0
+  /// Of each of them.
+  public var leadInStep: Double = 0
+  /// Of each of the others.
+  public let step: Double
+  /// All steps.
+  public let steps: Int
+
+  /// What was spent after so many steps, the autoencoder's training included.
+  public func flops(after step: Double) -> Double {
+    let without = min(step, Double(leadIn))
+    return autoencoder + without * leadInStep + (step - without) * self.step
+  }
+
+  /// What the whole training cost, the autoencoder's included.
+  public var flops: Double { flops(after: Double(steps)) }
 }
 
 /// Results as tables.
@@ -36,7 +60,7 @@ public struct ExperimentTable: Sendable {
 
   private static let header = [
     "run", "kind", "K", "parameters", "training FLOPs", "FLOPs/token", "BrierLM", "standard error", "cross-entropy",
-    "energy loss", "accuracy", "accuracy at noise 0.3",
+    "correlation of both in training", "energy loss", "accuracy", "accuracy at noise 0.3",
   ]
 
   private var rows: [[String]] {
@@ -47,9 +71,10 @@ public struct ExperimentTable: Sendable {
       }
       return [
         result.name, result.kind, "\(result.chunkSize)", "\(result.parameters)",
-        figure(result.trainingFlops, "%.3g"), figure(result.inferenceFlopsPerToken, "%.3g"),
+        figure(result.training.flops, "%.3g"), figure(result.inferenceFlopsPerToken, "%.3g"),
         figure(result.brierLM?.score, "%.2f"), figure(result.brierLM?.scoreStandardError, "%.2f"),
-        figure(result.crossEntropy, "%.4f"), figure(result.energyLoss, "%.4f"), accuracy(0), accuracy(0.3),
+        figure(result.crossEntropy, "%.4f"), figure(result.crossEntropyCorrelation, "%.3f"),
+        figure(result.energyLoss, "%.4f"), accuracy(0), accuracy(0.3),
       ]
     }
   }

@@ -33,9 +33,13 @@ public struct ExperimentRunner {
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     let path = try prepareData()
     let data = try TrainingData(path: path)
+    for run in plan.runs {
+      _ = try isTrained(record(of: run, data: data, path: path), at: folder(of: run.name))
+      guard try heldOut(for: run, of: data) != nil else { throw ExperimentError.nothingHeldOut(data: path) }
+    }
     var results: [ExperimentResult] = []
     for run in plan.runs {
-      let url = folder.appendingPathComponent("runs/\(run.name)")
+      let url = folder(of: run.name)
       let record = record(of: run, data: data, path: path)
       let done = url.appendingPathComponent("result.json")
       if try isTrained(record, at: url), let stored = try? Data(contentsOf: done) {
@@ -146,20 +150,21 @@ public struct ExperimentRunner {
 
   // MARK: Measuring
 
+  private func heldOut(for run: ExperimentPlan.Run, of data: TrainingData) throws -> PackedBlocks? {
+    try data.blocks(
+      .validation, chunkSize: run.chunkSize, blockChunks: plan.blockTokens / run.chunkSize, remainder: .padded)
+  }
+
   private func measure(
     _ run: ExperimentPlan.Run, at url: URL, data: TrainingData, before: [ExperimentResult]
   ) throws -> ExperimentResult {
     let model = try ModelFolder(url.appendingPathComponent("model"))
     let tokens = Double(run.settings.batchSize * run.settings.blockChunks * run.chunkSize)
-    guard
-      let held = try data.blocks(
-        .validation, chunkSize: run.chunkSize, blockChunks: plan.blockTokens / run.chunkSize, remainder: .padded)
-    else { throw PackingError.noDocuments }
-    func result(kind: String, cost: ModelCost, others: Double = 0) -> ExperimentResult {
-      let step = cost.trainingPerToken * tokens
-      return ExperimentResult(
+    guard let held = try heldOut(for: run, of: data) else { throw ExperimentError.nothingHeldOut(data: data.set.path) }
+    func result(kind: String, cost: ModelCost) -> ExperimentResult {
+      ExperimentResult(
         name: run.name, kind: kind, chunkSize: run.chunkSize, parameters: cost.parameters,
-        trainingFlops: others + step * Double(run.settings.steps), stepFlops: step,
+        training: TrainingCost(step: cost.trainingPerToken * tokens, steps: run.settings.steps),
         inferenceFlopsPerToken: cost.inferencePerToken)
     }
     switch run.model {
@@ -170,12 +175,14 @@ public struct ExperimentRunner {
       let noise = [0, 0.1, 0.2, 0.3, 0.4, 0.5]
       row.accuracy = try autoencoder.evaluate(on: held, blocks: plan.blocks, noise: noise, seed: plan.seed).accuracy
       return row
-    case .continuous(_, let name, _):
+    case .continuous(_, let name, let leadIn):
       let language = try model.loadLanguageModel(device: device)
       let sizes = try model.languageModelConfiguration()
-      let others = before.first { $0.name == name }?.trainingFlops ?? 0
-      var row = result(
-        kind: sizes.head.rawValue, cost: sizes.cost(autoencoder: language.autoencoder.configuration), others: others)
+      let autoencoder = language.autoencoder.configuration
+      var row = result(kind: sizes.head.rawValue, cost: sizes.cost(autoencoder: autoencoder))
+      row.training.autoencoder = before.first { $0.name == name }?.training.flops ?? 0
+      row.training.leadIn = leadIn
+      row.training.leadInStep = sizes.leadInPerToken(autoencoder: autoencoder) * tokens
       language.convert(to: precision)
       language.autoencoder.convert(to: precision)
       let found = try language.evaluate(on: held, blocks: plan.blocks, samples: plan.samples, seed: plan.seed)
@@ -187,6 +194,9 @@ public struct ExperimentRunner {
       transformer.convert(to: precision)
       let found = try transformer.evaluate(on: held, blocks: plan.blocks, samples: plan.samples, seed: plan.seed)
       (row.brierLM, row.crossEntropy) = (found.brierLM, found.crossEntropy)
+      let curve = curve(of: run.name)
+      row.crossEntropyCorrelation = correlation(
+        zip(curve.points(of: "cross_entropy"), curve.points(of: "brier_lm")).map { ($0.y, $1.y) })
       return row
     }
   }
@@ -196,13 +206,16 @@ public struct ExperimentRunner {
   private func report(_ results: [ExperimentResult]) throws {
     let table = ExperimentTable(results)
     var files = ["table.csv": table.csv, "table.md": table.markdown]
-    let curves = Dictionary(
-      uniqueKeysWithValues: results.map { result in
-        (result.name, MetricsCurve(contentsOf: folder.appendingPathComponent("runs/\(result.name)/metrics.jsonl")))
-      })
+    let curves = Dictionary(uniqueKeysWithValues: results.map { ($0.name, curve(of: $0.name)) })
     for (name, plot) in ExperimentPlots(results: results, curves: curves).all { files["\(name).svg"] = plot.svg }
     for (name, text) in files { try write(Data(text.utf8), to: folder.appendingPathComponent(name)) }
   }
+
+  private func curve(of run: String) -> MetricsHistory {
+    MetricsHistory(contentsOf: folder(of: run).appendingPathComponent("metrics.jsonl"))
+  }
+
+  private func folder(of run: String) -> URL { folder.appendingPathComponent("runs/\(run)") }
 
   private func write(_ data: Data, to url: URL) throws { try AtomicFile.write(data, to: url.path) }
 }

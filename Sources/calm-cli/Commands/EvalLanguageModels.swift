@@ -21,27 +21,13 @@ struct EvalLanguageModel: ParsableCommand {
   @Argument(help: ArgumentHelp("The language model's folder.", valueName: "model"))
   var folder: String
 
-  @OptionGroup var text: EvaluationTextOptions
+  @OptionGroup var brier: BrierOptions
 
   @Option(help: ArgumentHelp("The autoencoder's folder, if not the one beside the model.", valueName: "folder"))
   var autoencoder: String?
 
-  @Option(help: ArgumentHelp("Tokens in a block.", valueName: "n"))
-  var blockTokens = 1024
-
-  @Option(help: ArgumentHelp("Samples drawn a position, 2 or more; more lessen the variance.", valueName: "n"))
-  var samples = 2
-
-  @Option(help: ArgumentHelp("Decides the samples.", valueName: "n"))
-  var seed: UInt64 = 0
-
   @OptionGroup var compute: ComputeOptions
   @OptionGroup var report: ReportOptions
-
-  func validate() throws {
-    guard samples >= 2 else { throw ValidationError("--samples must be 2 or more, not \(samples)") }
-    try positive("--block-tokens", blockTokens)
-  }
 
   func run() throws {
     let compute = try compute.prepare()
@@ -50,27 +36,13 @@ struct EvalLanguageModel: ParsableCommand {
       autoencoder: autoencoder.map { URL(fileURLWithPath: $0) }, device: compute.device,
       as: compute.precision)
     let sizes = model.configuration
-    guard blockTokens % sizes.chunkSize == 0 else {
-      throw ValidationError(
-        "--block-tokens must be a multiple of the model's chunk size \(sizes.chunkSize), not \(blockTokens)")
-    }
-    let result = try text.withBlocks(
-      for: folder, chunkSize: sizes.chunkSize, blockChunks: blockTokens / sizes.chunkSize,
-      vocabularySize: sizes.vocabularySize, special: sizes.special
-    ) { packed in
-      let bar = ProgressBar(label: "evaluating", total: min(text.blocks ?? packed.count, packed.count))
-      defer { bar.finish() }
-      return try model.evaluate(on: packed, blocks: text.blocks, samples: samples, seed: seed) {
-        bar.update(completed: $0)
-      }
-    }
-    try report.print(result, text: Self.table(result) + compute.summary)
-  }
-
-  static func table(_ result: LanguageModelEvaluation) -> String {
-    brierTable(
+    let result = try brier.withBlocks(
+      for: folder, chunkSize: sizes.chunkSize, vocabularySize: sizes.vocabularySize, special: sizes.special
+    ) { try model.evaluate(on: $0, blocks: brier.text.blocks, samples: brier.samples, seed: brier.seed, progress: $1) }
+    let table = brierTable(
       result.brierLM, others: [("energy loss", String(format: "%.4f", result.energyLoss))],
       blockTokens: result.blockTokens, samples: result.samples)
+    try report.print(result, text: table + compute.summary)
   }
 }
 
@@ -90,39 +62,19 @@ struct EvalTransformer: ParsableCommand {
   @Argument(help: ArgumentHelp("The model's folder.", valueName: "model"))
   var folder: String
 
-  @OptionGroup var text: EvaluationTextOptions
-
-  @Option(help: ArgumentHelp("Tokens in a block, 5 or more.", valueName: "n"))
-  var blockTokens = 1024
-
-  @Option(help: ArgumentHelp("Continuations drawn a position, 2 or more.", valueName: "n"))
-  var samples = 2
-
-  @Option(help: ArgumentHelp("Decides the continuations.", valueName: "n"))
-  var seed: UInt64 = 0
+  @OptionGroup var brier: BrierOptions
 
   @OptionGroup var compute: ComputeOptions
   @OptionGroup var report: ReportOptions
-
-  func validate() throws {
-    guard samples >= 2 else { throw ValidationError("--samples must be 2 or more, not \(samples)") }
-    guard blockTokens >= 5 else { throw ValidationError("--block-tokens must be 5 or more, not \(blockTokens)") }
-  }
 
   func run() throws {
     let compute = try compute.prepare()
     let folder = try ModelFolder(URL(fileURLWithPath: folder))
     let model = try folder.loadAutoregressiveModel(device: compute.device, as: compute.precision)
     let sizes = model.configuration
-    let result = try text.withBlocks(
-      for: folder, chunkSize: 1, blockChunks: blockTokens, vocabularySize: sizes.vocabularySize, special: sizes.special
-    ) { packed in
-      let bar = ProgressBar(label: "evaluating", total: min(text.blocks ?? packed.count, packed.count))
-      defer { bar.finish() }
-      return try model.evaluate(on: packed, blocks: text.blocks, samples: samples, seed: seed) {
-        bar.update(completed: $0)
-      }
-    }
+    let result = try brier.withBlocks(
+      for: folder, chunkSize: 1, vocabularySize: sizes.vocabularySize, special: sizes.special
+    ) { try model.evaluate(on: $0, blocks: brier.text.blocks, samples: brier.samples, seed: brier.seed, progress: $1) }
     let table = brierTable(
       result.brierLM,
       others: [

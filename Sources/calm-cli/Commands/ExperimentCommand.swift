@@ -15,7 +15,7 @@ struct ExperimentCommand: ParsableCommand {
       against FLOPs, of the losses, and of accuracy against noise.
 
       Example:
-        calm experiment examples/tales.json --out runs/tales
+        calm experiment examples/tales.yaml --out runs/tales
       """)
 
   @Argument(help: "The experiment file, .yaml or .json.")
@@ -43,7 +43,7 @@ struct ExperimentCommand: ParsableCommand {
     let results = try runner.run { name, run in
       let reporter = TrainingReporter(label: name, total: run.record.settings.steps, isQuiet: true)
       defer { reporter.finish() }
-      return try run.trainer.run(report: reporter.report)
+      return try run.train(report: reporter.report)
     }
     guard let results else {
       StandardError.note("stopped; the same command goes on")

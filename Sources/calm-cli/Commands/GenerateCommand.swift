@@ -11,8 +11,9 @@ struct GenerateCommand: ParsableCommand {
     discussion: """
       Writes the prompt and how it goes on, chunk by chunk as it is made. Without a prompt the model starts a document \
       of its own. A temperature below 1 keeps to what is likelier: the batch sampler chooses from a pool of draws, the \
-      exact one draws until enough agree. An autoregressive Transformer has probabilities: its temperature is exact, and \
-      --top-k and --top-p keep to its likeliest tokens. The same seed gives the same text on as many threads.
+      exact one draws until enough agree. An autoregressive Transformer has probabilities: its temperature is exact, \
+      may be above 1, and --top-k and --top-p keep to its likeliest tokens. The same seed gives the same text on as \
+      many threads.
 
       Example:
         calm generate runs/calm/model --prompt "Once upon a time" --temperature 1/3
@@ -32,7 +33,8 @@ struct GenerateCommand: ParsableCommand {
   var promptFile: String?
 
   @Option(
-    help: ArgumentHelp("Above 0 and at most 1, as a number or a fraction such as 1/3.", valueName: "t"))
+    help: ArgumentHelp(
+      "Above 0, as a number or a fraction such as 1/3; at most 1 but with a Transformer.", valueName: "t"))
   var temperature = "0.5"
 
   @Option(help: "How chunks are drawn at temperatures below 1; by default batch.")
@@ -100,7 +102,7 @@ struct GenerateCommand: ParsableCommand {
 
   private func options() throws -> GenerationOptions {
     var options = GenerationOptions()
-    options.temperature = try Temperature(parsing: temperature)
+    options.temperature = try Temperature.number(parsing: temperature)
     if let sampler { options.sampler = sampler }
     if let pool { options.poolSize = pool }
     if let drawLimit { options.drawLimit = drawLimit }
@@ -115,7 +117,12 @@ struct GenerateCommand: ParsableCommand {
 
   func validate() throws {
     if prompt != nil && promptFile != nil { throw ValidationError("give --prompt or --prompt-file, not both") }
-    do { try options().validate() } catch { throw ValidationError("\(error)") }
+    try asUsage { try options().validate() }
+  }
+
+  /// Makes any error one of usage.
+  private func asUsage(_ check: () throws -> Void) throws {
+    do { try check() } catch { throw ValidationError("\(error)") }
   }
 
   func run() throws {
@@ -149,6 +156,7 @@ struct GenerateCommand: ParsableCommand {
   private func loadModel(_ folder: ModelFolder, _ setting: ComputeSetting) throws -> (String) throws -> TextGenerator {
     let options = try options()
     try refuseOptions(of: folder.kind == .autoregressive ? .languageModel : .autoregressive, for: folder)
+    try asUsage { try options.validate(probabilities: folder.kind == .autoregressive) }
     if folder.kind == .autoregressive {
       let sizes = try folder.autoregressiveConfiguration()
       let tokenizer = try loadTokenizer(folder, vocabularySize: sizes.vocabularySize, padding: sizes.special.padding)

@@ -111,6 +111,8 @@ struct InfoCommand: ParsableCommand {
   }
 }
 
+extension Preset: ExpressibleByArgument {}
+
 extension Preset.Published {
   /// The parameters in the digits that the paper gives.
   fileprivate var parameterText: String {

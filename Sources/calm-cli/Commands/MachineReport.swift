@@ -97,25 +97,6 @@ struct MachineReport: Encodable {
   }
 }
 
-/// Billions of operations a second in products of 1024 × 1024 matrices, as the models' linear layers make them.
-private func productRate(_ type: DType) -> Double {
-  let size = 1024
-  let generator = Generator(seed: 0)
-  let (x, weight) = (generator.normal([size, size]).to(type), generator.normal([size, size]).to(type))
-  return withoutGradients {
-    _ = linear(x, weight: weight)
-    let start = ContinuousClock.now
-    var products = 0
-    var seconds = 0.0
-    repeat {
-      _ = linear(x, weight: weight)
-      products += 1
-      seconds = start.duration(to: .now).inSeconds
-    } while seconds < 0.8
-    return 2 * Double(size * size * size * products) / seconds / 1e9
-  }
-}
-
 /// The path of a library that this process has loaded.
 private func loadedLibrary(_ name: String) -> String? {
   #if os(Linux)

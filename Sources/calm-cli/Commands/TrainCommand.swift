@@ -48,7 +48,7 @@ func train(
   model: (String) throws -> RunRecord.Model
 ) throws {
   if !options.printSettings,
-    try options.processes.launch(run: options.resume ?? options.out, on: options.compute.device)
+    try options.processes.launch(on: options.compute.device)
   {
     return
   }
@@ -84,15 +84,16 @@ private func train(
 ) throws {
   guard replicas.rank == 0 else {
     Interruption.watch()
-    try run.trainer.run { _ in Interruption.isRequested ? .stop : .goOn }
+    try run.train { _ in Interruption.isRequested ? .stop : .goOn }
     return
   }
   let count = run.task.module.parameterCount
   let processes = replicas.count > 1 ? ", \(replicas.count) processes" : ""
   StandardError.note("\(label): \(shortCount(count)) parameters, \(compute.summary)\(processes)")
+  for damage in run.damage { StandardError.note("\(damage)") }
   if run.step > 0 { StandardError.note("going on after step \(run.step) of \(run.trainer.total)") }
   let reporter = TrainingReporter(label: label, total: run.trainer.total)
-  let end = try run.trainer.run(report: reporter.report)
+  let end = try run.train(report: reporter.report)
   reporter.finish()
   let figures = TrainingFigures(
     run: run.folder.url.path, model: end.isComplete ? run.folder.modelURL.path : nil, end: end,
@@ -106,6 +107,8 @@ private func train(
     text: end.isComplete
       ? "\(run.folder.modelURL.path): \(end.remark)trained \(run.trainer.step) steps, loss \(String(format: "%.4f", reporter.last?.loss ?? .nan))\(evaluation)"
       : "stopped after step \(run.trainer.step); go on with: calm train \(label) --resume \(run.folder.url.path)")
+  // What a shell, or whatever started the program, expects of one that ended at an interruption.
+  if !end.isComplete && Interruption.isRequested { throw ExitCode(130) }
 }
 
 extension TrainingEnd {

@@ -51,7 +51,7 @@ struct DemoCommand: ParsableCommand {
     let pipeline = DemoPipeline(
       quick ? usual.quick() : usual, in: folder, input: input, compute: setting, seed: seed,
       auxiliaryLossWeight: auxiliaryWeight)
-    StandardError.note("\(relative(folder)): \(setting.summary)")
+    StandardError.note("\(relativePath(folder.path)): \(setting.summary)")
     guard try pipeline.run() else { throw ExitCode(130) }
     try report.print(pipeline.figures, text: story(of: pipeline))
   }
@@ -66,7 +66,7 @@ struct DemoCommand: ParsableCommand {
   /// The end of the demo: samples, summary, and how to go on.
   private func story(of pipeline: DemoPipeline) -> String {
     let samples = pipeline.figures.samples.prefix(4).map { "  " + $0.trimmingCharacters(in: .whitespacesAndNewlines) }
-    let folder = relative(URL(fileURLWithPath: pipeline.figures.folder))
+    let folder = relativePath(URL(fileURLWithPath: pipeline.figures.folder).path)
     return """
 
       \(samples.joined(separator: "\n\n"))
@@ -78,12 +78,6 @@ struct DemoCommand: ParsableCommand {
         calm train calm --resume \(folder)/calm --steps \(pipeline.longerTraining)
 
       """
-  }
-
-  /// The path as the user would write it.
-  private func relative(_ url: URL) -> String {
-    let here = FileManager.default.currentDirectoryPath + "/"
-    return url.path.hasPrefix(here) ? String(url.path.dropFirst(here.count)) : url.path
   }
 }
 

@@ -147,7 +147,7 @@ final class DemoPipeline {
     let run = try TrainingRun(record, in: place(name))
     let reporter = TrainingReporter(label: name, total: usual.steps, isQuiet: true)
     defer { reporter.finish() }
-    return try run.trainer.run(report: reporter.report).isComplete ? reporter : nil
+    return try run.train(report: reporter.report).isComplete ? reporter : nil
   }
 
   private func trainAutoencoder(_ prepared: TrainingData) throws -> String? {
@@ -191,7 +191,7 @@ final class DemoPipeline {
 
   private func writeSamples() throws -> String? {
     var options = GenerationOptions()
-    options.temperature = try Temperature(parsing: recipe.temperature)
+    options.temperature = try Temperature.number(parsing: recipe.temperature)
     options.sequences = recipe.stories
     options.seed = seed
     options.maximumTokens = 200

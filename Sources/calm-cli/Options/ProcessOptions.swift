@@ -37,11 +37,9 @@ struct ProcessOptions: ParsableArguments {
 
   /// Runs this command as several processes, where that is asked for and this is not yet one of them.
   ///
-  /// - Parameters:
-  ///   - run: the folder of the run.
-  ///   - device: where the processes are to compute.
+  /// - Parameter device: where the processes are to compute.
   /// - Returns: whether it did: then all is done.
-  func launch(run: String?, on device: String) throws -> Bool {
+  func launch(on device: String) throws -> Bool {
     let place = try RankVariables()
     guard let processes else { return false }
     if let place {
@@ -59,10 +57,7 @@ struct ProcessOptions: ParsableArguments {
     let status = try launcher.run(
       isInterrupted: { Interruption.isRequested },
       willRestart: { number, reason in
-        let folder = run.map { RunFolder(at: URL(fileURLWithPath: $0)) }
-        let start = folder?.hasCheckpoint ?? false ? "the last checkpoint" : "the beginning"
-        StandardError.note("\(reason); restart \(number) of \(restarts), from \(start)")
-        if let folder, !folder.hasCheckpoint { try folder.forgetRecord() }
+        StandardError.note("\(reason); restart \(number) of \(restarts), from the last checkpoint")
       })
     if status != 0 { throw ExitCode(status) }
     return true
@@ -70,9 +65,9 @@ struct ProcessOptions: ParsableArguments {
 
   /// The run that a restarted process goes on with although its options begin one.
   func runToContinue(_ output: String?) -> String? {
-    guard LaunchedProcess.isRestart, let output, RunFolder(at: URL(fileURLWithPath: output)).hasCheckpoint else {
-      return nil
-    }
+    guard LaunchedProcess.isRestart, let output,
+      FileManager.default.fileExists(atPath: RunFolder(at: URL(fileURLWithPath: output)).recordURL.path)
+    else { return nil }
     return output
   }
 

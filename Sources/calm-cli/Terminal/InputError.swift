@@ -8,6 +8,7 @@ enum InputError: Error, Equatable, CustomStringConvertible {
   case badId(file: String, line: Int, reason: String)
   case noEndToken(tokenizer: String)
   case noFolder(String)
+  case noFolderToRead(String)
   case settings(file: String, problems: [String])
   case otherSetting(model: String, name: String, given: String, value: String)
   case processesOnDevice(String)
@@ -33,6 +34,8 @@ enum InputError: Error, Equatable, CustomStringConvertible {
       "\(file): \(problems.joined(separator: "; "))"
     case .noFolder(let path):
       "\(path): no such folder; make it first, or write elsewhere"
+    case .noFolderToRead(let path):
+      "\(path): no such folder; check the path"
     }
   }
 }

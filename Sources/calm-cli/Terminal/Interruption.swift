@@ -12,7 +12,8 @@ enum Interruption {
   static func watch() {
     for number in [SIGINT, SIGTERM] {
       signal(number) { number in
-        signal(number, SIG_DFL)
+        // The next one, of either kind, has the system's effect.
+        for number in [SIGINT, SIGTERM] { signal(number, SIG_DFL) }
         Interruption.requested.store(true, ordering: .relaxed)
       }
     }

@@ -36,13 +36,37 @@ struct CachedGenerationTests {
     let generated = try ChunkGenerator(model, prompt: prompt, options: options).run()[0]
 
     let randomness = SequenceRandomness(seed: options.seed, sequence: 0, device: .cpu)
-    let rule = BatchTemperatureRule(temperature: options.temperature)
+    let rule = BatchTemperatureRule(temperature: try Temperature(options.temperature))
     var ids = prompt
     for _ in 0..<10 {
       let pool = model.chunks(after: ids, count: temperature == 1 ? 1 : 60, generator: randomness.noise)
       ids += rule.select(from: pool, using: &randomness.selection)
     }
     #expect(generated.tokens == Array(ids[prompt.count...]))
+  }
+
+  @Test("a model that reads latents is fed those that were predicted", arguments: [ModelInput.latents, .both])
+  func predictedLatents(input: ModelInput) throws {
+    let model = TinyGenerator.model(input: input)
+    let options = try TinyGenerator.options { $0.maximumTokens = 24 }
+    let generated = try ChunkGenerator(model, prompt: prompt, options: options).run()[0]
+
+    let randomness = SequenceRandomness(seed: options.seed, sequence: 0, device: .cpu)
+    var ids = prompt.map(Int64.init)
+    withoutGradients {
+      var latents = model.autoencoder.encode(Tensor(ids, shape: [1, ids.count])).mean.reshaped(1, ids.count / 4, -1)
+      for _ in 0..<6 {
+        let hidden = model.hiddenStates(Tensor(ids, shape: [1, ids.count]), latents: latents)
+        let next = model.sampleLatents(
+          hidden.selected(1, hidden.shape[1] - 1), count: 1, generator: randomness.noise)
+        ids += model.autoencoder.decode(next.selected(0, 0)).elements(as: Int32.self).map(Int64.init)
+        latents = Tensor.concatenated([latents, next], along: 1)
+      }
+      #expect(generated.tokens == ids[prompt.count...].map { Int32($0) })
+      // What the encoder makes of the tokens is another vector.
+      let again = model.autoencoder.encode(Tensor(ids, shape: [1, ids.count])).mean.reshaped(1, ids.count / 4, -1)
+      #expect(largestDifference(again, latents) > 1e-2)
+    }
   }
 
   @Test("pools in which nothing is shared are decoded to the same choice")
@@ -57,7 +81,7 @@ struct CachedGenerationTests {
     }
     let generated = try ChunkGenerator(model, prompt: prompt, options: options).run()[0]
     let randomness = SequenceRandomness(seed: options.seed, sequence: 0, device: .cpu)
-    let rule = BatchTemperatureRule(temperature: options.temperature)
+    let rule = BatchTemperatureRule(temperature: try Temperature(options.temperature))
     var ids = prompt
     var unshared = 0
     for _ in 0..<8 {

@@ -40,8 +40,14 @@ struct ConditioningTests {
     }
   }
 
-  @Test("the batch rule chooses among the first matching draws, as many as a pool holds", arguments: [1, 0.5])
-  func sameAsFiltering(temperature: Double) throws {
+  // A vocabulary of 5,000 is searched among its first tokens before the whole of it.
+  @Test(
+    "the batch rule chooses among the first matching draws, as many as a pool holds", arguments: [1, 0.5], [12, 5_000])
+  func sameAsFiltering(temperature: Double, vocabulary: Int) throws {
+    let model =
+      vocabulary == 12
+      ? model
+      : TinyGenerator.model(vocabulary: vocabulary, special: SpecialTokens(padding: 0), latentDeviation: 0.1)
     // A first token that some chunks have and most have not, so that one pool of draws is not enough.
     let draws = model.chunks(after: prompt, count: 1_000, generator: Generator(seed: 7))
     let shares = Dictionary(grouping: draws) { $0[0] }.mapValues(\.count)
@@ -58,7 +64,7 @@ struct ConditioningTests {
       matching += model.chunks(after: prompt, count: 40, generator: randomness.noise)
         .filter { $0.starts(with: beginning) }
     }
-    let rule = BatchTemperatureRule(temperature: options.temperature)
+    let rule = BatchTemperatureRule(temperature: try Temperature(options.temperature))
     let chunk = rule.select(from: matching.prefix(temperature == 1 ? 1 : 40), using: &randomness.selection)
     #expect(generated.tokens == Array(chunk[1...]))
     #expect(!generated.forcedPrefix)

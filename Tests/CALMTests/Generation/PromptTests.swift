@@ -72,6 +72,19 @@ struct PromptTests {
     #expect(throws: Never.self) { try run(.exact) }
   }
 
+  @Test("a temperature above 1 is refused without probabilities, and none at or below 0 is taken at all")
+  func temperatureRange() throws {
+    let hot = try TinyGenerator.options(temperature: 1.5)
+    #expect(throws: TemperatureError.outOfRange(1.5)) {
+      try ChunkGenerator(TinyGenerator.model(), prompt: [], options: hot)
+    }
+    #expect(throws: Never.self) { try hot.validate(probabilities: true) }
+    for value in [0, -1, .infinity] {
+      let options = try TinyGenerator.options(temperature: value)
+      #expect(throws: TemperatureError.notPositive(value)) { try options.validate() }
+    }
+  }
+
   @Test("numbers below 1 are refused by name")
   func tooSmall() {
     let changes: [(String, (inout GenerationOptions) -> Void)] = [

@@ -12,7 +12,7 @@ enum TinyGenerator {
   /// - Parameter latentDeviation: of the head's last weights: the larger, the more chunks are likely.
   static func model(
     vocabulary: Int = 12, chunkSize: Int = 4, special: SpecialTokens = special, hasDocumentEnds: Bool = true,
-    latentDeviation: Double = 0.5, seed: UInt64 = 1
+    latentDeviation: Double = 0.5, input: ModelInput = .tokens, seed: UInt64 = 1
   ) -> ContinuousLanguageModel {
     let generator = Generator(seed: seed)
     var small = AutoencoderConfiguration(
@@ -23,6 +23,7 @@ enum TinyGenerator {
       keyValueHeads: 2, headBlocks: 2, special: special)
     configuration.initializerRange = 0.2
     configuration.noiseSize = 16
+    configuration.input = input
     configuration.hasDocumentEnds = hasDocumentEnds
     let model = ContinuousLanguageModel(
       configuration, autoencoder: Autoencoder(small, generator: generator), generator: generator)
@@ -40,7 +41,7 @@ enum TinyGenerator {
     temperature: Double = 1, seed: UInt64 = 5, adjusting adjust: (inout GenerationOptions) -> Void = { _ in }
   ) throws -> GenerationOptions {
     var options = GenerationOptions()
-    options.temperature = try Temperature(temperature)
+    options.temperature = temperature
     options.seed = seed
     adjust(&options)
     return options

@@ -47,6 +47,22 @@ struct BackboneTests {
     }
   }
 
+  @Test(
+    "chunk by chunk they are those of the whole for few sequences and many, and with shared key heads",
+    arguments: [1, 8, 9], [1, 4])
+  func sequences(count: Int, keyValueHeads: Int) {
+    let model = SmallModels.languageModel(keyValueHeads: keyValueHeads, seed: 43)
+    let ids = SmallModels.ids(rows: count, tokens: 5 * k, seed: 34)
+    withoutGradients {
+      let whole = model.hiddenStates(ids)
+      let context = Backbone.Context(layers: model.configuration.layers)
+      let parts = (0..<5).map {
+        model.hiddenStates(ids.narrowed(1, $0 * k..<($0 + 1) * k).contiguous(), context: context)
+      }
+      #expect(largestDifference(whole, .concatenated(parts, along: 1)) < 1e-5)
+    }
+  }
+
   @Test("a context longer than the room made at first keeps all positions")
   func contextGrows() {
     let chunks = 150

@@ -18,7 +18,7 @@ struct TalePlotTests {
         untold.remove(key(plot.beats[state.beat], step.line))
         // Which words are chosen decides nothing about what can follow, so one choice stands for all.
         var casting = state.casting
-        for role in step.line.template?.roles ?? [] where casting[role] == nil {
+        for role in step.line.template.roles where casting[role] == nil {
           casting[role] = casting.candidates(for: role).first
         }
         open.append(state.after(step, casting: casting))
@@ -42,7 +42,7 @@ struct TalePlotTests {
     arguments: Plot.all.indices)
   func lines(index: Int) {
     for beat in Plot.all[index].beats {
-      let sentences = beat.lines.compactMap(\.template?.description)
+      let sentences = beat.lines.map(\.template.description)
       #expect(Set(sentences).count == sentences.count, "\(beat.name)")
       #expect(beat.lines.count >= 2, "\(beat.name)")
     }
@@ -78,6 +78,6 @@ struct TalePlotTests {
   }
 
   private func key(_ beat: Beat, _ line: Line) -> String {
-    "\(beat.name): \(line.template?.description ?? "nothing")"
+    "\(beat.name): \(line.template.description)"
   }
 }

@@ -9,7 +9,11 @@ struct LinearArgmaxTests {
     return (0..<shape.reduce(1, *)).map { _ in Float(Int.random(in: range, using: &generator)) }
   }
 
-  private static let sizes = [[1, 1, 1], [5, 3, 7], [19, 4, 133], [40, 2, 40_001], [4100, 2, 9], [0, 3, 4]]
+  // Those whose second number is a multiple of 32 are multiplied in tiles where the processor has them.
+  private static let sizes = [
+    [1, 1, 1], [5, 3, 7], [19, 4, 133], [40, 2, 40_001], [4100, 2, 9], [0, 3, 4], [1, 32, 31], [17, 32, 257],
+    [70, 64, 1_000], [3, 96, 5_000],
+  ]
 
   @Test(
     "is the first of the largest products", arguments: sizes, [DType.float32, .bfloat16, .float64])
@@ -38,5 +42,45 @@ struct LinearArgmaxTests {
     let expected = matmul(hidden.transposed(), weight).argmax()
     #expect(found.elements(as: Int64.self) == expected.elements(as: Int64.self))
     #expect(!found.requiresGradient)
+  }
+
+  @Test(
+    "is that of the exact products, however close the next ones are", arguments: [DType.float32, .bfloat16],
+    [[1, 64], [50, 64], [33, 128], [9, 60]])
+  func exact(dtype: DType, sizes: [Int]) {
+    let (rows, size, vocabulary) = (sizes[0], sizes[1], 3_001)
+    let generator = Generator(seed: 5)
+    let hidden = generator.normal([rows, size]).to(dtype)
+    let base = generator.normal([vocabulary / 3 + 1, size])
+    // Every vector three times: once as it is, once as much larger as float32 can tell, once the same again.
+    let near = base * (1 + 1.2e-7)
+    let weight = Tensor.concatenated([base, near, base]).narrowed(0, 0..<vocabulary).to(dtype)
+    let expected = matmul(hidden.to(.float64), weight.to(.float64).transposed()).elements(as: Double.self)
+    let found = linearArgmax(hidden, weight: weight).elements(as: Int64.self)
+    for row in 0..<rows {
+      let line = expected[row * vocabulary..<(row + 1) * vocabulary]
+      let top = line.max()!
+      #expect(Int(found[row]) == line.firstIndex { $0 == top }! - row * vocabulary)
+    }
+  }
+
+  @Test(
+    "does not depend on the way it is computed: columns of zeros change nothing",
+    arguments: [DType.float32, .bfloat16])
+  func paths(dtype: DType) {
+    let hidden = Generator(seed: 6).normal([40, 60]).to(dtype)
+    let weight = Generator(seed: 7).normal([4_000, 60]).to(dtype)
+    func padded(_ tensor: Tensor) -> Tensor {
+      .concatenated([tensor, .zeros([tensor.shape[0], 4], dtype: dtype)], along: 1)
+    }
+    #expect(
+      linearArgmax(hidden, weight: weight).elements(as: Int64.self)
+        == linearArgmax(padded(hidden), weight: padded(weight)).elements(as: Int64.self))
+  }
+
+  @Test("of a row of zeros is the first entry", arguments: [60, 64])
+  func zeros(size: Int) {
+    let weight = Generator(seed: 8).normal([500, size])
+    #expect(linearArgmax(.zeros([3, size]), weight: weight).elements(as: Int64.self) == [0, 0, 0])
   }
 }

@@ -28,6 +28,16 @@ struct SiLUOfSumTests {
     check.expectAgreement(inputs(shape), dtype: .bfloat16, within: 0x1p-8)
   }
 
+  @Test("takes a bias of all rows as well", arguments: [[1, 1], [3, 5, 7], [70, 33], [0, 4]])
+  func bias(shape: [Int]) {
+    let generator = Generator(seed: 2)
+    let inputs = [generator.normal(shape, deviation: 2), generator.normal([shape[shape.count - 1]], deviation: 2)]
+    check.expectAgreement(inputs, dtype: .float32, within: 2e-6)
+    check.expectAgreement(inputs, dtype: .bfloat16, within: 0x1p-8)
+    check.expectAgreement(inputs, dtype: .float64, within: 1e-14)
+    check.expectGradientsAreSlopes(inputs)
+  }
+
   @Test("in float64 falls back to libtorch's operations")
   func fallback() {
     check.expectAgreement(inputs([3, 5, 7]), dtype: .float64, within: 1e-14)

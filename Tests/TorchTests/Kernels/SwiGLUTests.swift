@@ -26,22 +26,23 @@ struct SwiGLUTests {
     check.expectAgreement(inputs(shape), dtype: .bfloat16, within: 0x1p-8)
   }
 
-  @Test("of one tensor takes its halves as gate and up", arguments: [[2], [3, 5, 14], [9, 202], [0, 4]])
+  @Test("of one tensor takes its halves and their bias", arguments: [[2], [3, 5, 14], [9, 202], [0, 4]])
   func halves(shape: [Int]) {
     let check = KernelCheck(seed: 1) {
-      swiGLU($0[0])
+      swiGLU($0[0], plus: $0[1])
     } reference: {
-      let halves = $0[0].split(2)
+      let halves = ($0[0] + $0[1]).split(2)
       return halves[0] / ((-halves[0]).exp() + 1) * halves[1]
     }
     let x = Generator(seed: 2).normal(shape, deviation: 4)
-    check.expectAgreement([x], dtype: .float32, within: 2e-6)
-    check.expectAgreement([x], dtype: .bfloat16, within: 0x1p-8)
-    check.expectAgreement([x], dtype: .float64, within: 1e-14)
-    check.expectGradientsAreSlopes([x])
+    let bias = Generator(seed: 3).normal([shape[shape.count - 1]])
+    check.expectAgreement([x, bias], dtype: .float32, within: 2e-6)
+    check.expectAgreement([x, bias], dtype: .bfloat16, within: 0x1p-8)
+    check.expectAgreement([x, bias], dtype: .float64, within: 1e-14)
+    check.expectGradientsAreSlopes([x, bias])
     // A part of a wider tensor has gaps between its rows.
     let wide = Tensor.concatenated([x, x], along: -1).narrowed(-1, 0..<shape[shape.count - 1])
-    #expect(swiGLU(wide).rawBytes == swiGLU(x).rawBytes)
+    #expect(swiGLU(wide, plus: bias).rawBytes == swiGLU(x, plus: bias).rawBytes)
   }
 
   @Test("in float64 falls back to libtorch's operations")

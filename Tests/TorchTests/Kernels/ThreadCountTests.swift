@@ -35,8 +35,18 @@ struct ThreadCountTests {
   func gate(dtype: DType) {
     let (gate, up) = (Generator(seed: 1).normal([30_001]).to(dtype), Generator(seed: 2).normal([30_001]).to(dtype))
     expectSame(results { withGradients([gate, up]) { swiGLU(gate: $0[0], up: $0[1]) } })
-    let both = Generator(seed: 3).normal([97, 2 * 211]).to(dtype)
-    expectSame(results { withGradients([both]) { swiGLU($0[0]) } })
+    let (both, bias) = (
+      Generator(seed: 3).normal([97, 2 * 211]).to(dtype), Generator(seed: 4).normal([2 * 211]).to(dtype)
+    )
+    expectSame(results { withGradients([both, bias]) { swiGLU($0[0], plus: $0[1]) } })
+  }
+
+  @Test("LayerNorm", arguments: [DType.float32, .bfloat16])
+  func layers(dtype: DType) {
+    let x = Generator(seed: 1).normal([301, 97]).to(dtype)
+    let (weight, bias) = (Generator(seed: 2).normal([97]).to(dtype), Generator(seed: 3).normal([97]).to(dtype))
+    expectSame(
+      results { withGradients([x, weight, bias]) { layerNorm($0[0], weight: $0[1], bias: $0[2], epsilon: 1e-6) } })
   }
 
   @Test("SiLU of a sum", arguments: [DType.float32, .bfloat16])
@@ -45,6 +55,7 @@ struct ThreadCountTests {
       Generator(seed: 1).normal([5, 61, 43]).to(dtype), Generator(seed: 2).normal([61, 43]).to(dtype)
     )
     expectSame(results { withGradients([x, shared]) { silu($0[0], plus: $0[1]) } })
+    expectSame(results { withGradients([x, shared.selected(0, 0)]) { silu($0[0], plus: $0[1]) } })
   }
 
   @Test("Rotary position embedding", arguments: [DType.float32, .bfloat16])
@@ -58,6 +69,15 @@ struct ThreadCountTests {
   func energy(exponent: Double) {
     let (x, y) = (Generator(seed: 1).normal([4, 53, 19]), Generator(seed: 2).normal([7, 53, 19]))
     expectSame(results { withGradients([x]) { energyDistance(samples: $0[0], targets: y, exponent: exponent) } })
+    let (mean, deviation) = (y.selected(0, 0), y.selected(0, 1).exp())
+    expectSame(
+      results {
+        withGradients([x]) {
+          energyDistance(
+            samples: $0[0], mean: mean, deviation: deviation, count: 7, exponent: exponent,
+            generator: Generator(seed: 3))
+        }
+      })
   }
 
   @Test("AdamW and the gradients' norm", arguments: [DType.float32, .bfloat16])

@@ -8,36 +8,30 @@ extension Plot {
       [
         .say("But {he hero} was afraid of the dark."),
         .say("At night, {hero} did not like the dark."),
-        .skip(),
       ]),
     Beat(
       "there is a noise",
       [
         .say("One night, {hero} heard a noise {at corner}."),
         .say("One night, there was a strange sound {at corner}."),
-        .say("One night, {he hero} woke up and heard something {at corner}."),
       ]),
     Beat(
       "somebody comes",
       [
         .say("{He hero} called {his hero} {brother friend} {friend}."),
         .say("{His hero} {brother friend} {friend} heard it too."),
-        .say("{He hero} ran to {his hero} {brother friend} {friend}."),
       ]),
     Beat(
       "they talk",
       [
         .say("\"Do not be afraid, {hero},\" said {friend}."),
-        .say("\"Please help me, {friend},\" said {hero}."),
         .say("\"There is something {at corner},\" said {hero}."),
-        .skip(),
       ]),
     Beat(
       "there is light",
       [
         .say("{friend} took {a light} and went to look.", then: [.has(.friend, .light)]),
         .say("{friend} gave {hero} {a light} to hold.", then: [.has(.hero, .light)]),
-        .say("{hero} took {a light}, and they went to look.", then: [.has(.hero, .light)]),
       ]),
     Beat(
       "they look",
@@ -52,16 +46,11 @@ extension Plot {
       [
         .say("It was only {a pet}, and it was scared too."),
         .say("\"It is just {a pet}!\" said {friend}, and they laughed."),
-        .say("In the light of the {light} sat {a pet}."),
       ]),
     Beat(
       "the end",
       [
         .say("{hero} took the {pet} to bed, and they slept well."),
         .say("After that, {hero} was not afraid of the dark."),
-        .say("\"Good night, little {pet},\" said {hero}, and {he hero} went to sleep."),
-      ],
-      Role.children.map { child in
-        .say("{\(child)} put the {light} by the bed, and the {pet} went to sleep.", when: [.has(child, .light)])
-      }))
+      ]))
 }

@@ -8,7 +8,6 @@ extension Plot {
       [
         .say("{He hero} had {a color} {toy} and loved it very much.", then: [.has(.hero, .toy)]),
         .say("{His hero} favorite toy was {a color} {toy}.", then: [.has(.hero, .toy)]),
-        .say("{He hero} had {a color} {toy} and took it everywhere.", then: [.has(.hero, .toy)]),
       ]),
     Beat(
       "the hero goes out",
@@ -24,7 +23,6 @@ extension Plot {
         .say(
           "But when it was time to leave the {place}, the {toy} was gone.", when: [.has(.hero, .toy)],
           then: [.lost(.toy)]),
-        .say("Then {he hero} looked around and could not see the {toy}.", then: [.lost(.toy)]),
         .say(
           "But the {color} {toy} got lost, and {hero} began to cry.",
           when: [.has(.hero, .toy)], then: [.lost(.toy), .crying(.hero)]),
@@ -33,17 +31,13 @@ extension Plot {
       "a friend comes",
       [
         .say("{His hero} friend {friend} came to the {place} to help.", when: [.at(.hero, .place)]),
-        .say("{His hero} friend {friend} was {at place} too."),
         .say("{He hero} ran to {his hero} friend {friend} and asked for help."),
       ]),
     Beat(
       "they look for the toy",
       [
-        .say("\"I cannot find my {color} {toy},\" said {hero}.", when: [.lost(.toy)]),
         .say("\"Do not cry, we will find your {toy},\" said {friend}.", when: [.lost(.toy), .crying(.hero)]),
-        .say("{hero} and {friend} looked everywhere {at place}.", when: [.lost(.toy), .at(.hero, .place)]),
         .say("They looked {at elsewhere}, but the {toy} was not there.", when: [.lost(.toy)]),
-        .skip(),
       ]),
     Beat(
       "the toy is found",
@@ -52,7 +46,6 @@ extension Plot {
         .say(
           "Then {hero} found the {color} {toy} {at spot}.",
           when: [.lost(.toy)], then: [.has(.hero, .toy)]),
-        .say("\"I see the {toy} {at spot}!\" said {friend}.", when: [.lost(.toy)], then: [.spotted(.toy)]),
       ]),
     Beat(
       "the hero gets it back",
@@ -63,16 +56,11 @@ extension Plot {
           when: [.has(.friend, .toy)], then: [.has(.hero, .toy)]),
         .say("{hero} picked up the {toy} and held it tight.", when: [.has(.hero, .toy)]),
         .say("{hero} was so happy that {he hero} hugged {friend}.", when: [.has(.hero, .toy)]),
-        .say(
-          "{hero} ran to the {spot} and picked up the {color} {toy}.",
-          when: [.spotted(.toy)], then: [.has(.hero, .toy)]),
       ]),
     Beat(
       "the end",
       [
         .say("\"Thank you, {friend}!\" said {hero}, and they went home.", when: [.has(.hero, .toy)]),
         .say("Then {hero} and {friend} played {at place} with the {color} {toy}.", when: [.has(.hero, .toy)]),
-        .say("{hero} thanked {friend} and took the {color} {toy} home.", when: [.has(.hero, .toy)]),
-        .say("After that, {hero} always took good care of the {toy}.", when: [.has(.hero, .toy)]),
       ]))
 }

@@ -8,13 +8,11 @@ extension Plot {
       [
         .say("One sunny day, {hero} and {his hero} friend {friend} went to the {place}."),
         .say("{He hero} had a picnic {at place} with {his hero} friend {friend}."),
-        .say("{hero} met {his hero} friend {friend} {at place} for a picnic."),
       ]),
     Beat(
       "the food is introduced",
       [
         .say("They had {a food} and {a treat} in {a color} basket."),
-        .say("In their {color} basket were {a food} and {a treat}."),
         .say("{hero} put {a food} and {a treat} in {a color} basket."),
       ]),
     Beat(
@@ -27,8 +25,7 @@ extension Plot {
       "some of it is gone",
       Role.snacks.flatMap { snack -> [Line] in
         [
-          .say("When they came back, the {\(snack)} was gone.", then: [.gone(snack)]),
-          .say("{friend} looked in the {color} basket, and the {\(snack)} was gone.", then: [.gone(snack)]),
+          .say("When they came back, the {\(snack)} was gone.", then: [.gone(snack)])
         ]
       }),
     Beat(
@@ -38,13 +35,11 @@ extension Plot {
           .say("\"Who ate our {\(snack)}?\" asked {hero}.", when: [.gone(snack)]),
           .say("\"Where is the {\(snack)}, {hero}?\" asked {friend}.", when: [.gone(snack)]),
         ]
-      },
-      [.skip()]),
+      }),
     Beat(
       "an animal did it",
       [
         .say("Then they saw {a animal} with crumbs on its nose."),
-        .say("{A animal} came out and looked at them sadly."),
         .say("Near the {spot} sat {a animal}."),
       ]),
     Beat(
@@ -61,7 +56,6 @@ extension Plot {
         [
           .say("So {hero} and {friend} shared the {\(snack)} with the {animal}.", unless: [.gone(snack)]),
           .say("{friend} gave the {animal} some of the {\(snack)} too.", unless: [.gone(snack)]),
-          .say("{hero}, {friend} and the {animal} ate the {\(snack)} {at place}.", unless: [.gone(snack)]),
         ]
       }))
 }

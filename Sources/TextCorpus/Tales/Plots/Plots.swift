@@ -11,7 +11,6 @@ extension Beat {
     "the hero is introduced",
     [
       .say("Once there was a {trait} {boy hero} named {hero}."),
-      .say("There once was a {trait} {boy hero} whose name was {hero}."),
       .say("{hero} was a {trait} {boy hero} who loved to play."),
     ])
 }

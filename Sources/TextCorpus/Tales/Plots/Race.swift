@@ -7,30 +7,24 @@ extension Plot {
       "they meet",
       [
         .say("One day, {he hero} met {his hero} friend {friend} {at place}."),
-        .say("{hero} and {his hero} friend {friend} liked to run {at place}."),
         .say("{He hero} was playing with {his hero} friend {friend} {at place}."),
       ]),
     Beat(
       "the race is agreed",
       [
         .say("\"Let us race to the {goal}!\" said {friend}."),
-        .say("\"I can run to the {goal} faster than you,\" said {hero}."),
         .say("{friend} asked {hero} to race to the {goal}."),
       ]),
     Beat(
       "a prize is set",
       [
-        .say("The winner would get {a color} {prize}.", then: [.offered(.prize)]),
-        .say("They both wanted to win {a color} {prize}.", then: [.offered(.prize)]),
-        .skip(),
+        .say("The winner would get {a color} {prize}."),
+        .say("They both wanted to win {a color} {prize}."),
       ]),
     Beat(
       "one is ahead",
       Role.childrenInOrder.flatMap { child, other -> [Line] in
-        [
-          .say("{\(child)} ran fast, but {\(other)} was faster.", then: [.ahead(other)]),
-          .say("They ran {at place}, and soon {\(child)} was ahead.", then: [.ahead(child)]),
-        ]
+        [.say("{\(child)} ran fast, but {\(other)} was faster.", then: [.ahead(other)])]
       }),
     Beat(
       "one may fall",
@@ -41,8 +35,7 @@ extension Plot {
           .say(
             "But {\(other)} did not give up and ran past {\(child)}.", when: [.ahead(child)], then: [.ahead(other)]),
         ]
-      },
-      [.skip()]),
+      }),
     Beat(
       "the race is decided",
       Role.childrenInOrder.flatMap { child, other -> [Line] in
@@ -72,17 +65,15 @@ extension Plot {
       "the end",
       Role.childrenInOrder.flatMap { child, other -> [Line] in
         [
-          .say("{\(child)} got the {color} {prize} and was very proud.", when: [.offered(.prize), .won(child)]),
+          .say("{\(child)} got the {color} {prize} and was very proud.", when: [.won(child)]),
           .say(
             "{\(other)} gave the {color} {prize} to {\(child)}, and they hugged.",
-            when: [.offered(.prize), .won(child)]),
+            when: [.won(child)]),
         ]
       },
       [
         .say(
-          "{hero} and {friend} shared the {color} {prize}.", when: [.offered(.prize), .wonTogether]),
-        .say("They both held the {color} {prize} and were happy.", when: [.offered(.prize), .wonTogether]),
-        .say("{hero} and {friend} were tired but happy, and they went home.", unless: [.offered(.prize)]),
-        .say("Then {hero} and {friend} rested {at place}.", unless: [.offered(.prize)]),
+          "{hero} and {friend} shared the {color} {prize}.", when: [.wonTogether]),
+        .say("They both held the {color} {prize} and were happy.", when: [.wonTogether]),
       ]))
 }

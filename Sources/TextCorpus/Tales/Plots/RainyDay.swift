@@ -9,7 +9,6 @@ extension Plot {
         .say(
           "One day, {hero} and {his hero} friend {friend} went to the {place}.", then: [.at(.hero, .place)]),
         .say("{hero} walked to the {place} with {his hero} friend {friend}.", then: [.at(.hero, .place)]),
-        .say("{He hero} went to the {place} to meet {his hero} friend {friend}.", then: [.at(.hero, .place)]),
       ]),
     Beat(
       "they play",
@@ -33,8 +32,6 @@ extension Plot {
         .say(
           "{friend} saw an old {shelter}, and they ran inside.", when: [.raining], then: [.at(.hero, .shelter)]),
         .say(
-          "{hero} and {friend} ran into an old {shelter}.", when: [.raining], then: [.at(.hero, .shelter)]),
-        .say(
           "\"Run to the {shelter}!\" said {hero}, and they ran fast.",
           when: [.raining], then: [.at(.hero, .shelter)]),
       ]),
@@ -42,15 +39,12 @@ extension Plot {
       "an animal is there",
       [
         .say("In the {shelter} they met {a animal}.", when: [.at(.hero, .shelter)]),
-        .say("{A animal} was sitting in the {shelter} too.", when: [.at(.hero, .shelter)]),
         .say("There they saw {a animal} that was wet and cold.", when: [.at(.hero, .shelter)]),
       ]),
     Beat(
       "they wait",
       [
-        .say("\"You can stay here with me,\" said the {animal}.", when: [.raining]),
-        .say("\"I do not like the rain,\" said the {animal}.", when: [.raining]),
-        .skip(),
+        .say("\"You can stay here with me,\" said the {animal}.", when: [.raining])
       ],
       Role.children.map { child in
         .say(
@@ -66,9 +60,7 @@ extension Plot {
     Beat(
       "the end",
       [
-        .say("They said goodbye to the {animal} and went home."),
-        .say("{hero}, {friend} and the {animal} ran back to the {place}."),
-        .say("\"You are a {trait} {boy hero}, {hero},\" said the {animal}."),
+        .say("They said goodbye to the {animal} and went home.")
       ],
       Role.children.map { child in
         .say("{\(child)} took the {color} {toy}, and they all went home.", when: [.has(child, .toy)])

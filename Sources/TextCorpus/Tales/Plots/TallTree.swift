@@ -10,9 +10,6 @@ extension Plot {
           "One windy day, {hero} took {a color} {flyer} to the {place}.",
           then: [.has(.hero, .flyer), .at(.hero, .place)]),
         .say(
-          "One day, {he hero} went to the {place} with {a color} {flyer}.",
-          then: [.has(.hero, .flyer), .at(.hero, .place)]),
-        .say(
           "{He hero} had {a color} {flyer} and took it to the {place}.",
           then: [.has(.hero, .flyer), .at(.hero, .place)]),
       ]),
@@ -22,31 +19,24 @@ extension Plot {
         .say("A strong wind blew the {flyer} into a tall tree.", when: [.has(.hero, .flyer)], then: [.stuck(.flyer)]),
         .say(
           "But the wind took the {color} {flyer} up into a tree.", when: [.has(.hero, .flyer)], then: [.stuck(.flyer)]),
-        .say(
-          "Then the wind came, and the {flyer} got stuck in a tree.",
-          when: [.has(.hero, .flyer)], then: [.stuck(.flyer)]),
       ]),
     Beat(
       "the hero tries",
       [
         .say("{hero} jumped and jumped but could not reach it.", when: [.stuck(.flyer)]),
-        .say("{He hero} tried to climb the tree, but it was too tall.", when: [.stuck(.flyer)]),
         .say("{hero} sat down under the tree and began to cry.", then: [.crying(.hero)]),
       ]),
     Beat(
       "an animal comes",
       [
         .say("Just then, {a climber} came to the {place}.", when: [.at(.hero, .place)]),
-        .say("{A climber} saw {him hero} {at place} and wanted to help."),
         .say("Then {he hero} saw {a climber} and asked for help."),
       ]),
     Beat(
       "they talk",
       [
         .say("\"I can get your {flyer},\" said the {climber}.", when: [.stuck(.flyer)]),
-        .say("\"Can you get my {flyer}, please?\" asked {hero}.", when: [.stuck(.flyer)]),
         .say("\"Do not cry, {hero},\" said the {climber}.", when: [.crying(.hero)]),
-        .skip(),
       ]),
     Beat(
       "the animal gets it",
@@ -71,8 +61,5 @@ extension Plot {
       [
         .say("\"Thank you!\" said {hero}, and {he hero} hugged the {climber}.", when: [.has(.hero, .flyer)]),
         .say("{hero} thanked the {climber} and took the {color} {flyer} home.", when: [.has(.hero, .flyer)]),
-        .say("\"You are a {trait} {boy hero}, {hero},\" said the {climber}.", when: [.has(.hero, .flyer)]),
-        .say("Then {hero} and the {climber} played {at place} all day.", when: [.at(.hero, .place)]),
-        .say("After that, {hero} always held the {flyer} tight.", when: [.has(.hero, .flyer)]),
       ]))
 }

@@ -1,0 +1,129 @@
+// x·weightᵀ + bias + residual, as one step of the autograd graph.
+//
+// libtorch's own linear is four steps for an input of three dimensions without bias, writes the bias into the result
+// before the product, adds the residual in a pass of its own and sums the bias's gradient by columns, a cache line for
+// every number. Here bias and residual are added in one pass over the product, and that sum goes along the rows.
+
+#include <torch/csrc/autograd/custom_function.h>
+
+#include "../support.h"
+#include "few_rows.h"
+#include "parallel.h"
+#include "vectorized.h"
+
+using namespace ctorch;
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+namespace {
+
+template <typename T>
+INLINE void add(T *y, const T *bias, const T *residual, int64_t rows, int64_t size) {
+  for (int64_t row = 0; row < rows; ++row, y += size) {
+    if (bias && residual) {
+      for (int64_t i = 0; i < size; ++i) store(y[i], load(y[i]) + load(bias[i]) + load(residual[row * size + i]));
+    } else if (bias) {
+      for (int64_t i = 0; i < size; ++i) store(y[i], load(y[i]) + load(bias[i]));
+    } else {
+      for (int64_t i = 0; i < size; ++i) store(y[i], load(y[i]) + load(residual[row * size + i]));
+    }
+  }
+}
+
+template <typename T>
+INLINE void sum(float *total, const T *x, int64_t rows, int64_t size) {
+  for (int64_t row = 0; row < rows; ++row, x += size)
+    for (int64_t i = 0; i < size; ++i) total[i] += load(x[i]);
+}
+
+VECTORIZED void add_rows(float *y, const float *bias, const float *residual, int64_t rows, int64_t size) {
+  add(y, bias, residual, rows, size);
+}
+VECTORIZED void add_rows(bf16 *y, const bf16 *bias, const bf16 *residual, int64_t rows, int64_t size) {
+  add(y, bias, residual, rows, size);
+}
+VECTORIZED void sum_rows(float *total, const float *x, int64_t rows, int64_t size) { sum(total, x, rows, size); }
+VECTORIZED void sum_rows(float *total, const bf16 *x, int64_t rows, int64_t size) { sum(total, x, rows, size); }
+
+at::Tensor in_rows(const at::Tensor &x) { return x.reshape({-1, x.size(-1)}).contiguous(); }
+
+struct Linear : torch::autograd::Function<Linear> {
+  static at::Tensor forward(AutogradContext *context, const at::Tensor &input, const at::Tensor &weight,
+                            const std::optional<at::Tensor> &bias, const std::optional<at::Tensor> &residual) {
+    at::Tensor x = in_rows(input), y = at::mm(x, weight.t());
+    int64_t rows = y.size(0), size = y.size(1);
+    if (bias || residual) {
+      at::Tensor shift = bias ? bias->contiguous() : at::Tensor();
+      at::Tensor rest = residual ? residual->contiguous() : at::Tensor();
+      with_element(y, [&](auto *type) {
+        using T = std::remove_pointer_t<decltype(type)>;
+        parallel_for(rows, 16, [&](int64_t begin, int64_t end) {
+          add_rows(data<T>(y) + begin * size, bias ? data<T>(shift) : nullptr,
+                   residual ? data<T>(rest) + begin * size : nullptr, end - begin, size);
+        });
+      });
+    }
+    context->save_for_backward({x, weight});
+    context->saved_data["bias"] = bias.has_value();
+    context->saved_data["residual"] = residual.has_value();
+    return y.view(with_last(input, size));
+  }
+
+  static variable_list backward(AutogradContext *context, variable_list gradients) {
+    auto saved = context->get_saved_variables();
+    const at::Tensor &x = saved[0], &weight = saved[1];
+    at::Tensor g = in_rows(gradients[0]), dx, dweight, dbias, dresidual;
+    if (context->needs_input_grad(0)) dx = at::mm(g, weight).view(with_last(gradients[0], weight.size(1)));
+    if (context->needs_input_grad(1)) dweight = at::mm(g.t(), x);
+    // What was not given has no place in this numbering.
+    bool has_bias = context->saved_data["bias"].toBool(), has_residual = context->saved_data["residual"].toBool();
+    if (has_bias && context->needs_input_grad(2)) {
+      int64_t size = g.size(1);
+      at::Tensor sums = at::zeros({kSlices, size}, at::kFloat);
+      with_element(g, [&](auto *type) {
+        using T = std::remove_pointer_t<decltype(type)>;
+        in_slices(g.size(0), [&](int64_t slice, int64_t begin, int64_t end) {
+          sum_rows(data<float>(sums) + slice * size, data<T>(g) + begin * size, end - begin, size);
+        });
+      });
+      dbias = sums.sum(0).to(g.scalar_type());
+    }
+    if (has_residual && context->needs_input_grad(has_bias ? 3 : 2)) dresidual = gradients[0];
+    return {dx, dweight, dbias, dresidual};
+  }
+
+ private:
+  // The shape of a tensor with another last dimension.
+  static std::vector<int64_t> with_last(const at::Tensor &tensor, int64_t size) {
+    auto shape = tensor.sizes().vec();
+    shape.back() = size;
+    return shape;
+  }
+};
+
+}  // namespace
+
+int ct_linear(ct_tensor *out, ct_tensor x, ct_tensor weight, ct_tensor bias, ct_tensor residual) {
+  return make(out, [&] {
+    const at::Tensor &input = x->value, &matrix = weight->value;
+    std::optional<at::Tensor> shift, rest;
+    if (bias) shift = bias->value;
+    if (residual) rest = residual->value;
+    auto fits = [&](const std::optional<at::Tensor> &other) {
+      return !other || other->scalar_type() == input.scalar_type();
+    };
+    if (served(input) && (differentiable(input) || differentiable(matrix)) && input.dim() > 1 && input.numel() > 0 &&
+        fits(matrix) && fits(shift) && fits(rest)) {
+      int64_t outputs = matrix.size(0), size = input.size(-1);
+      TORCH_CHECK(matrix.dim() == 2 && matrix.size(1) == size &&
+                      (!shift || (shift->dim() == 1 && shift->size(0) == outputs)) &&
+                      (!rest || (rest->size(-1) == outputs && rest->numel() * size == input.numel() * outputs)),
+                  "linear map of ", input.sizes(), " by a weight of ", matrix.sizes());
+      return Linear::apply(input, matrix, shift, rest);
+    }
+    at::Tensor summand = shift.value_or(at::Tensor());
+    at::Tensor y = serves_few_rows(input, matrix, summand) ? linear_of_few_rows(input, matrix, summand)
+                                                           : at::linear(input, matrix, shift);
+    return rest ? y + *rest : y;
+  });
+}

@@ -1,0 +1,276 @@
+// The index of the largest entry in each row of hidden·weightᵀ, exactly: as if the product were computed without rounding.
+//
+// A first pass finds each entry within a proven bound, and keeps those that may be the largest; where several are left,
+// each is computed again in double precision. So the answer depends neither on the precision of the first pass, which
+// is bfloat16 on processors with tiles of it (AMX: 16 × 16 entries at once, 16,384 products and sums an instruction),
+// nor on blocks, threads or what other rows there are. No logits are stored: a tile of them is compared where it lies.
+//
+// The bound. A first pass takes ŵ and x̂ for w and x and sums D products in float32:
+//   |ŵ·x̂ − w·x| ≤ ‖w − ŵ‖‖x‖ + ‖ŵ‖‖x − x̂‖ + D·2⁻²³‖ŵ‖‖x̂‖ ≤ e·‖w‖‖x‖
+// with Cauchy's inequality and ‖w − ŵ‖ ≤ 2⁻⁹‖w‖ where float32 is rounded to bfloat16.
+
+#include <limits>
+#include <vector>
+
+#include "../support.h"
+#include "parallel.h"
+#include "tiles.h"
+#include "vectorized.h"
+
+using namespace ctorch;
+
+namespace {
+
+// An entry that may be the largest of its row, with the most that it can be.
+struct Candidate {
+  int64_t row, index;
+  float upper;
+};
+
+template <typename T>
+INLINE double exact_product(const T *a, const T *b, int64_t size) {
+  ANY_ORDER
+  double sum = 0;
+  for (int64_t i = 0; i < size; ++i) sum += static_cast<double>(load(a[i])) * static_cast<double>(load(b[i]));
+  return sum;
+}
+
+VECTORIZED double exact_dot(const float *a, const float *b, int64_t size) { return exact_product(a, b, size); }
+VECTORIZED double exact_dot(const bf16 *a, const bf16 *b, int64_t size) { return exact_product(a, b, size); }
+
+template <typename T>
+INLINE float length(const T *x, int64_t size) {
+  ANY_ORDER
+  float sum = 0;
+  for (int64_t i = 0; i < size; ++i) sum += load(x[i]) * load(x[i]);
+  return std::sqrt(sum);
+}
+
+VECTORIZED float length_of(const float *x, int64_t size) { return length(x, size); }
+VECTORIZED float length_of(const bf16 *x, int64_t size) { return length(x, size); }
+
+// The errors of the two roundings of float32 to bfloat16, of sums, of norms, and some to spare for numbers that are so
+// small that processors take them for zero.
+float relative_error(int64_t size, bool rounded) {
+  return (rounded ? 4.2e-3f : 0.0f) + static_cast<float>(size + 16) * 1.2e-7f;
+}
+constexpr float tiny = 1e-30f;
+
+// What a thread has found in its part of the vocabulary.
+struct Search {
+  std::vector<Candidate> candidates;
+  std::vector<float> least;  // the least that the largest entry of a row can be
+
+  explicit Search(int64_t rows) : least(rows, -std::numeric_limits<float>::infinity()) {}
+
+  void consider(int64_t row, int64_t index, float value, float error) {
+    if (!(value + error >= least[row])) return;
+    // Of entries without error only the first of equals counts.
+    if (error == 0 && value == least[row]) return;
+    least[row] = std::max(least[row], value - error);
+    candidates.push_back({row, index, value + error});
+    if (candidates.size() > most) prune();
+  }
+
+  // Forgets what was overtaken.
+  void prune() {
+    std::erase_if(candidates, [&](const Candidate &candidate) { return candidate.upper < least[candidate.row]; });
+    most = std::max<size_t>(1 << 16, 2 * candidates.size());
+  }
+
+ private:
+  size_t most = 1 << 16;
+};
+
+template <typename T>
+void resolve(int64_t *result, std::vector<Search> &searches, const T *x, const T *weight, int64_t rows, int64_t size) {
+  std::vector<float> least(rows, -std::numeric_limits<float>::infinity());
+  for (const Search &search : searches)
+    for (int64_t row = 0; row < rows; ++row) least[row] = std::max(least[row], search.least[row]);
+  std::vector<std::vector<int64_t>> left(rows);
+  for (const Search &search : searches)
+    for (const Candidate &candidate : search.candidates)
+      if (candidate.upper >= least[candidate.row]) left[candidate.row].push_back(candidate.index);
+  parallel_for(rows, 4, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      int64_t best = left[row].empty() ? 0 : left[row][0];
+      if (left[row].size() > 1) {
+        double top = -std::numeric_limits<double>::infinity();
+        for (int64_t index : left[row]) {
+          double value = exact_dot(x + row * size, weight + index * size, size);
+          if (value > top || (value == top && index < best)) top = value, best = index;
+        }
+      }
+      result[row] = best;
+    }
+  });
+}
+
+VECTORIZED float largest_of(const float *row, int64_t size) { return largest(row, size); }
+VECTORIZED float largest_of(const bf16 *row, int64_t size) { return largest(row, size); }
+
+// The first pass by libtorch's products, whose entries are rounded to the elements' type.
+template <typename T>
+Search search_plainly(const at::Tensor &hidden, const at::Tensor &weight) {
+  int64_t rows = hidden.size(0), size = hidden.size(1), vocabulary = weight.size(0);
+  std::vector<float> lengths(vocabulary);
+  parallel_for(vocabulary, 64, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) lengths[i] = length_of(data<T>(weight) + i * size, size);
+  });
+  float longest = vocabulary > 0 ? *std::max_element(lengths.begin(), lengths.end()) : 0;
+  // Rows whose logits take some four megabytes: in cache, and enough for an efficient product.
+  int64_t block = std::clamp<int64_t>((1 << 20) / std::max<int64_t>(1, vocabulary), 32, 4096);
+  float relative = relative_error(size, std::is_same_v<T, bf16>);
+  std::vector<std::vector<int64_t>> found(rows);
+  for (int64_t begin = 0; begin < rows; begin += block) {
+    int64_t count = std::min(block, rows - begin);
+    at::Tensor logits = at::mm(hidden.narrow(0, begin, count), weight.t());
+    parallel_for(count, 4, [&](int64_t first, int64_t last) {
+      for (int64_t row = first; row < last; ++row) {
+        const T *line = data<T>(logits) + row * vocabulary;
+        float error = relative * longest * length_of(data<T>(hidden) + (begin + row) * size, size);
+        float least = largest_of(line, vocabulary) - 2 * (error > 0 ? error + tiny : 0);
+        for (int64_t i = 0; i < vocabulary; ++i) {
+          if (load(line[i]) < least || std::isnan(load(line[i]))) continue;
+          found[begin + row].push_back(i);
+          if (error == 0) break;
+        }
+      }
+    });
+  }
+  Search search(rows);
+  for (int64_t row = 0; row < rows; ++row)
+    for (int64_t index : found[row]) search.candidates.push_back({row, index, std::numeric_limits<float>::infinity()});
+  return search;
+}
+
+#ifdef CTORCH_TILES
+
+// Sixteen rows of x as tiles want the second factor: pairs of entries side by side, [size / 2][16][2].
+template <typename T>
+std::vector<bf16> packed(const T *x, int64_t rows, int64_t size, int64_t groups) {
+  std::vector<bf16> result(groups * tile_rows * size, bf16{0});
+  parallel_for(rows, 16, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      bf16 *group = result.data() + row / tile_rows * tile_rows * size + row % tile_rows * 2;
+      for (int64_t i = 0; i < size; i += 2) {
+        store(group[i * tile_rows], load(x[row * size + i]));
+        store(group[i * tile_rows + 1], load(x[row * size + i + 1]));
+      }
+    }
+  });
+  return result;
+}
+
+INLINE void round_all(bf16 *y, const float *x, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) store(y[i], x[i]);
+}
+VECTORIZED void rounded(bf16 *y, const float *x, int64_t count) { round_all(y, x, count); }
+void rounded(bf16 *y, const bf16 *x, int64_t count) { std::memcpy(static_cast<void *>(y), x, count * sizeof(bf16)); }
+
+// Compares the entries of two times two tiles, [32 of the vocabulary][32 rows], with what is known of the rows.
+// Bounds are padded to whole groups: a row that is not there has an infinite `least`.
+TILED void compare(const float (*tiles)[tile_rows * tile_rows], const float *errors, int64_t index, int64_t count,
+                   int64_t group, const float *lengths, float *least, Search &search, int64_t rows) {
+  for (int64_t half = 0; half < 2; ++half)
+    for (int64_t part = 0; part < 2; ++part) {
+      const float *tile = tiles[half * 2 + part];
+      int64_t lines = std::min<int64_t>(tile_rows, count - half * tile_rows), first = (group + part) * tile_rows;
+      if (lines <= 0) continue;
+      __m512 bound = _mm512_loadu_ps(least + first), scale = _mm512_loadu_ps(lengths + first);
+      for (int64_t line = 0; line < lines; ++line) {
+        int64_t place = half * tile_rows + line;
+        __m512 upper = _mm512_fmadd_ps(_mm512_set1_ps(errors[place]), scale, _mm512_load_ps(tile + line * tile_rows));
+        __mmask16 mask = _mm512_cmp_ps_mask(upper, bound, _CMP_GE_OQ);
+        if (!mask) continue;
+        for (unsigned bits = mask; bits; bits &= bits - 1) {
+          int64_t row = first + __builtin_ctz(bits);
+          if (row >= rows) continue;
+          float error = errors[place] * lengths[row];
+          search.consider(row, index + place, tile[line * tile_rows + row - first], error > 0 ? error + tiny : 0);
+          // Of exact entries an equal one shall not pass again.
+          least[row] = error > 0 ? search.least[row] : std::nextafter(search.least[row], HUGE_VALF);
+        }
+        bound = _mm512_loadu_ps(least + first);
+      }
+    }
+}
+
+template <typename T>
+TILED void search_blocks(Search &search, const T *weight, int64_t vocabulary, int64_t first, int64_t last,
+                         const bf16 *x, const float *lengths, int64_t rows, int64_t groups, int64_t size) {
+  constexpr int64_t lines = 2 * tile_rows;
+  std::vector<float> least(groups * tile_rows, std::numeric_limits<float>::infinity());
+  std::fill(least.begin(), least.begin() + rows, -std::numeric_limits<float>::infinity());
+  std::vector<bf16> copy(lines * size, bf16{0});
+  alignas(64) float tiles[4][tile_rows * tile_rows];
+  float errors[lines], relative = relative_error(size, std::is_same_v<T, float>);
+  TileScope scope;
+  for (int64_t block = first; block < last; ++block) {
+    int64_t index = block * lines, count = std::min<int64_t>(lines, vocabulary - index);
+    const T *source = weight + index * size;
+    const bf16 *w = reinterpret_cast<const bf16 *>(source);
+    if (std::is_same_v<T, float> || count < lines) {
+      rounded(copy.data(), source, count * size);
+      w = copy.data();
+    }
+    for (int64_t line = 0; line < count; ++line) errors[line] = relative * length_of(source + line * size, size);
+    for (int64_t group = 0; group < groups; group += 2) {
+      multiply_tiles(tiles, w, x + group * tile_rows * size, size);
+      compare(tiles, errors, index, count, group, lengths, least.data(), search, rows);
+    }
+  }
+}
+
+template <typename T>
+std::vector<Search> search_tiles(const T *x, const T *weight, int64_t rows, int64_t size, int64_t vocabulary) {
+  int64_t groups = (rows + 2 * tile_rows - 1) / (2 * tile_rows) * 2;
+  std::vector<bf16> second = packed(x, rows, size, groups);
+  std::vector<float> lengths(groups * tile_rows, 0);
+  for (int64_t row = 0; row < rows; ++row) lengths[row] = length_of(x + row * size, size);
+  int64_t blocks = (vocabulary + 2 * tile_rows - 1) / (2 * tile_rows);
+  int64_t parts = std::min<int64_t>(blocks, at::get_num_threads());
+  std::vector<Search> searches(parts, Search(rows));
+  parallel_for(parts, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t part = begin; part < end; ++part)
+      search_blocks(searches[part], weight, vocabulary, blocks * part / parts, blocks * (part + 1) / parts,
+                    second.data(), lengths.data(), rows, groups, size);
+  });
+  return searches;
+}
+
+#endif
+
+}  // namespace
+
+int ct_linear_argmax(ct_tensor *out, ct_tensor hidden, ct_tensor weight) {
+  return make(out, [&] {
+    at::NoGradGuard without_gradients;
+    TORCH_CHECK(hidden->value.dim() == 2 && weight->value.dim() == 2 && hidden->value.size(1) == weight->value.size(1),
+                "projection of ", hidden->value.sizes(), " by a weight of ", weight->value.sizes());
+    at::Tensor h = hidden->value.contiguous(), w = weight->value.contiguous();
+    int64_t rows = h.size(0), size = h.size(1), vocabulary = w.size(0);
+    at::Tensor result = at::zeros({rows}, h.options().dtype(at::kLong));
+    if (!served(h) || h.scalar_type() != w.scalar_type()) {
+      int64_t block = std::clamp<int64_t>((1 << 26) / std::max<int64_t>(1, vocabulary), 32, 4096);
+      for (int64_t begin = 0; begin < rows; begin += block) {
+        int64_t count = std::min(block, rows - begin);
+        result.narrow(0, begin, count).copy_(at::mm(h.narrow(0, begin, count), w.t()).argmax(1));
+      }
+      return result;
+    }
+    if (rows == 0 || vocabulary == 0) return result;
+    with_element(h, [&](auto *type) {
+      using T = std::remove_pointer_t<decltype(type)>;
+      std::vector<Search> searches;
+#ifdef CTORCH_TILES
+      if (size % tile_depth == 0 && has_tiles())
+        searches = search_tiles(data<T>(h), data<T>(w), rows, size, vocabulary);
+      else
+#endif
+        searches.push_back(search_plainly<T>(h, w));
+      resolve(data<int64_t>(result), searches, data<T>(h), data<T>(w), rows, size);
+    });
+    return result;
+  });
+}

@@ -1,0 +1,49 @@
+import Files
+import Foundation
+
+/// What `run.json` says, as it stands: whatever settings a run has, also those of another version of the program, can be
+/// shown and compared.
+struct RunDescription {
+  /// What is trained, in the words of `calm train`.
+  let kind: String
+  /// Steps of the whole run.
+  let steps: Int?
+  /// Every setting under its path, such as `settings.schedule.peak`, in the order of the file.
+  let settings: [(name: String, value: String)]
+
+  /// Reads a run's.
+  ///
+  /// - Throws: ``TrainingError/damagedRecord(_:)``.
+  init(of folder: RunFolder) throws {
+    guard let data = try? Data(contentsOf: folder.recordURL), let record = try? JSONParser.parse(Array(data)),
+      record.object != nil
+    else { throw TrainingError.damagedRecord(folder.recordURL.path) }
+    let model = record["model"]?.object?.first
+    kind = model.map { Self.kinds[$0.key] ?? $0.key } ?? "run"
+    steps = record["settings"]?["steps"]?.integer
+    var settings: [(name: String, value: String)] = []
+    for member in record.object ?? [] {
+      // An enumeration is coded as an object with the case as its only member.
+      let value = member.key == "model" ? model?.value ?? member.value : member.value
+      Self.flatten(value, under: member.key, into: &settings)
+    }
+    self.settings = settings
+  }
+
+  private static let kinds = ["languageModel": "calm", "autoregressive": "transformer"]
+
+  private static func flatten(
+    _ value: JSONValue, under name: String, into settings: inout [(name: String, value: String)]
+  ) {
+    switch value {
+    case .object(let members):
+      // What has no name in an enumeration's case is coded under `_0`.
+      for member in members {
+        flatten(member.value, under: member.key == "_0" ? name : "\(name).\(member.key)", into: &settings)
+      }
+    case .string(let text): settings.append((name, text))
+    case .null: break
+    default: settings.append((name, value.text.split(whereSeparator: \.isWhitespace).joined(separator: " ")))
+    }
+  }
+}

@@ -1,0 +1,68 @@
+import Foundation
+
+/// Why a benchmark cannot be made.
+enum BenchError: Error, Equatable, CustomStringConvertible {
+  case failed(String, reason: String)
+  case noScript
+  case noPython(String)
+  case notOfficial(String)
+  case unreadable(path: String)
+
+  var description: String {
+    switch self {
+    case .failed(let job, let reason): "\(job): \(reason)"
+    case .noScript:
+      "scripts/time-official.py is neither here nor above the program; run this in the folder of the project"
+    case .noPython(let path): "\(path): no such program; --python names one that has torch and transformers"
+    case .notOfficial(let path):
+      "\(path): holds no models/modeling_energy.py; --official names a checkout of the official code"
+    case .unreadable(let path): "\(path): holds no results of this program; give another file or take it away"
+    }
+  }
+}
+
+/// Processes that measure.
+enum BenchProcess {
+  /// Runs this program with other arguments and reads the JSON it prints.
+  static func ourselves<Result: Decodable>(_ arguments: [String], as type: Result.Type) throws -> Result {
+    guard let program = Bundle.main.executableURL else { throw BenchError.failed("calm", reason: "has no path") }
+    return try run(program, ["bench"] + arguments + ["--json"], as: type)
+  }
+
+  static func run<Result: Decodable>(_ program: URL, _ arguments: [String], as type: Result.Type) throws -> Result {
+    let name = arguments.dropFirst().prefix(3).joined(separator: " ")
+    let complaints = FileManager.default.temporaryDirectory.appendingPathComponent("calm-bench-\(UUID().uuidString)")
+    FileManager.default.createFile(atPath: complaints.path, contents: nil)
+    defer { try? FileManager.default.removeItem(at: complaints) }
+    let process = Process()
+    process.executableURL = program
+    process.arguments = arguments
+    let output = Pipe()
+    process.standardOutput = output
+    process.standardError = try FileHandle(forWritingTo: complaints)
+    do { try process.run() } catch { throw BenchError.failed(program.path, reason: "cannot be started") }
+    let data = output.fileHandleForReading.readDataToEndOfFile()
+    process.waitUntilExit()
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    if process.terminationStatus == 0, let result = try? decoder.decode(type, from: data) { return result }
+    let last = (try? String(contentsOf: complaints, encoding: .utf8))?.split(separator: "\n").last
+    throw BenchError.failed(name, reason: last.map(String.init) ?? "ended with status \(process.terminationStatus)")
+  }
+
+  /// The script that times the official code: in the current folder, or above this program's.
+  static func officialScript() throws -> URL {
+    let name = "scripts/time-official.py"
+    var folders = [URL(fileURLWithPath: FileManager.default.currentDirectoryPath)]
+    var folder = Bundle.main.executableURL?.resolvingSymlinksInPath().deletingLastPathComponent()
+    while let here = folder, here.path != "/" {
+      folders.append(here)
+      folder = here.deletingLastPathComponent()
+    }
+    guard
+      let script = folders.map({ $0.appendingPathComponent(name) })
+        .first(where: { FileManager.default.fileExists(atPath: $0.path) })
+    else { throw BenchError.noScript }
+    return script
+  }
+}

@@ -1,0 +1,96 @@
+import ArgumentParser
+import CALM
+import Files
+import Foundation
+import Torch
+import Training
+
+/// `calm report`.
+struct ReportCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "report",
+    abstract: "Write an HTML page with the curves and settings of runs, side by side.",
+    discussion: """
+      The page is one file that opens offline, on a phone too: curves of the losses, BrierLM, gradient norm, speed and \
+      learning rate, and every setting, marked where the runs differ. A run may still be going on. --samples has each \
+      language model write texts for the page, from its last checkpoint where it is not finished.
+
+      Example:
+        calm report runs/calm
+        calm report runs/* --out comparison.html --samples 3
+      """)
+
+  @Argument(help: ArgumentHelp("The runs' folders.", valueName: "run"))
+  var runs: [String]
+
+  @Option(name: .customLong("out"), help: ArgumentHelp("The page to write.", valueName: "file"))
+  var output = "report.html"
+
+  @Option(help: ArgumentHelp("Texts that each language model writes for the page.", valueName: "n"))
+  var samples = 0
+
+  @Option(help: ArgumentHelp("The temperature of these texts, up to 1, also as a fraction.", valueName: "t"))
+  var temperature = "1/2"
+
+  @OptionGroup var compute: ComputeOptions
+
+  private func options() throws -> GenerationOptions {
+    var options = GenerationOptions()
+    options.temperature = try Temperature(parsing: temperature)
+    options.sequences = max(1, samples)
+    options.maximumTokens = 150
+    return options
+  }
+
+  func validate() throws {
+    guard samples >= 0 else { throw ValidationError("--samples must not be negative, not \(samples)") }
+    do { try options().validate() } catch { throw ValidationError("\(error)") }
+  }
+
+  func run() throws {
+    let folders = runs.map { URL(fileURLWithPath: $0) }
+    let target = URL(fileURLWithPath: output)
+    try requireParentFolder(of: target)
+    // A folder that is no run is told before models are loaded.
+    for folder in folders { _ = try RunFolder(opening: folder) }
+    let report = try RunReport(folders, samples: samples > 0 ? write(for: folders) : [:])
+    try AtomicFile.write(Data(report.html.utf8), to: target.path)
+    try StandardOutput.write("\(output): \(counted(folders.count, "run"))\n")
+  }
+
+  private func write(for folders: [URL]) throws -> [URL: [RunReport.Sample]] {
+    let setting = try compute.prepare()
+    let options = try options()
+    var written: [URL: [RunReport.Sample]] = [:]
+    for folder in folders {
+      guard let model = try newestModel(of: folder), model.kind != .autoencoder else { continue }
+      let bar = ProgressBar(label: "samples of \(relativePath(folder.path))", total: nil)
+      defer { bar.finish() }
+      let tokenizer = try model.tokenizer()
+      let generator =
+        try model.kind == .autoregressive
+        ? TextGenerator(
+          model.loadAutoregressiveModel(device: setting.device, as: setting.precision), tokenizer: tokenizer,
+          prompt: "", options: options)
+        : TextGenerator(
+          model.loadLanguageModel(device: setting.device, as: setting.precision), tokenizer: tokenizer, prompt: "",
+          options: options)
+      var steps = 0
+      while try generator.step() != nil {
+        steps += 1
+        bar.update(completed: steps)
+      }
+      written[folder] = generator.texts.map {
+        RunReport.Sample(text: $0, note: "\(model.url.lastPathComponent), temperature \(temperature)")
+      }
+    }
+    return written
+  }
+
+  /// The finished model of a run, or its last checkpoint; nil before the first.
+  private func newestModel(of run: URL) throws -> ModelFolder? {
+    let folder = try RunFolder(opening: run)
+    if FileManager.default.fileExists(atPath: folder.modelURL.path) { return try ModelFolder(folder.modelURL) }
+    return try (try? folder.latestCheckpoint()).map { try ModelFolder($0) }
+  }
+}

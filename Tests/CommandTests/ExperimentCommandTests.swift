@@ -1,0 +1,38 @@
+import Foundation
+import Testing
+
+/// `calm experiment` as its user meets it; what it trains is tested with the library.
+@Suite("calm experiment") struct ExperimentCommandTests {
+  private let folder: TemporaryFolder
+
+  init() throws { folder = try TemporaryFolder() }
+
+  private func check(_ text: String, as name: String = "plan.yaml") throws -> CommandResult {
+    let file = folder.path(name)
+    try Data(text.utf8).write(to: URL(fileURLWithPath: file))
+    return try Command.run(["experiment", file, "--out", folder.path("out"), "--check"])
+  }
+
+  @Test("the example in the project is one that can be run")
+  func example() throws {
+    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent()
+    let result = try Command.run([
+      "experiment", root.appendingPathComponent("examples/tales.yaml").path, "--out", folder.path("out"), "--check",
+    ])
+    #expect(result.status == 0, "\(result.errorOutput)")
+    #expect(result.text.split(separator: "\n").count == 9 && result.text.contains("calm-chunk-2-head-flow\n"))
+    #expect(!FileManager.default.fileExists(atPath: folder.path("out")))
+  }
+
+  @Test("a file that cannot be run is refused in one line, and nothing is written")
+  func refused() throws {
+    expectFailure(try check("tales: {}\nmodels:\n  - {name: t, steps: 5, hiden: 32}"), saying: "models[0]", "'hiden'")
+    expectFailure(try check("tales: {}\nmodels: [{name: t, steps: 5"), saying: "plan.yaml", "line 2")
+    expectFailure(try check("{\"tales\": {},\n}", as: "plan.json"), saying: "plan.json", "line 2")
+    expectFailure(try check("tales: {}", as: "plan.toml"), saying: "plan.toml", ".yaml")
+    expectFailure(
+      try Command.run(["experiment", folder.path("none.yaml"), "--out", folder.path("out")]), saying: "none.yaml")
+    #expect(!FileManager.default.fileExists(atPath: folder.path("out")))
+  }
+}

@@ -1,0 +1,54 @@
+import Foundation
+import Testing
+
+@Suite("Signals", .serialized) struct SignalTests {
+  private let folder: TemporaryFolder
+
+  init() throws {
+    folder = try TemporaryFolder()
+    let tokenizer = try folder.addTokenizer()
+    let result = try Command.run([
+      "data", "prepare", folder.path("stories.txt"), "--split", "lines", "--tokenizer", tokenizer, "--out",
+      folder.path("data"),
+    ])
+    try #require(result.status == 0, "\(result.errorOutput)")
+  }
+
+  private func train(hidden: Int, batch: Int) throws -> TrainingProcess {
+    try TrainingProcess([
+      "train", "transformer", "--data", folder.path("data"), "--out", folder.path("run"), "--hidden", "\(hidden)",
+      "--layers", "2", "--steps", "100000", "--batch-size", "\(batch)", "--block-chunks", "32", "--threads", "1",
+    ])
+  }
+
+  @Test(
+    "SIGINT and SIGTERM end the step in hand with a checkpoint, and say how to go on", arguments: [SIGINT, SIGTERM])
+  func stops(signal: Int32) throws {
+    let process = try train(hidden: 32, batch: 2)
+    let run = WatchedRun(url: folder.url.appendingPathComponent("run"))
+    _ = try process.wait { run.lastLoggedStep >= 10 }
+    #expect(try run.state() == "running")
+    process.send(signal)
+    #expect(try process.end() == 130)
+    let step = try #require(process.output.firstMatch(of: #/stopped after step (\d+)/#)?.1)
+    #expect(process.output.contains("go on with: calm train transformer --resume \(run.url.path)"))
+    #expect(process.output.split(separator: "\n").count == 1 && !process.errorOutput.contains("Error"))
+    #expect(run.latest?.lastPathComponent.hasSuffix(step) == true)
+    #expect(try run.state() == "stopped")
+  }
+
+  @Test("a second signal, of either kind, ends the process at once", arguments: [SIGINT, SIGTERM])
+  func secondSignal(second: Int32) throws {
+    // Steps of many seconds: the process can only end between them, or at once.
+    let process = try train(hidden: 512, batch: 256)
+    let run = WatchedRun(url: folder.url.appendingPathComponent("run"))
+    _ = try process.wait { process.errorOutput.contains("transformer …") }
+    process.send(SIGINT)
+    usleep(200_000)
+    #expect(process.isRunning)
+    process.send(second)
+    #expect(try process.end() == -second)
+    #expect(run.latest == nil)
+    #expect(try run.state() == "crashed")
+  }
+}

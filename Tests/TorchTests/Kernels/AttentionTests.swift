@@ -1,0 +1,75 @@
+import Testing
+import Torch
+
+@Suite("Attention")
+struct AttentionTests {
+  /// Batch, heads, length, size.
+  private static let shapes = [[1, 1, 2, 2], [2, 3, 5, 4], [1, 2, 63, 16], [3, 1, 33, 7]]
+
+  private func check(causal: Bool) -> KernelCheck {
+    KernelCheck(seed: 1) {
+      attention(query: $0[0], key: $0[1], value: $0[2], causal: causal)
+    } reference: {
+      let (length, size) = ($0[0].shape[2], $0[0].shape[3])
+      var products = matmul($0[0], $0[1].transposed()) / Double(size).squareRoot()
+      if causal {
+        let places = Tensor.range(0..<length, dtype: .float64)
+        let isLater = (places.reshaped(1, -1) - places.reshaped(-1, 1)).isGreater(than: 0)
+        products = products.replaced(with: Tensor.full([1], -1e30, dtype: .float64), where: isLater)
+      }
+      return matmul(softmax(products), $0[2])
+    }
+  }
+
+  private func inputs(_ shape: [Int]) -> [Tensor] {
+    let generator = Generator(seed: 2)
+    return (0..<3).map { _ in generator.normal(shape) }
+  }
+
+  @Test("is softmax(query·keyᵀ / √size)·value, value and gradients", arguments: shapes, [true, false])
+  func formula(shape: [Int], causal: Bool) {
+    check(causal: causal).expectAgreement(inputs(shape), dtype: .float32, within: 1e-5)
+  }
+
+  // Products and weights are rounded to eight bits, and so are their gradients.
+  @Test("in bfloat16 errs by the rounding of the weights", arguments: shapes, [true, false])
+  func bfloat16(shape: [Int], causal: Bool) {
+    check(causal: causal).expectAgreement(inputs(shape), dtype: .bfloat16, within: 0.03)
+  }
+
+  @Test("of longer sequences goes through libtorch's, with the same result")
+  func long() {
+    check(causal: true).expectAgreement(inputs([1, 1, 140, 8]), dtype: .float32, within: 1e-5)
+    check(causal: true).expectAgreement(inputs([1, 1, 520, 8]), dtype: .bfloat16, within: 0.03)
+  }
+
+  @Test("has the gradients that finite differences show", arguments: [true, false])
+  func slopes(causal: Bool) {
+    check(causal: causal).expectGradientsAreSlopes(inputs([2, 3, 5, 4]))
+  }
+
+  @Test("does not see later positions")
+  func causality() {
+    let (q, k, v) = (inputs([2, 2, 9, 4])[0], inputs([2, 2, 9, 4])[1], inputs([2, 2, 9, 4])[2])
+    let changed = v.clone()
+    changed.narrowed(2, 5..<9).fill(1e6)
+    let (a, b) = (
+      attention(query: q, key: k, value: v, causal: true), attention(query: q, key: k, value: changed, causal: true)
+    )
+    #expect(a.narrowed(2, 0..<5).numbers == b.narrowed(2, 0..<5).numbers)
+  }
+
+  @Test("does not depend on how its inputs lie in memory")
+  func layout() {
+    let x = Generator(seed: 3).normal([2, 9, 3, 4])
+    let (a, b) = (x.leaf(.float32), x.transposed(1, 2).contiguous().leaf(.float32))
+    let view = a.transposed(1, 2)
+    let (y, z) = (
+      attention(query: view, key: view, value: view, causal: true), attention(query: b, key: b, value: b, causal: true)
+    )
+    #expect(y.rawBytes == z.rawBytes)
+    y.sum().backward()
+    z.sum().backward()
+    #expect(a.gradient?.transposed(1, 2).numbers == b.gradient?.numbers)
+  }
+}

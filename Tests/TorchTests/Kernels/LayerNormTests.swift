@@ -1,0 +1,63 @@
+import Testing
+import Torch
+
+@Suite("LayerNorm")
+struct LayerNormTests {
+  private static let epsilon = 1e-3
+  private static let shapes = [[1, 2], [1, 7], [3, 5], [2, 3, 16], [33, 127], [40, 64], [17, 200]]
+
+  private let check = KernelCheck(seed: 1) {
+    layerNorm($0[0], weight: $0[1], bias: $0[2], epsilon: epsilon)
+  } reference: {
+    let centred = $0[0] - $0[0].mean(-1, keepDimensions: true)
+    let variance = centred.squared().mean(-1, keepDimensions: true)
+    return centred * (variance + epsilon).power(-0.5) * $0[1] + $0[2]
+  }
+
+  private func inputs(_ shape: [Int]) -> [Tensor] {
+    let generator = Generator(seed: 2)
+    let size = [shape[shape.count - 1]]
+    return [
+      generator.normal(shape, mean: 0.5, deviation: 2), generator.normal(size, mean: 1), generator.normal(size),
+    ]
+  }
+
+  @Test("is (x − mean) / √(variance + ε) · weight + bias, value and gradients", arguments: shapes)
+  func formula(shape: [Int]) {
+    check.expectAgreement(inputs(shape), dtype: .float32, within: 1e-5)
+  }
+
+  // A result is rounded once, to eight bits: 2⁻⁹ of itself at most.
+  @Test("in bfloat16 errs by one rounding", arguments: shapes)
+  func bfloat16(shape: [Int]) {
+    check.expectAgreement(inputs(shape), dtype: .bfloat16, within: 0x1p-8)
+  }
+
+  @Test("of other types falls back to libtorch's operations")
+  func fallback() {
+    check.expectAgreement(inputs([3, 5]), dtype: .float64, within: 1e-12)
+  }
+
+  @Test("has the gradients that finite differences show", arguments: [[3, 5], [5, 33]])
+  func slopes(shape: [Int]) {
+    check.expectGradientsAreSlopes(inputs(shape))
+  }
+
+  @Test("keeps its digits where the mean is large beside the deviation")
+  func offset() {
+    let x = Generator(seed: 3).normal([4, 64])
+    let plain = layerNorm(x, weight: .ones([64]), bias: .zeros([64]), epsilon: 1e-6)
+    let shifted = layerNorm(x + 1000, weight: .ones([64]), bias: .zeros([64]), epsilon: 1e-6)
+    // float32 holds numbers near a thousand to 3e-5.
+    expectClose(shifted, plain, within: 1e-4)
+  }
+
+  @Test("of no rows has no rows, and the weight's gradient is zero")
+  func empty() {
+    let (x, weight) = (Tensor.empty([0, 8]).leaf(.float32), Tensor.ones([8]).leaf(.float32))
+    let y = layerNorm(x, weight: weight, bias: .zeros([8]), epsilon: 1e-6)
+    #expect(y.shape == [0, 8])
+    y.sum().backward()
+    #expect(weight.gradient?.numbers == [Double](repeating: 0, count: 8))
+  }
+}

@@ -1,0 +1,222 @@
+#!/usr/bin/env python3
+"""Times the official PyTorch code of CALM at the jobs of `calm bench`, for a comparison on one machine.
+
+`calm bench --official DIR --python PATH` calls it, one job a process, so that the peak memory is that job's own. By
+hand:
+
+    python3 scripts/time-official.py --official DIR --job train-lm --shape small --precision bfloat16
+
+DIR is a checkout of github.com/shaochenze/calm, and the Python has torch and transformers 4.46. No code of it is here:
+it is imported. Weights are the official initialisation and ids are random, so only speed and memory mean anything. The
+jobs `tokenizer` and `data` repeat what the official training script does with text, without the library `datasets`.
+
+It prints one JSON object.
+"""
+import argparse
+import contextlib
+import itertools
+import json
+import os
+import resource
+import statistics
+import sys
+import tempfile
+import time
+
+SPECIAL = dict(pad_token_id=0, bos_token_id=1, eos_token_id=2)
+
+
+def main():
+    arguments = parse()
+    result = text_job(arguments) if arguments.job in ("tokenizer", "data") else model_job(arguments)
+    result.update(peak_mib=peak_mebibytes())
+    print(json.dumps(result))
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--official", required=True, help="a checkout of the official code")
+    parser.add_argument(
+        "--job", required=True,
+        choices=["train-lm", "train-ae", "generate", "generate-half", "evaluate", "tokenizer", "data"])
+    parser.add_argument("--shape", help="sizes as JSON: those that `calm bench` passes")
+    parser.add_argument("--precision", default="float32", choices=["float32", "bfloat16"])
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--steps", type=int, default=8, help="repetitions, of which the median is told")
+    parser.add_argument("--compile", action="store_true", help="torch.compile the trained module")
+    parser.add_argument("--prompt-tokens", type=int, default=64)
+    parser.add_argument("--new-tokens", type=int, default=128)
+    parser.add_argument("--text", help="JSON lines with the field text, for the jobs tokenizer and data")
+    parser.add_argument("--tokenizer", help="tokenizer.json, for the same")
+    arguments = parser.parse_args()
+    needs_text = arguments.job in ("tokenizer", "data")
+    if needs_text and not (arguments.text and arguments.tokenizer):
+        parser.error(f"the job {arguments.job} needs --text and --tokenizer")
+    if not needs_text and not arguments.shape:
+        parser.error(f"the job {arguments.job} needs --shape")
+    return arguments
+
+
+def model_job(arguments):
+    sys.path.insert(0, arguments.official)
+    import torch
+
+    torch.manual_seed(0)
+    torch.set_num_threads(arguments.threads)
+    shape = json.loads(arguments.shape)
+    device = torch.device(arguments.device)
+    ids = torch.randint(3, shape["vocabulary"], (shape["blocks"], shape["tokens"]), device=device)
+    model = build(arguments, shape).to(device)
+
+    def autocast():
+        if arguments.precision == "bfloat16":
+            return torch.autocast(device.type, dtype=torch.bfloat16)
+        return contextlib.nullcontext()
+
+    if arguments.job.startswith("train"):
+        body, tokens = training_step(torch, model, ids, autocast, arguments.compile), ids.numel()
+    elif arguments.job == "evaluate":
+        model.eval()
+
+        def body():
+            with torch.no_grad(), autocast():
+                model(input_ids=ids, labels=ids.clone())
+
+        tokens = ids.numel()
+    else:
+        model.eval()
+        prompt, length = ids[:1, : arguments.prompt_tokens], arguments.prompt_tokens + arguments.new_tokens
+        temperature = 0.5 if arguments.job == "generate-half" else 1.0
+
+        def body():
+            with autocast():
+                model.generate(prompt, max_length=length, temperature=temperature)
+
+        # Whatever is drawn, no sequence ends early: no chunk can hold this id.
+        model.eos_token_id = -1
+        tokens = arguments.new_tokens
+    if device.type == "cuda":
+        body = synchronized(torch, body)
+    result = timed(body, arguments.steps, tokens, warm_up=2 if arguments.job.startswith("train") else 1)
+    if device.type == "cuda":
+        result["peak_device_mib"] = torch.cuda.max_memory_allocated() / 2**20
+    return result
+
+
+def build(arguments, shape):
+    from models.configuration_autoencoder import AutoencoderConfig
+    from models.configuration_calm import CALMConfig
+    from models.modeling_autoencoder import Autoencoder
+    from models.modeling_energy import EnergyTransformer
+
+    autoencoder = Autoencoder(AutoencoderConfig(
+        vocab_size=shape["vocabulary"], hidden_size=shape["autoencoder_hidden"], latent_size=shape["latent"],
+        intermediate_size=shape["autoencoder_intermediate"], patch_size=shape["chunk"], **SPECIAL))
+    if arguments.job == "train-ae":
+        return autoencoder.train()
+    with tempfile.TemporaryDirectory() as folder:
+        autoencoder.save_pretrained(folder, safe_serialization=False)
+        model = EnergyTransformer(CALMConfig(
+            ae_path=folder, model_type="energy", vocab_size=shape["vocabulary"], hidden_size=shape["hidden"],
+            intermediate_size=shape["intermediate"], num_hidden_layers=shape["layers"],
+            num_attention_heads=shape["heads"], num_key_value_heads=shape["heads"],
+            num_mlp_layers=shape["head_blocks"], latent_size=shape["latent"], patch_size=shape["chunk"],
+            max_position_embeddings=max(shape["tokens"], 2048), **SPECIAL))
+    model.train()
+    model.ae_model.eval()
+    return model
+
+
+def training_step(torch, model, ids, autocast, compiled):
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=1e-4, betas=(0.9, 0.95), weight_decay=0.1)
+    run = torch.compile(model) if compiled else model
+
+    def step():
+        with autocast():
+            loss = run(input_ids=ids, labels=ids.clone()).loss
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(trained, 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+
+    return step
+
+
+def text_job(arguments):
+    os.environ["RAYON_NUM_THREADS"] = str(arguments.threads)
+    os.environ["TOKENIZERS_PARALLELISM"] = "true"
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = PreTrainedTokenizerFast(tokenizer_file=arguments.tokenizer)
+    counted = 0
+
+    def documents():
+        with open(arguments.text, encoding="utf-8") as lines:
+            for line in lines:
+                yield json.loads(line)["text"]
+
+    def batches():
+        # As `datasets` hands them to the official script, 1,000 documents at once.
+        source = documents()
+        while batch := list(itertools.islice(source, 1000)):
+            yield tokenizer(batch)["input_ids"]
+
+    def encode():
+        nonlocal counted
+        counted = sum(len(ids) for batch in batches() for ids in batch)
+
+    def prepare():
+        nonlocal counted
+        counted = 0
+        import numpy
+
+        block = 2048
+        with tempfile.TemporaryDirectory() as folder, open(os.path.join(folder, "ids"), "wb") as file:
+            for batch in batches():
+                ids = list(itertools.chain(*batch))
+                counted += len(ids)
+                blocks = [ids[i : i + block] for i in range(0, len(ids) // block * block, block)]
+                numpy.array(blocks, dtype=numpy.int32).tofile(file)
+
+    body = encode if arguments.job == "tokenizer" else prepare
+    result = timed(body, arguments.steps, None, warm_up=1)
+    result.update(tokens=counted, tokens_per_second=counted / result["seconds_median"])
+    return result
+
+
+def synchronized(torch, body):
+    def run():
+        body()
+        torch.cuda.synchronize()
+
+    return run
+
+
+def timed(body, steps, tokens, warm_up):
+    times = []
+    for _ in range(steps + warm_up):
+        start = time.perf_counter()
+        body()
+        times.append(time.perf_counter() - start)
+    times = times[warm_up:]
+    median = statistics.median(times)
+    result = dict(seconds_median=median, seconds_min=min(times))
+    if tokens:
+        result.update(tokens=tokens, tokens_per_second=tokens / median)
+    return result
+
+
+def peak_mebibytes():
+    # ru_maxrss may include what the parent process had when it started this one.
+    try:
+        with open("/proc/self/status") as lines:
+            return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
+    except (OSError, StopIteration):
+        scale = 2**20 if sys.platform == "darwin" else 2**10
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / scale
+
+
+if __name__ == "__main__":
+    main()
