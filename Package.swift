@@ -36,7 +36,9 @@ let package = Package(
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
   ],
   targets: [
-    .target(name: "CTorch", cxxSettings: torchHeaders, linkerSettings: torchLibraries),
+    .target(
+      name: "CTorch", cxxSettings: torchHeaders + [.headerSearchPath("gloo-declarations")],
+      linkerSettings: torchLibraries),
     .target(name: "Files", dependencies: ["Yams"]),
     .target(name: "Torch", dependencies: ["CTorch", "Files"]),
     .target(name: "Tokenization", dependencies: ["Files"]),

@@ -1,18 +1,75 @@
 // Random numbers. Everything draws from a generator that the caller owns, never from the process's own.
 
 #include <ATen/CPUGeneratorImpl.h>
+#include <ATen/Parallel.h>
 
 #include "support.h"
 
 using namespace ctorch;
 
+namespace {
+
+at::Generator seeded(uint64_t seed, ct_device where) {
+  at::Generator generator = where.type == CT_CPU
+                                ? at::detail::createCPUGenerator(seed)
+                                : at::globalContext().defaultGenerator(ctorch::device(where)).clone();
+  generator.set_current_seed(seed);
+  return generator;
+}
+
+// A tensor filled by `fill(tensor, generator)`. A generator of rows fills each row's part of dimension `batch` from
+// that row's own, so that the numbers do not depend on what other rows are there.
+template <typename Fill>
+int draw(ct_tensor *out, at::IntArrayRef shape, ct_dtype dtype, ct_device where, ct_generator generator, int batch,
+         Fill &&fill) {
+  return make(out, [&] {
+    at::Tensor whole = at::empty(shape, options(dtype, where));
+    if (generator->rows.empty()) {
+      fill(whole, generator->value);
+      return whole;
+    }
+    int64_t rows = static_cast<int64_t>(generator->rows.size());
+    TORCH_CHECK(whole.dim() > batch && whole.size(batch) % rows == 0, "a tensor of shape ", whole.sizes(),
+                " is not cut into ", rows, " rows along dimension ", batch);
+    int64_t length = whole.size(batch) / rows;
+    auto fill_rows = [&](int64_t begin, int64_t end) {
+      for (int64_t row = begin; row < end; ++row) {
+        at::Tensor place = whole.narrow(batch, row * length, length);
+        // The normal distribution is drawn several times faster into memory without gaps.
+        at::Tensor part = place.is_contiguous() ? place : at::empty(place.sizes(), place.options());
+        fill(part, generator->rows[row]);
+        if (!place.is_contiguous()) place.copy_(part);
+      }
+    };
+    if (whole.is_cpu())
+      at::parallel_for(0, rows, 1, fill_rows);
+    else
+      fill_rows(0, rows);
+    return whole;
+  });
+}
+
+}  // namespace
+
+std::vector<uint64_t> ctorch::draw_seeds(ct_generator generator) {
+  auto next = [](const at::Generator &source) {
+    return static_cast<uint64_t>(at::empty({1}, at::kLong).random_(source).item<int64_t>());
+  };
+  if (generator->rows.empty()) return {next(generator->value)};
+  std::vector<uint64_t> seeds;
+  for (const at::Generator &source : generator->rows) seeds.push_back(next(source));
+  return seeds;
+}
+
 int ct_generator_new(ct_generator *out, uint64_t seed, ct_device where) {
+  return guard([&] { *out = new ct_generator_handle{seeded(seed, where), {}}; });
+}
+
+int ct_generator_new_of_rows(ct_generator *out, const uint64_t *seeds, int count, ct_device where) {
   return guard([&] {
-    at::Generator generator = where.type == CT_CPU
-                                  ? at::detail::createCPUGenerator(seed)
-                                  : at::globalContext().defaultGenerator(ctorch::device(where)).clone();
-    generator.set_current_seed(seed);
-    *out = new ct_generator_handle{std::move(generator)};
+    auto generator = std::make_unique<ct_generator_handle>();
+    for (int row = 0; row < count; ++row) generator->rows.push_back(seeded(seeds[row], where));
+    *out = generator.release();
   });
 }
 
@@ -27,22 +84,19 @@ int ct_generator_set_state(ct_generator generator, ct_tensor state) {
 }
 
 int ct_uniform(ct_tensor *out, const int64_t *shape, int rank, double low, double high, ct_dtype dtype,
-               ct_device device, ct_generator generator) {
-  return make(out, [&] {
-    return at::empty(ints(shape, rank), options(dtype, device)).uniform_(low, high, generator->value);
-  });
+               ct_device device, ct_generator generator, int batch) {
+  return draw(out, ints(shape, rank), dtype, device, generator, batch,
+              [&](at::Tensor &tensor, const at::Generator &source) { tensor.uniform_(low, high, source); });
 }
 
 int ct_normal(ct_tensor *out, const int64_t *shape, int rank, double mean, double deviation, ct_dtype dtype,
-              ct_device device, ct_generator generator) {
-  return make(out, [&] {
-    return at::empty(ints(shape, rank), options(dtype, device)).normal_(mean, deviation, generator->value);
-  });
+              ct_device device, ct_generator generator, int batch) {
+  return draw(out, ints(shape, rank), dtype, device, generator, batch,
+              [&](at::Tensor &tensor, const at::Generator &source) { tensor.normal_(mean, deviation, source); });
 }
 
 int ct_bernoulli(ct_tensor *out, const int64_t *shape, int rank, double p, ct_dtype dtype, ct_device device,
-                 ct_generator generator) {
-  return make(out, [&] {
-    return at::empty(ints(shape, rank), options(dtype, device)).bernoulli_(p, generator->value);
-  });
+                 ct_generator generator, int batch) {
+  return draw(out, ints(shape, rank), dtype, device, generator, batch,
+              [&](at::Tensor &tensor, const at::Generator &source) { tensor.bernoulli_(p, source); });
 }

@@ -7,6 +7,7 @@
 
 #include <exception>
 #include <string>
+#include <vector>
 
 #include "CTorch.h"
 
@@ -16,11 +17,16 @@ struct ct_tensor_handle {
 
 struct ct_generator_handle {
   at::Generator value;
+  // Where each row of a batch has its own, in order; else empty.
+  std::vector<at::Generator> rows;
 };
 
 namespace ctorch {
 
 void store_error(std::string message);
+
+// One number of the generator, or of each row's where it has rows: what numbers drawn by counter are functions of.
+std::vector<uint64_t> draw_seeds(ct_generator generator);
 
 inline ct_tensor own(at::Tensor value) { return new ct_tensor_handle{std::move(value)}; }
 

@@ -20,6 +20,20 @@ public final class Generator {
     self.device = device
   }
 
+  /// A generator for a batch: each row's numbers follow from a seed of its own, whatever other rows are there.
+  ///
+  /// So a batch has the same noise whole, cut into parts, and shared out over processes. Draws say along which
+  /// dimension the rows lie; what is drawn is then filled row by row, by several threads at once.
+  ///
+  /// - Parameter rows: one seed a row.
+  public init(rows: [UInt64], device: Device = .cpu) {
+    var handle: ct_generator?
+    check(ct_generator_new_of_rows(&handle, rows, Int32(rows.count), device.code))
+    source = handle
+    unsetType = nil
+    self.device = device
+  }
+
   private init(unsetOn device: Device, _ dtype: DType) {
     source = nil
     unsetType = dtype
@@ -59,24 +73,39 @@ public final class Generator {
   }
 
   /// Numbers uniform in `range`.
-  public func uniform(_ shape: [Int], in range: Range<Double> = 0..<1, dtype: DType = .float32) -> Tensor {
+  ///
+  /// - Parameter batch: of a generator of rows, the dimension along which the rows lie.
+  public func uniform(
+    _ shape: [Int], in range: Range<Double> = 0..<1, dtype: DType = .float32, along batch: Int = 0
+  ) -> Tensor {
     draw(shape, dtype) { out, shape, source in
       ct_uniform(
-        out, shape, Int32(shape.count), range.lowerBound, range.upperBound, dtype.code, device.code, source)
+        out, shape, Int32(shape.count), range.lowerBound, range.upperBound, dtype.code, device.code, source,
+        Int32(batch))
     }
   }
 
   /// Normally distributed numbers.
-  public func normal(_ shape: [Int], mean: Double = 0, deviation: Double = 1, dtype: DType = .float32) -> Tensor {
+  ///
+  /// - Parameter batch: of a generator of rows, the dimension along which the rows lie.
+  public func normal(
+    _ shape: [Int], mean: Double = 0, deviation: Double = 1, dtype: DType = .float32, along batch: Int = 0
+  ) -> Tensor {
     draw(shape, dtype) { out, shape, source in
-      ct_normal(out, shape, Int32(shape.count), mean, deviation, dtype.code, device.code, source)
+      ct_normal(
+        out, shape, Int32(shape.count), mean, deviation, dtype.code, device.code, source, Int32(batch))
     }
   }
 
   /// Ones with the given probability, zeros else.
-  public func bernoulli(_ shape: [Int], probability: Double, dtype: DType = .float32) -> Tensor {
+  ///
+  /// - Parameter batch: of a generator of rows, the dimension along which the rows lie.
+  public func bernoulli(
+    _ shape: [Int], probability: Double, dtype: DType = .float32, along batch: Int = 0
+  ) -> Tensor {
     draw(shape, dtype) { out, shape, source in
-      ct_bernoulli(out, shape, Int32(shape.count), probability, dtype.code, device.code, source)
+      ct_bernoulli(
+        out, shape, Int32(shape.count), probability, dtype.code, device.code, source, Int32(batch))
     }
   }
 }

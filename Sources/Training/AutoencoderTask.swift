@@ -34,9 +34,9 @@ public final class AutoencoderTask: TrainingTask {
       total: loss.total, parts: [("cross_entropy", loss.crossEntropy), ("divergence", loss.divergence)])
   }
 
-  public func evaluate(blocks: Int, seed: UInt64) throws -> [String: Double] {
+  public func evaluate(blocks: Int, seed: UInt64, share: EvaluationShare) throws -> [String: Double] {
     guard let validation else { return [:] }
-    let result = try model.evaluate(on: validation, blocks: blocks, noise: [0, 0.3], seed: seed)
+    let result = try model.evaluate(on: validation, blocks: blocks, noise: [0, 0.3], seed: seed, share: share)
     return ["accuracy": result.accuracy[0].accuracy, "accuracy_noise_0.3": result.accuracy[1].accuracy]
   }
 

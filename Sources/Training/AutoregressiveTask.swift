@@ -30,9 +30,9 @@ public final class AutoregressiveTask: TrainingTask {
     TrainingLoss(total: batch.labels.map { model.loss(batch.ids, labels: $0) } ?? model.loss(batch.ids), parts: [])
   }
 
-  public func evaluate(blocks: Int, seed: UInt64) throws -> [String: Double] {
+  public func evaluate(blocks: Int, seed: UInt64, share: EvaluationShare) throws -> [String: Double] {
     guard let validation else { return [:] }
-    let result = try model.evaluate(on: validation, blocks: blocks, seed: seed)
+    let result = try model.evaluate(on: validation, blocks: blocks, seed: seed, share: share)
     return ["brier_lm": result.brierLM.score, "cross_entropy": result.crossEntropy, "perplexity": result.perplexity]
   }
 

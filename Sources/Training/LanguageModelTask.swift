@@ -49,9 +49,9 @@ public final class LanguageModelTask: TrainingTask {
       parts: [(model.configuration.head.rawValue, loss.head)] + (loss.auxiliary.map { [("auxiliary", $0)] } ?? []))
   }
 
-  public func evaluate(blocks: Int, seed: UInt64) throws -> [String: Double] {
+  public func evaluate(blocks: Int, seed: UInt64, share: EvaluationShare) throws -> [String: Double] {
     guard let validation else { return [:] }
-    let result = try model.evaluate(on: validation, blocks: blocks, samples: 4, seed: seed)
+    let result = try model.evaluate(on: validation, blocks: blocks, samples: 4, seed: seed, share: share)
     return ["brier_lm": result.brierLM.score, "energy": result.energyLoss]
   }
 

@@ -9,6 +9,18 @@ public protocol Replicas: AnyObject {
   /// How many there are.
   var count: Int { get }
 
+  /// The optimizer that all of them use.
+  ///
+  /// - Parameters:
+  ///   - parameters: in the type in which the model computes.
+  ///   - masters: their float32 values, by name.
+  func optimizer(
+    of parameters: [NamedParameter], masters: [String: Tensor], settings: AdamW.Settings
+  ) -> any Optimizer
+
+  /// What communication took so far, for the metrics.
+  var figures: [String: Double] { get }
+
   /// Called once, before the first step, with the parameters whose gradients will be averaged.
   func begin(_ parameters: [NamedParameter])
 
@@ -20,6 +32,16 @@ public protocol Replicas: AnyObject {
 
   /// The sums of figures over the processes.
   func sum(_ values: [Double]) throws -> [Double]
+}
+
+extension Replicas {
+  public func optimizer(
+    of parameters: [NamedParameter], masters: [String: Tensor], settings: AdamW.Settings
+  ) -> any Optimizer {
+    AdamW(parameters, masters: masters, settings: settings)
+  }
+
+  public var figures: [String: Double] { [:] }
 }
 
 /// A process that trains alone.

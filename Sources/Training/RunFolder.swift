@@ -18,6 +18,11 @@ public struct RunFolder {
     try makeFolder(checkpoints)
   }
 
+  /// A folder that another process of the training makes or opens.
+  public init(at url: URL) {
+    self.url = url
+  }
+
   /// Opens the folder of a run.
   ///
   /// - Throws: ``TrainingError/noRun(_:)`` where there is none.

@@ -30,12 +30,15 @@ extension Trainer {
     var sums: [Double] = []
     for part in 0..<parts {
       let range = part * rows..<(part + 1) * rows
-      let generator = Generator(
-        seed: StableHash.combine(settings.seed, UInt64(drawn), UInt64(replicas.rank * parts + part)), device: device)
       let ids = Tensor(Array(batch.ids[range.lowerBound * tokens..<range.upperBound * tokens]), shape: [rows, tokens])
         .to(.int64, device: device)
       // A part without predicted chunks has a weight of 0, so it does not matter what its loss is taken of.
       let labels = counts[part] > 0 ? self.labels(of: batch, rows: range) : nil
+      // Where only some chunks are predicted, rows have different numbers of them, and the noise is the part's.
+      let first = drawn + replicas.rank * batch.rows + range.lowerBound
+      let seeds = (first..<first + rows).map { StableHash.combine(settings.seed, UInt64($0)) }
+      let generator =
+        labels == nil ? Generator(rows: seeds, device: device) : Generator(seed: seeds[0], device: device)
       let loss = task.loss(TrainingBatch(ids: ids, labels: labels), step: step, generator: generator)
       let weight = counts[part] / total
       if part == parts - 1 { replicas.expectGradients() }

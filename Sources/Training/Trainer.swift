@@ -8,10 +8,10 @@ import Torch
 /// With one seed, precision and number of threads a run gives the same losses every time; resumed from a checkpoint it
 /// goes on with those of the unbroken run, bit for bit in float32 on the CPU.
 ///
-/// A batch is computed in parts: each process takes its rows, in as many parts as the settings say. The noise of a part
-/// follows from the seed, from the blocks drawn before the batch and from the part's number among those of all
-/// processes. So two processes take the steps that one process takes in two parts, up to the rounding of sums, and no
-/// generator has a state to be stored. A loss without noise is also the same, up to rounding, in one part as in many.
+/// A batch is computed in parts: each process takes its rows, in as many parts as the settings say. The noise of a row
+/// follows from the seed and from the number of its block among all that were drawn. So two processes, and one process
+/// in two parts, take the steps of one process with the whole batch, up to the rounding of sums; no process draws more
+/// than its own noise, and no generator has a state to be stored.
 public final class Trainer {
   let task: any TrainingTask
   let settings: TrainingSettings
@@ -19,7 +19,7 @@ public final class Trainer {
   let replicas: any Replicas
   let device: Device
   private let folder: RunFolder
-  private let optimizer: AdamW
+  private let optimizer: any Optimizer
   private let average: WeightAverage?
   /// Nil in a process that does not write.
   private let metrics: MetricsLog?
@@ -55,7 +55,8 @@ public final class Trainer {
     // The optimizer keeps the float32 values where the model computes in less.
     let masters = Dictionary(uniqueKeysWithValues: parameters.map { ($0.name, $0.tensor.detached()) })
     task.module.convert(to: settings.precision, device: device)
-    optimizer = AdamW(task.module.namedParameters(), masters: masters, settings: settings.optimizer)
+    optimizer = replicas.optimizer(
+      of: task.module.namedParameters(), masters: masters, settings: settings.optimizer)
     if let state {
       do {
         try optimizer.restore(moments: state.moments, step: state.step)
@@ -117,8 +118,8 @@ public final class Trainer {
       if gradients.loss.isFinite && norm.isFinite {
         skips.endRow()
         let rate = settings.schedule.rate(step: optimizer.step, of: total)
-        optimizer.update(learningRate: rate, gradientScale: min(1, settings.gradientClip / norm))
-        average?.update(from: optimizer.masters, step: optimizer.step)
+        try optimizer.update(learningRate: rate, gradientScale: min(1, settings.gradientClip / norm))
+        try average?.update(from: optimizer.masters, step: optimizer.step)
         tokens += tokensPerStep
         let (step, now) = (optimizer.step, ContinuousClock.now)
         let line = StepReport(
@@ -149,8 +150,9 @@ public final class Trainer {
     let wasReached = end != .stopped
     let isBest = try wasReached && evaluated < optimizer.step ? evaluate { _ = report($0) } : false
     if isBest || saved < optimizer.step { try saveCheckpoint(isBest: isBest) { _ = report($0) } }
-    if wasReached, isWriter {
-      try folder.writeModel { try task.save(to: $0, weights: weights, resumable: false) }
+    if wasReached {
+      let weights = try weights
+      if isWriter { try folder.writeModel { try task.save(to: $0, weights: weights, resumable: false) } }
     }
     return end ?? .stopped
   }
@@ -187,20 +189,20 @@ public final class Trainer {
   private var isWriter: Bool { replicas.rank == 0 }
 
   /// The weights that are evaluated and stored as a model.
-  private var weights: [String: Tensor] { average?.values ?? optimizer.masters }
+  private var weights: [String: Tensor] { get throws { try average?.values ?? optimizer.masters } }
 
   /// Measures the model on held-out text.
   ///
   /// - Returns: whether it is better than ever before, where the settings name the figure that says so.
   private func evaluate(_ tell: (TrainingEvent) -> Void) throws -> Bool {
-    guard isWriter else { return false }
+    let share = EvaluationShare(rank: replicas.rank, count: replicas.count) { try self.replicas.sum($0) }
     func measure() throws -> [String: Double] {
-      try task.evaluate(blocks: settings.evaluationBlocks, seed: settings.seed)
+      try task.evaluate(blocks: settings.evaluationBlocks, seed: settings.seed, share: share)
     }
     let figures = try average?.used(by: task.module.namedParameters(), measure) ?? measure()
     if figures.isEmpty { return false }
     try metrics?.append(step: optimizer.step, figures)
-    tell(.evaluation(step: optimizer.step, figures: figures))
+    if isWriter { tell(.evaluation(step: optimizer.step, figures: figures)) }
     guard let name = settings.bestBy, let value = figures[name] else { return false }
     if let best, best.figure == name, !task.isBetter(name, value, than: best.value) { return false }
     best = TrainingState.Best(figure: name, value: value, step: optimizer.step)
@@ -208,9 +210,11 @@ public final class Trainer {
   }
 
   private func saveCheckpoint(isBest: Bool, _ tell: (TrainingEvent) -> Void) throws {
+    // Together, because the optimizer's state may be spread over the processes.
+    let weights = try weights
+    var state = TrainingState(step: optimizer.step, position: loader.position, moments: try optimizer.moments)
+    if average != nil { state.weights = try optimizer.masters }
     guard isWriter else { return }
-    var state = TrainingState(step: optimizer.step, position: loader.position, moments: optimizer.moments)
-    if average != nil { state.weights = optimizer.masters }
     (state.best, state.skipped) = (best, skips.total)
     try folder.addCheckpoint(step: optimizer.step, kept: settings.keptCheckpoints, isBest: isBest) { checkpoint in
       try task.save(to: checkpoint, weights: weights, resumable: true)
@@ -228,6 +232,7 @@ public final class Trainer {
     values["tokens"] = Double(line.step * tokensPerStep)
     values["seconds"] = line.seconds
     values["loader_wait_seconds"] = loader.waitSeconds
+    values.merge(replicas.figures) { $1 }
     if skips.total > 0 { values["skipped"] = Double(skips.total) }
     return values
   }

@@ -33,9 +33,9 @@ public struct TrainingRun {
     let task = try Self.freshTask(for: record, corpora: corpora, device: device)
     let corpus = try corpora.training(for: record)
     try Trainer.check(record.settings, replicas)
-    let folder = try RunFolder(creating: url)
+    let folder = replicas.rank == 0 ? try RunFolder(creating: url) : RunFolder(at: url)
     claim = try replicas.rank == 0 ? folder.claim() : nil
-    try AtomicFile.write(try record.encoded(), to: folder.recordURL.path)
+    if replicas.rank == 0 { try AtomicFile.write(try record.encoded(), to: folder.recordURL.path) }
     (self.record, self.folder, self.task, self.device, step, damage) = (record, folder, task, device, 0, [])
     trainer = try Trainer(
       task, on: corpus, settings: record.settings, folder: folder, device: device, replicas: replicas)

@@ -24,8 +24,8 @@ public protocol TrainingTask: AnyObject {
   ///   - generator: for everything that the loss draws.
   func loss(_ batch: TrainingBatch, step: Int, generator: Generator) -> TrainingLoss
 
-  /// Figures of quality on held-out blocks, by name.
-  func evaluate(blocks: Int, seed: UInt64) throws -> [String: Double]
+  /// Figures of quality on held-out blocks, by name: the same in all processes that share the work.
+  func evaluate(blocks: Int, seed: UInt64, share: EvaluationShare) throws -> [String: Double]
 
   /// Writes the model's folder.
   ///

@@ -1,5 +1,7 @@
 import ArgumentParser
 import Foundation
+import Torch
+import Training
 
 /// The command `calm`: everything from text to a trained model and back to text.
 @main
@@ -52,9 +54,12 @@ struct Calm: ParsableCommand {
       var command = try parseAsRoot(SettingsArguments.expanded(Array(CommandLine.arguments.dropFirst())))
       try command.run()
     } catch {
+      // Without the clearing up at exit: threads may still wait for a process that is gone.
+      if LaunchedProcess.isQuiet(about: error) { _exit(ProcessLauncher.peerGone) }
       guard exitCode(for: error) == .failure else { exit(withError: error) }
       let line = failureLine(for: error)
       if !line.isEmpty { StandardError.write("Error: \(line)\n") }
+      if error is ProcessGroupError { _exit(ExitCode.failure.rawValue) }
       exit(withError: ExitCode.failure)
     }
   }

@@ -6,7 +6,7 @@ import Torch
 import Training
 
 /// A world small enough to train in within seconds: tales, a tokenizer, prepared data, in a folder of its own.
-final class TinyWorld {
+final class TinyWorld: Sendable {
   let folder: URL
   let tokenizer: Tokenizer
 
@@ -88,7 +88,8 @@ final class TinyWorld {
   }
 
   func transformer(
-    _ name: String, _ settings: TrainingSettings, data: String? = nil, corpora: [RunRecord.Corpus]? = nil
+    _ name: String, _ settings: TrainingSettings, data: String? = nil, corpora: [RunRecord.Corpus]? = nil,
+    replicas: any Replicas = SingleProcess()
   ) throws -> TrainingRun {
     let configuration = AutoregressiveConfiguration(
       vocabularySize: tokenizer.vocabularySize,
@@ -97,12 +98,12 @@ final class TinyWorld {
     let record = RunRecord(
       model: .autoregressive(configuration), data: corpora ?? [.init(path: data ?? self.data)], settings: settings,
       device: .cpu, program: "tests")
-    return try TrainingRun(record, in: place(name))
+    return try TrainingRun(record, in: place(name), replicas: replicas)
   }
 
   func languageModel(
     _ name: String, on autoencoder: URL, _ settings: TrainingSettings, head: HeadKind = .energy, leadIn: Int = 0,
-    data: String? = nil
+    data: String? = nil, replicas: any Replicas = SingleProcess()
   ) throws -> TrainingRun {
     let sizes = try ModelFolder(autoencoder).autoencoderConfiguration()
     let configuration = LanguageModelConfiguration(
@@ -113,7 +114,7 @@ final class TinyWorld {
       model: .languageModel(configuration, autoencoder: autoencoder.path, leadIn: leadIn),
       data: [.init(path: data ?? self.data)],
       settings: settings, device: .cpu, program: "tests")
-    return try TrainingRun(record, in: place(name))
+    return try TrainingRun(record, in: place(name), replicas: replicas)
   }
 }
 

@@ -18,7 +18,7 @@ public struct LatentDistribution {
   public func samples(_ count: Int, generator: Generator) -> Tensor {
     let shape = [count] + mean.shape
     guard let logDeviation else { return mean.reshaped([1] + mean.shape).expanded(count, -1, -1).contiguous() }
-    return mean + generator.normal(shape) * logDeviation.exp()
+    return mean + generator.normal(shape, along: 1) * logDeviation.exp()
   }
 
   /// ½(mean² + σ² − 1 − 2 log σ) of each dimension, [chunks, l]: the divergence from the standard normal, in nats.

@@ -31,23 +31,25 @@ extension AutoregressiveModel {
   ///   - blocks: how many, from the start; nil takes all.
   ///   - samples: continuations drawn a position, 2 or more.
   ///   - seed: of the continuations.
+  ///   - share: this process's part, where several share the work; all get the whole figures.
   ///   - progress: told after each block how many are done.
   /// - Throws: ``EvaluationError``, ``BrierError``, and what reading the blocks throws.
   public func evaluate(
-    on text: PackedBlocks, blocks: Int? = nil, samples: Int = 2, seed: UInt64, progress: (Int) -> Void = { _ in }
+    on text: PackedBlocks, blocks: Int? = nil, samples: Int = 2, seed: UInt64, share: EvaluationShare = .whole,
+    progress: (Int) -> Void = { _ in }
   ) throws -> AutoregressiveEvaluation {
     precondition(text.chunkSize == 1, "an autoregressive model reads single tokens")
     guard text.blockTokens > BrierScore.maximumOrder else {
       throw EvaluationError.blockTooShort(tokens: text.blockTokens, needed: BrierScore.maximumOrder + 1)
     }
-    var generator = SeededGenerator(seed: seed)
     var accumulator = try BrierAccumulator(samplesPerPosition: samples)
     var (crossEntropy, tokens) = (0.0, 0)
-    for index in 0..<min(blocks ?? text.count, text.count) {
+    for index in share.blocks(of: min(blocks ?? text.count, text.count)) {
       let block = try text.block(index)
       let count = block.documents.prefix { $0 != PackedBlocks.noDocument }.count
       if count < 2 { continue }
       let ids = Array(block.ids.prefix(count))
+      var generator = SeededGenerator(seed: EvaluationShare.seed(seed, block: index))
       withoutGradients {
         let tensor = Tensor(ids.map(Int64.init), shape: [1, count], device: outputWeight.device)
         crossEntropy += loss(tensor).item() * Double(count - 1)
@@ -59,10 +61,11 @@ extension AutoregressiveModel {
       }
       progress(index + 1)
     }
-    let mean = crossEntropy / Double(max(1, tokens))
+    let sums = try share.sum([crossEntropy, Double(tokens)])
+    let mean = sums[0] / max(1, sums[1])
     return AutoregressiveEvaluation(
-      brierLM: try accumulator.result(seed: seed), crossEntropy: mean, perplexity: exp(mean), tokens: tokens,
-      blockTokens: text.blockTokens, samples: samples)
+      brierLM: try accumulator.merged(over: share).result(seed: seed), crossEntropy: mean, perplexity: exp(mean),
+      tokens: Int(sums[1]), blockTokens: text.blockTokens, samples: samples)
   }
 
   /// The Brier scores of the four tokens after each token of a text that has four tokens behind it.

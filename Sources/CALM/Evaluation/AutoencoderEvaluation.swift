@@ -27,17 +27,18 @@ extension Autoencoder {
   ///   - blocks: how many, from the start; nil takes all.
   ///   - noise: standard deviations.
   ///   - seed: of the noise.
+  ///   - share: this process's part, where several share the work; all get the whole figures.
   /// - Throws: what reading the blocks throws.
   public func evaluate(
-    on text: PackedBlocks, blocks: Int? = nil, noise: [Double], seed: UInt64
+    on text: PackedBlocks, blocks: Int? = nil, noise: [Double], seed: UInt64, share: EvaluationShare = .whole
   ) throws -> AutoencoderEvaluation {
     let device = encoder.embedding.weight.device
-    let generator = Generator(seed: seed, device: device)
     var (right, tokens, divergence) = ([Double](repeating: 0, count: noise.count), 0, 0.0)
-    for index in 0..<min(blocks ?? text.count, text.count) {
+    for index in share.blocks(of: min(blocks ?? text.count, text.count)) {
       let block = try text.block(index)
       let chunks = block.documents.prefix { $0 != PackedBlocks.noDocument }.count
       if chunks == 0 { continue }
+      let generator = Generator(seed: EvaluationShare.seed(seed, block: index), device: device)
       withoutGradients {
         let ids = Tensor(block.ids.prefix(chunks * text.chunkSize).map(Int64.init), device: device)
         let latent = encode(ids)
@@ -49,8 +50,10 @@ extension Autoencoder {
       }
       tokens += chunks * text.chunkSize
     }
+    let sums = try share.sum(right + [divergence, Double(tokens)])
+    let total = sums[noise.count + 1]
     return AutoencoderEvaluation(
-      accuracy: zip(noise, right).map { .init(noise: $0, accuracy: $1 / Double(tokens)) },
-      divergence: divergence / Double(tokens / text.chunkSize), tokens: tokens)
+      accuracy: zip(noise, sums).map { .init(noise: $0, accuracy: $1 / total) },
+      divergence: sums[noise.count] / (total / Double(text.chunkSize)), tokens: Int(total))
   }
 }

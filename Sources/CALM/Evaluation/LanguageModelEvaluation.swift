@@ -21,22 +21,25 @@ extension ContinuousLanguageModel {
   ///   - blocks: how many, from the start; nil takes all.
   ///   - samples: m ≥ 2, drawn a position for BrierLM.
   ///   - seed: of the samples.
+  ///   - share: this process's part, where several share the work; all get the whole figures.
   ///   - progress: told after each block how many are done.
   /// - Throws: ``EvaluationError``, ``BrierError``, and what reading the blocks throws.
   public func evaluate(
-    on text: PackedBlocks, blocks: Int? = nil, samples: Int = 2, seed: UInt64, progress: (Int) -> Void = { _ in }
+    on text: PackedBlocks, blocks: Int? = nil, samples: Int = 2, seed: UInt64, share: EvaluationShare = .whole,
+    progress: (Int) -> Void = { _ in }
   ) throws -> LanguageModelEvaluation {
     guard text.blockChunks > scoredChunks else {
       throw EvaluationError.blockTooShort(
         tokens: text.blockTokens, needed: (scoredChunks + 1) * configuration.chunkSize)
     }
-    let generator = Generator(seed: seed, device: backbone.embedding.weight.device)
     var accumulator = try BrierAccumulator(samplesPerPosition: samples)
     var (energy, predicted) = (0.0, 0)
-    for index in 0..<min(blocks ?? text.count, text.count) {
+    for index in share.blocks(of: min(blocks ?? text.count, text.count)) {
       let block = try text.block(index)
       let chunks = block.documents.prefix { $0 != PackedBlocks.noDocument }.count
       if chunks <= scoredChunks { continue }
+      let generator = Generator(
+        seed: EvaluationShare.seed(seed, block: index), device: backbone.embedding.weight.device)
       let scores = withoutGradients {
         self.scores(of: Array(block.ids.prefix(chunks * text.chunkSize)), samples: samples, generator: generator)
       }
@@ -47,8 +50,9 @@ extension ContinuousLanguageModel {
       predicted += chunks - 1
       progress(index + 1)
     }
+    let sums = try share.sum([energy, Double(predicted)])
     return LanguageModelEvaluation(
-      brierLM: try accumulator.result(seed: seed), energyLoss: energy / Double(max(1, predicted)),
+      brierLM: try accumulator.merged(over: share).result(seed: seed), energyLoss: sums[0] / max(1, sums[1]),
       blockTokens: text.blockTokens, samples: samples)
   }
 

@@ -37,7 +37,8 @@ package final class DiffusionHead: GenerativeHead {
 
   /// Standard normal numbers, [samples, positions, 101, l]: the start, then what each step adds.
   package func noise(samples: Int, positions: Int, generator: Generator) -> Tensor {
-    generator.normal([samples, positions, Self.samplingSchedule.times.count + 1, configuration.latentSize])
+    generator.normal(
+      [samples, positions, Self.samplingSchedule.times.count + 1, configuration.latentSize], along: 1)
   }
 
   package func callAsFunction(_ hidden: Tensor, noise: Tensor) -> Tensor {
@@ -93,8 +94,8 @@ package final class DiffusionHead: GenerativeHead {
   package func loss(hidden: Tensor, targets: LatentDistribution, generator: Generator) -> Tensor {
     let samples = withoutGradients { targets.samples(configuration.samples, generator: generator) }
     let shape = samples.shape
-    let steps = generator.uniform([shape[0], shape[1]], in: 0..<Double(Self.schedule.times.count)).to(.int64)
-    let parts = losses(hidden: hidden, targets: samples, steps: steps, noise: generator.normal(shape))
+    let steps = generator.uniform([shape[0], shape[1]], in: 0..<Double(Self.schedule.times.count), along: 1).to(.int64)
+    let parts = losses(hidden: hidden, targets: samples, steps: steps, noise: generator.normal(shape, along: 1))
     return (parts.noise + parts.bound).mean()
   }
 

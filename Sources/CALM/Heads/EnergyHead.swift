@@ -50,7 +50,7 @@ package final class EnergyHead: GenerativeHead {
 
   /// Uniform noise in [−½, ½), [samples, positions, d].
   package func noise(samples: Int, positions: Int, generator: Generator) -> Tensor {
-    generator.uniform([samples, positions, configuration.noiseSize], in: -0.5..<0.5)
+    generator.uniform([samples, positions, configuration.noiseSize], in: -0.5..<0.5, along: 1)
   }
 
   /// - Parameters:

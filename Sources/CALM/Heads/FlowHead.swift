@@ -30,7 +30,7 @@ package final class FlowHead: GenerativeHead {
 
   /// Standard normal numbers, [samples, positions, l]: where the flow starts.
   package func noise(samples: Int, positions: Int, generator: Generator) -> Tensor {
-    generator.normal([samples, positions, configuration.latentSize])
+    generator.normal([samples, positions, configuration.latentSize], along: 1)
   }
 
   package func callAsFunction(_ hidden: Tensor, noise: Tensor) -> Tensor {
@@ -58,7 +58,8 @@ package final class FlowHead: GenerativeHead {
     let samples = withoutGradients { targets.samples(configuration.samples, generator: generator) }
     let shape = samples.shape
     return losses(
-      hidden: hidden, targets: samples, times: generator.uniform([shape[0], shape[1]]), start: generator.normal(shape)
+      hidden: hidden, targets: samples, times: generator.uniform([shape[0], shape[1]], along: 1),
+      start: generator.normal(shape, along: 1)
     ).mean()
   }
 

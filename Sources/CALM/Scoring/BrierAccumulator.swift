@@ -87,6 +87,24 @@ public struct BrierAccumulator: Sendable {
     }
   }
 
+  /// What the accumulators of all processes collected together.
+  func merged(over share: EvaluationShare) throws -> BrierAccumulator {
+    if share.count == 1 { return self }
+    let own = slots.sorted { $0.value < $1.value }.flatMap { document, slot in
+      [Double(document), Double(sums[slot].positions)] + Self.lanes(sums[slot].accuracy)
+        + Self.lanes(sums[slot].collision)
+    }
+    let all = try share.gathered(own)
+    var merged = try BrierAccumulator(samplesPerPosition: samplesPerPosition)
+    for start in stride(from: 0, to: all.count, by: 10) {
+      let slot = merged.slot(of: Int(all[start]))
+      merged.sums[slot].positions += Int(all[start + 1])
+      merged.sums[slot].accuracy += SIMD4(all[start + 2..<start + 6])
+      merged.sums[slot].collision += SIMD4(all[start + 6..<start + 10])
+    }
+    return merged
+  }
+
   /// The scores over all positions added, each position with the same weight.
   ///
   /// - Parameters:

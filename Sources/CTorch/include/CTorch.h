@@ -19,6 +19,9 @@ extern "C" {
 
 typedef struct ct_tensor_handle *ct_tensor;
 typedef struct ct_generator_handle *ct_generator;
+typedef struct ct_process_group_handle *ct_process_group;
+typedef struct ct_work_handle *ct_work;
+typedef struct ct_gradient_reducer_handle *ct_gradient_reducer;
 
 // Element types, numbered as in c10::ScalarType.
 typedef enum {
@@ -115,16 +118,19 @@ int ct_recomputed(ct_tensor *out, ct_tensor x, ct_part part, void *context, void
 // MARK: Random numbers (random.cpp)
 
 int ct_generator_new(ct_generator *out, uint64_t seed, ct_device device);
+// For a batch: each row is drawn from a seed of its own. It has no state to get or set.
+int ct_generator_new_of_rows(ct_generator *out, const uint64_t *seeds, int count, ct_device device);
 void ct_generator_free(ct_generator generator);
 int ct_generator_get_state(ct_tensor *out, ct_generator generator);
 int ct_generator_set_state(ct_generator generator, ct_tensor state);
+// `batch`: the dimension along which the rows of such a generator lie, one part each; others ignore it.
 int ct_uniform(ct_tensor *out, const int64_t *shape, int rank, double low, double high, ct_dtype dtype,
-               ct_device device, ct_generator generator);
+               ct_device device, ct_generator generator, int batch);
 int ct_normal(ct_tensor *out, const int64_t *shape, int rank, double mean, double deviation, ct_dtype dtype,
-              ct_device device, ct_generator generator);
+              ct_device device, ct_generator generator, int batch);
 // Zeros and ones, one with probability p.
 int ct_bernoulli(ct_tensor *out, const int64_t *shape, int rank, double p, ct_dtype dtype, ct_device device,
-                 ct_generator generator);
+                 ct_generator generator, int batch);
 
 // MARK: Arithmetic, comparisons, reductions (arithmetic.cpp)
 
@@ -255,6 +261,35 @@ int ct_global_norm(double *out, const ct_tensor *tensors, int count);
 
 // A view of a vector's elements at the given strides, which the caller has checked to lie inside it.
 int ct_as_strided(ct_tensor *out, ct_tensor x, const int64_t *shape, const int64_t *strides, int rank);
+
+// MARK: Process groups (process_group.cpp)
+
+// Meets the other `size` - 1 processes at host:port, which rank 0 serves. It and all that the group does give up after
+// `milliseconds`.
+int ct_process_group_new(ct_process_group *out, const char *host, int port, int rank, int size, int64_t milliseconds);
+void ct_process_group_free(ct_process_group group);
+// These begin work on contiguous tensors, in the same order in every process. `ct_work_wait` ends it, with the failure
+// if there was one.
+int ct_all_reduce(ct_work *out, ct_process_group group, ct_tensor tensor);  // the sum, in place
+int ct_broadcast(ct_work *out, ct_process_group group, ct_tensor tensor, int root);
+// gathered: as many elements as `own` for each process, by rank.
+int ct_all_gather(ct_work *out, ct_process_group group, ct_tensor gathered, ct_tensor own);
+int ct_work_wait(ct_work work);
+void ct_work_free(ct_work work);
+
+// MARK: Gradients of a process group (gradient_reducer.cpp)
+
+// Averages the gradients of these leaves over the group, in buckets of about `bucket_bytes` that are sent while the
+// backward pass still runs. The order of the leaves is that of the forward pass, and the same in every process.
+int ct_gradient_reducer_new(ct_gradient_reducer *out, ct_process_group group, const ct_tensor *leaves, int count,
+                            int64_t bucket_bytes);
+void ct_gradient_reducer_free(ct_gradient_reducer reducer);
+// The next backward pass is the last before `finish`: its gradients, and what earlier ones left in the leaves, are
+// multiplied by `scale` and summed over the group.
+int ct_gradient_reducer_begin(ct_gradient_reducer reducer, double scale);
+// Waits for the sums, which are then the leaves' gradients. `communicating`: seconds in which a bucket was under way;
+// `waited`: those of them that this call waited.
+int ct_gradient_reducer_finish(ct_gradient_reducer reducer, double *communicating, double *waited);
 
 #ifdef __cplusplus
 }

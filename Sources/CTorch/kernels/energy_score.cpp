@@ -8,6 +8,7 @@
 
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <memory>
 #include <vector>
 
 #include "../support.h"
@@ -69,7 +70,8 @@ VECTORIZED void draw_targets(float *targets, float *noise, const float *mean, co
 struct Distribution {
   at::Tensor mean, deviation;
   int64_t count;
-  uint64_t seed;
+  // One for all positions, or one for each row of the batch, whose positions follow each other.
+  std::vector<uint64_t> seeds;
 };
 
 struct EnergyLoss : torch::autograd::Function<EnergyLoss> {
@@ -80,6 +82,7 @@ struct EnergyLoss : torch::autograd::Function<EnergyLoss> {
     int64_t m = distribution ? distribution->count : targets->size(0);
     at::Tensor x = samples.to(at::kFloat).contiguous(), y = distribution ? at::Tensor() : targets->contiguous();
     at::Tensor loss = at::empty({positions}, at::kFloat), gradient = at::empty({n, positions, size}, at::kFloat);
+    int64_t row = distribution ? positions / static_cast<int64_t>(distribution->seeds.size()) : positions;
     parallel_for(positions, 1, [&](int64_t begin, int64_t end) {
       std::vector<float> here(n * size), change(n * size), pull(n), drawn, noise;
       if (distribution) drawn.resize(m * size), noise.resize(m * size + 3);
@@ -88,7 +91,8 @@ struct EnergyLoss : torch::autograd::Function<EnergyLoss> {
           std::memcpy(&here[i * size], data<float>(x) + (i * positions + p) * size, size * sizeof(float));
         if (distribution)
           draw_targets(drawn.data(), noise.data(), data<float>(distribution->mean) + p * size,
-                       data<float>(distribution->deviation) + p * size, m, size, distribution->seed, p);
+                       data<float>(distribution->deviation) + p * size, m, size,
+                       distribution->seeds[p / row], p % row);
         const float *first = distribution ? drawn.data() : data<float>(y) + p * size;
         data<float>(loss)[p] = position_loss(change.data(), pull.data(), here.data(), first,
                                              distribution ? size : positions * size, n, m, size,
@@ -144,12 +148,16 @@ int ct_energy_loss_of_normal(ct_tensor *out, ct_tensor samples, ct_tensor mean, 
                     spread.scalar_type() == at::kFloat,
                 "energy loss of samples ", x.sizes(), " against distributions of ", centre.sizes());
     if (!served(x)) {
-      at::Tensor noise = at::empty({count, x.size(1), x.size(2)}, centre.options()).normal_(0, 1, generator->value);
-      return by_operations(x, noise.mul_(spread.detach()).add_(centre.detach()), beta);
+      int64_t shape[] = {count, x.size(1), x.size(2)};
+      ct_tensor noise = nullptr;
+      TORCH_CHECK(ct_normal(&noise, shape, 3, 0, 1, CT_FLOAT32, ct_tensor_device(mean), generator, 1) == 0,
+                  ct_last_error());
+      std::unique_ptr<ct_tensor_handle> owner(noise);
+      return by_operations(x, owner->value.mul_(spread.detach()).add_(centre.detach()), beta);
     }
-    at::Tensor seed = at::empty({1}, at::kLong).random_(generator->value);
-    Distribution distribution{centre.contiguous(), spread.contiguous(), count,
-                              static_cast<uint64_t>(seed.item<int64_t>())};
+    Distribution distribution{centre.contiguous(), spread.contiguous(), count, draw_seeds(generator)};
+    TORCH_CHECK(x.size(1) % static_cast<int64_t>(distribution.seeds.size()) == 0, "energy loss of ", x.size(1),
+                " positions in ", distribution.seeds.size(), " rows");
     return EnergyLoss::apply(x, std::optional<at::Tensor>(), &distribution, beta);
   });
 }

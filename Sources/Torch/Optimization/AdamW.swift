@@ -4,7 +4,7 @@ import CTorch
 ///
 /// Parameters may be bfloat16: the optimizer then keeps a float32 master of each, moves that, and rounds it into the
 /// parameter. Matrices decay, vectors (biases, norm weights) do not.
-public final class AdamW {
+public final class AdamW: Optimizer {
   /// What does not change from step to step.
   public struct Settings: Codable, Sendable, Hashable {
     /// β₁, of the gradient's running mean.
@@ -29,6 +29,15 @@ public final class AdamW {
     let firstMoment: Tensor
     let secondMoment: Tensor
     let decays: Bool
+
+    init(_ name: String, _ tensor: Tensor, master: Tensor?, decays: Bool) {
+      (self.name, parameter, self.decays) = (name, tensor, decays)
+      let device = tensor.device
+      let rounded = tensor.dtype != .float32
+      self.master = rounded ? (master ?? tensor.detached()).to(.float32, device: device).clone() : nil
+      firstMoment = .zeros(tensor.shape, device: device)
+      secondMoment = .zeros(tensor.shape, device: device)
+    }
   }
 
   public let settings: Settings
@@ -43,25 +52,21 @@ public final class AdamW {
     self.settings = settings
     slots = withoutGradients {
       parameters.filter { $0.tensor.requiresGradient }.map { parameter in
-        let (tensor, device) = (parameter.tensor, parameter.tensor.device)
-        let rounded = tensor.dtype != .float32
-        return Slot(
-          name: parameter.name, parameter: tensor,
-          master: rounded ? (masters[parameter.name] ?? tensor.detached()).to(.float32, device: device).clone() : nil,
-          firstMoment: .zeros(tensor.shape, device: device), secondMoment: .zeros(tensor.shape, device: device),
-          decays: tensor.rank >= 2)
+        Slot(parameter.name, parameter.tensor, master: masters[parameter.name], decays: parameter.tensor.rank >= 2)
       }
     }
   }
 
+  /// For what is trained in parts: tensors of any shape, each with a name, the float32 values where they are rounded,
+  /// and whether it decays.
+  init(parts: [(name: String, tensor: Tensor, master: Tensor?, decays: Bool)], settings: Settings) {
+    self.settings = settings
+    slots = withoutGradients { parts.map { Slot($0.name, $0.tensor, master: $0.master, decays: $0.decays) } }
+  }
+
   /// The Euclidean norm of all gradients together.
   public func gradientNorm() -> Double {
-    let gradients = slots.compactMap { $0.parameter.gradient }
-    var norm = 0.0
-    withExtendedLifetime(gradients) {
-      check(ct_global_norm(&norm, gradients.map { Optional($0.handle) }, Int32(gradients.count)))
-    }
-    return norm
+    globalNorm(slots.compactMap { $0.parameter.gradient })
   }
 
   /// Takes a step down the gradients, each multiplied by `gradientScale` (for clipping), and forgets them.
@@ -97,12 +102,16 @@ public final class AdamW {
     Dictionary(uniqueKeysWithValues: slots.map { ($0.name, ($0.master ?? $0.parameter).detached()) })
   }
 
+  /// What is put behind a parameter's name to name its running means.
+  static let momentSuffixes = [".first_moment", ".second_moment"]
+
   /// The running means by name, for a checkpoint of the run.
   public var moments: [String: Tensor] {
     var tensors: [String: Tensor] = [:]
     for slot in slots {
-      tensors[slot.name + ".first_moment"] = slot.firstMoment
-      tensors[slot.name + ".second_moment"] = slot.secondMoment
+      for (suffix, tensor) in zip(Self.momentSuffixes, [slot.firstMoment, slot.secondMoment]) {
+        tensors[slot.name + suffix] = tensor
+      }
     }
     return tensors
   }
@@ -112,7 +121,7 @@ public final class AdamW {
   /// - Throws: ``OptimizerError`` where a tensor is missing or has another shape.
   public func restore(moments: [String: Tensor], step: Int) throws(OptimizerError) {
     for slot in slots {
-      for (suffix, target) in [(".first_moment", slot.firstMoment), (".second_moment", slot.secondMoment)] {
+      for (suffix, target) in zip(Self.momentSuffixes, [slot.firstMoment, slot.secondMoment]) {
         guard let source = moments[slot.name + suffix] else { throw .missing(slot.name + suffix) }
         guard source.shape == target.shape else {
           throw .shape(slot.name + suffix, found: source.shape, expected: target.shape)
@@ -122,6 +131,15 @@ public final class AdamW {
     }
     self.step = step
   }
+}
+
+/// The Euclidean norm of all the tensors together.
+func globalNorm(_ tensors: [Tensor]) -> Double {
+  var norm = 0.0
+  withExtendedLifetime(tensors) {
+    check(ct_global_norm(&norm, tensors.map { Optional($0.handle) }, Int32(tensors.count)))
+  }
+  return norm
 }
 
 /// An optimizer state that does not belong to the model.

@@ -18,6 +18,7 @@ struct TrainCommand: ParsableCommand {
         calm train calm --data data --autoencoder runs/autoencoder/model --out runs/calm
         calm train transformer --data data --out runs/transformer
         calm train calm --config run.yaml --steps 20000 --out runs/long
+        calm train calm --data data --autoencoder runs/autoencoder/model --out runs/calm --processes 4 --restarts 3
       """,
     subcommands: [TrainAutoencoder.self, TrainLanguageModel.self, TrainTransformer.self])
 }
@@ -46,13 +47,19 @@ func train(
   _ options: TrainingOptions, label: String, usual: TrainingSettings, figures: [String],
   model: (String) throws -> RunRecord.Model
 ) throws {
+  if !options.printSettings,
+    try options.processes.launch(on: options.compute.device)
+  {
+    return
+  }
   let compute = try options.compute.prepare()
-  if let folder = options.resume {
+  if let folder = options.resume ?? options.processes.runToContinue(options.out) {
     let limits = ResumedLimits(
       steps: options.steps, maximumTokens: options.maxTokens, maximumSeconds: options.maxTime)
     if options.printSettings { return try printSettings(TrainingRun.record(resuming: folder, limits: limits)) }
-    let run = try TrainingRun(resuming: URL(fileURLWithPath: folder), limits: limits)
-    return try train(run, label: label, compute: compute, report: options.report)
+    let replicas = try options.processes.meet(on: compute.device)
+    let run = try TrainingRun(resuming: URL(fileURLWithPath: folder), limits: limits, replicas: replicas)
+    return try train(run, label: label, compute: compute, replicas: replicas, report: options.report)
   }
   let data = try options.corpora()
   let trained = try model(data[0].path)
@@ -61,8 +68,9 @@ func train(
     settings: try options.settings(usual, chunkSize: trained.chunkSize, figures: figures, precision: compute),
     device: compute.device, program: "calm \(Calm.version)")
   if options.printSettings { return try printSettings(record) }
-  let run = try TrainingRun(record, in: URL(fileURLWithPath: options.out ?? ""))
-  try train(run, label: label, compute: compute, report: options.report)
+  let replicas = try options.processes.meet(on: compute.device)
+  let run = try TrainingRun(record, in: URL(fileURLWithPath: options.out ?? ""), replicas: replicas)
+  try train(run, label: label, compute: compute, replicas: replicas, report: options.report)
 }
 
 /// Prints a record as `run.json` holds it.
@@ -70,10 +78,18 @@ private func printSettings(_ record: RunRecord) throws {
   try StandardOutput.write(String(decoding: try record.encoded(), as: UTF8.self) + "\n")
 }
 
-/// Trains a run to its end under a progress bar, and tells the result.
-private func train(_ run: TrainingRun, label: String, compute: ComputeSetting, report options: ReportOptions) throws {
+/// Trains a run to its end under a progress bar, and tells the result. Of several processes the first shows and tells.
+private func train(
+  _ run: TrainingRun, label: String, compute: ComputeSetting, replicas: any Replicas, report options: ReportOptions
+) throws {
+  guard replicas.rank == 0 else {
+    Interruption.watch()
+    try run.train { _ in Interruption.isRequested ? .stop : .goOn }
+    return
+  }
   let count = run.task.module.parameterCount
-  StandardError.note("\(label): \(shortCount(count)) parameters, \(compute.summary)")
+  let processes = replicas.count > 1 ? ", \(replicas.count) processes" : ""
+  StandardError.note("\(label): \(shortCount(count)) parameters, \(compute.summary)\(processes)")
   for damage in run.damage { StandardError.note("\(damage)") }
   if run.step > 0 { StandardError.note("going on after step \(run.step) of \(run.trainer.total)") }
   let reporter = TrainingReporter(label: label, total: run.trainer.total)

@@ -147,6 +147,7 @@ struct TrainingOptions: ParsableArguments {
   @Flag(help: "Print the resolved settings, as run.json holds them, and train nothing.")
   var printSettings = false
 
+  @OptionGroup var processes: ProcessOptions
   @OptionGroup var compute: ComputeOptions
   @OptionGroup var report: ReportOptions
 

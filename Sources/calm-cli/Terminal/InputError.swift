@@ -11,6 +11,7 @@ enum InputError: Error, Equatable, CustomStringConvertible {
   case noFolderToRead(String)
   case settings(file: String, problems: [String])
   case otherSetting(model: String, name: String, given: String, value: String)
+  case processesOnDevice(String)
   case otherKind(model: String, option: String, kind: ModelFolder.Kind, needed: ModelFolder.Kind)
 
   var description: String {
@@ -23,6 +24,8 @@ enum InputError: Error, Equatable, CustomStringConvertible {
       "\(file):\(line): \(reason)"
     case .noEndToken(let path):
       "\(path): names no token that ends a text, which training needs after each document; add one, such as <eos>"
+    case .processesOnDevice(let device):
+      "--device \(device): several processes train on the CPU only, because NCCL needs headers that libtorch does not bring; leave out --processes"
     case .otherKind(let model, let option, let kind, let needed):
       "\(model): holds \(kind.article), but \(option) needs \(needed.article); leave it out"
     case .otherSetting(let model, let name, let given, let value):

@@ -1,0 +1,101 @@
+// Process groups: c10d with Gloo over a TCP store.
+
+// Gloo is part of libtorch_cpu; its declarations are our own (gloo-declarations/).
+#define USE_C10D_GLOO
+
+#include "process_group.h"
+
+#include <c10/util/Flags.h>
+#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
+#include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
+#include <torch/csrc/distributed/c10d/TCPStore.hpp>
+
+#include <cstdlib>
+
+using namespace ctorch;
+
+C10_DECLARE_int(caffe2_log_level);
+
+struct ct_work_handle {
+  c10::intrusive_ptr<c10d::Work> value;
+};
+
+namespace {
+
+// The network that processes reach each other by: loopback for processes of one machine, the interface that
+// GLOO_SOCKET_IFNAME names (as PyTorch has it), else that of this machine's name.
+std::shared_ptr<gloo::transport::Device> network(const std::string &host) {
+  const char *interface = std::getenv("GLOO_SOCKET_IFNAME");
+  if (interface && *interface) return c10d::ProcessGroupGloo::createDeviceForInterface(interface);
+  if (host == "127.0.0.1" || host == "localhost" || host == "::1")
+    return c10d::ProcessGroupGloo::createDeviceForHostname(host);
+  return c10d::ProcessGroupGloo::createDefaultDevice();
+}
+
+// Whatever fails is thrown too: no need to log it with a stack of addresses, unless somebody asks for that.
+void quieten() {
+  if (!std::getenv("TORCH_CPP_LOG_LEVEL")) FLAGS_caffe2_log_level = 3;
+}
+
+template <typename Start>
+int begin(ct_work *out, Start &&start) {
+  return guard([&] { *out = new ct_work_handle{start()}; });
+}
+
+}  // namespace
+
+int ct_process_group_new(ct_process_group *out, const char *host, int port, int rank, int size, int64_t milliseconds) {
+  return guard([&] {
+    quieten();
+    std::chrono::milliseconds timeout(milliseconds);
+    c10d::TCPStoreOptions options;
+    options.port = static_cast<std::uint16_t>(port);
+    options.isServer = rank == 0;
+    options.numWorkers = static_cast<std::size_t>(size);
+    options.timeout = timeout;
+    c10::intrusive_ptr<c10d::Store> store;
+    // torchrun keeps a server of its own at the port, for all processes and for its restarts.
+    const char *agent = std::getenv("TORCHELASTIC_USE_AGENT_STORE");
+    if (agent && std::string(agent) == "True") {
+      options.isServer = false;
+      const char *attempt = std::getenv("TORCHELASTIC_RESTART_COUNT");
+      store = c10::make_intrusive<c10d::PrefixStore>(
+          std::string("calm/attempt_") + (attempt ? attempt : "0"),
+          c10::make_intrusive<c10d::TCPStore>(host, options));
+    } else {
+      store = c10::make_intrusive<c10d::TCPStore>(host, options);
+    }
+    auto gloo = c10d::ProcessGroupGloo::Options::create(timeout);
+    gloo->devices.push_back(network(host));
+    auto backend = c10::make_intrusive<c10d::ProcessGroupGloo>(store, rank, size, gloo);
+    *out = new ct_process_group_handle{store, backend};
+  });
+}
+
+void ct_process_group_free(ct_process_group group) { delete group; }
+
+int ct_all_reduce(ct_work *out, ct_process_group group, ct_tensor tensor) {
+  return begin(out, [&] {
+    std::vector<at::Tensor> tensors{tensor->value};
+    return group->backend->allreduce(tensors);
+  });
+}
+
+int ct_broadcast(ct_work *out, ct_process_group group, ct_tensor tensor, int root) {
+  return begin(out, [&] {
+    std::vector<at::Tensor> tensors{tensor->value};
+    c10d::BroadcastOptions options;
+    options.rootRank = root;
+    return group->backend->broadcast(tensors, options);
+  });
+}
+
+int ct_all_gather(ct_work *out, ct_process_group group, ct_tensor gathered, ct_tensor own) {
+  return begin(out, [&] { return group->backend->_allgather_base(gathered->value, own->value); });
+}
+
+int ct_work_wait(ct_work work) {
+  return guard([&] { work->value->wait(); });
+}
+
+void ct_work_free(ct_work work) { delete work; }

@@ -1,0 +1,66 @@
+import Foundation
+
+/// Where a process stands among those that train together, as launchers tell it: `RANK`, `WORLD_SIZE`, `LOCAL_RANK`,
+/// `MASTER_ADDR` and `MASTER_PORT` of the environment. torchrun sets them, as `calm train --processes` does.
+public struct RankVariables: Equatable, Sendable {
+  /// The number of the process.
+  public var rank: Int
+  /// The number of processes.
+  public var worldSize: Int
+  /// The number of the process on its machine.
+  public var localRank: Int
+  /// The machine of process 0.
+  public var host: String
+  /// The port on which process 0 listens there.
+  public var port: Int
+
+  /// A place given by hand.
+  public init(rank: Int, worldSize: Int, localRank: Int, host: String, port: Int) {
+    (self.rank, self.worldSize, self.localRank) = (rank, worldSize, localRank)
+    (self.host, self.port) = (host, port)
+  }
+
+  /// Reads the variables; nil where the process was started alone, with neither `RANK` nor `WORLD_SIZE`.
+  ///
+  /// - Throws: ``RankVariablesError`` that names the variable which is missing or does not fit.
+  public init?(_ environment: [String: String] = ProcessInfo.processInfo.environment) throws(RankVariablesError) {
+    if environment["RANK"] == nil && environment["WORLD_SIZE"] == nil { return nil }
+    func text(_ name: String) throws(RankVariablesError) -> String {
+      guard let text = environment[name], !text.isEmpty else { throw .missing(name) }
+      return text
+    }
+    func number(_ name: String, in range: ClosedRange<Int>) throws(RankVariablesError) -> Int {
+      let text = try text(name)
+      guard let number = Int(text), range.contains(number) else { throw .invalid(name, text, range) }
+      return number
+    }
+    worldSize = try number("WORLD_SIZE", in: 1...65_536)
+    rank = try number("RANK", in: 0...worldSize - 1)
+    localRank = environment["LOCAL_RANK"] == nil ? rank : try number("LOCAL_RANK", in: 0...worldSize - 1)
+    host = try text("MASTER_ADDR")
+    port = try number("MASTER_PORT", in: 1...65_535)
+  }
+
+  /// What to add to the environment of a process that stands here.
+  public var environment: [String: String] {
+    [
+      "RANK": "\(rank)", "WORLD_SIZE": "\(worldSize)", "LOCAL_RANK": "\(localRank)", "MASTER_ADDR": host,
+      "MASTER_PORT": "\(port)",
+    ]
+  }
+}
+
+/// Variables of the environment that do not place a process among others.
+public enum RankVariablesError: Error, Equatable, CustomStringConvertible {
+  case missing(String)
+  case invalid(String, String, ClosedRange<Int>)
+
+  public var description: String {
+    switch self {
+    case .missing(let name):
+      "the environment says that this is one of several processes, but \(name) is not set; set RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT together, or none of them"
+    case .invalid(let name, let value, let range):
+      "the environment variable \(name) must be a number from \(range.lowerBound) to \(range.upperBound), not '\(value)'"
+    }
+  }
+}

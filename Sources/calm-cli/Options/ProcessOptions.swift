@@ -1,0 +1,116 @@
+import ArgumentParser
+import Foundation
+import Torch
+import Training
+
+/// How many processes train together, and what happens when one dies.
+struct ProcessOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      """
+      Train with this many processes of this machine, each with its share of every batch and of the cores. Launchers \
+      of several machines set RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT instead.
+      """, valueName: "n"), transform: whole(from: 1))
+  var processes: Int?
+
+  @Option(
+    help: ArgumentHelp("How often --processes goes on from the last checkpoint when a process dies.", valueName: "n"),
+    transform: whole(from: 0))
+  var restarts = 0
+
+  @Option(
+    help: ArgumentHelp(
+      "How long a process waits for the others, at the start and in every step, before it gives up.",
+      valueName: "seconds"), transform: whole(from: 1))
+  var processTimeout = 600
+
+  @Flag(
+    inversion: .prefixedNo,
+    help: "Keep only a share of the optimizer's state in each process: less memory, the same steps.")
+  var shardOptimizer = false
+
+  func validate() throws {
+    if restarts > 0 && processes == nil {
+      throw ValidationError("--restarts goes with --processes; other launchers restart by themselves")
+    }
+  }
+
+  /// Runs this command as several processes, where that is asked for and this is not yet one of them.
+  ///
+  /// - Parameter device: where the processes are to compute.
+  /// - Returns: whether it did: then all is done.
+  func launch(on device: String) throws -> Bool {
+    let place = try RankVariables()
+    guard let processes else { return false }
+    if let place {
+      guard place.worldSize == processes else {
+        throw ValidationError("--processes \(processes) does not fit WORLD_SIZE \(place.worldSize); leave it out")
+      }
+      return false
+    }
+    if processes == 1 && restarts == 0 { return false }
+    if processes > 1 && device != "cpu" { throw InputError.processesOnDevice(device) }
+    let program = Bundle.main.executableURL ?? URL(fileURLWithPath: CommandLine.arguments[0])
+    let launcher = ProcessLauncher(
+      program, arguments: Array(CommandLine.arguments.dropFirst()), count: processes, restarts: restarts)
+    Interruption.watch()
+    let status = try launcher.run(
+      isInterrupted: { Interruption.isRequested },
+      willRestart: { number, reason in
+        StandardError.note("\(reason); restart \(number) of \(restarts), from the last checkpoint")
+      })
+    if status != 0 { throw ExitCode(status) }
+    return true
+  }
+
+  /// The run that a restarted process goes on with although its options begin one.
+  func runToContinue(_ output: String?) -> String? {
+    guard LaunchedProcess.isRestart, let output,
+      FileManager.default.fileExists(atPath: RunFolder(at: URL(fileURLWithPath: output)).recordURL.path)
+    else { return nil }
+    return output
+  }
+
+  /// The processes that this one trains with: meets them, where there are others.
+  ///
+  /// - Throws: ``ProcessGroupError`` where they do not come, ``RankVariablesError``, ``InputError``.
+  func meet(on device: Device) throws -> any Replicas {
+    LaunchedProcess.endWithLauncher()
+    guard let place = try RankVariables(), place.worldSize > 1 else { return SingleProcess() }
+    guard device == .cpu else { throw InputError.processesOnDevice("\(device)") }
+    return ProcessReplicas(
+      try ProcessGroup(
+        host: place.host, port: place.port, rank: place.rank, count: place.worldSize,
+        timeout: .seconds(processTimeout)),
+      shardsOptimizer: shardOptimizer)
+  }
+}
+
+/// What a process knows that ``ProcessLauncher`` has started.
+enum LaunchedProcess {
+  private static let mode = ProcessInfo.processInfo.environment[ProcessLauncher.variable]
+
+  /// Whether the processes before this one have died.
+  static var isRestart: Bool { mode == "resume" }
+
+  /// Whether an error is only that another process has gone, which the launcher tells better.
+  static func isQuiet(about error: any Error) -> Bool {
+    guard mode != nil, let error = error as? ProcessGroupError else { return false }
+    return switch error {
+    case .lost, .late: true
+    case .absent, .portInUse, .unreachable: false
+    }
+  }
+
+  /// Ends this process as an interruption does, when the one that started it is gone.
+  static func endWithLauncher() {
+    guard mode != nil else { return }
+    // The launcher holds the other end of standard input, and never writes.
+    let watch = Thread {
+      _ = try? FileHandle.standardInput.readToEnd()
+      kill(getpid(), SIGINT)
+    }
+    watch.name = "launcher watch"
+    watch.start()
+  }
+}

@@ -1,0 +1,136 @@
+import Foundation
+import Synchronization
+import Testing
+import Torch
+
+/// Runs `body` on as many threads as there shall be processes, each with its group, and gives the results by rank.
+func inGroup<Result: Sendable>(
+  of count: Int, timeout: Duration = .seconds(20), _ body: @escaping @Sendable (ProcessGroup) throws -> Result
+) throws -> [Result] {
+  let port = try #require(ProcessGroup.freePort())
+  let results = Mutex<[Int: Swift.Result<Result, any Error>]>([:])
+  let done = DispatchGroup()
+  for rank in 0..<count {
+    done.enter()
+    Thread {
+      Runtime.threads = 1
+      let result = Swift.Result {
+        try body(ProcessGroup(host: "127.0.0.1", port: port, rank: rank, count: count, timeout: timeout))
+      }
+      results.withLock { $0[rank] = result }
+      done.leave()
+    }.start()
+  }
+  done.wait()
+  return try results.withLock { results in try (0..<count).map { try results[$0]!.get() } }
+}
+
+@Suite struct ProcessGroupTests {
+  @Test("the sum is that of all processes, in every process and type", arguments: [DType.float32, .bfloat16, .float64])
+  func sum(dtype: DType) throws {
+    let sums = try inGroup(of: 3) { group in
+      let tensor = Tensor.full([5], Double(group.rank + 1), dtype: dtype)
+      try group.sum(tensor)
+      return tensor.elements(as: Double.self)
+    }
+    #expect(sums == Array(repeating: Array(repeating: 6, count: 5), count: 3))
+  }
+
+  @Test("work begun together ends in any order")
+  func work() throws {
+    let sums = try inGroup(of: 2) { group in
+      let tensors = (0..<4).map { Tensor.full([1000], Double($0)) }
+      let work = try tensors.map { try group.beginSum($0) }
+      for item in work.reversed() { try item.wait() }
+      return tensors.map { $0.elements(as: Double.self)[999] }
+    }
+    #expect(sums == [[0, 2, 4, 6], [0, 2, 4, 6]])
+  }
+
+  @Test("broadcast gives one process's tensor to all, gather all tensors to each")
+  func broadcastAndGather() throws {
+    let results = try inGroup(of: 3) { group in
+      let tensor = Tensor.full([2], Double(group.rank))
+      let all = try group.gather(tensor)
+      try group.broadcast(tensor, from: 2)
+      try group.barrier()
+      return (all.shape, all.elements(as: Double.self), tensor.elements(as: Double.self))
+    }
+    for result in results {
+      #expect(result.0 == [3, 2])
+      #expect(result.1 == [0, 0, 1, 1, 2, 2])
+      #expect(result.2 == [2, 2])
+    }
+  }
+
+  @Test("a process that goes away is noticed by the others")
+  func lost() throws {
+    let errors = try inGroup(of: 2) { group -> String in
+      if group.rank == 1 { return "left" }
+      do {
+        while true { try group.barrier() }
+      } catch {
+        return "\(error)"
+      }
+    }
+    #expect(errors[0].hasPrefix("another process of this training has gone; go on from the last checkpoint"))
+    #expect(!errors[0].contains("\n"))
+  }
+
+  @Test("a process that does not answer is noticed after the time given")
+  func late() throws {
+    let errors = try inGroup(of: 2, timeout: .seconds(1)) { group -> String in
+      do {
+        try group.barrier()
+        if group.rank == 1 { Thread.sleep(forTimeInterval: 3) } else { try group.barrier() }
+        return ""
+      } catch {
+        return "\(error)"
+      }
+    }
+    #expect(errors[0].hasPrefix("another process of this training did not answer in time"))
+  }
+
+  @Test("a process that never comes, a port in use and an unknown host are named")
+  func absent() throws {
+    let port = try #require(ProcessGroup.freePort())
+    func failure(_ host: String, rank: Int) -> String {
+      do throws(ProcessGroupError) {
+        _ = try ProcessGroup(host: host, port: port, rank: rank, count: 2, timeout: .seconds(1))
+        return ""
+      } catch {
+        return "\(error)"
+      }
+    }
+    let alone = "the other of 2 processes did not meet at 127.0.0.1:\(port) within 1 s"
+    #expect(failure("127.0.0.1", rank: 0).hasPrefix("process 0: \(alone)"))
+    #expect(failure("127.0.0.1", rank: 1).hasPrefix("process 1: \(alone)"))
+    let listener = try Listener(port: port)
+    defer { listener.stop() }
+    #expect(failure("127.0.0.1", rank: 0).hasPrefix("127.0.0.1:\(port): the port is in use"))
+  }
+}
+
+/// Listens at a port and answers nobody.
+private struct Listener {
+  private let descriptor: Int32
+
+  init(port: Int) throws {
+    #if canImport(Glibc)
+      descriptor = socket(AF_INET6, Int32(SOCK_STREAM.rawValue), 0)
+    #else
+      descriptor = socket(AF_INET6, SOCK_STREAM, 0)
+    #endif
+    var address = sockaddr_in6()
+    address.sin6_family = sa_family_t(AF_INET6)
+    address.sin6_port = UInt16(port).bigEndian
+    let bound = withUnsafePointer(to: &address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in6>.size))
+      }
+    }
+    try #require(bound == 0 && listen(descriptor, 1) == 0)
+  }
+
+  func stop() { close(descriptor) }
+}

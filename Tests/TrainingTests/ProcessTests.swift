@@ -1,0 +1,260 @@
+import CALM
+import Foundation
+import Synchronization
+import Testing
+import Torch
+import Training
+
+/// Runs `body` on as many threads as there shall be processes, and gives the results by rank.
+private func inProcesses<Result: Sendable>(
+  _ count: Int, sharded: Bool = false, _ body: @escaping @Sendable (ProcessReplicas) throws -> Result
+) throws -> [Result] {
+  let port = try #require(ProcessGroup.freePort())
+  let results = Mutex<[Int: Swift.Result<Result, any Error>]>([:])
+  let done = DispatchGroup()
+  for rank in 0..<count {
+    done.enter()
+    Thread {
+      Runtime.threads = 1
+      let result = Swift.Result {
+        let group = try ProcessGroup(
+          host: "127.0.0.1", port: port, rank: rank, count: count, timeout: .seconds(60))
+        return try body(ProcessReplicas(group, shardsOptimizer: sharded))
+      }
+      results.withLock { $0[rank] = result }
+      done.leave()
+    }.start()
+  }
+  done.wait()
+  return try results.withLock { results in try (0..<count).map { try results[$0]!.get() } }
+}
+
+private enum Job: String, CaseIterable {
+  case autoencoder, energy, diffusion, transformer
+}
+
+@Suite(.serialized) struct ProcessTests {
+  private let world: TinyWorld
+  private let autoencoder: URL
+
+  init() throws {
+    Runtime.threads = 1
+    world = try TinyWorld()
+    let run = try world.autoencoder("autoencoder", world.settings(steps: 3))
+    _ = try losses(of: run)
+    autoencoder = run.folder.modelURL
+  }
+
+  private func settings(steps: Int = 6) -> TrainingSettings {
+    var settings = world.settings(steps: steps)
+    settings.evaluationInterval = steps
+    settings.evaluationBlocks = 3
+    return settings
+  }
+
+  private func run(
+    _ job: Job, _ name: String, _ settings: TrainingSettings, replicas: any Replicas = SingleProcess()
+  ) throws -> TrainingRun {
+    switch job {
+    case .autoencoder: try world.autoencoder(name, settings, replicas: replicas)
+    case .energy: try world.languageModel(name, on: autoencoder, settings, leadIn: 2, replicas: replicas)
+    case .diffusion:
+      try world.languageModel(name, on: autoencoder, settings, head: .diffusion, replicas: replicas)
+    case .transformer: try world.transformer(name, settings, replicas: replicas)
+    }
+  }
+
+  /// The losses of all steps, and the figures of the evaluation at the end.
+  private struct Course: Equatable, Sendable {
+    var losses: [Double] = []
+    var evaluation: [String: Double] = [:]
+  }
+
+  private static func course(of run: TrainingRun, until last: Int = .max) throws -> Course {
+    var course = Course()
+    try run.trainer.run { event in
+      switch event {
+      case .step(let step):
+        course.losses.append(step.loss)
+        return step.step >= last ? .stop : .goOn
+      case .evaluation(_, let figures): course.evaluation = figures
+      default: break
+      }
+      return .goOn
+    }
+    return course
+  }
+
+  private func expectClose(_ one: [Double], _ other: [Double], sourceLocation: SourceLocation = #_sourceLocation) {
+    #expect(one.count == other.count, sourceLocation: sourceLocation)
+    for (a, b) in zip(one, other) {
+      #expect(abs(a - b) <= 1e-5 * max(1, abs(a)), "\(a) and \(b)", sourceLocation: sourceLocation)
+    }
+  }
+
+  @Test(
+    "processes with a share of the batch each have the losses and figures of one with the whole batch",
+    arguments: Job.allCases, [(2, false), (2, true), (4, true)])
+  private func equalsOneProcess(job: Job, processes: (count: Int, sharded: Bool)) throws {
+    let alone = try Self.course(of: try run(job, "alone", settings()))
+    let settings = settings()
+    let together = try inProcesses(processes.count, sharded: processes.sharded) { replicas in
+      try Self.course(of: try run(job, "together", settings, replicas: replicas))
+    }
+    expectClose(alone.losses, together[0].losses)
+    for course in together { #expect(course.losses == together[0].losses) }
+    #expect(Set(alone.evaluation.keys) == Set(together[0].evaluation.keys))
+    for (name, value) in alone.evaluation where name != "brier_lm" {
+      expectClose([value], [together[0].evaluation[name] ?? .nan])
+    }
+    let (one, two) = (
+      try CheckpointReader(world.place("alone/model")), try CheckpointReader(world.place("together/model"))
+    )
+    #expect(one.names == two.names)
+    for name in one.names {
+      // AdamW takes a whole step where a gradient is nothing but rounding: single numbers may differ, the whole not.
+      let (a, b) = (
+        try one.tensor(named: name).elements(as: Double.self), try two.tensor(named: name).elements(as: Double.self)
+      )
+      let difference = zip(a, b).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }.squareRoot()
+      let size = a.reduce(0) { $0 + $1 * $1 }.squareRoot()
+      #expect(difference <= 1e-3 * max(size, 1), "\(name): \(difference) of \(size)")
+    }
+  }
+
+  @Test("a batch in parts has the noise, the losses and the figures of the whole batch", arguments: Job.allCases)
+  private func equalsParts(job: Job) throws {
+    let whole = try Self.course(of: try run(job, "whole", settings()))
+    var parted = settings()
+    parted.accumulation = 2
+    let parts = try Self.course(of: try run(job, "parts", parted))
+    expectClose(whole.losses, parts.losses)
+  }
+
+  @Test("what two processes have stored goes on in two bit for bit, and in one and four with the same losses")
+  func resumesOnAnyCount() throws {
+    let settings = settings(steps: 8)
+    let unbroken = try inProcesses(2, sharded: true) {
+      try Self.course(of: try run(.energy, "unbroken", settings, replicas: $0))
+    }[0]
+    for (count, sharded) in [(2, true), (2, false), (1, false), (4, true)] {
+      let name = "broken-\(count)-\(sharded)"
+      let before = try inProcesses(2, sharded: true) {
+        try Self.course(of: try run(.energy, name, settings, replicas: $0), until: 3)
+      }[0]
+      let place = world.place(name)
+      let after = try inProcesses(count, sharded: sharded) {
+        try Self.course(of: try TrainingRun(resuming: place, replicas: $0))
+      }[0]
+      #expect(before.losses == Array(unbroken.losses.prefix(3)))
+      if count == 2 {
+        #expect(before.losses + after.losses == unbroken.losses)
+      } else {
+        expectClose(before.losses + after.losses, unbroken.losses)
+      }
+    }
+  }
+
+  @Test("in bfloat16 the float32 values are kept and stored whole, sharded or not")
+  func mastersAreWhole() throws {
+    var settings = settings(steps: 3)
+    settings.precision = .bfloat16
+    let fixed = settings
+    for sharded in [false, true] {
+      _ = try inProcesses(2, sharded: sharded) {
+        try Self.course(of: try run(.energy, "run-\(sharded)", fixed, replicas: $0))
+      }
+    }
+    let (one, two) = (
+      try CheckpointReader(world.place("run-false/model")), try CheckpointReader(world.place("run-true/model"))
+    )
+    for name in one.names {
+      let values = try one.tensor(named: name).elements(as: Float.self)
+      #expect(try two.tensor(named: name).elements(as: Float.self) == values, "\(name)")
+    }
+    let name = "embed_proj.0.weight"
+    let values = try one.tensor(named: name)
+    #expect(values.to(.bfloat16).elements(as: Float.self) != values.elements(as: Float.self))
+  }
+
+  @Test("a loss that is not finite in one process is left out by all, and ends all after some in a row")
+  func notFinite() throws {
+    var settings = world.settings(steps: 100)
+    settings.schedule = LearningRateSchedule(peak: 1e30, warmupSteps: 0)
+    let fixed = settings
+    let errors = try inProcesses(2) { replicas -> String in
+      do {
+        try run(.autoencoder, "run", fixed, replicas: replicas).trainer.run()
+        return ""
+      } catch {
+        return "\(error)"
+      }
+    }
+    #expect(errors[0].contains("not finite"))
+    #expect(errors[0] == errors[1])
+  }
+
+  @Test("one process told to stop stops all after the same step; only the first writes")
+  func stopsTogether() throws {
+    let settings = settings(steps: 50)
+    let steps = try inProcesses(3) { replicas -> Int in
+      var settings = settings
+      settings.batchSize = 6
+      let run = try run(.autoencoder, "run", settings, replicas: replicas)
+      let end = try run.trainer.run { event in
+        if case .step(let step) = event, replicas.rank == 2, step.step == 4 { return .stop }
+        if case .checkpoint = event { #expect(replicas.rank == 0) }
+        return .goOn
+      }
+      #expect(end == .stopped)
+      return run.trainer.step
+    }
+    #expect(steps == [4, 4, 4])
+    #expect(try RunFolder(opening: world.place("run")).latestCheckpoint().lastPathComponent == "step-000004")
+  }
+
+  @Test("communication is measured, and what was waited is part of it")
+  func communicationFigures() throws {
+    let settings = settings()
+    let figures = try inProcesses(2) { replicas in
+      _ = try Self.course(of: try run(.transformer, "run", settings, replicas: replicas))
+      return replicas.traffic
+    }
+    for traffic in figures { #expect(traffic.waited > 0 && traffic.waited <= traffic.communicating) }
+    let text = try String(contentsOf: world.place("run/metrics.jsonl"), encoding: .utf8)
+    let line = try #require(text.split(separator: "\n").first)
+    let values = try JSONDecoder().decode([String: Double].self, from: Data(line.utf8))
+    #expect(values["communication_seconds"] != nil && values["communication_wait_seconds"] != nil)
+  }
+}
+
+@Suite struct RankVariablesTests {
+  private let whole = [
+    "RANK": "3", "WORLD_SIZE": "4", "LOCAL_RANK": "1", "MASTER_ADDR": "node0", "MASTER_PORT": "29500",
+  ]
+
+  @Test("what a launcher sets is read, and written is the same")
+  func reads() throws {
+    let place = try #require(try RankVariables(whole))
+    #expect(place == RankVariables(rank: 3, worldSize: 4, localRank: 1, host: "node0", port: 29500))
+    #expect(place.environment == whole)
+    #expect(try RankVariables(["PATH": "/bin"]) == nil)
+  }
+
+  @Test("a variable that is missing or does not fit is named", arguments: ["RANK", "WORLD_SIZE", "MASTER_ADDR"])
+  func missing(name: String) {
+    var environment = whole
+    environment[name] = nil
+    #expect(throws: RankVariablesError.missing(name)) { try RankVariables(environment) }
+  }
+
+  @Test(
+    "numbers out of range are refused",
+    arguments: [("RANK", "4"), ("RANK", "-1"), ("WORLD_SIZE", "0"), ("MASTER_PORT", "port"), ("LOCAL_RANK", "x")])
+  func invalid(name: String, value: String) throws {
+    var environment = whole
+    environment[name] = value
+    let error = #expect(throws: RankVariablesError.self) { try RankVariables(environment) }
+    #expect(error?.description.contains(name) == true)
+  }
+}
