@@ -51,6 +51,10 @@ int ct_mean(ct_tensor *out, ct_tensor a, const int64_t *dims, int count, bool ke
   return make(out, [&] { return count == 0 ? a->value.mean() : a->value.mean(ints(dims, count), keep); });
 }
 
+int ct_cumulative_maximum(ct_tensor *out, ct_tensor a, int64_t dim) {
+  return make(out, [&] { return std::get<0>(at::cummax(a->value, dim)); });
+}
+
 int ct_argmax(ct_tensor *out, ct_tensor a, int64_t dim) {
   return make(out, [&] { return a->value.argmax(dim); });
 }

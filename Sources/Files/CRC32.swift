@@ -4,16 +4,16 @@ package enum CRC32 {
   ///
   /// - Parameter previous: the checksum of the bytes before these, where they come in parts.
   package static func checksum(of bytes: UnsafeRawBufferPointer, after previous: UInt32 = 0) -> UInt32 {
-    update(previous, with: bytes, ethernet)
+    update(previous, with: bytes, ethernetTables)
   }
 
   /// The CRC-32C of iSCSI, ext4 and TensorFlow's records (Castagnoli's polynomial 0x1EDC6F41).
   package static func castagnoli(of bytes: UnsafeRawBufferPointer) -> UInt32 {
-    update(0, with: bytes, castagnoli)
+    update(0, with: bytes, castagnoliTables)
   }
 
-  private static let ethernet = tables(of: 0xEDB8_8320)
-  private static let castagnoli = tables(of: 0x82F6_3B78)
+  private static let ethernetTables = tables(of: 0xEDB8_8320)
+  private static let castagnoliTables = tables(of: 0x82F6_3B78)
 
   /// `tables[256 * k + b]` is the checksum of byte `b` followed by `k` zero bytes.
   private static func tables(of reflectedPolynomial: UInt32) -> [UInt32] {

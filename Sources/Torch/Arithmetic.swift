@@ -82,6 +82,11 @@ extension Tensor {
     .make { ct_mean($0, handle, dimensions.map(Int64.init), Int32(dimensions.count), keepDimensions) }
   }
 
+  /// The largest element so far along a dimension.
+  public func cumulativeMaximum(along dimension: Int) -> Tensor {
+    .make { ct_cumulative_maximum($0, handle, Int64(dimension)) }
+  }
+
   /// The index of the largest element along a dimension; the first of equals.
   public func argmax(_ dimension: Int = -1) -> Tensor { .make { ct_argmax($0, handle, Int64(dimension)) } }
 }

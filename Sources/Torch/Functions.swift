@@ -74,9 +74,12 @@ public func rotary(_ x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor {
 /// softmax(query·keyᵀ / √size)·value, fused. [batch, heads, length, size]; key and value may have fewer heads, each shared by
 /// as many query heads.
 ///
-/// - Parameter causal: each position sees itself and those before it; query and key then have one length.
-public func attention(query: Tensor, key: Tensor, value: Tensor, causal: Bool) -> Tensor {
-  .make { ct_attention($0, query.handle, key.handle, value.handle, causal) }
+/// - Parameters:
+///   - causal: each position sees itself and those before it; query and key then have one length.
+///   - first: with `causal`, the first position that each position sees, [batch, length], int64; nil for the very first.
+public func attention(query: Tensor, key: Tensor, value: Tensor, causal: Bool, from first: Tensor? = nil) -> Tensor {
+  precondition(causal || first == nil, "only a causal sight has a beginning")
+  return .make { ct_attention($0, query.handle, key.handle, value.handle, causal, first?.handle) }
 }
 
 /// The mean cross-entropy of softmax(hidden·weightᵀ) at `targets`, fused in blocks that never hold all logits.

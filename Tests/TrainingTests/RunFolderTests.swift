@@ -91,9 +91,8 @@ import Training
       #expect(FileManager.default.fileExists(atPath: leftover.path))
       let claim = try folder.claim()
       #expect(!FileManager.default.fileExists(atPath: leftover.path))
-      withExtendedLifetime(claim) {
-        #expect(throws: TrainingError.runTaken(url.path)) { try folder.claim() }
-      }
+      #expect(throws: TrainingError.runTaken(url.path)) { try folder.claim() }
+      withExtendedLifetime(claim) {}
     }
   }
 

@@ -35,7 +35,9 @@ public final class AutoregressiveModel: Module {
   }
 
   package func hiddenStates(_ ids: Tensor, context: Backbone.Context?) -> Tensor {
-    backbone(backbone.embedding(ids), context: context)
+    let first = configuration.transformer.documentStarts(
+      of: ids, chunkSize: 1, special: configuration.special, context: context)
+    return backbone(backbone.embedding(ids), from: first, context: context)
   }
 
   /// The logits of the token after each hidden state: […, h] → […, V], float32.

@@ -23,10 +23,12 @@ final class Attention: Module {
   /// - Parameters:
   ///   - x: [batch, length, h].
   ///   - angles: of these positions.
+  ///   - first: the first position that each position sees, [batch, length]; nil where all see the beginning.
   ///   - cache: the positions before, to which these are added.
   ///   - residual: added to the result, [batch, length, h].
   func callAsFunction(
-    _ x: Tensor, angles: (cosine: Tensor, sine: Tensor), cache: (any AttentionCache)?, plus residual: Tensor
+    _ x: Tensor, angles: (cosine: Tensor, sine: Tensor), from first: Tensor?, cache: (any AttentionCache)?,
+    plus residual: Tensor
   ) -> Tensor {
     let (batch, length) = (x.shape[0], x.shape[1])
     func heads(_ tensor: Tensor) -> Tensor { tensor.reshaped(batch, length, -1, headSize) }
@@ -34,7 +36,9 @@ final class Attention: Module {
     let q = rotary(heads(query(x)), cosine: angles.cosine, sine: angles.sine).transposed(1, 2)
     let k = rotary(heads(key(x)), cosine: angles.cosine, sine: angles.sine).transposed(1, 2)
     let v = heads(value(x)).transposed(1, 2)  // [batch, heads, length, size]
-    let mixed = cache?.attend(q, keys: k, values: v) ?? attention(query: q, key: k, value: v, causal: length > 1)
+    let mixed =
+      cache?.attend(q, keys: k, values: v, from: first)
+      ?? attention(query: q, key: k, value: v, causal: length > 1, from: first)
     return output(mixed.transposed(1, 2).reshaped(batch, length, -1), plus: residual)
   }
 }

@@ -20,16 +20,18 @@ package final class Backbone: Module {
 
   /// - Parameters:
   ///   - x: [batch, length, h].
+  ///   - first: the first position that each position sees, [batch, length], int64; nil where all see the beginning.
   ///   - context: the positions before, to which these are added; nil where there are none to keep.
   /// - Returns: hidden states, [batch, length, h].
-  func callAsFunction(_ x: Tensor, context: Context? = nil) -> Tensor {
+  func callAsFunction(_ x: Tensor, from first: Tensor? = nil, context: Context? = nil) -> Tensor {
+    if let first { context?.first = first }
     let angles = angles(from: context?.length ?? 0, count: x.shape[1], device: x.device)
     var x = x
     for (index, layer) in layers.enumerated() {
       x =
         recomputesLayers && context == nil
-        ? recomputed(x) { layer($0, angles: angles, cache: nil) }
-        : layer(x, angles: angles, cache: context?.caches[index])
+        ? recomputed(x) { layer($0, angles: angles, from: first, cache: nil) }
+        : layer(x, angles: angles, from: first, cache: context?.caches[index])
     }
     return norm(x)
   }
@@ -37,6 +39,8 @@ package final class Backbone: Module {
   /// What the backbone keeps of the positions it has seen, so that each is computed once.
   package final class Context {
     fileprivate let caches: [any AttentionCache]
+    /// The first position that each of the positions seen at once sees.
+    fileprivate var first: Tensor?
 
     /// No positions yet.
     package init(layers: Int) {
@@ -53,7 +57,7 @@ package final class Backbone: Module {
     /// Continuations that part behind each of the first positions seen. The backbone then takes one position of each at
     /// once, [1, count, h]; they see this sequence up to where they part, and not each other.
     package func branches(_ count: Int, device: Device) -> Context {
-      let mask = BranchCache.mask(branches: count, device: device)
+      let mask = BranchCache.mask(branches: count, from: first, device: device)
       return Context(
         caches.map { cache in
           guard let sequence = cache as? KeyValueCache else { preconditionFailure("branches do not branch") }

@@ -13,7 +13,7 @@ final class BranchCache: AttentionCache {
 
   /// - Parameters:
   ///   - cache: of the sequence, in a batch of one.
-  ///   - mask: see ``mask(branches:device:)``.
+  ///   - mask: see ``mask(branches:from:device:)``.
   init(from cache: KeyValueCache, mask: Tensor) {
     let branches = mask.shape[0]
     guard let keys = cache.keys, let values = cache.values, keys.shape[0] == 1, cache.length >= branches else {
@@ -25,17 +25,26 @@ final class BranchCache: AttentionCache {
   }
 
   /// What branch i may see of the sequence.
-  static func mask(branches: Int, device: Device) -> Tensor {
+  ///
+  /// - Parameter first: the first position that each position of the sequence sees, [1, length]; nil where all see the
+  ///   beginning.
+  static func mask(branches: Int, from first: Tensor?, device: Device) -> Tensor {
     let places = Tensor.range(0..<branches, dtype: .float32, device: device)
-    let isLater = (places.reshaped(1, -1) - places.reshaped(-1, 1)).isGreater(than: 0)
-    return Tensor.zeros([branches, branches], device: device)
-      .replaced(with: Tensor.full([1], -.infinity, device: device), where: isLater)
+    let unseen = Tensor.full([1], -.infinity, device: device)
+    func masked(_ mask: Tensor, where condition: Tensor) -> Tensor { mask.replaced(with: unseen, where: condition) }
+    let causal = masked(
+      .zeros([branches, branches], device: device),
+      where: (places.reshaped(1, -1) - places.reshaped(-1, 1)).isGreater(than: 0))
+    guard let first else { return causal }
+    let starts = first.narrowed(1, 0..<branches).to(.float32).reshaped(-1, 1)
+    return masked(causal, where: (starts - places.reshaped(1, -1)).isGreater(than: 0))
   }
 
   /// That of branch 0; every next branch is one position further.
   var length: Int { 1 + ownKeys.count }
 
-  func attend(_ query: Tensor, keys newKeys: Tensor, values newValues: Tensor) -> Tensor {
+  func attend(_ query: Tensor, keys newKeys: Tensor, values newValues: Tensor, from first: Tensor?) -> Tensor {
+    precondition(first == nil, "what a branch sees is settled where it parts")
     let (keyHeads, branches, size) = (keys.shape[0], keys.shape[1], keys.shape[2])
     func own(_ tensor: Tensor) -> Tensor { tensor.reshaped(keyHeads, 1, branches, size) }
     ownKeys.append(own(newKeys))

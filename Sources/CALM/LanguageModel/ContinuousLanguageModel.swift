@@ -53,7 +53,9 @@ public final class ContinuousLanguageModel: Module {
   /// - Parameter latents: those of the chunks, [batch, chunks, l], for a model that reads them; nil takes the means that
   ///   the encoder gives.
   package func hiddenStates(_ ids: Tensor, latents: Tensor? = nil, context: Backbone.Context? = nil) -> Tensor {
-    backbone(inputs(ids, latents: latents), context: context)
+    let first = configuration.transformer.documentStarts(
+      of: ids, chunkSize: configuration.chunkSize, special: configuration.special, context: context)
+    return backbone(inputs(ids, latents: latents), from: first, context: context)
   }
 
   /// What the Transformer reads: [batch, tokens] → [batch, chunks, h].

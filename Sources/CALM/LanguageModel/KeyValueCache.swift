@@ -11,8 +11,10 @@ protocol AttentionCache: AnyObject {
   ///   - query: [batch, heads, positions, size].
   ///   - keys: [batch, key heads, positions, size].
   ///   - values: likewise.
+  ///   - first: the first position that each of several first positions sees, [batch, positions]; nil where all see the
+  ///     beginning.
   /// - Returns: [batch, heads, positions, size].
-  func attend(_ query: Tensor, keys: Tensor, values: Tensor) -> Tensor
+  func attend(_ query: Tensor, keys: Tensor, values: Tensor, from first: Tensor?) -> Tensor
 }
 
 /// The keys and values of the positions seen so far, for one attention layer.
@@ -28,7 +30,7 @@ final class KeyValueCache: AttentionCache {
   /// The values so far, likewise.
   var values: Tensor? { valueRoom?.narrowed(2, 0..<length) }
 
-  func attend(_ query: Tensor, keys newKeys: Tensor, values newValues: Tensor) -> Tensor {
+  func attend(_ query: Tensor, keys newKeys: Tensor, values newValues: Tensor, from first: Tensor?) -> Tensor {
     let added = newKeys.shape[2]
     precondition(added == 1 || length == 0, "several positions at once after cached ones")
     let keys = room(in: keyRoom, for: length + added, like: newKeys)
@@ -38,7 +40,8 @@ final class KeyValueCache: AttentionCache {
     (keyRoom, valueRoom) = (keys, values)
     length += added
     return attention(
-      query: query, key: keys.narrowed(2, 0..<length), value: values.narrowed(2, 0..<length), causal: added > 1)
+      query: query, key: keys.narrowed(2, 0..<length), value: values.narrowed(2, 0..<length), causal: added > 1,
+      from: first)
   }
 
   /// Makes room for one position, which `body` writes.

@@ -17,13 +17,20 @@ final class TransformerLayer: Module {
       deviation: nil, generator: generator)
   }
 
-  func callAsFunction(_ x: Tensor, angles: (cosine: Tensor, sine: Tensor), cache: (any AttentionCache)?) -> Tensor {
+  /// - Parameters:
+  ///   - x: [batch, length, h].
+  ///   - angles: of these positions.
+  ///   - first: the first position that each position sees, [batch, length]; nil where all see the beginning.
+  ///   - cache: the positions before, to which these are added.
+  func callAsFunction(
+    _ x: Tensor, angles: (cosine: Tensor, sine: Tensor), from first: Tensor?, cache: (any AttentionCache)?
+  ) -> Tensor {
     if let cache = cache as? KeyValueCache, let next = step(x, angles: angles, cache: cache) { return next }
-    let x = attention(attentionNorm(x), angles: angles, cache: cache, plus: x)
+    let x = attention(attentionNorm(x), angles: angles, from: first, cache: cache, plus: x)
     return mlp(mlpNorm(x), plus: x)
   }
 
-  /// What ``callAsFunction(_:angles:cache:)`` gives for one position of a few sequences, in one fused call; nil where
+  /// What ``callAsFunction(_:angles:from:cache:)`` gives for one position of a few sequences, in one fused call; nil where
   /// it does not serve.
   private func step(_ x: Tensor, angles: (cosine: Tensor, sine: Tensor), cache: KeyValueCache) -> Tensor? {
     let linears = [

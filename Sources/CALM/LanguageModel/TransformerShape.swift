@@ -25,6 +25,8 @@ public struct TransformerShape: Codable, Hashable, Sendable {
   public var hasMLPBias = false
   /// The longest sequence the model is meant for, in positions: chunks, or tokens of the baseline.
   public var maximumPositions = 2048
+  /// Whether attention stays within a document where several are packed into one block; beyond the paper.
+  public var separatesDocuments = false
   /// ε of the RMS norms.
   public var normEpsilon = 1e-6
   /// The official standard deviation of fresh weights, kept for the official code. Weights made here are scaled by
@@ -63,6 +65,7 @@ public struct TransformerShape: Codable, Hashable, Sendable {
     case attentionDropout = "attention_dropout"
     case ropeScaling = "rope_scaling"
     case rotaryShare = "partial_rotary_factor"
+    case separatesDocuments = "separate_documents"
   }
 
   /// Reads the official keys, with the official default for each that is missing.
@@ -89,6 +92,7 @@ public struct TransformerShape: Codable, Hashable, Sendable {
     hasAttentionBias = try values.decodeIfPresent(Bool.self, forKey: .hasAttentionBias) ?? false
     hasMLPBias = try values.decodeIfPresent(Bool.self, forKey: .hasMLPBias) ?? false
     maximumPositions = try values.positive(.maximumPositions, upTo: 1 << 24) ?? 2048
+    separatesDocuments = try values.decodeIfPresent(Bool.self, forKey: .separatesDocuments) ?? false
     normEpsilon = try values.decodeIfPresent(Double.self, forKey: .normEpsilon) ?? 1e-6
     initializerRange = try values.decodeIfPresent(Double.self, forKey: .initializerRange) ?? 0.02
     guard hiddenSize % attentionHeads == 0, headSize % 2 == 0 else {
@@ -103,6 +107,7 @@ public struct TransformerShape: Codable, Hashable, Sendable {
     guard ropeTheta > 0 else { throw values.corrupted(.ropeTheta, "'rope_theta' must be above 0, not \(ropeTheta)") }
   }
 
+  /// Writes the keys of `config.json` that `init(from:)` reads.
   public func encode(to encoder: any Encoder) throws {
     var values = encoder.container(keyedBy: Keys.self)
     try values.encode(hiddenSize, forKey: .hiddenSize)
@@ -117,6 +122,7 @@ public struct TransformerShape: Codable, Hashable, Sendable {
     try values.encode(activation, forKey: .activation)
     try values.encode(hasAttentionBias, forKey: .hasAttentionBias)
     try values.encode(hasMLPBias, forKey: .hasMLPBias)
+    if separatesDocuments { try values.encode(true, forKey: .separatesDocuments) }
     if ropeStretch != 1 { try values.encode(RopeScaling(stretch: ropeStretch), forKey: .ropeScaling) }
   }
 }

@@ -159,6 +159,7 @@ int ct_where(ct_tensor *out, ct_tensor condition, ct_tensor a, ct_tensor b);
 // Over the listed dimensions, or all where count is 0.
 int ct_sum(ct_tensor *out, ct_tensor a, const int64_t *dims, int count, bool keep);
 int ct_mean(ct_tensor *out, ct_tensor a, const int64_t *dims, int count, bool keep);
+int ct_cumulative_maximum(ct_tensor *out, ct_tensor a, int64_t dim);
 int ct_argmax(ct_tensor *out, ct_tensor a, int64_t dim);
 int ct_all(bool *out, ct_tensor a);
 
@@ -207,7 +208,8 @@ int ct_linear(ct_tensor *out, ct_tensor x, ct_tensor weight, ct_tensor bias /* m
 int ct_layer_norm(ct_tensor *out, ct_tensor x, ct_tensor weight /* may be NULL */, ct_tensor bias /* may be NULL */,
                   double epsilon);
 // query, key, value: [batch, heads, length, size]; fewer key heads are shared between query heads.
-int ct_attention(ct_tensor *out, ct_tensor query, ct_tensor key, ct_tensor value, bool causal);
+// `first`, [batch, length], int64, or null: the first position that each position sees.
+int ct_attention(ct_tensor *out, ct_tensor query, ct_tensor key, ct_tensor value, bool causal, ct_tensor first);
 int ct_rms_norm(ct_tensor *out, ct_tensor x, ct_tensor weight, double epsilon);
 // silu(gate)·up
 int ct_swiglu(ct_tensor *out, ct_tensor gate, ct_tensor up);

@@ -20,54 +20,81 @@ namespace {
 // zeros, and float32 products cost more than the calls saved sooner.
 int64_t longest(c10::ScalarType type) { return type == at::kFloat ? 128 : 512; }
 
-// Turns the first `seen` products of a row into their softmax and the others into zeros.
+// The positions that a row sees: from `begin` up to, without it, `end`.
+struct Span {
+  int64_t begin, end;
+};
+
+// Turns the products of the positions seen into their softmax and the others into zeros.
 template <typename T>
-INLINE void soften(T *row, int64_t seen, int64_t length, float scale) {
+INLINE void soften(T *row, Span seen, int64_t length, float scale) {
   ANY_ORDER
-  float top = largest(row, seen), sum = 0;
-  for (int64_t i = 0; i < seen; ++i) sum += exponential((load(row[i]) - top) * scale);
+  float top = largest(row + seen.begin, seen.end - seen.begin), sum = 0;
+  for (int64_t i = seen.begin; i < seen.end; ++i) sum += exponential((load(row[i]) - top) * scale);
   float inverse = 1.0f / sum;
-  for (int64_t i = 0; i < seen; ++i) store(row[i], exponential((load(row[i]) - top) * scale) * inverse);
-  for (int64_t i = seen; i < length; ++i) store(row[i], 0.0f);
+  for (int64_t i = 0; i < seen.begin; ++i) store(row[i], 0.0f);
+  for (int64_t i = seen.begin; i < seen.end; ++i)
+    store(row[i], exponential((load(row[i]) - top) * scale) * inverse);
+  for (int64_t i = seen.end; i < length; ++i) store(row[i], 0.0f);
 }
 
 // Turns a row of gradients by the weights into those by the products: scale · w·(g − Σ g·w).
 template <typename T>
-INLINE void differentiate(T *gradient, const T *weights, int64_t seen, int64_t length, float scale) {
+INLINE void differentiate(T *gradient, const T *weights, Span seen, int64_t length, float scale) {
   ANY_ORDER
   float sum = 0;
-  for (int64_t i = 0; i < seen; ++i) sum += load(gradient[i]) * load(weights[i]);
-  for (int64_t i = 0; i < seen; ++i) store(gradient[i], scale * load(weights[i]) * (load(gradient[i]) - sum));
-  for (int64_t i = seen; i < length; ++i) store(gradient[i], 0.0f);
+  for (int64_t i = seen.begin; i < seen.end; ++i) sum += load(gradient[i]) * load(weights[i]);
+  for (int64_t i = 0; i < seen.begin; ++i) store(gradient[i], 0.0f);
+  for (int64_t i = seen.begin; i < seen.end; ++i)
+    store(gradient[i], scale * load(weights[i]) * (load(gradient[i]) - sum));
+  for (int64_t i = seen.end; i < length; ++i) store(gradient[i], 0.0f);
 }
 
-VECTORIZED void soften_row(float *row, int64_t seen, int64_t length, float scale) { soften(row, seen, length, scale); }
-VECTORIZED void soften_row(bf16 *row, int64_t seen, int64_t length, float scale) { soften(row, seen, length, scale); }
-VECTORIZED void differentiate_row(float *gradient, const float *weights, int64_t seen, int64_t length, float scale) {
+VECTORIZED void soften_row(float *row, Span seen, int64_t length, float scale) { soften(row, seen, length, scale); }
+VECTORIZED void soften_row(bf16 *row, Span seen, int64_t length, float scale) { soften(row, seen, length, scale); }
+VECTORIZED void differentiate_row(float *gradient, const float *weights, Span seen, int64_t length, float scale) {
   differentiate(gradient, weights, seen, length, scale);
 }
-VECTORIZED void differentiate_row(bf16 *gradient, const bf16 *weights, int64_t seen, int64_t length, float scale) {
+VECTORIZED void differentiate_row(bf16 *gradient, const bf16 *weights, Span seen, int64_t length, float scale) {
   differentiate(gradient, weights, seen, length, scale);
 }
 
 // [batch, heads, length, size] → [batch · heads, length, size].
 at::Tensor flattened(const at::Tensor &x) { return x.contiguous().view({-1, x.size(2), x.size(3)}); }
 
+// What each row of [batch · heads, length] sees: all positions, those up to its own, or those from `first` on, [batch,
+// length], up to its own.
+struct Sight {
+  int64_t length, heads;
+  bool causal;
+  const int64_t *first;
+
+  Sight(const at::Tensor &first, bool causal, int64_t length, int64_t heads)
+      : length(length), heads(heads), causal(causal), first(first.defined() ? first.data_ptr<int64_t>() : nullptr) {}
+
+  Span operator()(int64_t row) const {
+    int64_t place = row % length;
+    int64_t begin = first ? first[row / length / heads * length + place] : 0;
+    return {begin, causal ? place + 1 : length};
+  }
+};
+
 struct ShortAttention : torch::autograd::Function<ShortAttention> {
   static at::Tensor forward(AutogradContext *context, const at::Tensor &query, const at::Tensor &key,
-                            const at::Tensor &value, bool causal) {
+                            const at::Tensor &value, bool causal, const at::Tensor &first) {
     at::Tensor q = flattened(query), k = flattened(key), v = flattened(value);
     int64_t length = q.size(1);
     float scale = 1.0f / std::sqrt(static_cast<float>(q.size(2)));
+    Sight sight(first, causal, length, query.size(1));
     at::Tensor weights = at::bmm(q, k.transpose(1, 2));
     with_element(weights, [&](auto *type) {
       using T = std::remove_pointer_t<decltype(type)>;
       parallel_for(q.size(0) * length, 16, [&](int64_t begin, int64_t end) {
         for (int64_t row = begin; row < end; ++row)
-          soften_row(data<T>(weights) + row * length, causal ? row % length + 1 : length, length, scale);
+          soften_row(data<T>(weights) + row * length, sight(row), length, scale);
       });
     });
-    context->save_for_backward({q, k, v, weights});
+    context->save_for_backward({q, k, v, weights, first});
     context->saved_data["causal"] = causal;
     return at::bmm(weights, v).view(query.sizes());
   }
@@ -78,30 +105,41 @@ struct ShortAttention : torch::autograd::Function<ShortAttention> {
     bool causal = context->saved_data["causal"].toBool();
     int64_t length = q.size(1);
     float scale = 1.0f / std::sqrt(static_cast<float>(q.size(2)));
+    Sight sight(saved[4], causal, length, gradients[0].size(1));
     at::Tensor g = flattened(gradients[0]), products = at::bmm(g, v.transpose(1, 2));
     with_element(products, [&](auto *type) {
       using T = std::remove_pointer_t<decltype(type)>;
       parallel_for(q.size(0) * length, 16, [&](int64_t begin, int64_t end) {
         for (int64_t row = begin; row < end; ++row)
           differentiate_row(data<T>(products) + row * length, data<T>(weights) + row * length,
-                            causal ? row % length + 1 : length, length, scale);
+                            sight(row), length, scale);
       });
     });
     auto shape = gradients[0].sizes();
     return {at::bmm(products, k).view(shape), at::bmm(products.transpose(1, 2), q).view(shape),
-            at::bmm(weights.transpose(1, 2), g).view(shape), at::Tensor()};
+            at::bmm(weights.transpose(1, 2), g).view(shape), at::Tensor(), at::Tensor()};
   }
 };
 
+// For libtorch's attention: [batch, 1, length, length], true where a row sees a position.
+at::Tensor mask(const at::Tensor &first) {
+  at::Tensor places = at::arange(first.size(1), first.options());
+  return (places.ge(first.unsqueeze(2)) & places.le(places.unsqueeze(1))).unsqueeze(1);
+}
+
 }  // namespace
 
-int ct_attention(ct_tensor *out, ct_tensor query, ct_tensor key, ct_tensor value, bool causal) {
+int ct_attention(ct_tensor *out, ct_tensor query, ct_tensor key, ct_tensor value, bool causal,
+                 ct_tensor first) {
   return make(out, [&]() -> at::Tensor {
     const at::Tensor &q = query->value, &k = key->value, &v = value->value;
     bool is_short = served(q) && q.dim() == 4 && q.sizes() == k.sizes() && q.sizes() == v.sizes() &&
                     q.scalar_type() == k.scalar_type() && q.scalar_type() == v.scalar_type() && q.numel() > 0 &&
                     q.size(2) > 1 && q.size(2) <= longest(q.scalar_type());
-    if (is_short) return ShortAttention::apply(q, k, v, causal);
-    return at::scaled_dot_product_attention(q, k, v, std::nullopt, 0.0, causal, std::nullopt, q.size(1) != k.size(1));
+    at::Tensor begin = first ? first->value.contiguous() : at::Tensor();
+    if (is_short) return ShortAttention::apply(q, k, v, causal, begin);
+    bool is_shared = q.size(1) != k.size(1);
+    if (!first) return at::scaled_dot_product_attention(q, k, v, std::nullopt, 0.0, causal, std::nullopt, is_shared);
+    return at::scaled_dot_product_attention(q, k, v, mask(begin), 0.0, false, std::nullopt, is_shared);
   });
 }

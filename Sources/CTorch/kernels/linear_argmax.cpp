@@ -146,27 +146,28 @@ Search search_plainly(const at::Tensor &hidden, const at::Tensor &weight) {
 
 #ifdef CTORCH_TILES
 
-// Sixteen rows of x as tiles want the second factor: pairs of entries side by side, [size / 2][16][2].
-template <typename T>
-std::vector<bf16> packed(const T *x, int64_t rows, int64_t size, int64_t groups) {
-  std::vector<bf16> result(groups * tile_rows * size, bf16{0});
-  parallel_for(rows, 16, [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) {
-      bf16 *group = result.data() + row / tile_rows * tile_rows * size + row % tile_rows * 2;
-      for (int64_t i = 0; i < size; i += 2) {
-        store(group[i * tile_rows], load(x[row * size + i]));
-        store(group[i * tile_rows + 1], load(x[row * size + i + 1]));
-      }
-    }
-  });
-  return result;
-}
-
 INLINE void round_all(bf16 *y, const float *x, int64_t count) {
   for (int64_t i = 0; i < count; ++i) store(y[i], x[i]);
 }
 VECTORIZED void rounded(bf16 *y, const float *x, int64_t count) { round_all(y, x, count); }
 void rounded(bf16 *y, const bf16 *x, int64_t count) { std::memcpy(static_cast<void *>(y), x, count * sizeof(bf16)); }
+
+TILED void pack_group(bf16 *packed, const bf16 *x, int64_t rows, int64_t size) { pack_rows(packed, x, rows, size); }
+
+// The rows of x in groups, as `pack_rows` has them.
+template <typename T>
+std::vector<bf16> packed(const T *x, int64_t rows, int64_t size, int64_t groups) {
+  std::vector<bf16> result(groups * tile_rows * size);
+  parallel_for(groups, 1, [&](int64_t begin, int64_t end) {
+    std::vector<bf16> copy(tile_rows * size);
+    for (int64_t group = begin; group < end; ++group) {
+      int64_t count = std::clamp<int64_t>(rows - group * tile_rows, 0, tile_rows);
+      rounded(copy.data(), x + group * tile_rows * size, count * size);
+      pack_group(result.data() + group * tile_rows * size, copy.data(), count, size);
+    }
+  });
+  return result;
+}
 
 // Compares the entries of two times two tiles, [32 of the vocabulary][32 rows], with what is known of the rows.
 // Bounds are padded to whole groups: a row that is not there has an infinite `least`.
@@ -189,7 +190,7 @@ TILED void compare(const float (*tiles)[tile_rows * tile_rows], const float *err
           float error = errors[place] * lengths[row];
           search.consider(row, index + place, tile[line * tile_rows + row - first], error > 0 ? error + tiny : 0);
           // Of exact entries an equal one shall not pass again.
-          least[row] = error > 0 ? search.least[row] : std::nextafter(search.least[row], HUGE_VALF);
+          least[row] = error > 0 ? search.least[row] - tiny : std::nextafter(search.least[row], HUGE_VALF);
         }
         bound = _mm512_loadu_ps(least + first);
       }
@@ -216,7 +217,7 @@ TILED void search_blocks(Search &search, const T *weight, int64_t vocabulary, in
     }
     for (int64_t line = 0; line < count; ++line) errors[line] = relative * length_of(source + line * size, size);
     for (int64_t group = 0; group < groups; group += 2) {
-      multiply_tiles(tiles, w, x + group * tile_rows * size, size);
+      multiply_tiles(tiles, w, size, x + group * tile_rows * size, size);
       compare(tiles, errors, index, count, group, lengths, least.data(), search, rows);
     }
   }

@@ -26,9 +26,11 @@ int64_t block_rows(int64_t vocabulary) {
   return std::clamp<int64_t>((1 << 20) / std::max<int64_t>(1, vocabulary), 32, 4096);
 }
 
-// The same in training, where each block also adds to the weight's gradient, a tensor of [vocabulary, size] that is in
-// no cache: the logits of as many rows as that has columns are worth the pass over it.
-int64_t training_rows(int64_t vocabulary, int64_t size) { return std::max(block_rows(vocabulary), 2 * size); }
+// The same in training, where each block also adds to the weight's gradient in float32, [vocabulary, size], which is in
+// no cache: as many bytes of logits are worth the pass over it.
+int64_t training_rows(const at::Tensor &hidden, int64_t vocabulary) {
+  return std::max<int64_t>(block_rows(vocabulary), hidden.size(1) * 4 / hidden.element_size());
+}
 
 VECTORIZED void accumulate(float *total, const bf16 *part, int64_t count) {
   for (int64_t i = 0; i < count; ++i) total[i] += load(part[i]);
@@ -74,7 +76,7 @@ struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
   static at::Tensor forward(AutogradContext *context, const at::Tensor &hidden, const at::Tensor &weight,
                             const at::Tensor &targets, bool differentiable) {
     int64_t rows = hidden.size(0), vocabulary = weight.size(0);
-    int64_t block = differentiable ? training_rows(vocabulary, hidden.size(1)) : block_rows(vocabulary);
+    int64_t block = differentiable ? training_rows(hidden, vocabulary) : block_rows(vocabulary);
     const int64_t *target = data<int64_t>(targets);
     int64_t counted = rows - std::count(target, target + rows, ignored);
     float scale = 1.0f / static_cast<float>(std::max<int64_t>(1, counted));

@@ -32,18 +32,58 @@ struct TileScope {
   TILED INLINE ~TileScope() { _tile_release(); }
 };
 
-// [32 rows of w] times [32 rows of x, packed in two groups]: four tiles [16 of w][16 of x], the two groups of x side by
-// side. size: a multiple of 32.
-TILED INLINE void multiply_tiles(float (*tiles)[tile_rows * tile_rows], const bf16 *w, const bf16 *x, int64_t size) {
-  const bf16 *w1 = w + tile_rows * size, *x1 = x + tile_rows * size;
+// Exchanges rows and columns of 16 × 16 entries of 32 bits.
+TILED INLINE void transpose(__m512 (&r)[16]) {
+  __m512 t[16];
+  for (int i = 0; i < 16; i += 2) {
+    t[i] = _mm512_unpacklo_ps(r[i], r[i + 1]);
+    t[i + 1] = _mm512_unpackhi_ps(r[i], r[i + 1]);
+  }
+  for (int i = 0; i < 16; i += 4)
+    for (int j = 0; j < 2; ++j) {
+      __m512d even = _mm512_castps_pd(t[i + j]), odd = _mm512_castps_pd(t[i + j + 2]);
+      r[i + 2 * j] = _mm512_castpd_ps(_mm512_unpacklo_pd(even, odd));
+      r[i + 2 * j + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(even, odd));
+    }
+  // Each quarter of r[4i + j] now holds rows 4i … 4i + 3 of column 4·quarter + j.
+  for (int j = 0; j < 4; ++j) {
+    t[j] = _mm512_shuffle_f32x4(r[j], r[4 + j], 0x88);
+    t[4 + j] = _mm512_shuffle_f32x4(r[8 + j], r[12 + j], 0x88);
+    t[8 + j] = _mm512_shuffle_f32x4(r[j], r[4 + j], 0xdd);
+    t[12 + j] = _mm512_shuffle_f32x4(r[8 + j], r[12 + j], 0xdd);
+  }
+  for (int j = 0; j < 4; ++j) {
+    r[j] = _mm512_shuffle_f32x4(t[j], t[4 + j], 0x88);
+    r[4 + j] = _mm512_shuffle_f32x4(t[8 + j], t[12 + j], 0x88);
+    r[8 + j] = _mm512_shuffle_f32x4(t[j], t[4 + j], 0xdd);
+    r[12 + j] = _mm512_shuffle_f32x4(t[8 + j], t[12 + j], 0xdd);
+  }
+}
+
+// Up to sixteen rows of x as tiles want the second factor: pairs of entries of all rows side by side,
+// [size / 2][16][2]. size: a multiple of 32. Rows that are not there are zeros.
+TILED INLINE void pack_rows(bf16 *packed, const bf16 *x, int64_t rows, int64_t size) {
+  for (int64_t i = 0; i < size; i += tile_depth) {
+    __m512 r[16];
+    for (int row = 0; row < 16; ++row) r[row] = row < rows ? _mm512_loadu_ps(x + row * size + i) : _mm512_setzero_ps();
+    transpose(r);
+    for (int pair = 0; pair < 16; ++pair) _mm512_storeu_ps(packed + i * tile_rows + pair * 2 * tile_rows, r[pair]);
+  }
+}
+
+// [32 rows of w, a stride apart] times [32 rows of x, packed in two groups]: four tiles [16 of w][16 of x], the two
+// groups of x side by side. size: a multiple of 32.
+TILED INLINE void multiply_tiles(float (*tiles)[tile_rows * tile_rows], const bf16 *w, int64_t stride, const bf16 *x,
+                                 int64_t size) {
+  const bf16 *w1 = w + tile_rows * stride, *x1 = x + tile_rows * size;
   _tile_zero(0);
   _tile_zero(1);
   _tile_zero(2);
   _tile_zero(3);
   for (int64_t i = 0; i < size; i += tile_depth) {
-    _tile_loadd(4, w + i, size * 2);
+    _tile_loadd(4, w + i, stride * 2);
     _tile_loadd(6, x + i * tile_rows, 64);
-    _tile_loadd(5, w1 + i, size * 2);
+    _tile_loadd(5, w1 + i, stride * 2);
     _tile_loadd(7, x1 + i * tile_rows, 64);
     _tile_dpbf16ps(0, 4, 6);
     _tile_dpbf16ps(1, 4, 7);

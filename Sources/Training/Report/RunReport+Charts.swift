@@ -10,7 +10,7 @@ extension RunReport {
     "train/gradient_norm", "train/tokens_per_second", "train/learning_rate",
   ]
   /// Not worth a curve.
-  private static let left: Set = ["train/seconds"]
+  private static let left: Set = ["train/seconds", "train/tokens"]
 
   /// A chart of each figure that any run has.
   var charts: String {

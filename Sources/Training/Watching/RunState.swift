@@ -43,8 +43,11 @@ struct RunStatus: Codable {
   }
 
   init(totalSteps: Int) {
-    (state, began, self.totalSteps) = (.running, Date(), totalSteps)
-    (process, host) = (getpid(), ProcessInfo.processInfo.hostName)
+    self.totalSteps = totalSteps
+    state = .running
+    began = Date()
+    process = getpid()
+    host = ProcessInfo.processInfo.hostName
   }
 
   func write(to run: URL) throws {

@@ -83,7 +83,7 @@ struct BenchModelJob {
     convert(model)
     let prompt = randomIds(1, work.promptTokens).elements(as: Int32.self)
     var options = GenerationOptions()
-    options.temperature = try Temperature(job == .generate ? 1 : 0.5)
+    options.temperature = job == .generate ? 1 : 0.5
     options.poolSize = work.pool
     options.maximumTokens = work.newTokens
     var promptTimes: [Double] = []

@@ -32,7 +32,7 @@ enum BenchProcess {
   static func run<Result: Decodable>(_ program: URL, _ arguments: [String], as type: Result.Type) throws -> Result {
     let name = arguments.dropFirst().prefix(3).joined(separator: " ")
     let complaints = FileManager.default.temporaryDirectory.appendingPathComponent("calm-bench-\(UUID().uuidString)")
-    FileManager.default.createFile(atPath: complaints.path, contents: nil)
+    _ = FileManager.default.createFile(atPath: complaints.path, contents: nil)
     defer { try? FileManager.default.removeItem(at: complaints) }
     let process = Process()
     process.executableURL = program

@@ -36,7 +36,7 @@ struct ReportCommand: ParsableCommand {
 
   private func options() throws -> GenerationOptions {
     var options = GenerationOptions()
-    options.temperature = try Temperature(parsing: temperature)
+    options.temperature = try Temperature.number(parsing: temperature)
     options.sequences = max(1, samples)
     options.maximumTokens = 150
     return options

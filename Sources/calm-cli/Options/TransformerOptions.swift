@@ -26,6 +26,11 @@ struct TransformerOptions: ParsableArguments {
   )
   var keyValueHeads: Int?
 
+  @Flag(
+    inversion: .prefixedNo,
+    help: ArgumentHelp("Keep attention within a document where several are packed into one block; beyond the paper."))
+  var separateDocuments = false
+
   /// The sizes that were given, each beside that of a model to begin with.
   func beside(_ model: TransformerShape) -> [(name: String, given: Int?, model: Int)] {
     [
@@ -51,8 +56,10 @@ struct TransformerOptions: ParsableArguments {
     if let keyValueHeads, heads % keyValueHeads != 0 {
       throw ValidationError("--key-value-heads \(keyValueHeads) does not divide --heads \(heads)")
     }
-    return TransformerShape(
+    var shape = TransformerShape(
       hiddenSize: width, intermediateSize: intermediate ?? (isUsual ? usual.intermediateSize : nil),
       layers: layers ?? usual.layers, attentionHeads: heads, keyValueHeads: keyValueHeads)
+    shape.separatesDocuments = separateDocuments
+    return shape
   }
 }

@@ -1,7 +1,8 @@
 import Foundation
 import Synchronization
 
-/// SIGINT and SIGTERM, remembered so that work can end where it is whole. A second one ends the process at once.
+/// SIGINT and SIGTERM, remembered so that work can end where it is whole. A second one, of either kind, ends the process
+/// at once.
 enum Interruption {
   private static let requested = Atomic(false)
 
@@ -11,9 +12,9 @@ enum Interruption {
   /// Begins to remember them.
   static func watch() {
     for number in [SIGINT, SIGTERM] {
-      signal(number) { number in
-        // The next one, of either kind, has the system's effect.
-        for number in [SIGINT, SIGTERM] { signal(number, SIG_DFL) }
+      signal(number) { _ in
+        signal(SIGINT, SIG_DFL)
+        signal(SIGTERM, SIG_DFL)
         Interruption.requested.store(true, ordering: .relaxed)
       }
     }
