@@ -158,15 +158,15 @@ public final class Trainer {
   // MARK: Limits
 
   /// Tokens in a step, of all processes together.
-  private var tokensPerStep: Int { settings.batchSize * settings.blockChunks * task.chunkSize }
+  private var tokensPerStep: Int { settings.tokensPerStep(chunkSize: task.chunkSize) }
 
   /// Steps that the settings' limits of steps and tokens allow.
   public var total: Int {
-    min(settings.steps, settings.maximumTokens.map { ($0 + tokensPerStep - 1) / tokensPerStep } ?? .max)
+    min(settings.steps, settings.stepsOfTokens(chunkSize: task.chunkSize) ?? .max)
   }
 
   /// Which limit the last step is.
-  private var lastStep: TrainingEnd { total < settings.steps ? .tokens : .steps }
+  private var lastStep: TrainingEnd { total == settings.stepsOfTokens(chunkSize: task.chunkSize) ? .tokens : .steps }
 
   /// Whether the run ends here, and why: all processes come to the same answer, whichever of them was told to stop.
   private func agreedEnd(wanted: TrainingDecision, seconds: Double) throws -> TrainingEnd? {

@@ -147,7 +147,7 @@ public struct TrainingRun {
     guard let data = try? Data(contentsOf: folder.recordURL),
       var record = try? JSONDecoder().decode(RunRecord.self, from: data)
     else { throw TrainingError.damagedRecord(folder.recordURL.path) }
-    limits.apply(to: &record.settings)
+    limits.apply(to: &record)
     return record
   }
 
@@ -173,10 +173,16 @@ public struct ResumedLimits: Sendable {
     (self.steps, self.maximumTokens, self.maximumSeconds) = (steps, maximumTokens, maximumSeconds)
   }
 
-  fileprivate func apply(to settings: inout TrainingSettings) {
-    if let steps { settings.steps = steps }
-    if let maximumTokens { settings.maximumTokens = maximumTokens }
-    if let maximumSeconds { settings.maximumSeconds = maximumSeconds }
+  fileprivate func apply(to record: inout RunRecord) {
+    let chunkSize = record.model.chunkSize
+    // Where the tokens alone said how many steps there are, they go on to do so.
+    let isByTokens = record.settings.steps == record.settings.stepsOfTokens(chunkSize: chunkSize)
+    if let maximumTokens {
+      record.settings.maximumTokens = maximumTokens
+      if isByTokens { record.settings.steps = record.settings.stepsOfTokens(chunkSize: chunkSize) ?? 0 }
+    }
+    if let steps { record.settings.steps = steps }
+    if let maximumSeconds { record.settings.maximumSeconds = maximumSeconds }
   }
 }
 

@@ -62,4 +62,12 @@ public struct TrainingSettings: Codable, Hashable, Sendable {
     checkpointInterval = 0
     keptCheckpoints = 2
   }
+
+  /// Tokens in a step.
+  public func tokensPerStep(chunkSize: Int) -> Int { batchSize * blockChunks * chunkSize }
+
+  /// The steps in which ``maximumTokens`` are reached.
+  public func stepsOfTokens(chunkSize: Int) -> Int? {
+    maximumTokens.map { ($0 - 1) / tokensPerStep(chunkSize: chunkSize) + 1 }
+  }
 }

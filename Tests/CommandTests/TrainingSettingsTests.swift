@@ -139,6 +139,12 @@ struct TrainingSettingsTests {
     let time = try train("--config", file, "--steps", "100000", "--max-time", "1s", "--out", folder.path("b"))
     #expect(time.text.contains("the time of --max-time is up"), "\(time.errorOutput)")
     #expect(FileManager.default.fileExists(atPath: folder.path("b/model/config.json")))
+    let alone = try resolved(
+      [
+        "train", "transformer", "--data", data, "--out", "x", "--max-tokens", "99999", "--batch", "1", "--block-tokens",
+        "10",
+      ])
+    #expect(alone["steps"] as? Int == 10_000)
     let extended = try train(
       "--resume", folder.path("a"), "--max-tokens", "600", "--threads", "1", "--json")
     #expect(try extended.json()["step"] as? Int == 5)

@@ -61,10 +61,16 @@ import Training
     let lines = try String(contentsOf: file, encoding: .utf8)
     try Data((lines + "{\"step\":5,\"loss\":1}\n{\"step\":6,\"lo").utf8).write(to: file)
     _ = try losses(of: try TrainingRun(resuming: world.place("run")))
-    struct Line: Decodable { let step: Double }
-    let steps = try String(contentsOf: file, encoding: .utf8).split(separator: "\n").map {
-      try JSONDecoder().decode(Line.self, from: Data($0.utf8)).step
+    struct Line: Decodable {
+      let step: Double
+      let loss: Double?
     }
+    let lines = try String(contentsOf: file, encoding: .utf8).split(separator: "\n").map {
+      try JSONDecoder().decode(Line.self, from: Data($0.utf8))
+    }
+    // Beside the steps there is the evaluation at the end.
+    let steps = lines.filter { $0.loss != nil }.map { $0.step }
+    #expect(lines.count == 7)
     #expect(steps == [1, 2, 3, 4, 5, 6])
   }
 

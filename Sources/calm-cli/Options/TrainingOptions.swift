@@ -216,9 +216,13 @@ struct TrainingOptions: ParsableArguments {
       }
       settings.blockChunks = blockTokens / chunkSize
     }
+    // Where tokens are named and steps are not, the tokens alone say how long.
+    let ofTokens = settings.stepsOfTokens(chunkSize: chunkSize)
+    if steps == nil, let ofTokens { settings.steps = ofTokens }
+    let planned = min(settings.steps, ofTokens ?? .max)
     if let learningRate { settings.schedule.peak = learningRate }
     if let schedule { settings.schedule.shape = schedule }
-    settings.schedule.warmupSteps = warmupSteps ?? min(usual.schedule.warmupSteps, max(1, settings.steps / 10))
+    settings.schedule.warmupSteps = warmupSteps ?? min(usual.schedule.warmupSteps, max(1, planned / 10))
     if let decayShare { settings.schedule.decayShare = decayShare }
     if let weightDecay { settings.optimizer.weightDecay = weightDecay }
     if let gradientClip, gradientClip > 0 { settings.gradientClip = gradientClip }
@@ -227,9 +231,9 @@ struct TrainingOptions: ParsableArguments {
     if let skipLimit { settings.toleratedSkips = skipLimit }
     if let seed { settings.seed = seed }
     if let logEvery { settings.logInterval = logEvery }
-    settings.evaluationInterval = evaluateEvery ?? max(1, settings.steps / 10)
+    settings.evaluationInterval = evaluateEvery ?? max(1, planned / 10)
     if let evaluationBlocks { settings.evaluationBlocks = evaluationBlocks }
-    settings.checkpointInterval = checkpointEvery ?? max(1, settings.steps / 5)
+    settings.checkpointInterval = checkpointEvery ?? max(1, planned / 5)
     if let keep { settings.keptCheckpoints = keep }
     if let bestBy, bestBy != "none", !figures.contains(bestBy) {
       throw ValidationError("--best-by must be one of \(figures.joined(separator: ", ")) and none, not \(bestBy)")
