@@ -19,6 +19,7 @@ public enum TokenizerError: Error, Equatable, Sendable, CustomStringConvertible 
   /// The distinct words of the training text exceed what the trainer can address.
   case tooMuchDistinctText
 
+  /// One line: what is wrong and, where there is a remedy, what to do.
   public var description: String {
     switch self {
     case .unreadable(let file, let reason):

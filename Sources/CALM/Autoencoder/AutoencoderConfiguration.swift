@@ -106,6 +106,7 @@ public struct AutoencoderConfiguration: Codable, Hashable, Sendable {
     try special.check(vocabularySize: vocabularySize, decoder)
   }
 
+  /// Writes the keys of `config.json` that `init(from:)` reads.
   public func encode(to encoder: any Encoder) throws {
     var values = encoder.container(keyedBy: Keys.self)
     try values.encode(["Autoencoder"], forKey: .architectures)

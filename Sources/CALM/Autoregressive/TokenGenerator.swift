@@ -39,6 +39,7 @@ public final class TokenGenerator: SequenceGenerator {
     unread = Array(repeating: layout.chunks, count: options.sequences)
   }
 
+  /// Draws the next token of every sequence that has not ended; nil when all have.
   public func step() throws -> [GeneratedChunk]? {
     let running = sequences.indices.filter { sequences[$0].end == nil }
     if running.isEmpty { return nil }

@@ -23,6 +23,7 @@ public enum ModelError: Error, Equatable, CustomStringConvertible {
   /// Language model and autoencoder do not fit together.
   case sizesDiffer(String, name: String, model: Int, autoencoder: Int)
 
+  /// One line: what is wrong and, where there is a remedy, what to do.
   public var description: String {
     switch self {
     case .notAModel(let path):

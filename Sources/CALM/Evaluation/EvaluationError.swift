@@ -3,6 +3,7 @@ public enum EvaluationError: Error, Equatable, CustomStringConvertible {
   /// No position of a block has the tokens behind it that are looked at.
   case blockTooShort(tokens: Int, needed: Int)
 
+  /// One line: what is wrong and, where there is a remedy, what to do.
   public var description: String {
     switch self {
     case .blockTooShort(let tokens, let needed):

@@ -15,6 +15,7 @@ public enum GenerationError: Error, Equatable, CustomStringConvertible {
   /// Too few chunks begin with the tokens that the prompt leaves over for the exact sampler to accept one.
   case beginningTooRare(tokens: Int, matches: Int, draws: Int)
 
+  /// One line: what is wrong and, where there is a remedy, what to do.
   public var description: String {
     switch self {
     case .tooSmall(let name, let value):

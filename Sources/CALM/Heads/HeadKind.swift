@@ -29,8 +29,10 @@ public struct HeadKind: RawRepresentable, Hashable, Sendable, Codable, CaseItera
 
   private init(_ type: any GenerativeHead.Type) { rawValue = type.name }
 
+  /// All that are registered.
   public static var allCases: [HeadKind] { registered.map { HeadKind($0) } }
 
+  /// The name in configurations and on the command line.
   public var description: String { rawValue }
 
   package var type: any GenerativeHead.Type {

@@ -141,6 +141,7 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
     return head
   }
 
+  /// Writes the keys of `config.json` that `init(from:)` reads.
   public func encode(to encoder: any Encoder) throws {
     var values = encoder.container(keyedBy: Keys.self)
     try values.encode([head.type.architecture], forKey: .architectures)

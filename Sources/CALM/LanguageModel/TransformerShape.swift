@@ -103,6 +103,7 @@ public struct TransformerShape: Codable, Hashable, Sendable {
     guard ropeTheta > 0 else { throw values.corrupted(.ropeTheta, "'rope_theta' must be above 0, not \(ropeTheta)") }
   }
 
+  /// Writes the keys of `config.json` that `init(from:)` reads.
   public func encode(to encoder: any Encoder) throws {
     var values = encoder.container(keyedBy: Keys.self)
     try values.encode(hiddenSize, forKey: .hiddenSize)

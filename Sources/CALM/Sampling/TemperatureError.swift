@@ -32,7 +32,7 @@ public enum TemperatureError: Error, Equatable, CustomStringConvertible {
     case .notANumber(let text):
       "temperature must be a number such as 0.5 or a fraction such as 1/3, got '\(text)'"
     case .notPositive(let value):
-      "temperature must be above 0, got \(Self.format(value))"
+      "temperature must be a finite number above 0, got \(Self.format(value))"
     case .outOfRange(let value):
       "temperature must be above 0 and at most 1, got \(Self.format(value))"
     case .tooSmall(let value):

@@ -67,11 +67,10 @@ struct YAMLReader {
     case "true", "True", "TRUE": return .bool(true)
     case "false", "False", "FALSE": return .bool(false)
     case let text:
-      if text.wholeMatch(of: #/[-+]?[0-9]+/#) != nil, let number = Int(text) { return .integer(number) }
-      if text.wholeMatch(of: #/[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?/#) != nil {
-        guard let number = Double(text), number.isFinite else {
-          throw YAMLSyntaxError("a number that is too large", at: scalar.mark)
-        }
+      if let number = Int(text) { return .integer(number) }
+      // Among such characters alone, so that words like inf, nan or 0x1p3 stay texts.
+      if text.utf8.allSatisfy("+-.eE0123456789".utf8.contains), let number = Double(text) {
+        guard number.isFinite else { throw YAMLSyntaxError("a number that is too large", at: scalar.mark) }
         return .number(number)
       }
       return .string(text)

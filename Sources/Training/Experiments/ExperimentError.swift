@@ -7,6 +7,7 @@ public enum ExperimentError: Error, Equatable, CustomStringConvertible {
   /// A run of that name is there with other settings.
   case otherSettings(run: String)
 
+  /// One line: what is wrong and, where there is a remedy, what to do.
   public var description: String {
     switch self {
     case .invalid(let file, let reason): "\(file): \(reason)"

@@ -30,13 +30,13 @@ public struct ExperimentRunner {
   /// - Returns: the results in the order of the plan; nil where a training was stopped.
   /// - Throws: ``ExperimentError/otherSettings(run:)``, and errors of data, trainings and files.
   public func run(training train: (_ name: String, TrainingRun) throws -> TrainingEnd) throws -> [ExperimentResult]? {
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     let path = try prepareData()
     let data = try TrainingData(path: path)
     for run in plan.runs {
       _ = try isTrained(record(of: run, data: data, path: path), at: folder(of: run.name))
       guard try heldOut(for: run, of: data) != nil else { throw ExperimentError.nothingHeldOut(data: path) }
     }
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     var results: [ExperimentResult] = []
     for run in plan.runs {
       let url = folder(of: run.name)

@@ -47,7 +47,7 @@ struct CachedGenerationTests {
 
   @Test("a model that reads latents is fed those that were predicted", arguments: [ModelInput.latents, .both])
   func predictedLatents(input: ModelInput) throws {
-    let model = TinyGenerator.model(input: input)
+    let model = TinyGenerator.model(special: SpecialTokens(padding: 0), input: input)
     let options = try TinyGenerator.options { $0.maximumTokens = 24 }
     let generated = try ChunkGenerator(model, prompt: prompt, options: options).run()[0]
 
