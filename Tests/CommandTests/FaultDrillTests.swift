@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// A training of the real program that is killed, starved of disk and robbed of its checkpoints, over and over, and must
-/// come to the numbers of one that nobody disturbed. `docs/reliability.md` shows the table that this prints.
+/// come to the numbers of one that nobody disturbed. It prints the table of faults tried, survived and lost.
 @Suite("Fault drill", .serialized) struct FaultDrillTests {
   private static let isLong = ProcessInfo.processInfo.environment["CALM_LONG_TESTS"] == "1"
 
