@@ -85,7 +85,7 @@ import Training
   func equalsProcesses() throws {
     let alone = try losses(of: try world.autoencoder("alone", settings(parts: 2)))
     let exchange = Exchange()
-    nonisolated(unsafe) let place = world
+    let place = world
     let shared = settings(parts: 1)
     let second = Thread { [exchange] in
       Runtime.threads = 1

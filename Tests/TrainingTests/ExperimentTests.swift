@@ -108,7 +108,7 @@ import Training
       return try run.train { event in
         if case .step(let step) = event, begun.count == 3, step.step == 5 { return .stop }
         return .goOn
-      }.isComplete
+      }
     }
     #expect(stopped == nil && begun.count == 3)
 
@@ -118,7 +118,7 @@ import Training
         try run.train { event in
           if case .step = event { steps[name, default: 0] += 1 }
           return .goOn
-        }.isComplete
+        }
       })
     #expect(
       steps == [

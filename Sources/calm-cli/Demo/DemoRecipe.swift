@@ -66,6 +66,7 @@ struct DemoRecipe {
       vocabularySize: data.tokenizer.vocabularySize, chunkSize: 4, latentSize: latentSize, hiddenSize: hidden,
       layers: layers, attentionHeads: hidden / 32, headBlocks: 2, auxiliaryLossWeight: auxiliaryLossWeight,
       special: data.special)
+    configuration.separatesDocuments = true
     configuration.samples = samples
     configuration.targetSamples = targetSamples
     return configuration
