@@ -58,8 +58,8 @@ import Training
     _ = try losses(of: try world.autoencoder("run", settings), until: 4)
     // A killed process leaves lines of steps that no checkpoint holds, and half a line.
     let file = world.place("run/metrics.jsonl")
-    let lines = try String(contentsOf: file, encoding: .utf8)
-    try Data((lines + "{\"step\":5,\"loss\":1}\n{\"step\":6,\"lo").utf8).write(to: file)
+    let left = try String(contentsOf: file, encoding: .utf8)
+    try Data((left + "{\"step\":5,\"loss\":1}\n{\"step\":6,\"lo").utf8).write(to: file)
     _ = try losses(of: try TrainingRun(resuming: world.place("run")))
     struct Line: Decodable {
       let step: Double

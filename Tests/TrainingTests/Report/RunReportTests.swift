@@ -2,6 +2,10 @@ import Foundation
 import Testing
 import Training
 
+#if canImport(FoundationXML)
+  import FoundationXML
+#endif
+
 @Suite struct RunReportTests {
   private let folder = FileManager.default.temporaryDirectory.appendingPathComponent("calm-report-\(UUID().uuidString)")
 
