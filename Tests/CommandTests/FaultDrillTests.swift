@@ -213,7 +213,7 @@ private final class FaultDrill {
   }
 
   var table: String {
-    let rows = Fault.allCases.compactMap { fault in
+    let lines = Fault.allCases.compactMap { fault in
       rows[fault].map { "| \(fault.rawValue) | \($0.tried) | \($0.survived) | \($0.stepsLost) | \($0.mostLost) |" }
     }
     return """
@@ -221,7 +221,7 @@ private final class FaultDrill {
       \(disk.isMounted ? "a small tmpfs" : "a limit of file size")
       | fault | tried | survived | steps done again | at most |
       | --- | --- | --- | --- | --- |
-      \(rows.joined(separator: "\n"))
+      \(lines.joined(separator: "\n"))
       """
   }
 }

@@ -44,7 +44,7 @@ struct ReportCommand: ParsableCommand {
 
   func validate() throws {
     guard samples >= 0 else { throw ValidationError("--samples must not be negative, not \(samples)") }
-    do { try options().validate() } catch { throw ValidationError("\(error)") }
+    do { try options().validate(probabilities: false) } catch { throw ValidationError("\(error)") }
   }
 
   func run() throws {
