@@ -81,11 +81,13 @@ struct Sight {
 
 struct ShortAttention : torch::autograd::Function<ShortAttention> {
   static at::Tensor forward(AutogradContext *context, const at::Tensor &query, const at::Tensor &key,
-                            const at::Tensor &value, bool causal, const at::Tensor &first) {
+                            const at::Tensor &value, bool causal,
+                            const std::optional<at::Tensor> &first) {
     at::Tensor q = flattened(query), k = flattened(key), v = flattened(value);
     int64_t length = q.size(1);
     float scale = 1.0f / std::sqrt(static_cast<float>(q.size(2)));
-    Sight sight(first, causal, length, query.size(1));
+    at::Tensor begin = first.value_or(at::Tensor());
+    Sight sight(begin, causal, length, query.size(1));
     at::Tensor weights = at::bmm(q, k.transpose(1, 2));
     with_element(weights, [&](auto *type) {
       using T = std::remove_pointer_t<decltype(type)>;
@@ -94,7 +96,7 @@ struct ShortAttention : torch::autograd::Function<ShortAttention> {
           soften_row(data<T>(weights) + row * length, sight(row), length, scale);
       });
     });
-    context->save_for_backward({q, k, v, weights, first});
+    context->save_for_backward({q, k, v, weights, begin});
     context->saved_data["causal"] = causal;
     return at::bmm(weights, v).view(query.sizes());
   }
@@ -136,10 +138,11 @@ int ct_attention(ct_tensor *out, ct_tensor query, ct_tensor key, ct_tensor value
     bool is_short = served(q) && q.dim() == 4 && q.sizes() == k.sizes() && q.sizes() == v.sizes() &&
                     q.scalar_type() == k.scalar_type() && q.scalar_type() == v.scalar_type() && q.numel() > 0 &&
                     q.size(2) > 1 && q.size(2) <= longest(q.scalar_type());
-    at::Tensor begin = first ? first->value.contiguous() : at::Tensor();
+    std::optional<at::Tensor> begin;
+    if (first) begin = first->value.contiguous();
     if (is_short) return ShortAttention::apply(q, k, v, causal, begin);
     bool is_shared = q.size(1) != k.size(1);
     if (!first) return at::scaled_dot_product_attention(q, k, v, std::nullopt, 0.0, causal, std::nullopt, is_shared);
-    return at::scaled_dot_product_attention(q, k, v, mask(begin), 0.0, false, std::nullopt, is_shared);
+    return at::scaled_dot_product_attention(q, k, v, mask(*begin), 0.0, false, std::nullopt, is_shared);
   });
 }

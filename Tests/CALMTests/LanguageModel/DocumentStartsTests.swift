@@ -1,0 +1,94 @@
+import CALM
+import Foundation
+import Testing
+import Torch
+
+/// Attention within documents, of both kinds of model.
+@Suite("Documents kept apart")
+struct DocumentStartsTests {
+  /// Two documents of three chunks in one block; the id 2 ends a document.
+  private let first: [Int64] = [2, 0, 5, 6, 7, 8, 9, 2]
+  private let second: [Int64] = [10, 11, 12, 13, 14, 15]
+
+  private func model(separate: Bool, chunk: Int = 2) -> ContinuousLanguageModel {
+    let special = SpecialTokens(padding: 0, end: 2)
+    let generator = Generator(seed: 5)
+    let autoencoder = Autoencoder(
+      AutoencoderConfiguration(vocabularySize: 20, chunkSize: chunk, latentSize: 4, hiddenSize: 8, special: special),
+      generator: generator)
+    var configuration = LanguageModelConfiguration(
+      vocabularySize: 20, chunkSize: chunk, latentSize: 4, hiddenSize: 16, layers: 2, attentionHeads: 2, headBlocks: 1,
+      special: special)
+    configuration.separatesDocuments = separate
+    return ContinuousLanguageModel(configuration, autoencoder: autoencoder, generator: generator)
+  }
+
+  private func hidden(_ ids: [Int64], separate: Bool) -> [Float] {
+    withoutGradients {
+      model(separate: separate).hiddenStates(Tensor(ids, shape: [1, ids.count])).elements(as: Float.self)
+    }
+  }
+
+  private func difference(_ a: ArraySlice<Float>, _ b: ArraySlice<Float>) -> Float {
+    zip(a, b).map { abs($0 - $1) }.max() ?? .infinity
+  }
+
+  @Test("a document in a block has the hidden states that it has alone behind the chunk that ends the one before")
+  func alone() {
+    let packed = hidden(first + second, separate: true)
+    let behindEnd = hidden(Array(first.suffix(2)) + second, separate: true)
+    #expect(difference(packed.suffix(4 * 16), behindEnd[...]) < 1e-5)
+    // The plain model sees both documents.
+    #expect(difference(hidden(first + second, separate: false).suffix(4 * 16), behindEnd[...]) > 1e-3)
+  }
+
+  @Test("what is in one document changes nothing in the next, nor in the one before")
+  func noLeak() {
+    var changed = first
+    (changed[2], changed[5]) = (16, 17)
+    let packed = hidden(first + second, separate: true)
+    let other = hidden(changed + second, separate: true)
+    #expect(difference(packed.suffix(4 * 16), other.suffix(4 * 16)) == 0)
+    #expect(difference(packed[16..<32], other[16..<32]) > 1e-3)
+  }
+
+  @Test("text of one document has the same hidden states either way")
+  func oneDocument() {
+    #expect(difference(hidden(second, separate: true)[...], hidden(second, separate: false)[...]) < 1e-6)
+  }
+
+  @Test("blocks too long for the kernel of short sequences are kept apart alike")
+  func longBlocks() {
+    let filler = [Int64](repeating: 3, count: 600)
+    let packed = hidden(filler + first + second, separate: true)
+    let short = hidden(first + second, separate: true)
+    #expect(difference(packed.suffix(3 * 16), short.suffix(3 * 16)) < 1e-4)
+  }
+
+  @Test("continuations rolled on from a block see their own document only")
+  func branches() {
+    withoutGradients {
+      let model = model(separate: true)
+      func tensor(_ ids: [Int64]) -> Tensor { Tensor(ids, shape: [1, ids.count]) }
+      let context = Backbone.Context(layers: 2)
+      _ = model.hiddenStates(tensor(first + second), context: context)
+      let next: [Int64] = [18, 19]
+      let rolled = model.hiddenStates(
+        tensor(Array(repeating: next, count: 7).flatMap { $0 }), context: context.branches(7, device: .cpu)
+      ).elements(as: Float.self)
+      for position in 1..<7 {
+        let text = Array((first + second).prefix(2 * position + 2)) + next
+        let whole = model.hiddenStates(tensor(text)).elements(as: Float.self)
+        #expect(difference(rolled[position * 16..<(position + 1) * 16], whole.suffix(16)) < 1e-5)
+      }
+    }
+  }
+
+  @Test("the setting is part of the model's configuration, and absent where it is off")
+  func configuration() throws {
+    var shape = TransformerShape(hiddenSize: 16, layers: 1, attentionHeads: 2)
+    #expect(!String(decoding: try JSONEncoder().encode(shape), as: UTF8.self).contains("separate_documents"))
+    shape.separatesDocuments = true
+    #expect(try JSONDecoder().decode(TransformerShape.self, from: JSONEncoder().encode(shape)).separatesDocuments)
+  }
+}
