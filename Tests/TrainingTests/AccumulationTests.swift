@@ -127,11 +127,11 @@ import Training
     var settings = world.settings(steps: 3)
     settings.maximumSeconds = 0
     let run = try world.autoencoder("run", settings)
-    #expect(try run.trainer.run() == .time)
+    #expect(try run.train() == .time)
     #expect(run.trainer.step == 1)
     #expect(FileManager.default.fileExists(atPath: run.folder.modelURL.path))
     let next = try TrainingRun(resuming: run.folder.url)
-    #expect(try next.trainer.run() == .time)
+    #expect(try next.train() == .time)
     #expect(next.trainer.step == 2)
   }
 }

@@ -33,9 +33,9 @@ extension RunReport {
       let (points, ranges) = values?.thinned(to: Self.points) ?? ([], [])
       return Plot.Series(name: run.name, points: points, ranges: ranges)
     }
-    // A figure that never changes, such as a wait that never came, tells nothing.
+    // A figure that never changes, or was taken once, needs no picture.
     let values = series.flatMap { $0.points.map(\.y) }
-    guard let first = values.first, values.count == 1 || values.contains(where: { $0 != first }) else { return nil }
+    guard let first = values.first, values.contains(where: { $0 != first }) else { return nil }
     let title = Self.name(of: name) + (isEvaluation ? ", held out" : "")
     let plot = Plot(title: title, xLabel: "step", yLabel: name, series: series)
     let isThinned = series.contains { !$0.ranges.isEmpty }

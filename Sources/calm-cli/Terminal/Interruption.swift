@@ -18,5 +18,11 @@ enum Interruption {
         Interruption.requested.store(true, ordering: .relaxed)
       }
     }
+    // A parent of many threads may have handed them down blocked.
+    var both = sigset_t()
+    sigemptyset(&both)
+    sigaddset(&both, SIGINT)
+    sigaddset(&both, SIGTERM)
+    pthread_sigmask(SIG_UNBLOCK, &both, nil)
   }
 }
