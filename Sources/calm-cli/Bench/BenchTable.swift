@@ -19,7 +19,7 @@ struct BenchTable: ParsableCommand {
 
       Example:
         calm bench train-ae generate-half --shape wide --precision float32 --official ../calm --python venv/bin/python
-        calm bench --out docs/benchmarks.json --markdown docs/benchmarks.md
+        calm bench table --out docs/benchmarks.json --markdown docs/benchmarks.md
       """)
 
   @Argument(help: ArgumentHelp("Jobs to time; by default all: \(BenchJob.names).", valueName: "jobs"))
