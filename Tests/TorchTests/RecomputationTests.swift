@@ -8,7 +8,7 @@ struct RecomputationTests {
     return (generator.normal([6, 16]).leaf(.float32), generator.normal([16, 16]).leaf(.float32))
   }
 
-  @Test("results are those of the part itself bit for bit, gradients but for the order of their sums, also through several parts")
+  @Test("results are those of the part itself bit for bit, and gradients but for the order of their sums")
   func sameGradients() {
     func gradients(_ wrap: (Tensor, @escaping (Tensor) -> Tensor) -> Tensor) -> [[Double]] {
       let (x, weight) = parameters()
