@@ -127,7 +127,7 @@ import Testing
     let (result, _) = try run(arguments("run", steps: 5000, "--processes", "2"), in: "run") { launcher, _ in
       kill(launcher, SIGINT)
     }
-    #expect(result.status == 0, "\(result.errorOutput)")
+    #expect(result.status == 130, "\(result.errorOutput)")
     #expect(try result.json()["complete"] as? Bool == false)
     let step = try #require(try result.json()["step"] as? Int)
     let latest = try String(contentsOfFile: folder.path("run/latest"), encoding: .utf8)

@@ -16,10 +16,10 @@ struct DemoRecipe {
   var latentSize = 32
   var autoencoderHidden = 128
   var languageModel = TrainingSettings(
-    steps: 3900, batchSize: 8, blockChunks: 64,
+    steps: 5600, batchSize: 8, blockChunks: 64,
     schedule: LearningRateSchedule(peak: 1e-3, shape: .stableDecay))
   /// Steps of the language model's training on the auxiliary token loss alone, where it is in use.
-  var leadIn = 1200
+  var leadIn = 1400
   /// N and M of the energy score: fewer than the paper's 8 and 100, for more steps in the same time.
   var (samples, targetSamples) = (4, 32)
   var hidden = 256
