@@ -49,7 +49,7 @@ package enum Fact: Hashable, Sendable {
   package func description(in casting: Casting) -> String {
     func name(_ role: Role) -> String {
       guard let word = casting.word(role) else { return "the \(role)" }
-      return role.category == .person ? word.name : "the \(word.name)"
+      return word.gender != nil ? word.name : "the \(word.name)"
     }
     return switch self {
     case .has(let person, let thing): "\(name(person)) has \(name(thing))"

@@ -1,6 +1,6 @@
 /// The kinds of word that can fill a slot of a sentence.
 package enum Category: Int, CaseIterable, Sendable {
-  case person, trait, color, toy, flyer, food, place, shop, spot, shelter, goal, prize, corner, light
+  case hero, friend, trait, color, toy, flyer, food, treat, place, shop, spot, shelter, goal, prize, corner, light
   case animal, climber, pet
 
   /// The words of this kind.
@@ -54,13 +54,15 @@ package enum Lexicon {
 
   private static func listed(_ category: Category) -> [Word] {
     switch category {
-    case .person:
-      plain("Mia Anna Lily Sue", gender: .girl) + plain("Tom Ben Sam Max", gender: .boy)
+    // Heroes and friends have names of their own, so a name tells the part.
+    case .hero: plain("Mia Lily", gender: .girl) + plain("Ben Max", gender: .boy)
+    case .friend: plain("Anna Sue", gender: .girl) + plain("Tom Sam", gender: .boy)
     case .trait: plain("kind brave happy funny")
     case .color: plain("red blue green yellow")
     case .toy: plain("ball doll drum boat car train")
     case .flyer: plain("kite balloon plane hat")
-    case .food: plain("pear peach bun pie cake cookie")
+    case .food: plain("pear peach bun")
+    case .treat: plain("pie cake cookie")
     case .prize: plain("ribbon medal star")
     case .light: plain("lamp candle torch")
     case .animal: plain("fox goat duck dog")

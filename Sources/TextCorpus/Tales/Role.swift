@@ -10,12 +10,14 @@ package enum Role: Int, CaseIterable, Sendable {
   /// The kind of word that can play the part.
   package var category: Category {
     switch self {
-    case .hero, .friend: .person
+    case .hero: .hero
+    case .friend: .friend
     case .trait: .trait
     case .color, .wrap: .color
     case .toy: .toy
     case .flyer: .flyer
-    case .food, .treat: .food
+    case .food: .food
+    case .treat: .treat
     case .prize: .prize
     case .light: .light
     case .place: .place

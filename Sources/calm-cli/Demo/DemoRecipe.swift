@@ -16,7 +16,7 @@ struct DemoRecipe {
   var latentSize = 32
   var autoencoderHidden = 128
   var languageModel = TrainingSettings(
-    steps: 5600, batchSize: 8, blockChunks: 64,
+    steps: 6400, batchSize: 8, blockChunks: 64,
     schedule: LearningRateSchedule(peak: 1e-3, shape: .stableDecay))
   /// Steps of the language model's training on the auxiliary token loss alone, where it is in use.
   var leadIn = 1400

@@ -64,12 +64,12 @@ struct TaleGrammarTests {
       ("found the ball", "found the doll", 7, TaleProblem.Kind.wrongWord(found: "doll", expected: "ball")),
       ("Her friend", "His friend", 5, .wrongPronoun(found: "His", person: "Mia")),
       ("to the park to help", "to the lake to help", 5, .wrongWord(found: "lake", expected: "park")),
-      ("back to Mia", "back to Anna", 8, .wrongWord(found: "Anna", expected: "Mia")),
+      ("back to Mia", "back to Lily", 8, .wrongWord(found: "Lily", expected: "Mia")),
       (
-        "Tom gave the red ball back to Mia.", "Mia gave the red ball back to Tom.", 8,
-        .wrongWord(found: "Mia", expected: "Tom")
+        "Tom gave the red ball back to Mia.", "Sam gave the red ball back to Mia.", 8,
+        .wrongWord(found: "Sam", expected: "Tom")
       ),
-      ("friend Tom", "friend Mia", 5, .usedTwice("Mia")),
+      ("under a bench", "behind a rock", 7, .usedTwice("rock")),
       (
         "Tom gave the red ball back to Mia.", "Mia picked up the ball and held it tight.", 8,
         .untrue("Mia has the ball")
@@ -77,7 +77,7 @@ struct TaleGrammarTests {
       ("At last, Tom found the ball under a bench. ", "", 7, .outOfOrder),
       ("Her favorite toy was a red ball. ", "", 2, .outOfOrder),
       ("They looked behind", "They looks behind", 6, .notASentence),
-      ("with the red ball.", "with the red ball. Tom was a kind boy who loved to play.", 10, .afterTheEnd),
+      ("with the red ball.", "with the red ball. Ben was a kind boy who loved to play.", 10, .afterTheEnd),
       ("with the red ball.", "with the red ball. Tom", 10, .afterTheEnd),
       ("One day, Mia took the ball to the park.", "Then big drops of rain fell from the sky.", 3, .anotherStory),
     ])
