@@ -5,7 +5,8 @@ import Torch
 /// Beyond the paper, a setting (``TransformerShape/separatesDocuments``). A position whose chunk holds an end of document
 /// begins what the next document sees, as it stands before a text in generation. So training shows each document as
 /// generation will continue it, wherever packing has put it, and what is told of one is not taken for what was told of
-/// another: on the built-in tales names and things begin to be copied in half the steps.
+/// another. On the built-in tales, one in a block, names and things were copied after 500 steps as often as after 1,000 with
+/// several in a block.
 enum DocumentStarts {
   /// The first position that each position sees; nil where all see the beginning.
   ///
