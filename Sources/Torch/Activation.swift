@@ -3,14 +3,25 @@ import CTorch
 /// A non-linear function, under the names that official configurations have for it (`ACT2FN` of Hugging Face
 /// transformers 4.46).
 public enum Activation: String, CaseIterable, Codable, Sendable {
+  /// `silu` and `swish` are both x·σ(x), `gelu` is x·Φ(x), `mish` x·tanh(ln(1 + eˣ)), `relu2` the square of `relu`,
+  /// `relu6` the lesser of `relu` and 6, `linear` x itself, and `laplace` the normal distribution function with mean √½
+  /// and variance 1/(4π).
   case silu, swish, gelu, mish, relu, relu2, relu6, sigmoid, tanh, linear, laplace
+  /// `gelu`, at most 10.
   case geluClipped = "gelu_10"
+  /// `gelu`.
   case geluPython = "gelu_python"
+  /// `gelu` with its approximation by tanh.
   case geluNew = "gelu_new"
+  /// The same as ``geluNew``.
   case geluFast = "gelu_fast"
+  /// The same as ``geluNew``.
   case geluAccurate = "gelu_accurate"
+  /// The same as ``geluNew``.
   case geluTanh = "gelu_pytorch_tanh"
+  /// x·σ(1.702·x).
   case quickGELU = "quick_gelu"
+  /// x where it is positive, x/100 elsewhere.
   case leakyReLU = "leaky_relu"
 
   /// The function of each element.

@@ -1,18 +1,29 @@
 import CTorch
 
-// Elementwise arithmetic and reductions. Shapes broadcast as in NumPy.
+// Elementwise arithmetic and reductions. Shapes broadcast as in NumPy; arithmetic with a number makes integers float32.
 
 extension Tensor {
+  /// The sums of the elements.
   public static func + (a: Tensor, b: Tensor) -> Tensor { make { ct_add($0, a.handle, b.handle) } }
+  /// The differences of the elements.
   public static func - (a: Tensor, b: Tensor) -> Tensor { make { ct_sub($0, a.handle, b.handle) } }
+  /// The products of the elements, not of matrices.
   public static func * (a: Tensor, b: Tensor) -> Tensor { make { ct_mul($0, a.handle, b.handle) } }
+  /// The quotients of the elements; of integers they are float32.
   public static func / (a: Tensor, b: Tensor) -> Tensor { make { ct_div($0, a.handle, b.handle) } }
+  /// Each element plus `b`.
   public static func + (a: Tensor, b: Double) -> Tensor { make { ct_add_scalar($0, a.handle, b) } }
+  /// Each element less `b`.
   public static func - (a: Tensor, b: Double) -> Tensor { make { ct_add_scalar($0, a.handle, -b) } }
+  /// `a` less each element.
   public static func - (a: Double, b: Tensor) -> Tensor { -b + a }
+  /// Each element times `b`.
   public static func * (a: Tensor, b: Double) -> Tensor { make { ct_mul_scalar($0, a.handle, b) } }
+  /// Each element times `a`.
   public static func * (a: Double, b: Tensor) -> Tensor { make { ct_mul_scalar($0, b.handle, a) } }
+  /// Each element times 1/`b`, which is rounded once more than a division.
   public static func / (a: Tensor, b: Double) -> Tensor { make { ct_mul_scalar($0, a.handle, 1 / b) } }
+  /// Each element with the other sign; here too integers become float32.
   public static prefix func - (a: Tensor) -> Tensor { make { ct_mul_scalar($0, a.handle, -1) } }
 
   /// Adds `scale`·`other` to the elements.

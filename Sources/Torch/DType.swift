@@ -2,6 +2,7 @@ import CTorch
 
 /// The type of a tensor's elements.
 public enum DType: String, Sendable, CaseIterable, Codable {
+  /// Under PyTorch's names; `bfloat16` has the range of `float32`.
   case bool, uint8, int32, int64, float16, bfloat16, float32, float64
 
   /// The size of an element in bytes.
@@ -49,9 +50,32 @@ public protocol TensorElement {
   static var dtype: DType { get }
 }
 
-extension Float: TensorElement { public static var dtype: DType { .float32 } }
-extension Double: TensorElement { public static var dtype: DType { .float64 } }
-extension Int32: TensorElement { public static var dtype: DType { .int32 } }
-extension Int64: TensorElement { public static var dtype: DType { .int64 } }
-extension UInt8: TensorElement { public static var dtype: DType { .uint8 } }
-extension Bool: TensorElement { public static var dtype: DType { .bool } }
+extension Float: TensorElement {
+  /// `float32`.
+  public static var dtype: DType { .float32 }
+}
+
+extension Double: TensorElement {
+  /// `float64`.
+  public static var dtype: DType { .float64 }
+}
+
+extension Int32: TensorElement {
+  /// `int32`.
+  public static var dtype: DType { .int32 }
+}
+
+extension Int64: TensorElement {
+  /// `int64`.
+  public static var dtype: DType { .int64 }
+}
+
+extension UInt8: TensorElement {
+  /// `uint8`.
+  public static var dtype: DType { .uint8 }
+}
+
+extension Bool: TensorElement {
+  /// `bool`.
+  public static var dtype: DType { .bool }
+}

@@ -2,6 +2,7 @@ import CTorch
 
 /// Where a tensor's elements are and its operations run.
 public enum Device: Sendable, Hashable, CustomStringConvertible {
+  /// The processor and its memory.
   case cpu
   /// An NVIDIA GPU, by number.
   case cuda(Int)
@@ -29,6 +30,7 @@ public enum Device: Sendable, Hashable, CustomStringConvertible {
     }
   }
 
+  /// As ``init(parsing:)`` reads it: `cpu`, `cuda:0`, `mps`.
   public var description: String {
     switch self {
     case .cpu: "cpu"
@@ -56,9 +58,12 @@ public enum Device: Sendable, Hashable, CustomStringConvertible {
 
 /// A device that cannot be used.
 public enum DeviceError: Error, Equatable, CustomStringConvertible {
+  /// A word that names no device.
   case unknown(String)
+  /// A device that this machine or this libtorch does not have, with the reason.
   case unavailable(String, reason: String)
 
+  /// One line: the word and what may stand there, or the device and why it cannot be used.
   public var description: String {
     switch self {
     case .unknown(let text): "there is no device '\(text)': use cpu, cuda, cuda:N or mps"

@@ -157,6 +157,7 @@ public final class Tensor {
 }
 
 extension Tensor: CustomStringConvertible {
+  /// Shape, type and device, without the elements.
   public var description: String {
     "Tensor(shape: \(shape), \(dtype), \(device))"
   }

@@ -23,11 +23,16 @@ public final class LanguageModelTask: TrainingTask {
     (self.model, self.leadIn, self.validation, self.tokenizer) = (model, leadIn, validation, tokenizer)
   }
 
+  /// The language model without its frozen autoencoder.
   public var module: any Module { model }
+  /// K of the language model and its autoencoder.
   public var chunkSize: Int { model.configuration.chunkSize }
 
+  /// Chunks of prompts alone are seen and not predicted.
   public var predictsChosenChunks: Bool { true }
 
+  /// Brings the frozen autoencoder to `precision`, keeping its own weights for the files, and tells the Transformer
+  /// whether its layers are computed again in the backward pass.
   public func prepare(precision: DType, recomputingLayers: Bool) {
     model.backbone.recomputesLayers = recomputingLayers
     autoencoderWeights = Dictionary(
@@ -35,6 +40,7 @@ public final class LanguageModelTask: TrainingTask {
     model.autoencoder.convert(to: precision)
   }
 
+  /// The head's loss plus the weighted auxiliary token loss; in the lead-in the latter alone, with a weight of 1.
   public func loss(_ batch: TrainingBatch, step: Int, generator: Generator) -> TrainingLoss {
     if step < leadIn,
       let auxiliary = model.auxiliaryLoss(batch.ids, labels: batch.labels, generator: generator)
@@ -49,12 +55,19 @@ public final class LanguageModelTask: TrainingTask {
       parts: [(model.configuration.head.rawValue, loss.head)] + (loss.auxiliary.map { [("auxiliary", $0)] } ?? []))
   }
 
+  /// `brier_lm`, of four samples a position, and `energy`, the energy loss whatever the head is; empty without held-out
+  /// blocks.
+  ///
+  /// - Throws: ``EvaluationError``, ``BrierError``, and what reading the blocks or summing over the processes throws.
   public func evaluate(blocks: Int, seed: UInt64, share: EvaluationShare) throws -> [String: Double] {
     guard let validation else { return [:] }
     let result = try model.evaluate(on: validation, blocks: blocks, samples: 4, seed: seed, share: share)
     return ["brier_lm": result.brierLM.score, "energy": result.energyLoss]
   }
 
+  /// Writes the model with its autoencoder and tokenizer; only where resumable with the auxiliary token loss's layer.
+  ///
+  /// - Throws: a file error.
   public func save(to folder: URL, weights: [String: Tensor], resumable: Bool) throws {
     try model.save(
       to: folder, weights: weights, autoencoderWeights: autoencoderWeights, tokenizer: tokenizer, auxiliary: resumable)

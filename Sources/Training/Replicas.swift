@@ -35,12 +35,14 @@ public protocol Replicas: AnyObject {
 }
 
 extension Replicas {
+  /// An ``AdamW`` that each process has whole.
   public func optimizer(
     of parameters: [NamedParameter], masters: [String: Tensor], settings: AdamW.Settings
   ) -> any Optimizer {
     AdamW(parameters, masters: masters, settings: settings)
   }
 
+  /// No figures: nothing is counted.
   public var figures: [String: Double] { [:] }
 }
 
@@ -49,10 +51,16 @@ public final class SingleProcess: Replicas {
   /// The only process there is.
   public init() {}
 
+  /// 0, the first.
   public var rank: Int { 0 }
+  /// 1.
   public var count: Int { 1 }
+  /// Nothing is sent, so nothing is laid out.
   public func begin(_ parameters: [NamedParameter]) {}
+  /// Nothing is sent.
   public func expectGradients() {}
+  /// The gradients are the means already.
   public func averageGradients() {}
+  /// The values themselves.
   public func sum(_ values: [Double]) -> [Double] { values }
 }

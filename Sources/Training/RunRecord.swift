@@ -6,15 +6,19 @@ import Torch
 public struct RunRecord: Codable, Sendable {
   /// What is trained.
   public enum Model: Codable, Sendable {
+    /// An autoencoder of these sizes.
     case autoencoder(AutoencoderConfiguration)
     /// With the folder of the frozen autoencoder, and the steps of ``LanguageModelTask``'s lead-in.
     case languageModel(LanguageModelConfiguration, autoencoder: String, leadIn: Int)
+    /// An autoregressive Transformer of these sizes.
     case autoregressive(AutoregressiveConfiguration)
   }
 
   /// A folder of prepared data and its share of what is trained on, relative to the others'.
   public struct Corpus: Codable, Hashable, Sendable {
+    /// The folder that `calm data prepare` made.
     public var path: String
+    /// Its share, above 0; the shares need not sum to 1.
     public var weight: Double
 
     /// A folder with its weight.

@@ -1,23 +1,41 @@
 /// A training run that cannot begin or go on: what is wrong, and what to do.
 public enum TrainingError: Error, Equatable, CustomStringConvertible {
+  /// The folder of a new run holds one already.
   case runExists(String)
+  /// A folder without `run.json`.
   case noRun(String)
+  /// Another process trains the run.
   case runTaken(String)
+  /// `run.json` cannot be read.
   case damagedRecord(String)
+  /// The run has no checkpoint yet.
   case noCheckpoint(String)
+  /// The file `latest`, and the name of a checkpoint in it that is not there.
   case checkpointMissing(String, String)
+  /// A checkpoint's training state cannot be read, or is not that of its model: the path and the reason.
   case damagedState(String, String)
+  /// A checkpoint's file is not as it was written: the path and what is wrong with it.
   case damagedCheckpoint(String, String)
+  /// A file or folder that the system does not let be made: the path and the reason.
   case cannotWrite(String, String)
+  /// The blocks of a step are no multiple of the processes times the parts of each.
   case unevenBatch(blocks: Int, processes: Int, parts: Int)
+  /// More batches in a row were left out than the settings allow; `documents` is the file that lists what they held.
   case notFinite(step: Int, inARow: Int, documents: String)
+  /// Only prompts came, in that many batches in a row.
   case nothingToPredict(batches: Int)
+  /// The data were prepared with another tokenizer than the model was trained with.
   case tokenizerMismatch(data: String, model: String)
+  /// Two folders of data that were prepared with different tokenizers.
   case tokenizersDiffer(String, String)
+  /// The tokenizer of the data has no end-of-text token, which training puts after each document.
   case noPadding(String)
+  /// A corpus, as it was written, whose weight is not above 0.
   case invalidWeight(String)
+  /// The data's tokenizer has more ids than the model's vocabulary.
   case vocabularyTooLarge(data: String, tokens: Int, model: String, vocabulary: Int)
 
+  /// One line: the file or setting, what is wrong with it, what to do.
   public var description: String {
     switch self {
     case .runExists(let path):

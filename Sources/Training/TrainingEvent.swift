@@ -47,6 +47,7 @@ public enum TrainingEnd: String, Codable, Sendable {
 
 /// Whether the run goes on.
 public enum TrainingDecision: Sendable {
+  /// Take the next step, unless a limit is reached.
   case goOn
   /// Write a checkpoint and end.
   case stop

@@ -44,7 +44,7 @@ extension TrainingTask {
     loss(TrainingBatch(ids: ids), step: step, generator: generator)
   }
 
-  /// Whether a figure of ``evaluate(blocks:seed:)`` is better than another: losses fall, all else rises.
+  /// Whether a figure of ``evaluate(blocks:seed:share:)`` is better than another: losses fall, all else rises.
   func isBetter(_ name: String, _ value: Double, than other: Double) -> Bool {
     ["energy", "cross_entropy", "perplexity"].contains(name) ? value < other : value > other
   }

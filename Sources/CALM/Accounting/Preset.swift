@@ -1,7 +1,8 @@
 /// A model by name: those of the paper, and a small one to measure with.
 public enum Preset: String, CaseIterable, Sendable {
-  /// The paper's CALM models with K = 4.
+  /// The paper's CALM-M; K = 4 in all three.
   case calmM = "calm-m"
+  /// The paper's CALM-L.
   case calmL = "calm-l"
   /// Its sizes are not published. These go on as calm-m and calm-l begin, with 16 layers and an intermediate size of
   /// 8/3 of the hidden one, rounded up to a multiple of 64; a hidden size of 2,560 then has 1.826 billion
@@ -10,11 +11,13 @@ public enum Preset: String, CaseIterable, Sendable {
   /// The paper's autoregressive baselines. Only the sizes of transformer-s are published; those of calm-m and calm-l
   /// with an untied output matrix come to 465.1 and 847.0 million parameters, where the paper has 465 and 849.
   case transformerS = "transformer-s"
+  /// The baseline with the sizes of calm-m.
   case transformerM = "transformer-m"
+  /// The baseline with the sizes of calm-l.
   case transformerL = "transformer-l"
   /// The paper's autoencoder.
   case autoencoder
-  /// A model for which a training step takes under a second on two cores.
+  /// A model for which a training step takes about a second on two cores.
   case small
 
   /// A preset's kind and sizes.

@@ -8,6 +8,7 @@ import Torch
 public final class TokenGenerator: SequenceGenerator {
   /// How text is generated.
   public let options: GenerationOptions
+  /// What was generated so far.
   public private(set) var sequences: [GeneratedSequence]
 
   private let model: AutoregressiveModel

@@ -9,9 +9,11 @@ import Torch
 public struct ModelFolder {
   /// What a folder can hold.
   public enum Kind: String, Sendable {
+    /// An autoencoder on its own.
     case autoencoder
-    /// A continuous one.
+    /// A continuous language model, with or without its autoencoder.
     case languageModel = "language model"
+    /// A Llama, which predicts tokens.
     case autoregressive = "autoregressive Transformer"
 
     /// The kind in a sentence.

@@ -64,11 +64,13 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
     hasDocumentEnds = true
   }
 
+  /// A size of ``transformer`` under its own name, to read and to set.
   public subscript<Value>(dynamicMember path: WritableKeyPath<TransformerShape, Value>) -> Value {
     get { transformer[keyPath: path] }
     set { transformer[keyPath: path] = newValue }
   }
 
+  /// What ``transformer`` computes from its sizes, such as `headSize`.
   public subscript<Value>(dynamicMember path: KeyPath<TransformerShape, Value>) -> Value { transformer[keyPath: path] }
 
   private enum Keys: String, CodingKey {

@@ -2,8 +2,8 @@ import Foundation
 
 /// Cuts a stream of bytes into lines, or takes it whole, reading 1 MB at a time.
 ///
-/// A byte-order mark at the start is dropped. What ``nextLine()`` and ``rest()`` return points into a buffer that the
-/// next call may move.
+/// A byte-order mark at the start is dropped. What ``nextLine()`` and ``rest(expectedSize:)`` return points into a
+/// buffer that the next call may move.
 final class LineReader {
   private static let pieceSize = 1 << 20
 

@@ -155,6 +155,7 @@ public enum ProcessGroupError: Error, Equatable, CustomStringConvertible {
     return ["timed out", "timeout", "time out"].contains { message.contains($0) }
   }
 
+  /// One line: the place where the processes should meet, or what became of another, and what to do.
   public var description: String {
     switch self {
     case .absent(let address, let rank, let count, let seconds, let reason):

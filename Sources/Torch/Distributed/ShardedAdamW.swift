@@ -59,16 +59,22 @@ public final class ShardedAdamW: Optimizer {
     }
   }
 
+  /// The number of steps taken, the same in all processes.
   public var step: Int { optimizer.step }
 
+  /// The Euclidean norm of all gradients together, not of this process's share alone.
   public func gradientNorm() -> Double {
     globalNorm(pieces.compactMap { $0.parameter.gradient })
   }
 
+  /// Forgets the gradients without a step.
   public func clearGradients() {
     for piece in pieces { piece.parameter.gradient = nil }
   }
 
+  /// Takes a step with this process's share of the parameters, and receives the others'; forgets the gradients.
+  ///
+  /// - Throws: ``ProcessGroupError`` where another process is gone.
   public func update(learningRate: Double, gradientScale: Double = 1) throws {
     for piece in pieces {
       slices[piece.name]?.gradient = piece.parameter.gradient.map { piece.slice($0.contiguous()) }
@@ -81,6 +87,9 @@ public final class ShardedAdamW: Optimizer {
     }
   }
 
+  /// The float32 values of all parameters by name, gathered from the processes where the parameters are rounded.
+  ///
+  /// - Throws: ``ProcessGroupError`` where another process is gone.
   public var masters: [String: Tensor] {
     get throws {
       guard let dtype = pieces.first?.parameter.dtype else { return [:] }
@@ -91,6 +100,9 @@ public final class ShardedAdamW: Optimizer {
     }
   }
 
+  /// The running means by name, whole and in the shapes of the parameters: gathered from the processes.
+  ///
+  /// - Throws: ``ProcessGroupError`` where another process is gone.
   public var moments: [String: Tensor] {
     get throws {
       var whole: [String: Tensor] = [:]
@@ -103,6 +115,9 @@ public final class ShardedAdamW: Optimizer {
     }
   }
 
+  /// Goes on from whole running means, of which this process keeps its share, and a step count.
+  ///
+  /// - Throws: ``OptimizerError`` where a tensor is missing or has another shape than its parameter.
   public func restore(moments: [String: Tensor], step: Int) throws {
     var own: [String: Tensor] = [:]
     for piece in pieces {

@@ -17,6 +17,7 @@ public final class Embedding: Module {
     setTrainable(true)
   }
 
+  /// The vectors of `ids`, int64.
   public func callAsFunction(_ ids: Tensor) -> Tensor {
     embedding(ids, weight: weight, padding: padding)
   }

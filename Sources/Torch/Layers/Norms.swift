@@ -12,6 +12,7 @@ public final class RMSNorm: Module {
     setTrainable(true)
   }
 
+  /// The normalised `x`, in its shape: […, size].
   public func callAsFunction(_ x: Tensor) -> Tensor {
     rmsNorm(x, weight: weight, epsilon: epsilon)
   }
@@ -34,6 +35,7 @@ public final class LayerNorm: Module {
     setTrainable(true)
   }
 
+  /// The normalised `x`, in its shape: […, size].
   public func callAsFunction(_ x: Tensor) -> Tensor {
     layerNorm(x, weight: weight, bias: bias, epsilon: epsilon)
   }

@@ -40,6 +40,7 @@ public final class AdamW: Optimizer {
     }
   }
 
+  /// β₁, β₂, ε and the weight decay.
   public let settings: Settings
   /// The number of steps taken.
   public private(set) var step = 0
@@ -144,9 +145,12 @@ func globalNorm(_ tensors: [Tensor]) -> Double {
 
 /// An optimizer state that does not belong to the model.
 public enum OptimizerError: Error, Equatable, CustomStringConvertible {
+  /// There is no running mean of that name.
   case missing(String)
+  /// A running mean of another shape than the parameter that it is of.
   case shape(String, found: [Int], expected: [Int])
 
+  /// One line: the tensor and what is wrong with it.
   public var description: String {
     switch self {
     case .missing(let name): "the optimizer state lacks '\(name)'"

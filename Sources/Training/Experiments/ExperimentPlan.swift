@@ -30,9 +30,11 @@ public struct ExperimentPlan: Sendable {
   public struct Run: Sendable {
     /// What is trained; sizes of the text and of an autoencoder are filled in when they are known.
     public enum Model: Sendable {
+      /// An autoencoder of these sizes.
       case autoencoder(AutoencoderConfiguration)
       /// With the name of the autoencoder's run, and the steps of ``LanguageModelTask``'s lead-in.
       case continuous(LanguageModelConfiguration, autoencoder: String, leadIn: Int)
+      /// An autoregressive Transformer of this shape.
       case autoregressive(TransformerShape)
     }
 

@@ -57,12 +57,14 @@ public struct ProcessLauncher {
 
 /// Processes that did not all come to a good end.
 public enum ProcessLaunchError: Error, Equatable, CustomStringConvertible {
+  /// The system does not run the program.
   case cannotStart(String, reason: String)
   /// A signal ended it.
   case died(rank: Int, count: Int, signal: Int32)
   /// It ended with a status that is not 0.
   case failed(rank: Int, count: Int, status: Int32, message: String)
 
+  /// One line: the program or the process, and what happened.
   public var description: String {
     switch self {
     case .cannotStart(let program, let reason): "\(program): cannot be started: \(reason)"

@@ -52,9 +52,12 @@ public struct RankVariables: Equatable, Sendable {
 
 /// Variables of the environment that do not place a process among others.
 public enum RankVariablesError: Error, Equatable, CustomStringConvertible {
+  /// A variable is not set, or empty.
   case missing(String)
+  /// A variable is not a whole number of the range: its name, its value, the range.
   case invalid(String, String, ClosedRange<Int>)
 
+  /// One line: the variable, what is wrong with it, what to set.
   public var description: String {
     switch self {
     case .missing(let name):

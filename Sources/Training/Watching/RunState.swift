@@ -5,9 +5,9 @@ import Foundation
 public enum RunState: String, Codable, Sendable, CaseIterable {
   /// A process trains it.
   case running
-  /// All steps were taken.
+  /// A limit was reached: all steps or tokens, or its time.
   case finished
-  /// It was told to end before its last step.
+  /// It was told to end before it reached one.
   case stopped
   /// It ended with an error.
   case failed
