@@ -9,6 +9,9 @@ public protocol Replicas: AnyObject {
   /// How many there are.
   var count: Int { get }
 
+  /// Gives every process the first one's values of these tensors, so that all begin with the same weights.
+  func share(_ tensors: [Tensor]) throws
+
   /// The optimizer that all of them use.
   ///
   /// - Parameters:
@@ -55,6 +58,8 @@ public final class SingleProcess: Replicas {
   public var rank: Int { 0 }
   /// 1.
   public var count: Int { 1 }
+  /// There is nobody to give them to.
+  public func share(_ tensors: [Tensor]) {}
   /// Nothing is sent, so nothing is laid out.
   public func begin(_ parameters: [NamedParameter]) {}
   /// Nothing is sent.

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import TextCorpus
 
@@ -54,12 +55,7 @@ final class SkipLog {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys]
     encoder.keyEncodingStrategy = .convertToSnakeCase
-    if !FileManager.default.fileExists(atPath: url.path) {
-      _ = FileManager.default.createFile(atPath: url.path, contents: nil)
-    }
-    let handle = try FileHandle(forWritingTo: url)
-    defer { try? handle.close() }
-    try handle.seekToEnd()
-    try handle.write(contentsOf: try encoder.encode(line) + Data("\n".utf8))
+    // Each process adds its own lines, each in one piece.
+    try AppendedFile(path: url.path).append(try encoder.encode(line) + Data("\n".utf8))
   }
 }

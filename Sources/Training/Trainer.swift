@@ -51,6 +51,7 @@ public final class Trainer {
 
     task.prepare(precision: settings.precision, recomputingLayers: settings.gradientCheckpointing)
     let parameters = task.module.namedParameters()
+    try replicas.share(parameters.map { $0.tensor.detached() })
     average = try Self.average(of: parameters, decay: settings.averageDecay, resuming: state, from: checkpoint)
     // The optimizer keeps the float32 values where the model computes in less.
     let masters = Dictionary(uniqueKeysWithValues: parameters.map { ($0.name, $0.tensor.detached()) })

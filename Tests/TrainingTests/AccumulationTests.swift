@@ -35,6 +35,7 @@ import Training
 
     init(rank: Int, exchange: Exchange) { (self.rank, self.exchange) = (rank, exchange) }
 
+    func share(_ tensors: [Tensor]) {}
     func begin(_ parameters: [NamedParameter]) { self.parameters = parameters }
     func expectGradients() {}
 

@@ -92,6 +92,18 @@ private enum Job: String, CaseIterable {
     }
   }
 
+  @Test("all processes begin with the weights of the first")
+  func beginsWithSameWeights() throws {
+    let weights = try inProcesses(2) { replicas in
+      var settings = settings()
+      settings.seed += UInt64(replicas.rank)
+      let run = try run(.transformer, "run", settings, replicas: replicas)
+      return run.task.module.namedParameters().map { $0.tensor.elements(as: Float.self) }
+    }
+    #expect(weights[0] == weights[1])
+    #expect(weights[0].joined().contains { $0 != 0 })
+  }
+
   @Test(
     "processes with a share of the batch each have the losses and figures of one with the whole batch",
     arguments: Job.allCases, [(2, false), (2, true), (4, true)])

@@ -21,6 +21,11 @@ public final class ProcessReplicas: Replicas {
   /// The number of processes in the group.
   public var count: Int { group.count }
 
+  /// Broadcasts them from process 0.
+  public func share(_ tensors: [Tensor]) throws {
+    for tensor in tensors { try group.broadcast(tensor) }
+  }
+
   /// A ``ShardedAdamW`` where the state is spread over the processes, else an ``AdamW`` that each has whole.
   public func optimizer(
     of parameters: [NamedParameter], masters: [String: Tensor], settings: AdamW.Settings

@@ -45,10 +45,9 @@ struct BenchResult: Codable {
 struct BenchResults: Codable {
   var rows: [BenchResult] = []
 
-  /// Takes up new rows in the place of older ones about the same.
-  mutating func add(_ new: [BenchResult]) {
-    let keys = Set(new.map(\.key))
-    rows = rows.filter { !keys.contains($0.key) } + new
+  /// Takes up a row in the place of an older one about the same.
+  mutating func add(_ row: BenchResult) {
+    rows = rows.filter { $0.key != row.key } + [row]
     let order = BenchJob.allCases
     rows.sort {
       (order.firstIndex(of: $0.job) ?? 0, $0.shape ?? "", $0.precision ?? "", $0.isCompiled ? 1 : 0)
@@ -71,6 +70,12 @@ struct BenchResults: Codable {
     "job", "shape", "precision", "tokens/s", "official", "ratio", "MiB", "official", "of the limit",
   ]
 
+  /// From the least to the largest, where they differ.
+  private static func range(_ values: [Double]) -> String {
+    let bounds = [values.min(), values.max()].map { String(format: "%.0f", $0 ?? 0) }
+    return bounds[0] == bounds[1] ? bounds[0] : bounds.joined(separator: "–")
+  }
+
   /// For a terminal.
   var text: String {
     var table = Table(header: Self.header, alignments: [.left, .left, .left])
@@ -87,12 +92,11 @@ struct BenchResults: Codable {
         "\(row.processor), \(row.threads) thread\(row.threads == 1 ? "" : "s"), \(row.device), "
           + "libtorch \(row.libtorch), \(row.date)"
       })
-    let rates = Set(
-      rows.compactMap { row -> String? in
-        guard let rates = row.rates, let precision = row.precision else { return nil }
-        return String(
-          format: "%@ %.0f GFLOP/s, %.0f GB/s", precision, rates.gigaflopsPerSecond, rates.gigabytesPerSecond)
-      })
+    let rates = Dictionary(grouping: rows.filter { $0.rates != nil }, by: { $0.precision ?? "" }).map { entry in
+      let rates = entry.value.compactMap(\.rates)
+      return "\(entry.key) \(Self.range(rates.map(\.gigaflopsPerSecond))) GFLOP/s, "
+        + "\(Self.range(rates.map(\.gigabytesPerSecond))) GB/s"
+    }
     return lines.map { "| " + $0.joined(separator: " | ") + " |\n" }.joined() + "\n"
       + machines.sorted().map { "Measured on: \($0).\n" }.joined()
       + "Rates measured between the rows: \(rates.sorted().joined(separator: "; ")).\n"

@@ -67,11 +67,16 @@ struct BenchTable: ParsableCommand {
     let place = try Device(parsing: device)
     let jobs = jobs.isEmpty ? BenchJob.allCases : jobs
     let files = jobs.contains(where: \.readsText) ? try BenchTextFiles(work) : nil
-    var new: [BenchResult] = []
+    var new = BenchResults()
     func measure(_ job: BenchJob, _ shape: BenchShape.Name?, _ precision: DType?, rates: MachineRates?) throws {
-      new.append(
-        try result(of: job, shape, precision, rates: rates, official: official, files: job.readsText ? files : nil))
-      StandardError.note(BenchResults(rows: [new[new.count - 1]]).line)
+      let row = try result(
+        of: job, shape, precision, rates: rates, official: official, files: job.readsText ? files : nil)
+      StandardError.note(BenchResults(rows: [row]).line)
+      new.add(row)
+      // At once, so that what is measured stays when the next one is interrupted.
+      results.add(row)
+      if let output { try Self.write(results, to: output) }
+      if let markdown { try Self.insert(results.markdown, into: markdown) }
     }
     for precision in Self.distinct(precision.map { $0.resolved(on: place) }) {
       let models = jobs.filter { !$0.readsText }
@@ -83,13 +88,7 @@ struct BenchTable: ParsableCommand {
       }
     }
     for job in jobs where job.readsText { try measure(job, nil, nil, rates: nil) }
-
-    results.add(new)
-    if let output { try Self.write(results, to: output) }
-    if let markdown { try Self.insert(results.markdown, into: markdown) }
-    var shown = BenchResults()
-    shown.add(new)
-    try report.print(shown.rows, text: shown.text)
+    try report.print(new.rows, text: new.text)
   }
 
   private var computeArguments: [String] {

@@ -23,24 +23,19 @@ struct TrainAutoencoder: ParsableCommand {
 
   @OptionGroup var training: TrainingOptions
 
-  @Option(help: ArgumentHelp("K, the tokens in a chunk; by default 4.", valueName: "n"), transform: whole(from: 1))
+  @Option(count: "K, the tokens in a chunk; by default 4.")
   var chunk: Int?
 
-  @Option(
-    help: ArgumentHelp("l, the size of the latent vector; by default 64.", valueName: "n"), transform: whole(from: 1))
+  @Option(count: "l, the size of the latent vector; by default 64.")
   var latent: Int?
 
-  @Option(help: ArgumentHelp("The width of the layers; by default 256.", valueName: "n"), transform: whole(from: 1))
+  @Option(count: "The width of the layers; by default 256.")
   var hidden: Int?
 
-  @Option(
-    help: ArgumentHelp("The inner width of each layer; by default 2.5 times --hidden.", valueName: "n"),
-    transform: whole(from: 1))
+  @Option(count: "The inner width of each layer; by default 2.5 times --hidden.")
   var intermediate: Int?
 
-  @Option(
-    help: ArgumentHelp("Layers of encoder and of decoder, an even number; by default 2.", valueName: "n"),
-    transform: whole(from: 2))
+  @Option(count: "Layers of encoder and of decoder, an even number; by default 2.", from: 2)
   var layers: Int?
 
   @Flag(inversion: .prefixedNo, help: "A plain autoencoder: no distribution, no noise, no dropout.")

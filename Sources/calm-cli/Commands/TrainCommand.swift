@@ -100,12 +100,14 @@ private func train(
     complete: end.isComplete,
     step: run.trainer.step, parameters: count, loss: reporter.last?.loss, parts: reporter.last?.parts ?? [:],
     evaluation: reporter.evaluation, seconds: reporter.last?.seconds)
-  let evaluation = reporter.evaluation.sorted { $0.key < $1.key }
-    .map { ", \($0.key) \(String(format: "%.4f", $0.value))" }.joined()
+  // A run that was at its end already has taken no step and tells no loss.
+  var told = reporter.evaluation.sorted { $0.key < $1.key }.map { (name: $0.key, value: $0.value) }
+  if let last = reporter.last { told.insert((name: "loss", value: last.loss), at: 0) }
+  let results = told.map { ", \($0.name) \(String(format: "%.4f", $0.value))" }.joined()
   try options.print(
     figures,
     text: end.isComplete
-      ? "\(run.folder.modelURL.path): \(end.remark)trained \(run.trainer.step) steps, loss \(String(format: "%.4f", reporter.last?.loss ?? .nan))\(evaluation)"
+      ? "\(run.folder.modelURL.path): \(end.remark)trained \(run.trainer.step) steps\(results)"
       : "stopped after step \(run.trainer.step); go on with: calm train \(label) --resume \(run.folder.url.path)")
   // What a shell, or whatever started the program, expects of one that ended at an interruption.
   if !end.isComplete && Interruption.isRequested { throw ExitCode(130) }

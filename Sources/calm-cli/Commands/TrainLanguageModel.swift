@@ -40,12 +40,10 @@ struct TrainLanguageModel: ParsableCommand {
   @Option(help: "The generative head: energy (by default) takes one step, diffusion 100, flow 20.")
   var head: HeadKind?
 
-  @Option(help: ArgumentHelp("Blocks of the generative head; by default 2.", valueName: "n"), transform: whole(from: 1))
+  @Option(count: "Blocks of the generative head; by default 2.")
   var headBlocks: Int?
 
-  @Option(
-    help: ArgumentHelp("The size of the energy head's noise; by default 64.", valueName: "n"), transform: whole(from: 1)
-  )
+  @Option(count: "The size of the energy head's noise; by default 64.")
   var noiseSize: Int?
 
   @Option(
@@ -56,13 +54,10 @@ struct TrainLanguageModel: ParsableCommand {
   var latentBound: Double?
 
   @Option(
-    help: ArgumentHelp(
-      "Model samples a position in the energy score; with the other heads, target samples a position.", valueName: "n"),
-    transform: whole(from: 2))
+    count: "Model samples a position in the energy score; with the other heads, target samples a position.", from: 2)
   var samples = 8
 
-  @Option(
-    help: ArgumentHelp("Target samples a position in the energy score.", valueName: "n"), transform: whole(from: 1))
+  @Option(count: "Target samples a position in the energy score.")
   var targetSamples = 100
 
   @Option(

@@ -46,3 +46,18 @@ let probability = number("at least 0 and below 1") { (0..<1).contains($0) }
   guard seconds > 0 else { throw ValidationError("it must be a time above 0") }
   return seconds
 }
+
+extension Option where Value == Int? {
+  /// A whole number of at least `minimum`, which help calls `n`.
+  init(name: NameSpecification = .long, count help: String, from minimum: Int = 1) {
+    self.init(name: name, help: ArgumentHelp(help, valueName: "n"), transform: whole(from: minimum))
+  }
+}
+
+extension Option where Value == Int {
+  /// The same with a value where nothing is given.
+  init(wrappedValue: Int, name: NameSpecification = .long, count help: String, from minimum: Int = 1) {
+    self.init(
+      wrappedValue: wrappedValue, name: name, help: ArgumentHelp(help, valueName: "n"), transform: whole(from: minimum))
+  }
+}

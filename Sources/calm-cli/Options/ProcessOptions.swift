@@ -13,9 +13,7 @@ struct ProcessOptions: ParsableArguments {
       """, valueName: "n"), transform: whole(from: 1))
   var processes: Int?
 
-  @Option(
-    help: ArgumentHelp("How often --processes goes on from the last checkpoint when a process dies.", valueName: "n"),
-    transform: whole(from: 0))
+  @Option(count: "How often --processes goes on from the last checkpoint when a process dies.", from: 0)
   var restarts = 0
 
   @Option(

@@ -32,15 +32,11 @@ struct TrainingOptions: ParsableArguments {
       valueName: "model"))
   var initFrom: String?
 
-  @Option(
-    name: [.long, .customLong("max-steps")], help: ArgumentHelp("Optimizer steps.", valueName: "n"),
-    transform: whole(from: 1))
+  @Option(name: [.long, .customLong("max-steps")], count: "Optimizer steps.")
   var steps: Int?
 
   @Option(
-    help: ArgumentHelp(
-      "Tokens to train on, all steps together: the run and its schedule end with the step that reaches them.",
-      valueName: "n"), transform: whole(from: 1))
+    count: "Tokens to train on, all steps together: the run and its schedule end with the step that reaches them.")
   var maxTokens: Int?
 
   @Option(
@@ -49,26 +45,16 @@ struct TrainingOptions: ParsableArguments {
       valueName: "time"), transform: duration)
   var maxTime: Double?
 
-  @Option(
-    name: [.long, .customLong("batch")], help: ArgumentHelp("Blocks in a step.", valueName: "n"),
-    transform: whole(from: 1))
+  @Option(name: [.long, .customLong("batch")], count: "Blocks in a step.")
   var batchSize: Int?
 
-  @Option(
-    help: ArgumentHelp(
-      "Compute a step's blocks in this many parts, one after the other, for less memory.", valueName: "n"),
-    transform: whole(from: 1))
+  @Option(count: "Compute a step's blocks in this many parts, one after the other, for less memory.")
   var accumulate: Int?
 
-  @Option(
-    help: ArgumentHelp(
-      "Chunks in a block: the context that training sees (tokens, for a Transformer).", valueName: "n"),
-    transform: whole(from: 1))
+  @Option(count: "Chunks in a block: the context that training sees (tokens, for a Transformer).")
   var blockChunks: Int?
 
-  @Option(
-    help: ArgumentHelp("Tokens in a block, in place of --block-chunks: a multiple of the chunk.", valueName: "n"),
-    transform: whole(from: 1))
+  @Option(count: "Tokens in a block, in place of --block-chunks: a multiple of the chunk.")
   var blockTokens: Int?
 
   @Option(
@@ -79,9 +65,7 @@ struct TrainingOptions: ParsableArguments {
   @Option(help: "What the learning rate does after the warm-up.")
   var schedule: LearningRateSchedule.Shape?
 
-  @Option(
-    help: ArgumentHelp("Steps in which the learning rate rises to its highest.", valueName: "n"),
-    transform: whole(from: 0))
+  @Option(count: "Steps in which the learning rate rises to its highest.", from: 0)
   var warmupSteps: Int?
 
   @Option(
@@ -109,33 +93,25 @@ struct TrainingOptions: ParsableArguments {
   var gradientCheckpointing = false
 
   @Option(
-    help: ArgumentHelp(
-      "Batches in a row that may be left out for a loss or gradient that is not finite; by default 20.", valueName: "n"),
-    transform: whole(from: 0))
+    count: "Batches in a row that may be left out for a loss or gradient that is not finite; by default 20.", from: 0)
   var skipLimit: Int?
 
   @Option(help: ArgumentHelp("Decides initial weights, order of the data and all noise.", valueName: "n"))
   var seed: UInt64?
 
-  @Option(help: ArgumentHelp("Steps between lines of metrics.", valueName: "n"), transform: whole(from: 1))
+  @Option(count: "Steps between lines of metrics.")
   var logEvery: Int?
 
-  @Option(
-    help: ArgumentHelp("Steps between evaluations; 0: only after the last.", valueName: "n"), transform: whole(from: 0))
+  @Option(count: "Steps between evaluations; 0: only after the last.", from: 0)
   var evaluateEvery: Int?
 
-  @Option(
-    help: ArgumentHelp("Blocks of held-out text in each evaluation, always the same; by default 64.", valueName: "n"),
-    transform: whole(from: 1))
+  @Option(count: "Blocks of held-out text in each evaluation, always the same; by default 64.")
   var evaluationBlocks: Int?
 
-  @Option(
-    help: ArgumentHelp("Steps between checkpoints; 0: only after the last.", valueName: "n"), transform: whole(from: 0))
+  @Option(count: "Steps between checkpoints; 0: only after the last.", from: 0)
   var checkpointEvery: Int?
 
-  @Option(
-    help: ArgumentHelp("Checkpoints to keep, beside the best; by default 2.", valueName: "n"), transform: whole(from: 1)
-  )
+  @Option(count: "Checkpoints to keep, beside the best; by default 2.")
   var keep: Int?
 
   @Option(

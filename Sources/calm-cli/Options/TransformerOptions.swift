@@ -3,27 +3,19 @@ import CALM
 
 /// The sizes of a Transformer under training.
 struct TransformerOptions: ParsableArguments {
-  @Option(
-    help: ArgumentHelp("The width of the Transformer (and of the head, where there is one).", valueName: "n"),
-    transform: whole(from: 1))
+  @Option(count: "The width of the Transformer (and of the head, where there is one).")
   var hidden: Int?
 
-  @Option(
-    help: ArgumentHelp("The inner width of each layer; by default 8/3 times --hidden.", valueName: "n"),
-    transform: whole(from: 1))
+  @Option(count: "The inner width of each layer; by default 8/3 times --hidden.")
   var intermediate: Int?
 
-  @Option(help: ArgumentHelp("Layers of the Transformer.", valueName: "n"), transform: whole(from: 1))
+  @Option(count: "Layers of the Transformer.")
   var layers: Int?
 
-  @Option(
-    help: ArgumentHelp("Attention heads; by default one for each 32 or 64 of --hidden.", valueName: "n"),
-    transform: whole(from: 1))
+  @Option(count: "Attention heads; by default one for each 32 or 64 of --hidden.")
   var heads: Int?
 
-  @Option(
-    help: ArgumentHelp("Key and value heads; by default as many as --heads.", valueName: "n"), transform: whole(from: 1)
-  )
+  @Option(count: "Key and value heads; by default as many as --heads.")
   var keyValueHeads: Int?
 
   @Flag(
