@@ -4,7 +4,8 @@
 `calm bench --official DIR --python PATH` calls it, one job a process, so that the peak memory is that job's own. By
 hand:
 
-    python3 scripts/time-official.py --official DIR --job train-lm --shape small --precision bfloat16
+    python3 scripts/time-official.py --official DIR --job train-ae --precision bfloat16 --shape '{"vocabulary": 8192,
+      "chunk": 4, "autoencoder_hidden": 256, "autoencoder_intermediate": 640, "latent": 64, "blocks": 4, "tokens": 1024}'
 
 DIR is a checkout of github.com/shaochenze/calm, and the Python has torch and transformers 4.46. No code of it is here:
 it is imported. Weights are the official initialisation and ids are random, so only speed and memory mean anything. The

@@ -13,7 +13,6 @@ final class AutoencoderLayer: Module {
       deviation: configuration.initializerRange, generator: generator)
   }
 
-  func callAsFunction(_ x: Tensor) -> Tensor {
-    mlp(norm(x), plus: x)
-  }
+  /// What becomes of each position, h → h.
+  var steps: [RowNetwork.Step] { [.keep, .norm(norm)] + mlp.steps }
 }

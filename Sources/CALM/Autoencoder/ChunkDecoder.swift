@@ -33,16 +33,14 @@ final class ChunkDecoder: Module {
   /// - Parameter latents: [chunks, l].
   /// - Returns: a row for each token, [chunks·K, h], which ``finished(_:)`` takes in any selection.
   func expanded(_ latents: Tensor) -> Tensor {
-    var x = toHidden(latents.to(toHidden.weight.dtype))  // [chunks, h]
-    for layer in layers[..<(layers.count / 2)] { x = layer(x) }
-    return expand(x).reshaped(-1, configuration.hiddenSize)  // [chunks·K, h]
+    let network = RowNetwork(
+      [.linear(toHidden)] + layers[..<(layers.count / 2)].flatMap(\.steps) + [.linear(expand)])
+    return network(latents.to(toHidden.weight.dtype)).reshaped(-1, configuration.hiddenSize)
   }
 
   /// The second half, in which tokens do not see each other: [tokens, h] → [tokens, h].
   func finished(_ rows: Tensor) -> Tensor {
     let half = layers.count / 2
-    var x = rows
-    for layer in layers[half..<2 * half] { x = layer(x) }
-    return norm(x)
+    return RowNetwork(layers[half..<2 * half].flatMap(\.steps) + [.norm(norm)])(rows)
   }
 }

@@ -27,11 +27,11 @@ final class ChunkEncoder: Module {
   /// - Parameter ids: [chunks, K], int64.
   func callAsFunction(_ ids: Tensor) -> LatentDistribution {
     let half = layers.count / 2
-    var x = embedding(ids)  // [chunks, K, h]
-    for layer in layers[..<half] { x = layer(x) }
-    x = squeeze(x.reshaped(-1, configuration.chunkSize * configuration.hiddenSize))  // [chunks, h]
-    for layer in layers[half..<2 * half] { x = layer(x) }
-    let latent = toLatent(norm(x)).to(.float32)
+    let ofTokens = RowNetwork(layers[..<half].flatMap(\.steps))
+    let ofChunks = RowNetwork(
+      [.linear(squeeze)] + layers[half..<2 * half].flatMap(\.steps) + [.norm(norm), .linear(toLatent)])
+    let tokens = ofTokens(embedding(ids))  // [chunks, K, h]
+    let latent = ofChunks(tokens.reshaped(-1, configuration.chunkSize * configuration.hiddenSize)).to(.float32)
     guard configuration.isVariational else { return LatentDistribution(mean: latent, logDeviation: nil) }
     let parts = latent.split(2)
     return LatentDistribution(mean: parts[0], logDeviation: parts[1])

@@ -58,10 +58,10 @@ package final class EnergyHead: GenerativeHead {
   ///   - noise: [samples, positions, d].
   /// - Returns: latents, [samples, positions, l].
   package func callAsFunction(_ hidden: Tensor, noise: Tensor) -> Tensor {
-    var e = noiseNorm(noiseEmbedding(noise.to(hidden.dtype)))
     let condition = hiddenNorm(hiddenEmbedding(hidden))
-    for block in blocks { e = block(e, condition: condition) }
-    return final(e)
+    let network = RowNetwork(
+      [.linear(noiseEmbedding), .norm(noiseNorm)] + blocks.flatMap { $0.steps(condition: condition) } + final.steps)
+    return network(noise.to(hidden.dtype))
   }
 
   package func loss(hidden: Tensor, targets: LatentDistribution, generator: Generator) -> Tensor {
@@ -105,16 +105,18 @@ final class EnergyHeadBlock: Module {
     down = Linear(hiddenSize, hiddenSize, generator: generator)
   }
 
-  /// - Parameters:
-  ///   - e: [samples, positions, h].
-  ///   - condition: [positions, h].
-  func callAsFunction(_ e: Tensor, condition: Tensor) -> Tensor {
+  /// What becomes of e, [samples, positions, h].
+  ///
+  /// - Parameter condition: [positions, h].
+  func steps(condition: Tensor) -> [RowNetwork.Step] {
     // The first layer sees [LayerNorm(e), condition]. Its half for the condition is the same for all samples of a
     // position, so the two halves are multiplied apart and added.
     let halves = input.weight.split(2, along: 1)
     let shared = linear(condition, weight: halves[1], bias: input.bias)
-    let a = middle.silu(silu(linear(norm(e), weight: halves[0]), plus: shared))
-    return down(gates.swiGLU(a), plus: e)
+    return [
+      .keep, .norm(norm), .linear(weight: halves[0], bias: nil), .silu(plus: shared), .linearSiLU(middle),
+      .linearSwiGLU(gates), .linear(down, plusKept: true),
+    ]
   }
 }
 
@@ -130,7 +132,6 @@ final class EnergyHeadOutput: Module {
     latent = Linear(hiddenSize, latentSize, deviation: 0, generator: generator)
   }
 
-  func callAsFunction(_ e: Tensor) -> Tensor {
-    latent(hidden.silu(norm(e)))
-  }
+  /// What becomes of e, […, h] → […, l].
+  var steps: [RowNetwork.Step] { [.norm(norm), .linearSiLU(hidden), .linear(latent)] }
 }

@@ -18,6 +18,11 @@ final class GatedMLP: Module {
     down = Linear(intermediateSize, hiddenSize, bias: bias, deviation: deviation, generator: generator)
   }
 
+  /// The layer of rows, and the row that was kept added.
+  var steps: [RowNetwork.Step] {
+    [.gated(gate: gate, up: up, activation: activation), .linear(down, plusKept: true)]
+  }
+
   /// The layer of x, and a residual added.
   func callAsFunction(_ x: Tensor, plus residual: Tensor) -> Tensor {
     down(activation(gate: gate(x), up: up(x)), plus: residual)

@@ -233,10 +233,25 @@ typedef struct {
   ct_tensor attention_norm, query, key, value, output, mlp_norm, gate, up, down, keys, values;
   double epsilon;
 } ct_transformer_layer;
-// The next position of each row of x, [rows, size] or [rows, 1, size], after `length` others: writes its keys and values into the room and
-// gives the layer's output. cosine, sine: of the position, [1, head size / 2] in float32.
+// The next position of each row of x, [rows, size] or [rows, 1, size], after `length` others: writes its keys and values
+// into the room and gives the layer's output. cosine, sine: of the position, [1, head size / 2] in float32.
 int ct_transformer_step(ct_tensor *out, ct_tensor x, const ct_transformer_layer *layer, int64_t length,
                         ct_tensor cosine, ct_tensor sine);
+
+// A step of a network that sees each row by itself; see `RowNetwork` in Swift.
+typedef enum { CT_LINEAR, CT_LAYER_NORM, CT_RMS_NORM, CT_SILU_PLUS, CT_HALVES, CT_GATED, CT_KEEP,
+  CT_UNFUSED } ct_row_step_kind;
+typedef struct {
+  ct_row_step_kind kind;
+  ct_tensor weight;  // of products and norms; of CT_GATED the gate's
+  ct_tensor other;   // a bias, a summand, of CT_GATED the weight of what is gated; may be NULL
+  double epsilon;
+  int adds_kept;
+} ct_row_step;
+// Whether ct_row_network takes these rows: bfloat16, on a processor with tiles of it, without gradients, enough rows.
+int ct_row_network_serves(ct_tensor x, const ct_row_step *steps, int count);
+// The rows of x, [..., size], through all steps.
+int ct_row_network(ct_tensor *out, ct_tensor x, const ct_row_step *steps, int count);
 
 // The energy loss of each position (float32, [positions]): see `energyLoss` in Swift.
 // samples: [N, positions, size]; targets: [M, positions, size] in float32.

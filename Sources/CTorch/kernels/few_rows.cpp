@@ -41,7 +41,9 @@ INLINE void finish(T *y, const float *sums, const T *bias, int64_t count) {
 VECTORIZED void finish_row(float *y, const float *sums, const float *bias, int64_t count) {
   finish(y, sums, bias, count);
 }
-VECTORIZED void finish_row(bf16 *y, const float *sums, const bf16 *bias, int64_t count) { finish(y, sums, bias, count); }
+VECTORIZED void finish_row(bf16 *y, const float *sums, const bf16 *bias, int64_t count) {
+  finish(y, sums, bias, count);
+}
 
 template <typename T>
 INLINE void widen_all(float *y, const T *x, int64_t count) {

@@ -1,4 +1,7 @@
 // Rotary position embedding (Su et al., 2021) in the half-split order of Llama: entry i is turned with entry i + d/2.
+//
+// One pass over queries or keys, where libtorch's operations cut them in halves, negate, join, multiply twice
+// and add, each with a tensor of its own.
 
 #include <torch/csrc/autograd/custom_function.h>
 

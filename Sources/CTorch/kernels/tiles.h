@@ -71,10 +71,10 @@ TILED INLINE void pack_rows(bf16 *packed, const bf16 *x, int64_t rows, int64_t s
   }
 }
 
-// [32 rows of w, a stride apart] times [32 rows of x, packed in two groups]: four tiles [16 of w][16 of x], the two
-// groups of x side by side. size: a multiple of 32.
-TILED INLINE void multiply_tiles(float (*tiles)[tile_rows * tile_rows], const bf16 *w, int64_t stride, const bf16 *x,
-                                 int64_t size) {
+// Sums of products [32 rows of w, a stride apart] times [16 · groups rows of x, packed], in tiles 0 and 2 with one
+// group of x, in tiles 0 … 3 with two: [16 of w][16 of x], the groups of x side by side. size: a multiple of 32.
+template <int groups>
+TILED INLINE void sum_products(const bf16 *w, int64_t stride, const bf16 *x, int64_t size) {
   const bf16 *w1 = w + tile_rows * stride, *x1 = x + tile_rows * size;
   _tile_zero(0);
   _tile_zero(1);
@@ -84,12 +84,18 @@ TILED INLINE void multiply_tiles(float (*tiles)[tile_rows * tile_rows], const bf
     _tile_loadd(4, w + i, stride * 2);
     _tile_loadd(6, x + i * tile_rows, 64);
     _tile_loadd(5, w1 + i, stride * 2);
-    _tile_loadd(7, x1 + i * tile_rows, 64);
+    if (groups == 2) _tile_loadd(7, x1 + i * tile_rows, 64);
     _tile_dpbf16ps(0, 4, 6);
-    _tile_dpbf16ps(1, 4, 7);
+    if (groups == 2) _tile_dpbf16ps(1, 4, 7);
     _tile_dpbf16ps(2, 5, 6);
-    _tile_dpbf16ps(3, 5, 7);
+    if (groups == 2) _tile_dpbf16ps(3, 5, 7);
   }
+}
+
+// [32 rows of w] times [32 rows of x]: four tiles.
+TILED INLINE void multiply_tiles(float (*tiles)[tile_rows * tile_rows], const bf16 *w, int64_t stride, const bf16 *x,
+                                 int64_t size) {
+  sum_products<2>(w, stride, x, size);
   _tile_stored(0, tiles[0], 64);
   _tile_stored(1, tiles[1], 64);
   _tile_stored(2, tiles[2], 64);

@@ -94,7 +94,8 @@ void multiply(float *y, int64_t y_stride, const float *x, int64_t rows, int64_t 
     int64_t first = 0;
     for (const auto &weight : weights) {
       int64_t from = std::max(begin, first), to = std::min(end, first + weight.outputs);
-      if (from < to) multiply_few_rows(y + first, y_stride, x, rows, size, weight.values, size, from - first, to - first);
+      if (from < to)
+        multiply_few_rows(y + first, y_stride, x, rows, size, weight.values, size, from - first, to - first);
       first += weight.outputs;
     }
   });
@@ -160,9 +161,10 @@ int ct_transformer_step(ct_tensor *out, ct_tensor x, const ct_transformer_layer 
     at::Tensor input = x->value.contiguous(), c = cosine->value.contiguous(), s = sine->value.contiguous();
     const at::Tensor &keys = layer->keys->value, &values = layer->values->value;
     TORCH_CHECK(served(input) && input.dim() > 1 && input.size(-1) * input.size(0) == input.numel() &&
-                    input.size(0) <= few_rows && keys.dim() == 4 && keys.size(0) == input.size(0) && keys.sizes() == values.sizes() && length < keys.size(2) &&
-                    keys.is_contiguous() && values.is_contiguous() && c.numel() * 2 == keys.size(3) &&
-                    c.sizes() == s.sizes() && c.scalar_type() == at::kFloat,
+                    input.size(0) <= few_rows && keys.dim() == 4 && keys.size(0) == input.size(0) &&
+                    keys.sizes() == values.sizes() && length < keys.size(2) && keys.is_contiguous() &&
+                    values.is_contiguous() && c.numel() * 2 == keys.size(3) && c.sizes() == s.sizes() &&
+                    c.scalar_type() == at::kFloat,
                 "a step of ", input.sizes(), " after ", length, " positions in a room of ", keys.sizes());
     int64_t size = input.size(-1), head = keys.size(3), query = layer->query->value.size(0);
     auto check = [&](ct_tensor weight, int64_t outputs, int64_t inputs) {

@@ -89,6 +89,7 @@ struct BenchGrowth: ParsableCommand {
       }
     }
     bar.finish()
+    try BenchTable.write(all, to: folder.appendingPathComponent("growth.json").path)
     var table = Table(header: ["", "", "at", "ms", "MiB"], alignments: [.left, .left])
     for point in all {
       table.append([

@@ -99,6 +99,6 @@ struct BenchResults: Codable {
     }
     return lines.map { "| " + $0.joined(separator: " | ") + " |\n" }.joined() + "\n"
       + machines.sorted().map { "Measured on: \($0).\n" }.joined()
-      + "Rates measured between the rows: \(rates.sorted().joined(separator: "; ")).\n"
+      + "Rates measured beside the rows: \(rates.sorted().joined(separator: "; ")).\n"
   }
 }

@@ -134,11 +134,12 @@ struct BenchTable: ParsableCommand {
     do { return try decoder.decode(BenchResults.self, from: data) } catch { throw BenchError.unreadable(path: path) }
   }
 
-  private static func write(_ results: BenchResults, to path: String) throws {
+  /// Writes figures as JSON, whole or not at all.
+  static func write(_ figures: some Encodable, to path: String) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
     encoder.keyEncodingStrategy = .convertToSnakeCase
-    try AtomicFile.write(try encoder.encode(results) + Data("\n".utf8), to: path)
+    try AtomicFile.write(try encoder.encode(figures) + Data("\n".utf8), to: path)
   }
 
   /// Replaces what stands between the marks of a document; a document without them is written anew.
