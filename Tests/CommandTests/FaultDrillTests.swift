@@ -206,7 +206,9 @@ private final class FaultDrill {
       content[Int.random(in: 0..<content.count, using: &random)] ^= 1 << UInt8.random(in: 0..<8, using: &random)
     case .cutShort: content = content.prefix(Int.random(in: 0..<content.count, using: &random))
     case .missingSeal: return try FileManager.default.removeItem(at: seal)
-    case .halfDeleted: return try [seal, file].forEach { try FileManager.default.removeItem(at: $0) }
+    case .halfDeleted:
+      try FileManager.default.removeItem(at: seal)
+      return try FileManager.default.removeItem(at: file)
     default: return try FileManager.default.removeItem(at: file)
     }
     try content.write(to: file)

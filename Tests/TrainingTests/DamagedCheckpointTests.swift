@@ -33,7 +33,9 @@ import Training
     case .missing: return try FileManager.default.removeItem(at: file)
     case .emptySeal: return try Data().write(to: seal)
     case .missingSeal: return try FileManager.default.removeItem(at: seal)
-    case .halfDeleted: return try [seal, file].forEach { try FileManager.default.removeItem(at: $0) }
+    case .halfDeleted:
+      try FileManager.default.removeItem(at: seal)
+      return try FileManager.default.removeItem(at: file)
     case .missingFolder: return try FileManager.default.removeItem(at: checkpoint)
     }
     try content.write(to: file)
