@@ -52,12 +52,15 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
+    .target(name: "TestSupport", dependencies: ["Torch"], path: "Tests/Support"),
     .testTarget(name: "FilesTests", dependencies: ["Files"]),
-    .testTarget(name: "TorchTests", dependencies: ["Torch", "Files"], exclude: ["Fixtures"]),
+    .testTarget(name: "TorchTests", dependencies: ["Torch", "Files", "TestSupport"], exclude: ["Fixtures"]),
     .testTarget(name: "TokenizationTests", dependencies: ["Tokenization", "Files"], exclude: ["Fixtures"]),
     .testTarget(name: "TextCorpusTests", dependencies: ["TextCorpus", "Files"]),
     .testTarget(name: "CALMTests", dependencies: ["CALM", "TextCorpus", "Torch"], exclude: ["Fixtures"]),
-    .testTarget(name: "TrainingTests", dependencies: ["Training", "CALM", "Torch", "TextCorpus", "Tokenization"]),
+    .testTarget(
+      name: "TrainingTests",
+      dependencies: ["Training", "CALM", "Torch", "TextCorpus", "Tokenization", "Files", "TestSupport"]),
     .testTarget(name: "CommandTests", dependencies: ["calm-cli"]),
   ],
   cxxLanguageStandard: .cxx20

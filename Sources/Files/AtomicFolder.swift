@@ -24,9 +24,7 @@ package final class AtomicFolder {
     self.path = path
     replaces = replacing
     let parent = (path as NSString).deletingLastPathComponent
-    let prefix = ".\((path as NSString).lastPathComponent).partial-"
-    temporaryPath = (parent as NSString).appendingPathComponent(
-      "\(prefix)\(getpid())-\(UInt16.random(in: .min ... .max))")
+    temporaryPath = Self.temporaryPath(for: path)
     if !parent.isEmpty {
       do {
         try FileManager.default.createDirectory(atPath: parent, withIntermediateDirectories: true)
@@ -34,7 +32,7 @@ package final class AtomicFolder {
         throw FileError("create the folder", parent)
       }
     }
-    Self.removeLeftovers(in: parent.isEmpty ? "." : parent, prefix: prefix)
+    Self.removeLeftovers(in: parent.isEmpty ? "." : parent, prefix: Self.temporaryPrefix(for: path))
     if mkdir(temporaryPath, 0o777) != 0 { throw FileError("create the folder", temporaryPath) }
   }
 
@@ -57,10 +55,31 @@ package final class AtomicFolder {
     if replaces { try? FileManager.default.removeItem(atPath: retired) }
   }
 
+  /// Removes a folder, which meanwhile too stands under its name complete or not at all: it is renamed first, and what a
+  /// killed process left of it is removed by the next one.
+  ///
+  /// - Throws: ``FileError`` where it cannot be renamed.
+  package static func remove(at path: String) throws {
+    let retired = temporaryPath(for: path)
+    if rename(path, retired) != 0 { throw FileError("remove the folder", path) }
+    try AtomicFile.synchronizeFolder((path as NSString).deletingLastPathComponent)
+    try? FileManager.default.removeItem(atPath: retired)
+  }
+
   /// Whether a folder can appear at `path` without anything giving way: nothing is there, or an empty folder.
   package static func isFree(_ path: String) -> Bool {
     if !FileManager.default.fileExists(atPath: path) { return true }
     return (try? FileManager.default.contentsOfDirectory(atPath: path))?.isEmpty ?? false
+  }
+
+  /// A name beside `path` that only this process gives, and that ``removeLeftovers(in:prefix:)`` knows.
+  private static func temporaryPath(for path: String) -> String {
+    let name = "\(temporaryPrefix(for: path))\(getpid())-\(UInt16.random(in: .min ... .max))"
+    return ((path as NSString).deletingLastPathComponent as NSString).appendingPathComponent(name)
+  }
+
+  private static func temporaryPrefix(for path: String) -> String {
+    ".\((path as NSString).lastPathComponent).partial-"
   }
 
   /// Removes temporary folders of processes that are no more.

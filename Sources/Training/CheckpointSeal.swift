@@ -29,13 +29,14 @@ struct CheckpointSeal: Codable {
     try AtomicFile.write(try encoder.encode(seal), to: folder.appendingPathComponent(name).path)
   }
 
-  /// Reads all files of a checkpoint and compares. A checkpoint without seal, which earlier versions wrote, is taken as it
-  /// is.
+  /// Reads all files of a checkpoint and compares. Every checkpoint has a seal: one without is not whole.
   ///
-  /// - Throws: ``TrainingError/damagedCheckpoint(_:_:)``, naming the first file that differs.
+  /// - Throws: ``TrainingError/damagedCheckpoint(_:_:)``, naming the first file that differs, or the seal.
   static func check(_ folder: URL) throws {
     let url = folder.appendingPathComponent(name)
-    guard FileManager.default.fileExists(atPath: url.path) else { return }
+    guard FileManager.default.fileExists(atPath: url.path) else {
+      throw TrainingError.damagedCheckpoint(url.path, "is missing")
+    }
     guard let data = try? Data(contentsOf: url), let seal = try? JSONDecoder().decode(Self.self, from: data) else {
       throw TrainingError.damagedCheckpoint(url.path, "cannot be read")
     }

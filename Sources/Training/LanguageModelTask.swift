@@ -25,6 +25,8 @@ public final class LanguageModelTask: TrainingTask {
 
   /// The language model without its frozen autoencoder.
   public var module: any Module { model }
+  /// The autoencoder.
+  public var frozen: [NamedParameter] { model.autoencoder.namedParameters() }
   /// K of the language model and its autoencoder.
   public var chunkSize: Int { model.configuration.chunkSize }
 

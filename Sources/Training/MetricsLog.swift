@@ -14,7 +14,8 @@ final class MetricsLog {
     encoder.outputFormatting = [.sortedKeys]
     file = try AppendedFile(path: url.path)
     events = try TensorBoardLog(in: url.deletingLastPathComponent(), resumingAfter: step)
-    try file.cut(to: Self.length(of: try Data(contentsOf: url), to: step))
+    let content = try Data(contentsOf: url)
+    try file.cut(to: LinesFromTheEnd.length(of: content) { line in MetricsLine(line).map { $0.step <= step } ?? false })
   }
 
   func append(step: Int, _ values: [String: Double]) throws {
@@ -23,16 +24,5 @@ final class MetricsLog {
     line["step"] = Double(step)
     try file.append(try encoder.encode(line) + Data("\n".utf8))
     try events.append(step: step, finite, group: MetricsLine.isEvaluation(values.keys) ? "evaluation" : "train")
-  }
-
-  /// Bytes of the lines of steps up to `step`.
-  private static func length(of content: Data, to step: Int) -> Int {
-    var lines = LinesFromTheEnd(content)
-    var end = lines.end
-    while let line = lines.next() {
-      if let entry = MetricsLine(line), entry.step <= step { break }
-      end = lines.end
-    }
-    return end - content.startIndex
   }
 }

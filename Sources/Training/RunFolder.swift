@@ -4,7 +4,7 @@ import Foundation
 /// A training run on disk: `run.json`, `metrics.jsonl`, `checkpoints/step-000123/`, `latest`, and at the end `model/`.
 ///
 /// A checkpoint is complete or absent: it is written under a temporary name, flushed and renamed, and `latest` names it
-/// only then. A checkpoint is itself a model folder, with the optimizer's state beside the weights.
+/// only then; one that goes is renamed before it is removed. A checkpoint is itself a model folder, with the optimizer's state beside the weights.
 public struct RunFolder {
   /// The folder.
   public let url: URL
@@ -138,7 +138,7 @@ public struct RunFolder {
     let steps = try checkpointSteps()
     let latest = steps.filter { $0 <= step }.suffix(max(1, kept))
     for old in steps where !latest.contains(old) && Self.name(ofStep: old) != best {
-      try? FileManager.default.removeItem(at: checkpoints.appendingPathComponent(Self.name(ofStep: old)))
+      try? AtomicFolder.remove(at: checkpoints.appendingPathComponent(Self.name(ofStep: old)).path)
     }
   }
 
@@ -181,24 +181,12 @@ public struct RunFolder {
 
   /// Fills a folder under a temporary name and puts it in place of one that may be there.
   private func install(_ target: URL, write: (URL) throws -> Void) throws {
-    let parent = target.deletingLastPathComponent()
-    let temporary = parent.appendingPathComponent(".\(target.lastPathComponent)\(Self.temporarySuffix)")
-    try? FileManager.default.removeItem(at: temporary)
-    do {
-      try makeFolder(temporary)
-      try write(temporary)
-      try AtomicFile.synchronizeFolder(temporary.path)
-      try? FileManager.default.removeItem(at: target)
-      guard rename(temporary.path, target.path) == 0 else {
-        throw FileError("rename a temporary folder to", target.path)
-      }
-      try AtomicFile.synchronizeFolder(parent.path)
-    } catch {
-      try? FileManager.default.removeItem(at: temporary)
-      throw error
-    }
+    let folder = try AtomicFolder(at: target.path, replacing: FileManager.default.fileExists(atPath: target.path))
+    try write(URL(fileURLWithPath: folder.temporaryPath))
+    try folder.commit()
   }
 
+  /// A part of the names that ``AtomicFile`` and ``AtomicFolder`` give meanwhile, which all begin with a dot.
   private static let temporarySuffix = ".partial"
 
   private func removeLeftovers() {

@@ -20,6 +20,8 @@ final class SkipLog {
   }
 
   private struct Line: Encodable {
+    /// Batches left out in the whole run, this one included: the same in all processes.
+    let total: Int
     let step: Int
     let rank: Int
     let loss: String
@@ -30,6 +32,19 @@ final class SkipLog {
   /// - Parameter tolerated: batches in a row that may be left out.
   init(_ folder: RunFolder, total: Int, tolerated: Int) {
     (url, self.total, self.tolerated) = (folder.skipsURL, total, tolerated)
+  }
+
+  /// Takes away the lines of batches that come again: those that were left out after the checkpoint which the run goes
+  /// on from, and half lines. Lines of earlier versions, which do not say their number, stay.
+  ///
+  /// - Throws: ``FileError``.
+  func dropLaterLines() throws {
+    guard let content = try? Data(contentsOf: url) else { return }
+    let length = LinesFromTheEnd.length(of: content) { line in
+      guard let line = try? JSONParser.parse(Array(line)) else { return false }
+      return line["total"]?.integer.map { $0 <= total } ?? true
+    }
+    if length < content.count { try AppendedFile(path: url.path).cut(to: length) }
   }
 
   /// A step was taken.
@@ -47,7 +62,8 @@ final class SkipLog {
       documents[corpus, default: []].formUnion(found.map(Int.init))
     }
     let sources = documents.sorted { $0.key < $1.key }.map { Source(corpus: $0.key, documents: $0.value.sorted()) }
-    try append(Line(step: step, rank: rank, loss: "\(loss)", gradientNorm: "\(norm)", sources: sources))
+    try append(
+      Line(total: total, step: step, rank: rank, loss: "\(loss)", gradientNorm: "\(norm)", sources: sources))
     if inARow > tolerated { throw TrainingError.notFinite(step: step, inARow: inARow, documents: url.path) }
   }
 

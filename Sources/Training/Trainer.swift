@@ -19,6 +19,8 @@ public final class Trainer {
   let replicas: any Replicas
   let device: Device
   private let folder: RunFolder
+  /// Tells the corpora from others, in their order.
+  private let data: [UInt64]
   private let optimizer: any Optimizer
   private let average: WeightAverage?
   /// Nil in a process that does not write.
@@ -45,6 +47,11 @@ public final class Trainer {
     self.replicas = replicas
     try Self.check(settings, replicas)
     let state = try checkpoint.map { try TrainingState(readFrom: $0) }
+    if replicas.count > 1 {
+      try ProcessAgreement(of: task, on: corpora, settings: settings, resuming: state).check(among: replicas)
+    }
+    data = corpora.map { $0.blocks.digest }
+    try Self.check(corpora, data, against: state)
     loader = try BatchLoader(
       corpora, batchSize: settings.batchSize, seed: settings.seed, rank: replicas.rank, worldSize: replicas.count,
       startingAt: state?.position)
@@ -69,6 +76,7 @@ public final class Trainer {
     best = state?.best
     skips = SkipLog(folder, total: state?.skipped ?? 0, tolerated: settings.toleratedSkips)
     metrics = replicas.rank == 0 ? try MetricsLog(folder.metricsURL, resumingAfter: state?.step ?? 0) : nil
+    if replicas.rank == 0 { try skips.dropLaterLines() }
   }
 
   /// Refuses settings that the processes cannot share evenly.
@@ -77,6 +85,15 @@ public final class Trainer {
       throw TrainingError.unevenBatch(
         blocks: settings.batchSize, processes: replicas.count, parts: settings.accumulation)
     }
+  }
+
+  /// Refuses data that were prepared anew since the checkpoint was written, also where there are as many blocks.
+  private static func check(_ corpora: [WeightedBlocks], _ digests: [UInt64], against state: TrainingState?) throws {
+    // Another number of corpora is for the loader to tell.
+    guard let known = state?.data, known.count == digests.count,
+      let other = digests.indices.first(where: { digests[$0] != known[$0] })
+    else { return }
+    throw TrainingError.otherData((corpora[other].blocks.shards[0].path as NSString).deletingLastPathComponent)
   }
 
   /// The moving average of the weights, where the settings ask for one. A checkpoint's model is the average; the weights
@@ -110,10 +127,13 @@ public final class Trainer {
   public func run(report: (TrainingEvent) -> TrainingDecision = { _ in .goOn }) throws -> TrainingEnd {
     let start = ContinuousClock.now
     var (tokens, lastLine, saved, evaluated) = (0, start, optimizer.step, optimizer.step)
+    // A sum over many steps hides a single one that waited long for its batch.
+    var greatestWait = 0.0
     var end = optimizer.step >= total ? lastStep : nil
     while end == nil {
       var decision = TrainingDecision.goOn
       func tell(_ event: TrainingEvent) { if report(event) == .stop { decision = .stop } }
+      let (began, waited) = (ContinuousClock.now, loader.waitSeconds)
       let gradients = try computeGradients(step: optimizer.step)
       let norm = optimizer.gradientNorm()
       if gradients.loss.isFinite && norm.isFinite {
@@ -123,14 +143,15 @@ public final class Trainer {
         try average?.update(from: optimizer.masters, step: optimizer.step)
         tokens += tokensPerStep
         let (step, now) = (optimizer.step, ContinuousClock.now)
+        greatestWait = max(greatestWait, (loader.waitSeconds - waited) / (now - began).seconds)
         let line = StepReport(
           step: step, total: total, loss: gradients.loss, parts: gradients.parts, gradientNorm: norm,
           learningRate: rate, tokensPerSecond: Double(tokens) / (now - lastLine).seconds,
           seconds: (now - start).seconds)
         tell(.step(line))
         if isDue(step, settings.logInterval) {
-          try metrics?.append(step: step, figures(of: line))
-          (tokens, lastLine) = (0, now)
+          try metrics?.append(step: step, figures(of: line, greatestWait: greatestWait))
+          (tokens, lastLine, greatestWait) = (0, now, 0)
         }
         var isBest = false
         if isDue(step, settings.evaluationInterval) {
@@ -164,9 +185,7 @@ public final class Trainer {
   private var tokensPerStep: Int { settings.tokensPerStep(chunkSize: task.chunkSize) }
 
   /// Steps that the settings' limits of steps and tokens allow.
-  public var total: Int {
-    min(settings.steps, settings.stepsOfTokens(chunkSize: task.chunkSize) ?? .max)
-  }
+  public var total: Int { settings.totalSteps(chunkSize: task.chunkSize) }
 
   /// Which limit the last step is.
   private var lastStep: TrainingEnd { total == settings.stepsOfTokens(chunkSize: task.chunkSize) ? .tokens : .steps }
@@ -213,7 +232,8 @@ public final class Trainer {
   private func saveCheckpoint(isBest: Bool, _ tell: (TrainingEvent) -> Void) throws {
     // Together, because the optimizer's state may be spread over the processes.
     let weights = try weights
-    var state = TrainingState(step: optimizer.step, position: loader.position, moments: try optimizer.moments)
+    var state = TrainingState(
+      step: optimizer.step, position: loader.position, data: data, moments: try optimizer.moments)
     if average != nil { state.weights = try optimizer.masters }
     guard isWriter else { return }
     (state.best, state.skipped) = (best, skips.total)
@@ -224,7 +244,10 @@ public final class Trainer {
     tell(.checkpoint(step: optimizer.step, path: try folder.latestCheckpoint().path))
   }
 
-  private func figures(of line: StepReport) -> [String: Double] {
+  /// What a line of metrics says of a step.
+  ///
+  /// - Parameter greatestWait: the greatest share of a step's time, since the last line, that it waited for its batch.
+  private func figures(of line: StepReport, greatestWait: Double) -> [String: Double] {
     var values = line.parts
     values["loss"] = line.loss
     values["gradient_norm"] = line.gradientNorm
@@ -233,6 +256,7 @@ public final class Trainer {
     values["tokens"] = Double(line.step * tokensPerStep)
     values["seconds"] = line.seconds
     values["loader_wait_seconds"] = loader.waitSeconds
+    values["loader_wait_share_max"] = greatestWait
     values.merge(replicas.figures) { $1 }
     if skips.total > 0 { values["skipped"] = Double(skips.total) }
     return values

@@ -14,7 +14,7 @@ public struct TrainingData {
 
   /// Opens a folder that `calm data prepare` made.
   ///
-  /// - Throws: an error of the data set or its tokenizer, or ``TrainingError/noPadding(_:)`` where the tokenizer has no
+  /// - Throws: an error of the data set or its tokenizer, or ``TrainingError/noEndToken(_:)`` where the tokenizer has no
   ///   end-of-text token.
   public init(path: String) throws {
     set = try TokenDataSet(path: path)
@@ -24,7 +24,7 @@ public struct TrainingData {
     if tokenizer.contentHash != set.manifest.tokenizerHash {
       throw TrainingError.tokenizerMismatch(data: path, model: url.path)
     }
-    if tokenizer.eosToken == nil { throw TrainingError.noPadding(url.path) }
+    if tokenizer.eosToken == nil { throw TrainingError.noEndToken(url.path) }
   }
 
   /// The special tokens of models trained on this; padding is the end token where the tokenizer has none of its own.

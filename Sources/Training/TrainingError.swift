@@ -29,7 +29,11 @@ public enum TrainingError: Error, Equatable, CustomStringConvertible {
   /// Two folders of data that were prepared with different tokenizers.
   case tokenizersDiffer(String, String)
   /// The tokenizer of the data has no end-of-text token, which training puts after each document.
-  case noPadding(String)
+  case noEndToken(String)
+  /// A folder of data whose content is not what the run was trained on so far.
+  case otherData(String)
+  /// Several processes that do not train the same: what differs.
+  case processesDiffer([String])
   /// A corpus, as it was written, whose weight is not above 0.
   case invalidWeight(String)
   /// The data's tokenizer has more ids than the model's vocabulary.
@@ -70,8 +74,17 @@ public enum TrainingError: Error, Equatable, CustomStringConvertible {
       "\(text): the weight of a corpus must be above 0"
     case .tokenizersDiffer(let path, let other):
       "\(path): prepared with another tokenizer than \(other); prepare both with the same"
-    case .noPadding(let path):
-      "\(path): its tokenizer has no end-of-text token, which training puts after each document; use one that has"
+    case .noEndToken(let path):
+      "\(path): names no token that ends a text, which training needs after each document; add one, such as <eos>"
+    case .otherData(let path):
+      "\(path): not the data that the run was trained on so far, they were prepared anew; put those back, or begin a new run with --init-from"
+    case .processesDiffer(let what):
+      "the processes of this training differ in: \(what.joined(separator: ", ")); give every process the same files and settings"
     }
   }
+}
+
+extension TrainingError {
+  /// As ``noEndToken(_:)``.
+  public static func noPadding(_ path: String) -> TrainingError { .noEndToken(path) }
 }

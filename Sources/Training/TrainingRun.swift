@@ -35,17 +35,18 @@ public struct TrainingRun {
     try Trainer.check(record.settings, replicas)
     let folder = replicas.rank == 0 ? try RunFolder(creating: url) : RunFolder(at: url)
     claim = try replicas.rank == 0 ? folder.claim() : nil
-    if replicas.rank == 0 { try AtomicFile.write(try record.encoded(), to: folder.recordURL.path) }
     (self.record, self.folder, self.task, self.device, step, damage) = (record, folder, task, device, 0, [])
     trainer = try Trainer(
       task, on: corpus, settings: record.settings, folder: folder, device: device, replicas: replicas)
+    // What could not begin is no run, and leaves its folder to the next.
+    if replicas.rank == 0 { try writeRecord() }
   }
 
   /// Takes up a run at its last checkpoint, or at any other; at its beginning where it ended before the first.
   ///
   /// - Parameters:
   ///   - url: the run's folder, or one of its checkpoints.
-  ///   - limits: new limits of the whole run.
+  ///   - limits: new limits of the whole run, which the run's folder keeps.
   ///   - replicas: the processes that train together; they may be more or fewer than before.
   /// - Throws: an error of the data or the checkpoint, or ``TrainingError``.
   public init(
@@ -65,6 +66,11 @@ public struct TrainingRun {
       task, on: try corpora.training(for: record), settings: record.settings, folder: folder, resuming: checkpoint,
       device: device, replicas: replicas)
     step = trainer.step
+    if replicas.rank == 0 && limits.areGiven { try writeRecord() }
+  }
+
+  private func writeRecord() throws {
+    try AtomicFile.write(try record.encoded(), to: folder.recordURL.path)
   }
 
   /// Trains until a limit is reached, or `report` says to stop, and writes down what became of the run.
@@ -172,6 +178,9 @@ public struct ResumedLimits: Sendable {
   public init(steps: Int? = nil, maximumTokens: Int? = nil, maximumSeconds: Double? = nil) {
     (self.steps, self.maximumTokens, self.maximumSeconds) = (steps, maximumTokens, maximumSeconds)
   }
+
+  /// Whether anything is to change.
+  fileprivate var areGiven: Bool { steps != nil || maximumTokens != nil || maximumSeconds != nil }
 
   fileprivate func apply(to record: inout RunRecord) {
     let chunkSize = record.model.chunkSize

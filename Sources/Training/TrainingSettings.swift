@@ -70,4 +70,7 @@ public struct TrainingSettings: Codable, Hashable, Sendable {
   public func stepsOfTokens(chunkSize: Int) -> Int? {
     maximumTokens.map { ($0 - 1) / tokensPerStep(chunkSize: chunkSize) + 1 }
   }
+
+  /// Steps that the limits of steps and tokens allow.
+  func totalSteps(chunkSize: Int) -> Int { min(steps, stepsOfTokens(chunkSize: chunkSize) ?? .max) }
 }

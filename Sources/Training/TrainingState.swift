@@ -17,6 +17,9 @@ struct TrainingState {
   var step: Int
   /// Where the data go on.
   var position: BatchPosition
+  /// What tells the corpora from others, in their order (``PackedBlocks/digest``); nil in checkpoints of versions that
+  /// did not write it.
+  var data: [UInt64]?
   /// AdamW's running means by name.
   var moments: [String: Tensor]
   /// The weights by name, where the model beside is their average.
@@ -29,6 +32,8 @@ struct TrainingState {
   private struct Summary: Codable {
     var step: Int
     var position: BatchPosition
+    /// In hexadecimal digits, which JSON's readers do not round.
+    var data: [String]?
     var best: Best?
     var skipped: Int?
   }
@@ -42,12 +47,13 @@ struct TrainingState {
     try Safetensors.write(tensors, metadata: [:], to: folder.appendingPathComponent("optimizer.safetensors"))
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-    let summary = Summary(step: step, position: position, best: best, skipped: skipped)
+    let summary = Summary(
+      step: step, position: position, data: data?.map { String($0, radix: 16) }, best: best, skipped: skipped)
     try AtomicFile.write(try encoder.encode(summary), to: Self.summaryURL(folder).path)
   }
 
-  init(step: Int, position: BatchPosition, moments: [String: Tensor]) {
-    (self.step, self.position, self.moments) = (step, position, moments)
+  init(step: Int, position: BatchPosition, data: [UInt64], moments: [String: Tensor]) {
+    (self.step, self.position, self.data, self.moments) = (step, position, data, moments)
   }
 
   init(readFrom folder: URL) throws {
@@ -67,6 +73,7 @@ struct TrainingState {
       }
     }
     (step, position, best, skipped) = (summary.step, summary.position, summary.best, summary.skipped ?? 0)
+    data = summary.data?.map { UInt64($0, radix: 16) ?? 0 }
   }
 
   private static func summaryURL(_ folder: URL) -> URL { folder.appendingPathComponent("state.json") }

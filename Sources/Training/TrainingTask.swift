@@ -6,6 +6,8 @@ import Torch
 public protocol TrainingTask: AnyObject {
   /// The parameters that training changes.
   var module: any Module { get }
+  /// Parameters that the loss uses and training does not change; by default none.
+  var frozen: [NamedParameter] { get }
   /// K.
   var chunkSize: Int { get }
   /// Whether the loss can be of some chunks alone: prompts are seen, and not predicted.
@@ -36,6 +38,9 @@ public protocol TrainingTask: AnyObject {
 }
 
 extension TrainingTask {
+  /// None: everything is trained.
+  public var frozen: [NamedParameter] { [] }
+
   /// As ``prepare(precision:recomputingLayers:)``, keeping what layers compute.
   public func prepare(precision: DType) { prepare(precision: precision, recomputingLayers: false) }
 

@@ -12,9 +12,12 @@ import Testing
       Self.isLong
       ? Fault.mixed([
         (.kill, 20), (.killInCheckpoint, 15), (.terminate, 3), (.fullDisk, 4), (.flippedBit, 3), (.cutShort, 3),
-        (.missingFile, 2),
+        (.missingFile, 2), (.missingSeal, 2), (.halfDeleted, 3),
       ])
-      : [.kill, .killInCheckpoint, .flippedBit, .kill, .fullDisk, .killInCheckpoint, .cutShort]
+      : [
+        .kill, .killInCheckpoint, .flippedBit, .kill, .missingSeal, .fullDisk, .killInCheckpoint, .halfDeleted,
+        .cutShort,
+      ]
     let drill = try FaultDrill(faultCount: faults.count)
     let undisturbed = try drill.undisturbed()
     for fault in faults { try drill.suffer(fault) }
@@ -39,6 +42,11 @@ private enum Fault: String, CaseIterable {
   case flippedBit = "a bit of the latest checkpoint flipped"
   case cutShort = "a file of the latest checkpoint cut short"
   case missingFile = "a file of the latest checkpoint gone"
+  case missingSeal = "the checksums of the latest checkpoint gone"
+  case halfDeleted = "half of the latest checkpoint deleted"
+
+  /// Whether it is the latest checkpoint that suffers.
+  var isDamage: Bool { [.flippedBit, .cutShort, .missingFile, .missingSeal, .halfDeleted].contains(self) }
 
   /// So many of each, in a fixed random order.
   static func mixed(_ counts: [(Fault, Int)]) -> [Fault] {
@@ -122,7 +130,6 @@ private final class FaultDrill {
     var row = rows[fault] ?? Row()
     row.tried += 1
     let before = try strike(fault)
-    let isDamage = [.flippedBit, .cutShort, .missingFile].contains(fault)
 
     // The next start tells where it goes on.
     let resumed = try start()
@@ -134,9 +141,9 @@ private final class FaultDrill {
     let lost = max(0, before.logged - step)
     if let checkpoint = before.checkpoint {
       #expect(step == checkpoint, "\(fault)")
-      #expect(resumed.errorOutput.contains("the checkpoint is damaged") == isDamage, "\(resumed.errorOutput)")
+      #expect(resumed.errorOutput.contains("the checkpoint is damaged") == fault.isDamage, "\(resumed.errorOutput)")
     }
-    #expect(lost <= (isDamage ? 2 : 1) * Self.interval, "\(fault)")
+    #expect(lost <= (fault.isDamage ? 2 : 1) * Self.interval, "\(fault)")
     row.survived += 1
     row.stepsLost += lost
     row.mostLost = max(row.mostLost, lost)
@@ -167,7 +174,7 @@ private final class FaultDrill {
       try disk.leave(nil)
       #expect(!run.isWritingCheckpoint)
       #expect(try run.state() == "failed")
-    case .flippedBit, .cutShort, .missingFile:
+    case .flippedBit, .cutShort, .missingFile, .missingSeal, .halfDeleted:
       // Two checkpoints, so that there is one to fall back to.
       let process = try start()
       _ = try process.wait { run.checkpointSteps.count == 2 && !run.isWritingCheckpoint }
@@ -191,11 +198,17 @@ private final class FaultDrill {
   private func damage(_ checkpoint: URL, _ fault: Fault) throws {
     let names = ["model.safetensors", "optimizer.safetensors", "state.json", "config.json"]
     let file = checkpoint.appendingPathComponent(names[Int.random(in: 0..<names.count, using: &random)])
+    // The file that tells whether the others are whole: a deletion may come to it before them.
+    let seal = checkpoint.appendingPathComponent("checksums.json")
     var content = try Data(contentsOf: file)
     switch fault {
     case .flippedBit:
       content[Int.random(in: 0..<content.count, using: &random)] ^= 1 << UInt8.random(in: 0..<8, using: &random)
     case .cutShort: content = content.prefix(Int.random(in: 0..<content.count, using: &random))
+    case .missingSeal: return try FileManager.default.removeItem(at: seal)
+    case .halfDeleted:
+      try FileManager.default.removeItem(at: seal)
+      return try FileManager.default.removeItem(at: file)
     default: return try FileManager.default.removeItem(at: file)
     }
     try content.write(to: file)

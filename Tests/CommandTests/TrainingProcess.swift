@@ -69,7 +69,9 @@ struct WatchedRun {
   var lines: [[String: Double]] {
     let text = (try? String(contentsOf: url.appendingPathComponent("metrics.jsonl"), encoding: .utf8)) ?? ""
     return text.split(separator: "\n").compactMap {
-      try? JSONDecoder().decode([String: Double].self, from: Data($0.utf8)).filter { !$0.key.contains("second") }
+      try? JSONDecoder().decode([String: Double].self, from: Data($0.utf8)).filter {
+        !$0.key.contains("second") && !$0.key.contains("wait")
+      }
     }
   }
 

@@ -22,16 +22,20 @@ import Training
     try Data(contentsOf: world.place(run + "/model/model.safetensors"))
   }
 
-  enum Damage: CaseIterable { case flippedBit, cutShort, missing, emptySeal, missingFolder }
+  enum Damage: CaseIterable { case flippedBit, cutShort, missing, emptySeal, missingSeal, halfDeleted, missingFolder }
 
   private func damage(_ checkpoint: URL, _ damage: Damage, file: String) throws {
-    let file = checkpoint.appendingPathComponent(file)
+    let (file, seal) = (checkpoint.appendingPathComponent(file), checkpoint.appendingPathComponent("checksums.json"))
     var content = try Data(contentsOf: file)
     switch damage {
     case .flippedBit: content[content.count * 3 / 4] ^= 0x10
     case .cutShort: content = content.dropLast(content.count / 3)
     case .missing: return try FileManager.default.removeItem(at: file)
-    case .emptySeal: return try Data().write(to: checkpoint.appendingPathComponent("checksums.json"))
+    case .emptySeal: return try Data().write(to: seal)
+    case .missingSeal: return try FileManager.default.removeItem(at: seal)
+    case .halfDeleted:
+      try FileManager.default.removeItem(at: seal)
+      return try FileManager.default.removeItem(at: file)
     case .missingFolder: return try FileManager.default.removeItem(at: checkpoint)
     }
     try content.write(to: file)

@@ -1,32 +1,16 @@
 import CALM
 import Foundation
-import Synchronization
+import TestSupport
 import Testing
+import TextCorpus
 import Torch
 import Training
 
-/// Runs `body` on as many threads as there shall be processes, and gives the results by rank.
+/// Runs `body` on as many threads as there shall be processes that train together, and gives the results by rank.
 private func inProcesses<Result: Sendable>(
   _ count: Int, sharded: Bool = false, _ body: @escaping @Sendable (ProcessReplicas) throws -> Result
 ) throws -> [Result] {
-  let port = try #require(ProcessGroup.freePort())
-  let results = Mutex<[Int: Swift.Result<Result, any Error>]>([:])
-  let done = DispatchGroup()
-  for rank in 0..<count {
-    done.enter()
-    Thread {
-      Runtime.threads = 1
-      let result = Swift.Result {
-        let group = try ProcessGroup(
-          host: "127.0.0.1", port: port, rank: rank, count: count, timeout: .seconds(60))
-        return try body(ProcessReplicas(group, shardsOptimizer: sharded))
-      }
-      results.withLock { $0[rank] = result }
-      done.leave()
-    }.start()
-  }
-  done.wait()
-  return try results.withLock { results in try (0..<count).map { try results[$0]!.get() } }
+  try inGroup(of: count, timeout: .seconds(60)) { try body(ProcessReplicas($0, shardsOptimizer: sharded)) }
 }
 
 private enum Job: String, CaseIterable {
@@ -94,14 +78,70 @@ private enum Job: String, CaseIterable {
 
   @Test("all processes begin with the weights of the first")
   func beginsWithSameWeights() throws {
+    let settings = settings()
+    let place = world.place("run")
     let weights = try inProcesses(2) { replicas in
-      var settings = settings()
-      settings.seed += UInt64(replicas.rank)
-      let run = try run(.transformer, "run", settings, replicas: replicas)
-      return run.task.module.namedParameters().map { $0.tensor.elements(as: Float.self) }
+      let data = try TrainingData(path: world.data)
+      let configuration = AutoregressiveConfiguration(
+        vocabularySize: world.tokenizer.vocabularySize,
+        transformer: TransformerShape(hiddenSize: 32, intermediateSize: 64, layers: 1, attentionHeads: 2),
+        tiesEmbeddings: false, special: data.specialWithoutStandIn)
+      let model = AutoregressiveModel(configuration, generator: Generator(seed: UInt64(replicas.rank)))
+      let blocks = try data.blocks(.train, chunkSize: 1, blockChunks: settings.blockChunks, remainder: .dropped)
+      let folder = replicas.rank == 0 ? try RunFolder(creating: place) : RunFolder(at: place)
+      let corpus = WeightedBlocks(try #require(blocks))
+      let task = AutoregressiveTask(model, validation: nil, tokenizer: data.tokenizerFile)
+      _ = try Trainer(task, on: [corpus], settings: settings, folder: folder, replicas: replicas)
+      return model.namedParameters().map { $0.tensor.elements(as: Float.self) }
     }
     #expect(weights[0] == weights[1])
     #expect(weights[0].joined().contains { $0 != 0 })
+  }
+
+  /// What both of two processes say where the second is about to train something else.
+  private func refusal(_ begin: @escaping @Sendable (ProcessReplicas) throws -> Void) throws -> TrainingError? {
+    let errors = try inProcesses(2) { replicas -> TrainingError? in
+      do {
+        try begin(replicas)
+        return nil
+      } catch {
+        return error as? TrainingError
+      }
+    }
+    #expect(errors[0] == errors[1])
+    return errors[0]
+  }
+
+  @Test("a process with other settings, another autoencoder or another checkpoint than the first ends all by name")
+  func refusesDifferences() throws {
+    let shared = settings(steps: 4)
+    let ofSettings = try refusal { replicas in
+      var settings = shared
+      settings.gradientClip += Double(replicas.rank)
+      _ = try run(.transformer, "run", settings, replicas: replicas)
+    }
+    #expect(ofSettings == TrainingError.processesDiffer(["settings"]))
+    #expect(!FileManager.default.fileExists(atPath: world.place("run/run.json").path))
+
+    var reseeded = world.settings(steps: 1)
+    reseeded.seed = 2
+    let second = try world.autoencoder("second", reseeded)
+    _ = try losses(of: second)
+    let other = second.folder.modelURL
+    let ofAutoencoder = try refusal { replicas in
+      let place = replicas.rank == 0 ? autoencoder : other
+      _ = try world.languageModel("run", on: place, shared, replicas: replicas)
+    }
+    #expect(ofAutoencoder == TrainingError.processesDiffer(["weights of the autoencoder"]))
+
+    var kept = shared
+    kept.checkpointInterval = 2
+    _ = try Self.course(of: try run(.transformer, "kept", kept))
+    let ofCheckpoint = try refusal { replicas in
+      let place = replicas.rank == 0 ? "kept" : "kept/checkpoints/step-000002"
+      _ = try TrainingRun(resuming: world.place(place), replicas: replicas)
+    }
+    #expect(ofCheckpoint == TrainingError.processesDiffer(["step", "place in the data"]))
   }
 
   @Test(

@@ -1,6 +1,8 @@
 import CALM
+import Files
 import Foundation
 import Testing
+import TextCorpus
 import Torch
 import Training
 
@@ -79,6 +81,62 @@ import Training
     _ = try losses(of: try world.autoencoder("run", world.settings(steps: 2)))
     let longer = try TrainingRun(resuming: world.place("run"), limits: ResumedLimits(steps: 4))
     #expect(try losses(of: longer).count == 2)
+  }
+
+  @Test("new limits are kept: extended, stopped and taken up without them, a run has the steps of the extension")
+  func keepsLimits() throws {
+    _ = try losses(of: try world.autoencoder("run", world.settings(steps: 2)))
+    _ = try losses(of: try TrainingRun(resuming: world.place("run"), limits: ResumedLimits(steps: 6)), until: 4)
+    let plain = try TrainingRun(resuming: world.place("run"))
+    #expect(plain.trainer.total == 6)
+    #expect(try losses(of: plain).count == 2)
+  }
+
+  @Test("batches left out after the last checkpoint are written down once, though the run comes by them again")
+  func skipsHaveNoLineTwice() throws {
+    var settings = world.settings(steps: 100)
+    settings.schedule = LearningRateSchedule(peak: 1e30, warmupSteps: 0)
+    (settings.checkpointInterval, settings.toleratedSkips) = (1, 3)
+    let file = world.place("run/skipped.jsonl")
+    #expect(throws: TrainingError.self) { try world.autoencoder("run", settings).trainer.run() }
+    let written = try Data(contentsOf: file)
+    #expect(written.count { $0 == UInt8(ascii: "\n") } == 4)
+    try (written + Data("{\"total\":5,".utf8)).write(to: file)
+    #expect(throws: TrainingError.self) { try TrainingRun(resuming: world.place("run")).trainer.run() }
+    #expect(try Data(contentsOf: file) == written)
+  }
+
+  @Test("data prepared anew are refused by name though as many; a run that does not say what its data were goes on")
+  func otherData() throws {
+    _ = try losses(of: try world.transformer("run", world.settings(steps: 6)), until: 3)
+    // As many documents of as many tokens, each from its end to its beginning.
+    for shard in try TokenDataSet(path: world.data).train {
+      let writer = try TokenShardWriter(path: shard.path, vocabulary: shard.vocabulary)
+      for document in 0..<shard.documentCount {
+        try writer.append(Array(try shard.tokens(ofDocument: document).reversed()))
+      }
+      try writer.finish()
+    }
+    #expect(throws: TrainingError.otherData(world.data)) { try TrainingRun(resuming: world.place("run")) }
+
+    // As an earlier version wrote it.
+    let checkpoint = try RunFolder(opening: world.place("run")).latestCheckpoint()
+    func change(_ name: String, _ body: (inout [String: Any]) -> Void) throws -> Data {
+      let file = checkpoint.appendingPathComponent(name)
+      var object = try #require(JSONSerialization.jsonObject(with: Data(contentsOf: file)) as? [String: Any])
+      body(&object)
+      let data = try JSONSerialization.data(withJSONObject: object)
+      try data.write(to: file)
+      return data
+    }
+    let state = try change("state.json") { $0["data"] = nil }
+    let checksum = state.withUnsafeBytes { CRC32.checksum(of: $0) }
+    _ = try change("checksums.json") { seal in
+      var files = seal["files"] as? [String: Any] ?? [:]
+      files["state.json"] = ["bytes": state.count, "crc32": Int(checksum)]
+      seal["files"] = files
+    }
+    #expect(try TrainingRun(resuming: world.place("run")).step == 3)
   }
 
   @Test("with an average of the weights a run goes on exactly, and checkpoints and model are the average")

@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import Testing
 import Training
 
@@ -42,6 +43,37 @@ import Training
     }
   }
 
+  @Test("a checkpoint that goes is whole as long as it has its name")
+  func goesAtOnce() throws {
+    try withFolder { url in
+      let folder = try RunFolder(creating: url)
+      try folder.addCheckpoint(step: 1, kept: 1) { checkpoint in
+        for number in 0..<1000 { try Data("x".utf8).write(to: checkpoint.appendingPathComponent("\(number)")) }
+      }
+      let path = url.appendingPathComponent("checkpoints/step-000001").path
+      let isOver = Mutex(false)
+      let seen = Mutex<Set<Int>>([])
+      let done = DispatchGroup()
+      done.enter()
+      Thread {
+        while !isOver.withLock({ $0 }) {
+          guard let count = try? FileManager.default.contentsOfDirectory(atPath: path).count else { continue }
+          // What was listed while the name went need not be whole.
+          if FileManager.default.fileExists(atPath: path) { seen.withLock { _ = $0.insert(count) } }
+        }
+        done.leave()
+      }.start()
+      while seen.withLock({ $0.isEmpty }) { usleep(100) }
+      let outcome = Result { try folder.addCheckpoint(step: 2, kept: 1) { try put("2", in: $0) } }
+      isOver.withLock { $0 = true }
+      done.wait()
+      try outcome.get()
+      let counts = seen.withLock { $0 }
+      #expect(counts == [1001])
+      #expect(try checkpoints(url) == ["step-000002"])
+    }
+  }
+
   private func checkpoints(_ url: URL) throws -> [String] {
     try FileManager.default.contentsOfDirectory(atPath: url.appendingPathComponent("checkpoints").path).sorted()
   }
@@ -81,16 +113,20 @@ import Training
     }
   }
 
-  @Test("what a killed process left half written is removed when another takes the run, and not by looking at it")
+  @Test("what a killed process left half written or removed goes when another takes the run, not by looking at it")
   func leftoversGo() throws {
     try withFolder { url in
       try Data("{}".utf8).write(to: try RunFolder(creating: url).recordURL)
-      let leftover = url.appendingPathComponent("checkpoints/.step-000007.partial")
-      try FileManager.default.createDirectory(at: leftover, withIntermediateDirectories: true)
+      let names = [".step-000007.partial-99-1", ".step-000006.partial-99-2-old", ".step-000005.partial"]
+      for name in names {
+        let leftover = url.appendingPathComponent("checkpoints/\(name)")
+        try FileManager.default.createDirectory(at: leftover, withIntermediateDirectories: true)
+        try put("half", in: leftover)
+      }
       let folder = try RunFolder(opening: url)
-      #expect(FileManager.default.fileExists(atPath: leftover.path))
+      #expect(try checkpoints(url) == names.sorted())
       let claim = try folder.claim()
-      #expect(!FileManager.default.fileExists(atPath: leftover.path))
+      #expect(try checkpoints(url).isEmpty)
       #expect(throws: TrainingError.runTaken(url.path)) { try folder.claim() }
       withExtendedLifetime(claim) {}
     }

@@ -109,6 +109,19 @@ import Training
     #expect(!FileManager.default.fileExists(atPath: run.folder.modelURL.path))
   }
 
+  @Test("every line of metrics says the greatest share of a step that was waited for data")
+  func loaderWait() throws {
+    var settings = world.settings(steps: 6)
+    settings.logInterval = 2
+    let run = try world.transformer("run", settings)
+    _ = try losses(of: run)
+    let shares = try String(contentsOf: run.folder.metricsURL, encoding: .utf8).split(separator: "\n").compactMap {
+      try JSONDecoder().decode([String: Double].self, from: Data($0.utf8))["loader_wait_share_max"]
+    }
+    #expect(shares.count == 3)
+    #expect(shares.allSatisfy { $0 > 0 && $0 <= 1 })
+  }
+
   @Test("data of another tokenizer are refused")
   func otherTokenizer() throws {
     let other = try TinyWorld(bytes: 20_000)

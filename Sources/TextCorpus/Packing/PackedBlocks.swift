@@ -39,6 +39,9 @@ public struct PackedBlocks: Sendable {
   /// Ids of a block.
   public var blockTokens: Int { blockChunks * chunkSize }
 
+  /// Tells these shards, in this order, from others of as many blocks.
+  public var digest: UInt64 { shards.reduce(0) { StableHash.combine($0, UInt64($1.checksum)) } }
+
   /// The number of each shard's first document.
   private let firstDocuments: [Int]
   /// The number of the first chunk of every 64th document.

@@ -17,6 +17,8 @@ public final class TokenShard: Sendable {
 
   /// Whether documents begin with prompts, which training does not predict.
   public var hasPrompts: Bool { header.hasPrompts }
+  /// Tells this content from another: the header's checksum, which covers those of all tokens.
+  public var checksum: UInt32 { file.bytes.integer(at: TokenShardHeader.checksumStart, as: UInt32.self) }
 
   private let header: TokenShardHeader
   private let file: MappedFile

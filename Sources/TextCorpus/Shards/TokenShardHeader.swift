@@ -47,6 +47,8 @@ struct TokenShardHeader: Equatable {
   static let version = 2
   static let size = 256
   static let hashLimit = 192
+  /// Where the header's own checksum stands.
+  static let checksumStart = size - 4
   /// Small enough that reading one training block at random checks little more than it needs.
   static let checksumBlockSize = 65_536
 
@@ -82,7 +84,7 @@ struct TokenShardHeader: Equatable {
     let hash = Array(vocabulary.tokenizerHash.utf8)
     bytes.append(littleEndian: UInt32(hash.count))
     bytes += hash
-    bytes += [UInt8](repeating: 0, count: Self.size - 4 - bytes.count)
+    bytes += [UInt8](repeating: 0, count: Self.checksumStart - bytes.count)
     bytes.append(littleEndian: bytes.withUnsafeBytes { CRC32.checksum(of: $0) })
     return bytes
   }
@@ -101,7 +103,8 @@ struct TokenShardHeader: Equatable {
     guard version == 1 || version == 2 else {
       throw TokenShardError.unsupportedVersion(path: path, version: Int(version))
     }
-    guard bytes.integer(at: 252, as: UInt32.self) == CRC32.checksum(of: .init(rebasing: bytes[..<252])) else {
+    let checked = UnsafeRawBufferPointer(rebasing: bytes[..<Self.checksumStart])
+    guard bytes.integer(at: Self.checksumStart, as: UInt32.self) == CRC32.checksum(of: checked) else {
       throw damaged("wrong checksum")
     }
     let size = Int(bytes.integer(at: 32, as: UInt32.self))

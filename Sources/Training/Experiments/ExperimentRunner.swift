@@ -72,7 +72,7 @@ public struct ExperimentRunner {
     var trainer = try BPETrainer(vocabularySize: vocabulary)
     for story in stories { trainer.add(story) }
     let tokenizer = try trainer.train()
-    guard let end = tokenizer.eosToken else { throw TrainingError.noPadding(path) }
+    guard let end = tokenizer.eosToken else { throw TrainingError.noEndToken(path) }
     let temporary = folder.appendingPathComponent(".tales-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: temporary, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: temporary) }

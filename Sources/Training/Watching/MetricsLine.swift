@@ -53,4 +53,12 @@ struct LinesFromTheEnd: Sequence, IteratorProtocol {
     end = content[..<last].lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? content.startIndex
     return content[end..<last]
   }
+
+  /// Bytes of a file's content up to the end of the last line that is kept.
+  static func length(of content: Data, keeping isKept: (Data) -> Bool) -> Int {
+    var lines = LinesFromTheEnd(content)
+    var end = lines.end
+    while let line = lines.next(), !isKept(line) { end = lines.end }
+    return end - content.startIndex
+  }
 }

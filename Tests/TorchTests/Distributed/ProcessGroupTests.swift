@@ -1,29 +1,7 @@
 import Foundation
-import Synchronization
+import TestSupport
 import Testing
 import Torch
-
-/// Runs `body` on as many threads as there shall be processes, each with its group, and gives the results by rank.
-func inGroup<Result: Sendable>(
-  of count: Int, timeout: Duration = .seconds(20), _ body: @escaping @Sendable (ProcessGroup) throws -> Result
-) throws -> [Result] {
-  let port = try #require(ProcessGroup.freePort())
-  let results = Mutex<[Int: Swift.Result<Result, any Error>]>([:])
-  let done = DispatchGroup()
-  for rank in 0..<count {
-    done.enter()
-    Thread {
-      Runtime.threads = 1
-      let result = Swift.Result {
-        try body(ProcessGroup(host: "127.0.0.1", port: port, rank: rank, count: count, timeout: timeout))
-      }
-      results.withLock { $0[rank] = result }
-      done.leave()
-    }.start()
-  }
-  done.wait()
-  return try results.withLock { results in try (0..<count).map { try results[$0]!.get() } }
-}
 
 @Suite struct ProcessGroupTests {
   @Test("the sum is that of all processes, in every process and type", arguments: [DType.float32, .bfloat16, .float64])

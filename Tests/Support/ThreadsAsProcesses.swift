@@ -1,0 +1,28 @@
+import Foundation
+import Synchronization
+import Torch
+
+/// Runs `body` on as many threads as there shall be processes, each with its group, and gives the results by rank.
+package func inGroup<Result: Sendable>(
+  of count: Int, timeout: Duration = .seconds(20), _ body: @escaping @Sendable (ProcessGroup) throws -> Result
+) throws -> [Result] {
+  guard let port = ProcessGroup.freePort() else { throw NoFreePort() }
+  let results = Mutex<[Int: Swift.Result<Result, any Error>]>([:])
+  let done = DispatchGroup()
+  for rank in 0..<count {
+    done.enter()
+    Thread {
+      Runtime.threads = 1
+      let result = Swift.Result {
+        try body(ProcessGroup(host: "127.0.0.1", port: port, rank: rank, count: count, timeout: timeout))
+      }
+      results.withLock { $0[rank] = result }
+      done.leave()
+    }.start()
+  }
+  done.wait()
+  return try results.withLock { results in try (0..<count).map { try results[$0]!.get() } }
+}
+
+/// This machine has no port left at which the threads could meet.
+private struct NoFreePort: Error {}
