@@ -36,7 +36,8 @@ import Testing
       folder.path("demo"),
     ])
     let run = WatchedRun(url: folder.url.appendingPathComponent("demo/autoencoder"))
-    #expect(try process.wait { run.lastLoggedStep >= 10 }, "\(process.errorOutput)")
+    let hasBegun = try process.wait { run.lastLoggedStep >= 10 }
+    #expect(hasBegun, "\(process.errorOutput)")
     process.send(SIGINT)
     #expect(try process.end() == 130)
     let step = try #require(process.output.firstMatch(of: #/stopped after step (\d+)/#)?.1)
