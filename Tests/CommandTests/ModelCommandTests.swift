@@ -68,7 +68,8 @@ enum QuickDemo {
     try demo.write(Data("Once there was a girl".utf8) + Data([0xFF]) + Data(" named Ann.\n".utf8), "latin.txt")
     try demo.write("{\"text\": \"Once there was a girl.\"}\n{\"text\": \n", "cut.jsonl")
     for (file, flag, remark) in [
-      ("latin.txt", "--lossy", "1 document repaired"), ("cut.jsonl", "--skip-malformed", "1 malformed line passed over"),
+      ("latin.txt", "--lossy", "1 document repaired"),
+      ("cut.jsonl", "--skip-malformed", "1 malformed line passed over"),
     ] {
       let arguments = [
         "eval", "autoencoder", demo.path("demo/autoencoder/model"), "--text", demo.path(file), "--noise", "0",

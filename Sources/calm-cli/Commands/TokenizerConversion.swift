@@ -11,7 +11,7 @@ struct TokenizerConversion: ParsableArguments {
   @Argument(help: "The file to read; - is standard input.")
   var file = "-"
 
-  @Flag(name: .customLong("json"), help: "Read and write JSON, a value a line: a text is a string, its ids are an array.")
+  @Flag(name: .customLong("json"), help: "Read and write JSON, a value a line: texts are strings, their ids arrays.")
   var isJSON = false
 
   /// Converts the input to standard output: by `json` where `--json` is given, else by `plain`.
