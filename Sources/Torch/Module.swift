@@ -11,48 +11,44 @@
 /// ```
 public protocol Module: AnyObject {}
 
-/// A tensor that training changes; `Value` is `Tensor` or, for what a module may lack, `Tensor?`.
-///
-/// The initializer of a module sets its plain properties first, then its parameters and submodules.
-@propertyWrapper
-public final class Parameter<Value> {
-  /// The last part of its name in a checkpoint.
+/// What stands behind a declared property of a module: its name, and a value once the module's initializer has set it.
+public class ModuleProperty<Value> {
+  /// Its part of the names in a checkpoint.
   public let key: String
-  private var value: Value?
+  private var held: Value?
 
-  /// A parameter under its name in a checkpoint, to be set by the module's initializer.
+  /// A property under its name in a checkpoint, to be set by the module's initializer.
   public init(_ key: String) {
     self.key = key
   }
 
+  fileprivate final var value: Value {
+    get {
+      guard let held else { fatalError("'\(key)' was never set by the initializer of its module") }
+      return held
+    }
+    set { held = newValue }
+  }
+}
+
+/// A tensor that training changes; `Value` is `Tensor` or, for what a module may lack, `Tensor?`.
+///
+/// The initializer of a module sets its plain properties first, then its parameters and submodules.
+@propertyWrapper
+public final class Parameter<Value>: ModuleProperty<Value> {
   /// The tensor.
   public var wrappedValue: Value {
-    get {
-      guard let value else { fatalError("the parameter '\(key)' was never set") }
-      return value
-    }
+    get { value }
     set { value = newValue }
   }
 }
 
 /// A module inside a module, or an array of them, which are numbered: `layers.0`, `layers.1`, ….
 @propertyWrapper
-public final class Submodule<Value> {
-  /// Its part of the names in a checkpoint.
-  public let key: String
-  private var value: Value?
-
-  /// A module under its name in a checkpoint, to be set by the outer module's initializer.
-  public init(_ key: String) {
-    self.key = key
-  }
-
+public final class Submodule<Value>: ModuleProperty<Value> {
   /// The module or modules.
   public var wrappedValue: Value {
-    get {
-      guard let value else { fatalError("the module '\(key)' was never set") }
-      return value
-    }
+    get { value }
     set { value = newValue }
   }
 }

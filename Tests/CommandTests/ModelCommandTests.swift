@@ -58,13 +58,27 @@ enum QuickDemo {
     }
   }
 
-  @Test("text files are evaluated as they are")
+  @Test("text files are evaluated as they are, and with their faults where that is asked for")
   func evaluateText() throws {
     try demo.write("Once there was a girl.\n\nOnce there was a boy named Tom.\n", "held.txt")
     let result = try Command.run([
       "eval", "calm", model, "--text", demo.path("held.txt"), "--block-tokens", "64", "--threads", "1", "--json",
     ])
     #expect(result.status == 0, "\(result.errorOutput)")
+    try demo.write(Data("Once there was a girl".utf8) + Data([0xFF]) + Data(" named Ann.\n".utf8), "latin.txt")
+    try demo.write("{\"text\": \"Once there was a girl.\"}\n{\"text\": \n", "cut.jsonl")
+    for (file, flag, remark) in [
+      ("latin.txt", "--lossy", "1 document repaired"),
+      ("cut.jsonl", "--skip-malformed", "1 malformed line passed over"),
+    ] {
+      let arguments = [
+        "eval", "autoencoder", demo.path("demo/autoencoder/model"), "--text", demo.path(file), "--noise", "0",
+        "--threads", "1",
+      ]
+      expectFailure(try Command.run(arguments), saying: file, flag)
+      let passed = try Command.run(arguments + [flag])
+      #expect(passed.status == 0 && passed.errorOutput.contains(remark), "\(passed.errorOutput)")
+    }
   }
 
   @Test("generate repeats itself for a seed, at any temperature and with any prompt", arguments: ["1", "1/2", "0.4"])

@@ -165,7 +165,7 @@ import Testing
     let alone = try Command.shell(
       "RANK=0 WORLD_SIZE=2 MASTER_ADDR=127.0.0.1 MASTER_PORT=29777 \"$CALM\" train transformer --data \"$DIR/data\" "
         + "--out \"$DIR/d\" --process-timeout 1", in: folder.url)
-    expectFailure(alone, saying: "the other of 2 processes did not meet at 127.0.0.1:29777 within 1 s")
+    expectFailure(alone, saying: "not all of 2 processes met at 127.0.0.1:29777 within 1 s")
     let half = try Command.shell(
       "RANK=0 WORLD_SIZE=2 \"$CALM\" train transformer --data \"$DIR/data\" --out \"$DIR/d\"", in: folder.url)
     expectFailure(half, saying: "MASTER_ADDR is not set")

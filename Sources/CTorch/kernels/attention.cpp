@@ -91,9 +91,8 @@ struct ShortAttention : torch::autograd::Function<ShortAttention> {
     at::Tensor weights = at::bmm(q, k.transpose(1, 2));
     with_element(weights, [&](auto *type) {
       using T = std::remove_pointer_t<decltype(type)>;
-      parallel_for(q.size(0) * length, 16, [&](int64_t begin, int64_t end) {
-        for (int64_t row = begin; row < end; ++row)
-          soften_row(data<T>(weights) + row * length, sight(row), length, scale);
+      for_rows(q.size(0) * length, [&](int64_t row) {
+        soften_row(data<T>(weights) + row * length, sight(row), length, scale);
       });
     });
     context->save_for_backward({q, k, v, weights, begin});
@@ -111,10 +110,8 @@ struct ShortAttention : torch::autograd::Function<ShortAttention> {
     at::Tensor g = flattened(gradients[0]), products = at::bmm(g, v.transpose(1, 2));
     with_element(products, [&](auto *type) {
       using T = std::remove_pointer_t<decltype(type)>;
-      parallel_for(q.size(0) * length, 16, [&](int64_t begin, int64_t end) {
-        for (int64_t row = begin; row < end; ++row)
-          differentiate_row(data<T>(products) + row * length, data<T>(weights) + row * length,
-                            sight(row), length, scale);
+      for_rows(q.size(0) * length, [&](int64_t row) {
+        differentiate_row(data<T>(products) + row * length, data<T>(weights) + row * length, sight(row), length, scale);
       });
     });
     auto shape = gradients[0].sizes();

@@ -62,6 +62,14 @@ void parallel_for(int64_t count, int64_t grain, const Body &body) {
 #endif
 }
 
+// Calls body(row) for 0..<rows.
+template <typename Body>
+void for_rows(int64_t rows, const Body &body) {
+  parallel_for(rows, 16, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) body(row);
+  });
+}
+
 // Sums over rows are taken apart for this many slices of them: a number that does not depend on the threads, so that
 // the sum of the slices does not either.
 constexpr int64_t kSlices = 16;
@@ -72,6 +80,14 @@ void in_slices(int64_t count, const Body &body) {
   parallel_for(kSlices, 1, [&](int64_t first, int64_t last) {
     for (int64_t slice = first; slice < last; ++slice)
       body(slice, count * slice / kSlices, count * (slice + 1) / kSlices);
+  });
+}
+
+// Calls body(slice, row) for 0..<rows: those of a slice one after the other, so that they may add to one sum.
+template <typename Body>
+void for_rows_in_slices(int64_t rows, const Body &body) {
+  in_slices(rows, [&](int64_t slice, int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) body(slice, row);
   });
 }
 

@@ -40,12 +40,10 @@ at::Tensor turn(const at::Tensor &input, const at::Tensor &cosine, const at::Ten
   int64_t length = x.size(1), heads = x.size(2), size = x.size(3);
   with_element(x, [&](auto *type) {
     using T = std::remove_pointer_t<decltype(type)>;
-    parallel_for(x.size(0) * length, 16, [&](int64_t begin, int64_t end) {
-      for (int64_t row = begin; row < end; ++row) {
-        int64_t place = row * heads * size, angle = row % length * (size / 2);
-        rotate_heads(data<T>(y) + place, data<T>(x) + place, data<float>(cosine) + angle, data<float>(sine) + angle,
-                     heads, size / 2, sign);
-      }
+    for_rows(x.size(0) * length, [&](int64_t row) {
+      int64_t place = row * heads * size, angle = row % length * (size / 2);
+      rotate_heads(data<T>(y) + place, data<T>(x) + place, data<float>(cosine) + angle, data<float>(sine) + angle,
+                   heads, size / 2, sign);
     });
   });
   return y;

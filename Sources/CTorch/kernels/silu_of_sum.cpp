@@ -49,19 +49,24 @@ VECTORIZED void differentiate_row(bf16 *dx, float *dshared, const bf16 *dy, cons
   differentiate(dx, dshared, dy, x, shared, count);
 }
 
+// silu(input + summand), whose rows repeat until every row of the input has one; a bias is a single row.
+at::Tensor activated(AutogradContext *context, const at::Tensor &input, const at::Tensor &summand) {
+  at::Tensor x = input.contiguous(), shared = summand.contiguous(), y = at::empty_like(x);
+  int64_t size = x.size(-1), rows = x.numel() / std::max<int64_t>(1, size);
+  int64_t period = shared.numel() / std::max<int64_t>(1, size);
+  with_element(x, [&](auto *type) {
+    using T = std::remove_pointer_t<decltype(type)>;
+    for_rows(rows, [&](int64_t row) {
+      activate_row(data<T>(y) + row * size, data<T>(x) + row * size, data<T>(shared) + row % period * size, size);
+    });
+  });
+  context->save_for_backward({x, shared});
+  return y;
+}
+
 struct SiLUOfSum : torch::autograd::Function<SiLUOfSum> {
   static at::Tensor forward(AutogradContext *context, const at::Tensor &input, const at::Tensor &summand) {
-    at::Tensor x = input.contiguous(), shared = summand.contiguous(), y = at::empty_like(x);
-    int64_t samples = x.size(0), rows = x.size(1), size = x.size(2);
-    with_element(x, [&](auto *type) {
-      using T = std::remove_pointer_t<decltype(type)>;
-      parallel_for(samples * rows, 16, [&](int64_t begin, int64_t end) {
-        for (int64_t row = begin; row < end; ++row)
-          activate_row(data<T>(y) + row * size, data<T>(x) + row * size, data<T>(shared) + row % rows * size, size);
-      });
-    });
-    context->save_for_backward({x, shared});
-    return y;
+    return activated(context, input, summand);
   }
 
   static variable_list backward(AutogradContext *context, variable_list gradients) {
@@ -87,17 +92,7 @@ struct SiLUOfSum : torch::autograd::Function<SiLUOfSum> {
 
 struct SiLUWithBias : torch::autograd::Function<SiLUWithBias> {
   static at::Tensor forward(AutogradContext *context, const at::Tensor &input, const at::Tensor &bias) {
-    at::Tensor x = input.contiguous(), shift = bias.contiguous(), y = at::empty_like(x);
-    int64_t size = x.size(-1), rows = x.numel() / std::max<int64_t>(1, size);
-    with_element(x, [&](auto *type) {
-      using T = std::remove_pointer_t<decltype(type)>;
-      parallel_for(rows, 16, [&](int64_t begin, int64_t end) {
-        for (int64_t row = begin; row < end; ++row)
-          activate_row(data<T>(y) + row * size, data<T>(x) + row * size, data<T>(shift), size);
-      });
-    });
-    context->save_for_backward({x, shift});
-    return y;
+    return activated(context, input, bias);
   }
 
   static variable_list backward(AutogradContext *context, variable_list gradients) {
@@ -107,10 +102,9 @@ struct SiLUWithBias : torch::autograd::Function<SiLUWithBias> {
     at::Tensor dy = gradients[0].contiguous(), dx = at::empty_like(x), sums = at::zeros({kSlices, size}, at::kFloat);
     with_element(x, [&](auto *type) {
       using T = std::remove_pointer_t<decltype(type)>;
-      in_slices(rows, [&](int64_t slice, int64_t begin, int64_t end) {
-        for (int64_t row = begin; row < end; ++row)
-          differentiate_row(data<T>(dx) + row * size, data<float>(sums) + slice * size, data<T>(dy) + row * size,
-                            data<T>(x) + row * size, data<T>(shift), size);
+      for_rows_in_slices(rows, [&](int64_t slice, int64_t row) {
+        differentiate_row(data<T>(dx) + row * size, data<float>(sums) + slice * size, data<T>(dy) + row * size,
+                          data<T>(x) + row * size, data<T>(shift), size);
       });
     });
     return {dx, sums.sum(0).to(shift.scalar_type())};

@@ -122,9 +122,8 @@ struct SwiGLUHalves : torch::autograd::Function<SwiGLUHalves> {
     at::Tensor y = at::empty(shape, x.options());
     with_element(x, [&](auto *type) {
       using T = std::remove_pointer_t<decltype(type)>;
-      parallel_for(rows, 16, [&](int64_t begin, int64_t end) {
-        for (int64_t row = begin; row < end; ++row)
-          multiply_row(data<T>(y) + row * size, data<T>(x) + row * 2 * size, data<T>(bias), size);
+      for_rows(rows, [&](int64_t row) {
+        multiply_row(data<T>(y) + row * size, data<T>(x) + row * 2 * size, data<T>(bias), size);
       });
     });
     context->save_for_backward({x, bias});
@@ -139,10 +138,9 @@ struct SwiGLUHalves : torch::autograd::Function<SwiGLUHalves> {
     at::Tensor sums = at::zeros({kSlices, 2 * size}, at::kFloat);
     with_element(x, [&](auto *type) {
       using T = std::remove_pointer_t<decltype(type)>;
-      in_slices(rows, [&](int64_t slice, int64_t begin, int64_t end) {
-        for (int64_t row = begin; row < end; ++row)
-          differentiate_row(data<T>(dx) + row * 2 * size, data<float>(sums) + slice * 2 * size,
-                            data<T>(dy) + row * size, data<T>(x) + row * 2 * size, data<T>(bias), size);
+      for_rows_in_slices(rows, [&](int64_t slice, int64_t row) {
+        differentiate_row(data<T>(dx) + row * 2 * size, data<float>(sums) + slice * 2 * size, data<T>(dy) + row * size,
+                          data<T>(x) + row * 2 * size, data<T>(bias), size);
       });
     });
     return {dx, sums.sum(0).to(bias.scalar_type())};

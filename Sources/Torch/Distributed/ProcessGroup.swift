@@ -128,12 +128,13 @@ public enum ProcessGroupError: Error, Equatable, CustomStringConvertible {
   case late(reason: String)
 
   init(meetingAt address: String, rank: Int, count: Int, seconds: Int, _ message: String) {
+    let reason = Self.brief(message)
     if message.contains("EADDRINUSE") || message.contains("Address already in use") {
       self = .portInUse(address: address)
     } else if Self.saysTimeout(message) {
-      self = .absent(address: address, rank: rank, count: count, seconds: seconds, reason: message)
+      self = .absent(address: address, rank: rank, count: count, seconds: seconds, reason: reason)
     } else {
-      self = .unreachable(address: address, reason: message)
+      self = .unreachable(address: address, reason: reason)
     }
   }
 
@@ -142,7 +143,7 @@ public enum ProcessGroupError: Error, Equatable, CustomStringConvertible {
     self = Self.saysTimeout(message) ? .late(reason: reason) : .lost(reason: reason)
   }
 
-  /// Gloo's message without the place in its source and the advice at its end.
+  /// A message of libtorch or Gloo without the place in its source and the advice at its end.
   private static func brief(_ message: String) -> String {
     var text = message[...]
     if text.hasPrefix("[/"), let end = text.range(of: "] ") { text = text[end.upperBound...] }
@@ -159,7 +160,7 @@ public enum ProcessGroupError: Error, Equatable, CustomStringConvertible {
   public var description: String {
     switch self {
     case .absent(let address, let rank, let count, let seconds, let reason):
-      "process \(rank): the other of \(count) processes did not meet at \(address) within \(seconds) s (\(reason))"
+      "process \(rank): not all of \(count) processes met at \(address) within \(seconds) s (\(reason))"
     case .portInUse(let address):
       "\(address): the port is in use; name another in MASTER_PORT, or leave it to --processes"
     case .unreachable(let address, let reason):

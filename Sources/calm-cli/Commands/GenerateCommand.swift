@@ -84,22 +84,6 @@ struct GenerateCommand: ParsableCommand {
   @OptionGroup var compute: ComputeOptions
   @OptionGroup var report: ReportOptions
 
-  private struct Figures: Encodable {
-    struct Sample: Encodable {
-      let text: String
-      let tokens: Int
-      let chunks: Int
-      /// Why the text ended; missing where it was interrupted.
-      let finished: SequenceEnd?
-      let forcedPrefix: Bool
-    }
-
-    let prompt: String
-    let samples: [Sample]
-    let seconds: Double
-    let tokensPerSecond: Double
-  }
-
   private func options() throws -> GenerationOptions {
     var options = GenerationOptions()
     options.temperature = try Temperature.number(parsing: temperature)
@@ -128,7 +112,7 @@ struct GenerateCommand: ParsableCommand {
   func run() throws {
     let setting = try compute.prepare()
     let modelFolder = try ModelFolder(URL(fileURLWithPath: folder))
-    let prompt = try promptFile.map(readPrompt) ?? prompt ?? ""
+    let prompt = try promptFile.map(PromptFile.read) ?? prompt ?? ""
     let makeGenerator = try loadModel(modelFolder, setting)
 
     Interruption.watch()
@@ -143,11 +127,12 @@ struct GenerateCommand: ParsableCommand {
     } else {
       while try !Interruption.isRequested && generator.step() != nil {}
     }
-    let seconds = start.duration(to: .now).inSeconds
-    if !streams {
-      try report.print(figures(generator, prompt: prompt, seconds: seconds), text: listing(generator, prompt: prompt))
+    let generated = GeneratedTexts(generator, prompt: prompt, seconds: start.duration(to: .now).inSeconds)
+    if !streams { try report.print(generated.figures, text: generated.listing) }
+    if let remark = generated.remark(drawLimit: drawLimit ?? GenerationOptions().drawLimit) {
+      StandardError.note(remark)
     }
-    tellRemarks(generator, seconds: seconds, setting: setting)
+    if verbose { StandardError.note("\(generated.speed); \(setting.summary)") }
     // What a shell expects of a program that ended at an interruption.
     if Interruption.isRequested { throw ExitCode(130) }
   }
@@ -195,66 +180,6 @@ struct GenerateCommand: ParsableCommand {
     }
     return tokenizer
   }
-
-  /// The text of a file, without a byte-order mark and without the line end that editors put last.
-  private func readPrompt(_ path: String) throws -> String {
-    let input = try ByteInput(path)
-    var bytes: [UInt8] = []
-    while let part = try input.next() { bytes += part }
-    if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { bytes.removeFirst(3) }
-    if bytes.last == UInt8(ascii: "\n") { bytes.removeLast() }
-    if bytes.last == UInt8(ascii: "\r") { bytes.removeLast() }
-    let text = String(decoding: bytes, as: UTF8.self)
-    // Decoding repairs what is not UTF-8, so the first byte that differs is the first that is wrong.
-    guard text.utf8.elementsEqual(bytes) else {
-      let offset = zip(text.utf8, bytes).prefix { $0 == $1 }.count
-      throw PromptError.notUTF8(file: input.name, byteOffset: offset)
-    }
-    return text
-  }
-
-  private func figures(_ generator: TextGenerator, prompt: String, seconds: Double) -> Figures {
-    let samples = zip(generator.texts, generator.sequences).map { text, sequence in
-      Figures.Sample(
-        text: text, tokens: sequence.tokens.count, chunks: sequence.chunks, finished: sequence.end,
-        forcedPrefix: sequence.forcedPrefix)
-    }
-    let tokens = samples.reduce(0) { $0 + $1.tokens }
-    return Figures(prompt: prompt, samples: samples, seconds: seconds, tokensPerSecond: Double(tokens) / seconds)
-  }
-
-  /// All texts one after the other, each under a line with its number.
-  private func listing(_ generator: TextGenerator, prompt: String) -> String {
-    generator.texts.enumerated().map { index, text in
-      "--- sample \(index + 1) of \(samples) ---\n\(prompt)\(text)\n"
-    }.joined(separator: "\n")
-  }
-
-  private func tellRemarks(_ generator: TextGenerator, seconds: Double, setting: ComputeSetting) {
-    let forced = generator.sequences.filter(\.forcedPrefix).count
-    if forced > 0 {
-      StandardError.note(
-        "note: none of \(drawLimit ?? GenerationOptions().drawLimit) chunks began with the prompt's last tokens, so they were put over one "
-          + "(\(forced) of \(counted(samples, "sample"))); another end of the prompt, such as a whole word, may help")
-    }
-    guard verbose else { return }
-    let tokens = generator.sequences.reduce(0) { $0 + $1.tokens.count }
-    let chunks = generator.sequences.reduce(0) { $0 + $1.chunks }
-    StandardError.note(
-      "\(counted(tokens, "token")) in \(counted(chunks, "chunk")), \(String(format: "%.2f", seconds)) s, "
-        + "\(String(format: "%.1f", Double(tokens) / seconds)) tokens/s; \(setting.summary)")
-  }
 }
 
 extension GenerationOptions.Sampler: ExpressibleByArgument {}
-
-/// A prompt that cannot be read.
-enum PromptError: Error, Equatable, CustomStringConvertible {
-  case notUTF8(file: String, byteOffset: Int)
-
-  var description: String {
-    switch self {
-    case .notUTF8(let file, let byteOffset): "\(file): not UTF-8 at byte \(byteOffset); convert the file"
-    }
-  }
-}

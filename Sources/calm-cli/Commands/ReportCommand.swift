@@ -12,8 +12,8 @@ struct ReportCommand: ParsableCommand {
     abstract: "Write an HTML page with the curves and settings of runs, side by side.",
     discussion: """
       The page is one file that opens offline, on a phone too: curves of the losses, BrierLM, gradient norm, speed and \
-      learning rate, and every setting, marked where the runs differ. A run may still be going on. --samples has each \
-      language model write texts for the page, from its last checkpoint where it is not finished.
+      learning rate, and every setting, marked where the runs differ. A run may still be going on. Each language model \
+      writes short texts for the page, from its last checkpoint where it is not finished; --samples 0 leaves them out.
 
       Example:
         calm report runs/calm
@@ -26,8 +26,8 @@ struct ReportCommand: ParsableCommand {
   @Option(name: .customLong("out"), help: ArgumentHelp("The page to write.", valueName: "file"))
   var output = "report.html"
 
-  @Option(help: ArgumentHelp("Texts that each language model writes for the page.", valueName: "n"))
-  var samples = 0
+  @Option(count: "Texts that each language model writes for the page.", from: 0)
+  var samples = 2
 
   @Option(help: ArgumentHelp("The temperature of these texts, up to 1, also as a fraction.", valueName: "t"))
   var temperature = "1/2"
@@ -38,12 +38,12 @@ struct ReportCommand: ParsableCommand {
     var options = GenerationOptions()
     options.temperature = try Temperature.number(parsing: temperature)
     options.sequences = max(1, samples)
-    options.maximumTokens = 150
+    // A few sentences: the page is to be there at once.
+    options.maximumTokens = 80
     return options
   }
 
   func validate() throws {
-    guard samples >= 0 else { throw ValidationError("--samples must not be negative, not \(samples)") }
     do { try options().validate(probabilities: false) } catch { throw ValidationError("\(error)") }
   }
 
@@ -58,33 +58,43 @@ struct ReportCommand: ParsableCommand {
     try StandardOutput.write("\(output): \(counted(folders.count, "run"))\n")
   }
 
+  /// What the models of the runs write. A run without a language model that can be loaded, as before its first
+  /// checkpoint, has nothing; the page is made all the same.
   private func write(for folders: [URL]) throws -> [URL: [RunReport.Sample]] {
     let setting = try compute.prepare()
-    let options = try options()
     var written: [URL: [RunReport.Sample]] = [:]
     for folder in folders {
-      guard let model = try newestModel(of: folder), model.kind != .autoencoder else { continue }
-      let bar = ProgressBar(label: "samples of \(relativePath(folder.path))", total: nil)
-      defer { bar.finish() }
-      let tokenizer = try model.tokenizer()
-      let generator =
-        try model.kind == .autoregressive
-        ? TextGenerator(
-          model.loadAutoregressiveModel(device: setting.device, as: setting.precision), tokenizer: tokenizer,
-          prompt: "", options: options)
-        : TextGenerator(
-          model.loadLanguageModel(device: setting.device, as: setting.precision), tokenizer: tokenizer, prompt: "",
-          options: options)
-      var steps = 0
-      while try generator.step() != nil {
-        steps += 1
-        bar.update(completed: steps)
-      }
-      written[folder] = generator.texts.map {
-        RunReport.Sample(text: $0, note: "\(model.url.lastPathComponent), temperature \(temperature)")
+      do {
+        guard let model = try newestModel(of: folder), model.kind != .autoencoder else { continue }
+        written[folder] = try texts(of: model, label: relativePath(folder.path), setting).map {
+          RunReport.Sample(text: $0, note: "\(model.url.lastPathComponent), temperature \(temperature)")
+        }
+      } catch {
+        StandardError.note("\(relativePath(folder.path)): no samples: \(failureLine(for: error))")
       }
     }
     return written
+  }
+
+  private func texts(of model: ModelFolder, label: String, _ setting: ComputeSetting) throws -> [String] {
+    let options = try options()
+    let tokenizer = try model.tokenizer()
+    let bar = ProgressBar(label: "samples of \(label)", total: nil)
+    defer { bar.finish() }
+    let generator =
+      try model.kind == .autoregressive
+      ? TextGenerator(
+        model.loadAutoregressiveModel(device: setting.device, as: setting.precision), tokenizer: tokenizer,
+        prompt: "", options: options)
+      : TextGenerator(
+        model.loadLanguageModel(device: setting.device, as: setting.precision), tokenizer: tokenizer, prompt: "",
+        options: options)
+    var steps = 0
+    while try generator.step() != nil {
+      steps += 1
+      bar.update(completed: steps)
+    }
+    return generator.texts
   }
 
   /// The finished model of a run, or its last checkpoint; nil before the first.

@@ -16,28 +16,12 @@ struct TokenizerDecode: ParsableCommand {
         echo '[431,286,70]' | calm tokenizer decode --tokenizer tokenizer.json --json
       """)
 
-  @OptionGroup var tokenizer: TokenizerOption
-
-  @Argument(help: "The file to read; - is standard input.")
-  var file = "-"
+  @OptionGroup var conversion: TokenizerConversion
 
   @Flag(help: "Leave special tokens, such as <eos>, out of the text.")
   var skipSpecial = false
 
-  @Flag(name: .customLong("json"), help: "Read one JSON array of ids a line, and write one JSON string a line.")
-  var isJSON = false
-
-  func run() throws {
-    let tokenizer = try tokenizer.load()
-    let input = try ByteInput(file)
-    var output = BufferedOutput()
-    if isJSON {
-      try decodeLines(input, tokenizer, &output)
-    } else {
-      try decodeNumbers(input, tokenizer, &output)
-    }
-    try output.flush()
-  }
+  func run() throws { try conversion.run(plain: decodeNumbers, json: decodeLines) }
 
   private func decodeNumbers(_ input: ByteInput, _ tokenizer: Tokenizer, _ output: inout BufferedOutput) throws {
     // The bytes of every id, looked up once: a text has far more ids than the vocabulary.

@@ -16,28 +16,12 @@ struct TokenizerEncode: ParsableCommand {
         echo '"Once upon a time"' | calm tokenizer encode --tokenizer tokenizer.json --json
       """)
 
-  @OptionGroup var tokenizer: TokenizerOption
-
-  @Argument(help: "The file to read; - is standard input.")
-  var file = "-"
+  @OptionGroup var conversion: TokenizerConversion
 
   @Flag(help: "Take the text of a special token, such as <eos>, for that token.")
   var special = false
 
-  @Flag(name: .customLong("json"), help: "Read one JSON string a line, and write one JSON array of ids a line.")
-  var isJSON = false
-
-  func run() throws {
-    let tokenizer = try tokenizer.load()
-    let input = try ByteInput(file)
-    var output = BufferedOutput()
-    if isJSON {
-      try encodeLines(input, tokenizer, &output)
-    } else {
-      try encodeText(input, tokenizer, &output)
-    }
-    try output.flush()
-  }
+  func run() throws { try conversion.run(plain: encodeText, json: encodeLines) }
 
   private func encodeText(_ input: ByteInput, _ tokenizer: Tokenizer, _ output: inout BufferedOutput) throws {
     let endsLine = try ContiguousArray(

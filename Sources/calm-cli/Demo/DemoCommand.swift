@@ -25,6 +25,8 @@ struct DemoCommand: ParsableCommand {
   @Option(help: "What is one document in plain text.")
   var textSplit = TextSplit.paragraphs
 
+  @OptionGroup var faults: TextFaultOptions
+
   @Option(
     name: .customLong("out"),
     help: ArgumentHelp("The folder to make; by default runs/demo-DATE-TIME.", valueName: "folder"))
@@ -46,13 +48,19 @@ struct DemoCommand: ParsableCommand {
     let setting = try compute.prepare()
     let folder = URL(fileURLWithPath: output ?? Self.defaultFolder())
     if FileManager.default.fileExists(atPath: folder.path) { throw DemoError.exists(folder.path) }
-    let input = text.isEmpty ? nil : try CorpusReader(paths: text, options: CorpusOptions(split: textSplit))
+    let options = CorpusOptions(split: textSplit, lossy: faults.lossy, skipMalformed: faults.skipMalformed)
+    let input = text.isEmpty ? nil : try CorpusReader(paths: text, options: options)
     let usual = text.isEmpty ? DemoRecipe.tales : .text
     let pipeline = DemoPipeline(
       quick ? usual.quick() : usual, in: folder, input: input, compute: setting, seed: seed,
       auxiliaryLossWeight: auxiliaryWeight)
     StandardError.note("\(relativePath(folder.path)): \(setting.summary)")
-    guard try pipeline.run() else { throw ExitCode(130) }
+    do {
+      try pipeline.run()
+    } catch let interruption as DemoInterruption {
+      try report.print(pipeline.figures, text: interruption.line)
+      throw ExitCode(130)
+    }
     try report.print(pipeline.figures, text: story(of: pipeline))
   }
 

@@ -16,6 +16,8 @@ final class DemoPipeline {
   private let seed: UInt64
   private let auxiliaryLossWeight: Double
   private(set) var figures: DemoFigures
+  /// Whether the folder holds a run, which can be gone on with.
+  private var hasBegunTraining = false
 
   init(
     _ recipe: DemoRecipe, in folder: URL, input: CorpusReader?, compute: ComputeSetting, seed: UInt64,
@@ -34,42 +36,60 @@ final class DemoPipeline {
   private var corpus: URL { place("corpus.jsonl") }
   private var data: URL { place("data") }
   /// The finished language model.
-  var model: URL { place("calm/model") }
+  private var model: URL { place("calm/model") }
 
   /// Twice the steps of the language model's training.
   var longerTraining: Int { recipe.languageModel.steps * 2 }
 
-  /// Runs all stages; false where an interruption ended one of the trainings.
-  func run() throws -> Bool {
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+  /// Makes the folder and runs all stages in it. What fails, or is interrupted, before a training has begun leaves no
+  /// folder.
+  ///
+  /// - Throws: ``DemoInterruption``, or an error of a stage.
+  func run() throws {
+    let files = FileManager.default
+    try files.createDirectory(at: folder.deletingLastPathComponent(), withIntermediateDirectories: true)
+    // Fails where somebody else has made it by now: only what is this demo's own may be removed.
+    try files.createDirectory(at: folder, withIntermediateDirectories: false)
+    Interruption.watch()
+    do {
+      try runStages()
+    } catch {
+      if !hasBegunTraining { try? files.removeItem(at: folder) }
+      throw error
+    }
+  }
+
+  private func runStages() throws {
     try stage("text", writeCorpus)
     try stage("tokenizer", trainTokenizer)
     try stage("data", prepareData)
     let prepared = try TrainingData(path: data.path)
-    let steps: [(String, () throws -> String?)] = [
-      ("autoencoder", { try self.trainAutoencoder(prepared) }),
-      ("language model", { try self.trainLanguageModel(prepared) }),
-      ("evaluation", { try self.evaluate(prepared) }),
-      ("samples", { try self.writeSamples() }),
-    ]
-    for (name, body) in steps where try !stage(name, body) { return false }
-    return true
+    try stage("autoencoder") { try trainAutoencoder(prepared) }
+    try stage("language model") { try trainLanguageModel(prepared) }
+    try stage("evaluation") { try evaluate(prepared) }
+    try stage("samples", writeSamples)
   }
 
-  /// Runs a stage and tells its result; false where it was interrupted.
-  @discardableResult
-  private func stage(_ name: String, _ body: () throws -> String?) throws -> Bool {
+  /// Runs a stage and tells its result.
+  private func stage(_ name: String, _ body: () throws -> String) throws {
+    try heedInterruption()
     let start = ContinuousClock.now
-    guard let result = try body() else { return false }
+    let result = try body()
     let seconds = start.duration(to: .now).inSeconds
     figures.stages.append(.init(name: name, result: result, seconds: seconds))
     StandardError.note("\(name): \(result) (\(String(format: "%.0f", seconds)) s)")
-    return true
+  }
+
+  /// Ends the demo at an interruption outside the trainings, which end by themselves.
+  private func heedInterruption() throws {
+    guard Interruption.isRequested else { return }
+    let kept = hasBegunTraining ? "what was trained is in \(relativePath(folder.path))" : "nothing was trained or kept"
+    throw DemoInterruption(line: "stopped; \(kept)")
   }
 
   /// Writes the documents as JSON lines, whatever they came from: the later stages, and whoever goes on from here,
   /// read one file.
-  private func writeCorpus() throws -> String? {
+  private func writeCorpus() throws -> String {
     guard FileManager.default.createFile(atPath: corpus.path, contents: nil) else {
       throw TrainingError.cannotWrite(corpus.path, "the folder is not writable")
     }
@@ -79,6 +99,7 @@ final class DemoPipeline {
     encoder.outputFormatting = .withoutEscapingSlashes
     var (documents, bytes, buffer) = (0, 0, Data())
     func add(_ text: String) throws {
+      try heedInterruption()
       buffer += try encoder.encode(["text": text]) + Data("\n".utf8)
       (documents, bytes) = (documents + 1, bytes + text.utf8.count)
       if buffer.count > 1 << 20 {
@@ -101,19 +122,22 @@ final class DemoPipeline {
     }
     try file.write(contentsOf: buffer)
     let amount = input == nil ? "\(grouped(documents)) stories" : counted(documents, "document")
-    return "\(amount), \(shortBytes(bytes))"
+    return "\(amount), \(shortBytes(bytes))\(input?.progress.remarks ?? "")"
   }
 
-  private func trainTokenizer() throws -> String? {
+  private func trainTokenizer() throws -> String {
     var trainer = try BPETrainer(vocabularySize: recipe.vocabulary)
     let reader = try CorpusReader(paths: [corpus.path])
-    while let document = try reader.next() { trainer.add(document.text) }
+    while let document = try reader.next() {
+      try heedInterruption()
+      trainer.add(document.text)
+    }
     let tokenizer = try trainer.train()
     try tokenizer.save(to: place("tokenizer.json"))
     return "\(grouped(tokenizer.vocabularySize)) tokens"
   }
 
-  private func prepareData() throws -> String? {
+  private func prepareData() throws -> String {
     let tokenizer = try Tokenizer(contentsOf: place("tokenizer.json"))
     guard let end = tokenizer.eosToken else { throw TrainingError.noPadding(place("tokenizer.json").path) }
     var preparation = DataPreparation(
@@ -124,7 +148,11 @@ final class DemoPipeline {
     preparation.seed = seed
     preparation.attachments = ["tokenizer.json": try Data(contentsOf: place("tokenizer.json"))]
     let manifest = try preparation.run(
-      try CorpusReader(paths: [corpus.path]), into: data.path, encode: { tokenizer.encode($0) })
+      try CorpusReader(paths: [corpus.path]), into: data.path, encode: { tokenizer.encode($0) },
+      progress: { _ in
+        try heedInterruption()
+        return .goOn
+      })
     return "\(shortCount(manifest.train.tokens)) tokens to train on, \(shortCount(manifest.validation.tokens)) held out"
   }
 
@@ -139,20 +167,30 @@ final class DemoPipeline {
     return settings
   }
 
-  /// Trains a run to its end; nil where an interruption came.
-  private func train(_ model: RunRecord.Model, _ usual: TrainingSettings, in name: String) throws -> TrainingReporter? {
+  /// Trains a run to its end.
+  ///
+  /// - Parameter name: of the run in the folder, and of the subcommand of `calm train` that goes on with it.
+  /// - Returns: the last step.
+  /// - Throws: ``DemoInterruption``, with a checkpoint written; or an error of the training.
+  @discardableResult
+  private func train(_ model: RunRecord.Model, _ usual: TrainingSettings, in name: String) throws -> StepReport {
     let record = RunRecord(
       model: model, data: [.init(path: data.path)], settings: settings(usual), device: compute.device,
       program: "calm \(Calm.version)")
     let run = try TrainingRun(record, in: place(name))
+    hasBegunTraining = true
     let reporter = TrainingReporter(label: name, total: usual.steps, isQuiet: true)
     defer { reporter.finish() }
-    return try run.train(report: reporter.report).isComplete ? reporter : nil
+    guard try run.train(report: reporter.report).isComplete, let last = reporter.last else {
+      let command = "calm train \(name) --resume \(relativePath(place(name).path))"
+      throw DemoInterruption(line: "stopped after step \(run.trainer.step); go on with: \(command)")
+    }
+    return last
   }
 
-  private func trainAutoencoder(_ prepared: TrainingData) throws -> String? {
+  private func trainAutoencoder(_ prepared: TrainingData) throws -> String {
     let configuration = recipe.autoencoderConfiguration(for: prepared)
-    guard try train(.autoencoder(configuration), recipe.autoencoder, in: "autoencoder") != nil else { return nil }
+    try train(.autoencoder(configuration), recipe.autoencoder, in: "autoencoder")
     let model = try ModelFolder(place("autoencoder/model")).loadAutoencoder(device: compute.device)
     model.convert(to: compute.precision)
     guard let held = try prepared.blocks(.validation, chunkSize: 4, blockChunks: 256, remainder: .padded) else {
@@ -166,19 +204,16 @@ final class DemoPipeline {
     return "\(shortCount(model.parameterCount)) parameters, token accuracy \(share(0)), with noise 0.3 \(share(0.3))"
   }
 
-  private func trainLanguageModel(_ prepared: TrainingData) throws -> String? {
+  private func trainLanguageModel(_ prepared: TrainingData) throws -> String {
     let configuration = recipe.languageModelConfiguration(for: prepared, auxiliaryLossWeight: auxiliaryLossWeight)
     let record = RunRecord.Model.languageModel(
       configuration, autoencoder: place("autoencoder/model").path, leadIn: auxiliaryLossWeight > 0 ? recipe.leadIn : 0)
-    guard let reporter = try train(record, recipe.languageModel, in: "calm"), let last = reporter.last else {
-      return nil
-    }
-    let count = try loadModel().parameterCount
-    return
-      "\(shortCount(count)) parameters, \(last.step) steps, energy loss \(String(format: "%.2f", last.parts["energy"] ?? last.loss))"
+    let last = try train(record, recipe.languageModel, in: "calm")
+    let (count, loss) = (try loadModel().parameterCount, String(format: "%.2f", last.parts["energy"] ?? last.loss))
+    return "\(shortCount(count)) parameters, \(last.step) steps, energy loss \(loss)"
   }
 
-  private func evaluate(_ prepared: TrainingData) throws -> String? {
+  private func evaluate(_ prepared: TrainingData) throws -> String {
     guard let held = try prepared.blocks(.validation, chunkSize: 4, blockChunks: 256, remainder: .padded) else {
       return "no text was held out"
     }
@@ -189,7 +224,7 @@ final class DemoPipeline {
     return "BrierLM \(String(format: "%.2f", result.brierLM.score))\(error)"
   }
 
-  private func writeSamples() throws -> String? {
+  private func writeSamples() throws -> String {
     var options = GenerationOptions()
     options.temperature = try Temperature.number(parsing: recipe.temperature)
     options.sequences = recipe.stories
@@ -201,6 +236,7 @@ final class DemoPipeline {
     defer { bar.finish() }
     var chunks = 0
     while try generator.step() != nil {
+      try heedInterruption()
       chunks += 1
       bar.update(completed: chunks)
     }
@@ -225,4 +261,9 @@ final class DemoPipeline {
     model.autoencoder.convert(to: compute.precision)
     return model
   }
+}
+
+/// A demo that was interrupted: what the user is told, in one line.
+struct DemoInterruption: Error {
+  let line: String
 }

@@ -19,6 +19,8 @@ struct EvaluationTextOptions: ParsableArguments {
   )
   var text: [String] = []
 
+  @OptionGroup var faults: TextFaultOptions
+
   @Option(help: ArgumentHelp("The tokenizer for --text, if not the one in the model's folder.", valueName: "path"))
   var tokenizer: String?
 
@@ -63,8 +65,11 @@ struct EvaluationTextOptions: ParsableArguments {
         tokenizerHash: tokenizer.contentHash, size: tokenizer.vocabularySize, endOfText: end),
       createdBy: "calm \(Calm.version)")
     preparation.validationShare = 0
-    _ = try preparation.run(
-      try CorpusReader(paths: text), into: temporary.path, encode: { tokenizer.encode($0) })
+    let reader = try CorpusReader(
+      paths: text, options: CorpusOptions(lossy: faults.lossy, skipMalformed: faults.skipMalformed))
+    _ = try preparation.run(reader, into: temporary.path, encode: { tokenizer.encode($0) })
+    let (documents, remarks) = (reader.progress.documents, reader.progress.remarks)
+    if !remarks.isEmpty { StandardError.note("\(counted(documents, "document")) read\(remarks)") }
     let set = try TokenDataSet(path: temporary.path)
     return try body(
       try PackedBlocks(

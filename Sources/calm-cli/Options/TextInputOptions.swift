@@ -19,11 +19,7 @@ struct TextInputOptions: ParsableArguments {
   @Option(help: ArgumentHelp("The member of each JSON line that holds the text.", valueName: "name"))
   var textField = "text"
 
-  @Flag(help: "Replace bytes that are not UTF-8 instead of stopping at them.")
-  var lossy = false
-
-  @Flag(help: "Pass over malformed JSON lines, and count them, instead of stopping.")
-  var skipMalformed = false
+  @OptionGroup var faults: TextFaultOptions
 
   /// ``CorpusFormat`` under the words of the command line.
   enum Format: String, CaseIterable, ExpressibleByArgument {
@@ -45,9 +41,18 @@ struct TextInputOptions: ParsableArguments {
   func reader(fields: (prompt: String, completion: String)? = nil) throws -> CorpusReader {
     let options = CorpusOptions(
       format: format.corpusFormat, split: split, textField: fields?.completion ?? textField,
-      promptField: fields?.prompt, lossy: lossy, skipMalformed: skipMalformed)
+      promptField: fields?.prompt, lossy: faults.lossy, skipMalformed: faults.skipMalformed)
     return try CorpusReader(paths: paths, options: options)
   }
+}
+
+/// What becomes of text that is not as it should be, in every command that reads text.
+struct TextFaultOptions: ParsableArguments {
+  @Flag(help: "Replace bytes that are not UTF-8 instead of stopping at them.")
+  var lossy = false
+
+  @Flag(help: "Pass over malformed JSON lines, and count them, instead of stopping.")
+  var skipMalformed = false
 }
 
 extension TextSplit: ExpressibleByArgument {}

@@ -40,12 +40,16 @@ struct CorpusErrorTests {
     }
   }
 
-  @Test("a file that the system refuses", .enabled(if: geteuid() != 0, "root may read everything"))
+  @Test("a file that the system refuses, named itself or found in a folder")
   func unreadable() throws {
     let folder = try ScratchFolder()
-    let path = try folder.write("x", to: "a.txt")
-    chmod(path, 0)
-    #expect(error([path]) == .unreadable(path: path, reason: "Permission denied"))
+    try folder.write("x", to: "a.txt")
+    // A link to itself: permissions would not keep root out.
+    let path = folder("loop.txt")
+    try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: "loop.txt")
+    let refusal = CorpusError.unreadable(path: path, reason: String(cString: strerror(ELOOP)))
+    #expect(error([path]) == refusal)
+    #expect(error([folder.path]) == refusal)
   }
 
   @Test(

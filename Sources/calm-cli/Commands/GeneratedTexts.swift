@@ -1,0 +1,68 @@
+import CALM
+import Foundation
+
+/// The texts of `calm generate`, and what is told of them.
+struct GeneratedTexts {
+  private let prompt: String
+  private let texts: [String]
+  private let sequences: [GeneratedSequence]
+  private let seconds: Double
+
+  /// What a generator has written until now.
+  init(_ generator: TextGenerator, prompt: String, seconds: Double) {
+    (texts, sequences) = (generator.texts, generator.sequences)
+    (self.prompt, self.seconds) = (prompt, seconds)
+  }
+
+  private var tokens: Int { sequences.reduce(0) { $0 + $1.tokens.count } }
+
+  /// All of it, for `--json`.
+  struct Figures: Encodable {
+    struct Sample: Encodable {
+      let text: String
+      let tokens: Int
+      let chunks: Int
+      /// Why the text ended; missing where it was interrupted.
+      let finished: SequenceEnd?
+      let forcedPrefix: Bool
+    }
+
+    let prompt: String
+    let samples: [Sample]
+    let seconds: Double
+    let tokensPerSecond: Double
+  }
+
+  var figures: Figures {
+    let samples = zip(texts, sequences).map { text, sequence in
+      Figures.Sample(
+        text: text, tokens: sequence.tokens.count, chunks: sequence.chunks, finished: sequence.end,
+        forcedPrefix: sequence.forcedPrefix)
+    }
+    return Figures(prompt: prompt, samples: samples, seconds: seconds, tokensPerSecond: Double(tokens) / seconds)
+  }
+
+  /// All texts one after the other, each under a line with its number.
+  var listing: String {
+    texts.enumerated().map { index, text in
+      "--- sample \(index + 1) of \(texts.count) ---\n\(prompt)\(text)\n"
+    }.joined(separator: "\n")
+  }
+
+  /// What to know where the prompt's last tokens were put over a chunk that was drawn; nil where they were met.
+  func remark(drawLimit: Int) -> String? {
+    let forced = sequences.filter(\.forcedPrefix).count
+    if forced == 0 { return nil }
+    return """
+      note: none of \(drawLimit) chunks began with the prompt's last tokens, so they were put over one (\(forced) of \
+      \(counted(texts.count, "sample"))); another end of the prompt, such as a whole word, may help
+      """
+  }
+
+  /// How much was written in which time.
+  var speed: String {
+    let chunks = sequences.reduce(0) { $0 + $1.chunks }
+    return "\(counted(tokens, "token")) in \(counted(chunks, "chunk")), \(String(format: "%.2f", seconds)) s, "
+      + "\(String(format: "%.1f", Double(tokens) / seconds)) tokens/s"
+  }
+}

@@ -1,0 +1,52 @@
+import Foundation
+import Testing
+
+/// `calm demo` where it ends early; what it makes is tested with the commands that use it.
+@Suite("A demo that ends early") struct DemoCommandTests {
+  private let folder: TemporaryFolder
+
+  init() throws { folder = try TemporaryFolder() }
+
+  /// Runs a demo that cannot come as far as a training, and checks that it says why and leaves nothing.
+  private func expectFailure(of text: String, _ options: String..., saying phrases: String...) throws {
+    let result = try Command.run(
+      ["demo", "--quick", "--threads", "1", "--out", folder.path("demo"), "--text", folder.path(text)] + options)
+    #expect(result.status == 1 && result.output.isEmpty)
+    for phrase in phrases { #expect(result.errorOutput.contains(phrase), "\(result.errorOutput)") }
+    #expect(!FileManager.default.fileExists(atPath: folder.path("demo")))
+  }
+
+  @Test("faults in the text are told with the flag that goes on; a failure before the training leaves no folder")
+  func faults() throws {
+    try folder.write(Data("good line\nbad ".utf8) + Data([0xFF]) + Data(" line\n".utf8), "latin.txt")
+    try expectFailure(of: "latin.txt", saying: "latin.txt: not UTF-8 at byte 14", "--lossy")
+    try expectFailure(of: "latin.txt", "--lossy", saying: "1 document repaired", "Error: the data is too small")
+    try folder.write("{\"text\": \"one one one\"}\n{\"text\": \n", "cut.jsonl")
+    try expectFailure(of: "cut.jsonl", saying: "cut.jsonl:2:", "--skip-malformed")
+    try expectFailure(
+      of: "cut.jsonl", "--skip-malformed", saying: "1 malformed line passed over", "Error: the data is too small")
+  }
+
+  @Test("an interruption ends the training with a checkpoint, and says how to go on")
+  func interrupted() throws {
+    let stories = (0..<400).map { "Story \($0): the cat sat on mat number \($0 % 7), and the dog ran off.\n" }
+    try folder.write(stories.joined(), "stories.txt")
+    let process = try TrainingProcess([
+      "demo", "--text", folder.path("stories.txt"), "--text-split", "lines", "--threads", "1", "--out",
+      folder.path("demo"),
+    ])
+    let run = WatchedRun(url: folder.url.appendingPathComponent("demo/autoencoder"))
+    let hasBegun = try process.wait { run.lastLoggedStep >= 10 }
+    #expect(hasBegun, "\(process.errorOutput)")
+    process.send(SIGINT)
+    #expect(try process.end() == 130)
+    let step = try #require(process.output.firstMatch(of: #/stopped after step (\d+)/#)?.1)
+    #expect(process.output.contains("go on with: calm train autoencoder --resume \(run.url.path)\n"))
+    #expect(process.output.split(separator: "\n").count == 1 && !process.errorOutput.contains("Error"))
+    let next = try #require(Int(step)) + 1
+    let resumed = try Command.run([
+      "train", "autoencoder", "--resume", run.url.path, "--steps", "\(next)", "--threads", "1", "--json",
+    ])
+    #expect(try resumed.json()["step"] as? Int == next, "\(resumed.errorOutput)")
+  }
+}

@@ -1,0 +1,31 @@
+import Foundation
+import Testing
+
+/// `calm report` with models that write for it; the page itself is tested with the library.
+@Suite("calm report") struct ReportCommandTests {
+  private let folder: TemporaryFolder
+
+  init() throws { folder = try TemporaryFolder() }
+
+  /// The number of texts on the page about some runs.
+  private func texts(_ arguments: String...) throws -> Int {
+    let page = folder.path("page.html")
+    let result = try Command.run(["report", "--out", page, "--threads", "1"] + arguments)
+    #expect(result.status == 0, "\(result.errorOutput)")
+    return try String(contentsOfFile: page, encoding: .utf8).components(separatedBy: "<blockquote>").count - 1
+  }
+
+  @Test("each language model that can be loaded writes two texts, unless none are wanted")
+  func samples() throws {
+    let demo = try QuickDemo.folder.get()
+    let run = demo.path("demo/calm")
+    #expect(try texts(run, demo.path("demo/autoencoder")) == 2)
+    #expect(try texts(run, "--samples", "0") == 0)
+    let copy = try QuickDemo.copy("calm", to: folder)
+    try Data("{".utf8).write(to: copy.appendingPathComponent("model/config.json"))
+    #expect(try texts(copy.path) == 0)
+    // As it is before its first checkpoint.
+    for name in ["model", "latest"] { try FileManager.default.removeItem(at: copy.appendingPathComponent(name)) }
+    #expect(try texts(copy.path, run, "--samples", "1") == 1)
+  }
+}
