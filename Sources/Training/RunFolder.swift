@@ -76,6 +76,9 @@ public struct RunFolder {
   func soundCheckpoint(_ named: URL?, setsAside: Bool) throws -> (checkpoint: URL?, damage: [TrainingError]) {
     if let named {
       try CheckpointSeal.check(named)
+      // From here on it is the latest: a run that ends before its next checkpoint goes on from this one again.
+      let name = named.resolvingSymlinksInPath().lastPathComponent
+      if setsAside, let step = Self.step(ofName: name) { try makeLatest(step) }
       return (named, [])
     }
     var damage: [TrainingError] = []
@@ -104,12 +107,16 @@ public struct RunFolder {
   }
 
   private func setAside(_ damaged: [Int], latest: Int) throws {
-    try AtomicFile.write(Data((Self.name(ofStep: latest) + "\n").utf8), to: latestURL.path)
+    try makeLatest(latest)
     for name in damaged.map(Self.name(ofStep:)) {
       let other = checkpoints.appendingPathComponent("damaged-" + name)
       try? FileManager.default.removeItem(at: other)
       rename(checkpoints.appendingPathComponent(name).path, other.path)
     }
+  }
+
+  private func makeLatest(_ step: Int) throws {
+    try AtomicFile.write(Data((Self.name(ofStep: step) + "\n").utf8), to: latestURL.path)
   }
 
   /// The steps whose checkpoints are there, in order.
@@ -130,7 +137,7 @@ public struct RunFolder {
       try write(folder)
       try CheckpointSeal.write(to: folder)
     }
-    try AtomicFile.write(Data((name + "\n").utf8), to: latestURL.path)
+    try makeLatest(step)
     if isBest { try linkBest(to: name) }
     let best = (try? FileManager.default.destinationOfSymbolicLink(atPath: bestURL.path)).map {
       ($0 as NSString).lastPathComponent

@@ -83,8 +83,3 @@ public enum TrainingError: Error, Equatable, CustomStringConvertible {
     }
   }
 }
-
-extension TrainingError {
-  /// As ``noEndToken(_:)``.
-  public static func noPadding(_ path: String) -> TrainingError { .noEndToken(path) }
-}

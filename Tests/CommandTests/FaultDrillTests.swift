@@ -86,16 +86,12 @@ private final class FaultDrill {
     disk = try SmallDisk(in: folder)
     run = WatchedRun(url: disk.url.appendingPathComponent("run"))
     steps = (3 * faultCount + 6) * Self.interval
-    let tokenizer = try folder.addTokenizer()
-    let few = ["--threads", "1", "--precision", "float32", "--batch-size", "2", "--block-chunks", "16"]
-    for arguments in [
-      ["data", "prepare", folder.path("stories.txt"), "--split", "lines", "--tokenizer", tokenizer, "--out", data],
-      ["train", "autoencoder", "--data", data, "--out", folder.path("autoencoder"), "--hidden", "32", "--latent", "8"]
-        + few + ["--steps", "20"],
-    ] {
-      let result = try Command.run(arguments)
-      try #require(result.status == 0, "\(result.errorOutput)")
-    }
+    let result = try Command.run([
+      "train", "autoencoder", "--data", try folder.prepareData(), "--out", folder.path("autoencoder"), "--hidden", "32",
+      "--latent", "8", "--threads", "1", "--precision", "float32", "--batch-size", "2", "--block-chunks", "16",
+      "--steps", "20",
+    ])
+    try #require(result.status == 0, "\(result.errorOutput)")
   }
 
   private var data: String { folder.path("data") }

@@ -252,14 +252,8 @@ enum QuickDemo {
 
   @Test("data of another tokenizer")
   func otherTokenizer() throws {
-    let tokenizer = try folder.addTokenizer()
-    let prepared = try Command.run([
-      "data", "prepare", folder.path("stories.txt"), "--split", "lines", "--tokenizer", tokenizer, "--out",
-      folder.path("data"),
-    ])
-    #expect(prepared.status == 0, "\(prepared.errorOutput)")
     let result = try Command.run([
-      "eval", "calm", demo.path("demo/calm/model"), "--data", folder.path("data"), "--threads", "1",
+      "eval", "calm", demo.path("demo/calm/model"), "--data", try folder.prepareData(), "--threads", "1",
     ])
     expectFailure(result, saying: "another tokenizer")
   }

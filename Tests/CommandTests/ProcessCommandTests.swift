@@ -6,12 +6,7 @@ import Testing
 
   init() throws {
     folder = try TemporaryFolder()
-    let tokenizer = try folder.addTokenizer()
-    let prepared = try Command.run([
-      "data", "prepare", folder.path("stories.txt"), "--split", "lines", "--tokenizer", tokenizer, "--out",
-      folder.path("data"),
-    ])
-    try #require(prepared.status == 0, "\(prepared.errorOutput)")
+    try folder.prepareData()
   }
 
   private func arguments(_ run: String, steps: Int = 600, _ more: String...) -> [String] {

@@ -6,12 +6,7 @@ import Testing
 
   init() throws {
     folder = try TemporaryFolder()
-    let tokenizer = try folder.addTokenizer()
-    let result = try Command.run([
-      "data", "prepare", folder.path("stories.txt"), "--split", "lines", "--tokenizer", tokenizer, "--out",
-      folder.path("data"),
-    ])
-    try #require(result.status == 0, "\(result.errorOutput)")
+    try folder.prepareData()
   }
 
   private func train(hidden: Int, batch: Int) throws -> TrainingProcess {

@@ -90,6 +90,20 @@ final class TemporaryFolder: Sendable {
     return path("tokenizer.json")
   }
 
+  /// Puts what ``addTokenizer()`` makes here, and in `data` its stories prepared for training, each a document.
+  ///
+  /// - Parameter options: more of 'calm data prepare'.
+  /// - Returns: the path of the data.
+  @discardableResult
+  func prepareData(_ options: String...) throws -> String {
+    let tokenizer = try addTokenizer()
+    let data = path("data")
+    let result = try Command.run(
+      ["data", "prepare", path("stories.txt"), "--split", "lines", "--tokenizer", tokenizer, "--out", data] + options)
+    try #require(result.status == 0, "\(result.errorOutput)")
+    return data
+  }
+
   private static let stories = (0..<400).map {
     "Story \($0): the cat sat on mat number \($0 % 7), and the dog ran off.\n"
   }.joined()

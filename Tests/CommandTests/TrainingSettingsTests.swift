@@ -8,13 +8,7 @@ struct TrainingSettingsTests {
 
   init() throws {
     folder = try TemporaryFolder()
-    let tokenizer = try folder.addTokenizer()
-    data = folder.path("data")
-    let result = try Command.run([
-      "data", "prepare", folder.path("stories.txt"), "--split", "lines", "--tokenizer", tokenizer, "--validation",
-      "0.1", "--out", data,
-    ])
-    try #require(result.status == 0, "\(result.errorOutput)")
+    data = try folder.prepareData("--validation", "0.1")
   }
 
   private func settings(_ yaml: String, _ name: String = "run.yaml") throws -> String {
@@ -100,10 +94,40 @@ struct TrainingSettingsTests {
       try train("--config", file), saying: "run.yaml: 'stepps'", "did you mean 'steps'?", "'hidden' must be",
       "above 0 and below 10", "'keep' must be", "'gradient_checkpointing' must be true or false",
       "'chunk' is no setting")
+    // What the settings contradict is told beside the names.
+    let both = try settings(
+      "stepps: 3\nblock_chunks: 9\nblock_tokens: 9\nbatch_size: 6\naccumulate: 4\nwarmup_steps: 9\nsteps: 9\n")
+    expectFailure(
+      try train("--config", both, "--data", data), saying: "'stepps'", "give one", "cannot be cut", "--warmup-steps 9",
+      "--out")
     expectFailure(try train("--config", folder.path("no.yaml")), saying: "no.yaml")
     expectFailure(try train("--config", try settings("- 1\n")), saying: "run.yaml", "mapping")
     expectFailure(try train("--config", try settings("steps: [\n")), saying: "run.yaml")
     expectFailure(try train("--config", try settings("resume: x\n")), saying: "'resume' is no setting")
+  }
+
+  @Test("everything wrong on the command line is told at once, with the nearest name, beside what is wrong in a file")
+  func badArguments() throws {
+    let file = try settings("keepp: 3\n")
+    let result = try Command.run([
+      "train", "calm", "--hiden", "96", "--shedule=cosine", "--no-shard-optimiser", "--learning-rate", "99", "--ema",
+      "3", "stray", "--config", file, "--beta",
+    ])
+    #expect(result.status == 64)
+    let lines = result.errorOutput.split(separator: "\n")
+    let line = lines.first ?? ""
+    #expect(line.hasPrefix("Error: "))
+    for phrase in [
+      "'--hiden' is no option of this command; did you mean '--hidden'?", "'--shedule'", "'--schedule'?",
+      "'--no-shard-optimizer'?", "'99' is invalid for '--learning-rate", "'3' is invalid for '--ema",
+      "'stray' belongs to no option", "'--beta' needs a value", "run.yaml: 'keepp'", "with --data", "with --out",
+      "with --autoencoder",
+    ] {
+      #expect(line.contains(phrase), "'\(line)' does not say '\(phrase)'")
+    }
+    #expect(lines.dropFirst().first?.hasPrefix("Usage: calm train calm") == true, "\(result.errorOutput)")
+    let help = try Command.run(["train", "calm", "--hiden", "96", "--help"])
+    #expect(help.status == 0 && help.text.contains("--hidden"))
   }
 
   @Test("contradictory options are refused before anything is made")
@@ -129,6 +153,35 @@ struct TrainingSettingsTests {
     try refused(
       ["transformer", "--resume", "x", "--ema", "0.9", "--keep", "3"], saying: "--ema, --keep cannot be changed")
     try refused(["transformer", "--accumulate", "0"], saying: "--accumulate")
+    try refused(new + ["--steps", "9", "--warmup-steps", "9"], saying: "--warmup-steps 9 takes all 9 steps")
+    try refused(
+      new + ["--max-tokens", "90", "--batch-size", "1", "--block-tokens", "10", "--warmup-steps", "9"],
+      saying: "--warmup-steps 9 takes all 9 steps")
+    try refused(new + ["--schedule", "cosine", "--decay-share", "0.3"], saying: "--decay-share is of")
+    try refused(new + ["--shard-optimizer"], saying: "--shard-optimizer is of several processes")
+    try refused(new + ["--block-tokens", "4"], saying: "take blocks of 5 tokens or more")
+    let calm = ["calm", "--data", data, "--out", out, "--autoencoder", "x"]
+    try refused(calm + ["--steps", "9", "--lead-in", "9"], saying: "--lead-in 9 takes all 9 steps")
+    try refused(calm + ["--head", "flow", "--noise-size", "8"], saying: "--noise-size is of the head energy")
+    try refused(calm + ["--latent-bound", "8"], saying: "--latent-bound is of the head diffusion, not of energy")
+  }
+
+  @Test("held-out text too short to score is refused before the first step")
+  func shortHeldOut() throws {
+    try folder.write(String(repeating: "a\n", count: 60), "short.txt")
+    let short = folder.path("short")
+    let prepared = try Command.run([
+      "data", "prepare", folder.path("short.txt"), "--split", "lines", "--tokenizer", folder.path("tokenizer.json"),
+      "--validation", "0.5", "--validation-maximum", "1", "--out", short,
+    ])
+    #expect(prepared.status == 0, "\(prepared.errorOutput)")
+    let file = try settings(Self.small)
+    expectFailure(
+      try train("--config", file, "--data", short, "--out", folder.path("run")), saying: "short: the held-out part has",
+      "--validation 0")
+    #expect(!FileManager.default.fileExists(atPath: folder.path("run")))
+    let beside = try train("--config", file, "--data", short, "--data", data, "--out", folder.path("run"))
+    #expect(beside.status == 0, "\(beside.errorOutput)")
   }
 
   @Test("limits of tokens and time end a run with a model, and say so")

@@ -293,6 +293,15 @@ private enum Job: String, CaseIterable {
     #expect(try RankVariables(["PATH": "/bin"]) == nil)
   }
 
+  @Test(
+    "a launcher that starts the processes anew says so",
+    arguments: ["TORCHELASTIC_RESTART_COUNT", "SLURM_RESTART_COUNT"])
+  func restarts(variable: String) {
+    #expect(RankVariables.isRestart([variable: "2"]))
+    for value in ["0", "", "x"] { #expect(!RankVariables.isRestart([variable: value])) }
+    #expect(!RankVariables.isRestart(whole))
+  }
+
   @Test("a variable that is missing or does not fit is named", arguments: ["RANK", "WORLD_SIZE", "MASTER_ADDR"])
   func missing(name: String) {
     var environment = whole

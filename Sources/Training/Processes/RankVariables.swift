@@ -41,6 +41,14 @@ public struct RankVariables: Equatable, Sendable {
     port = try number("MASTER_PORT", in: 1...65_535)
   }
 
+  /// Whether a launcher has started the processes anew after some had died, or a queue the whole job: torchrun counts
+  /// that in `TORCHELASTIC_RESTART_COUNT`, Slurm in `SLURM_RESTART_COUNT`.
+  public static func isRestart(_ environment: [String: String] = ProcessInfo.processInfo.environment) -> Bool {
+    ["TORCHELASTIC_RESTART_COUNT", "SLURM_RESTART_COUNT"].contains { name in
+      (environment[name].flatMap { Int($0) } ?? 0) > 0
+    }
+  }
+
   /// What to add to the environment of a process that stands here.
   public var environment: [String: String] {
     [

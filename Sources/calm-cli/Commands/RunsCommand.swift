@@ -8,8 +8,9 @@ struct RunsCommand: ParsableCommand {
     commandName: "runs",
     abstract: "List the runs in a folder: what they are, how far, their last figures.",
     discussion: """
-      A run is running, finished, stopped (by Ctrl-C or a limit, before its last step), failed (with an error) or crashed \
-      (its process is gone without a word). Looking changes nothing, and disturbs no run.
+      A run is running, finished (at a limit: its last step, its tokens or its time), stopped (by Ctrl-C, before it \
+      reached one), failed (with an error) or crashed (its process is gone without a word). Looking changes nothing, and \
+      disturbs no run.
 
       Example:
         calm runs

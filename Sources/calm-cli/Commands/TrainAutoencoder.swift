@@ -61,22 +61,23 @@ struct TrainAutoencoder: ParsableCommand {
     transform: amount)
   var klClamp: Double?
 
+  private static let usual = TrainingSettings(
+    steps: 2000, batchSize: 8, blockChunks: 64, schedule: LearningRateSchedule(peak: 2e-3, shape: .stableDecay))
+  private static let figures = ["accuracy_noise_0.3", "accuracy"]
+
   func validate() throws {
+    var problems: [String] = []
     if let layers, layers % 2 != 0 {
-      throw ValidationError(
-        "--layers must be an even number above 0, not \(layers): half work on tokens, half on chunks")
+      problems.append("--layers must be an even number above 0, not \(layers): half work on tokens, half on chunks")
     }
     if training.gradientCheckpointing {
-      throw ValidationError("--gradient-checkpointing is of the Transformer's layers, and an autoencoder has none")
+      problems.append("--gradient-checkpointing is of the Transformer's layers, and an autoencoder has none")
     }
+    try training.check(usual: Self.usual, figures: Self.figures, others: problems)
   }
 
   func run() throws {
-    let usual = TrainingSettings(
-      steps: 2000, batchSize: 8, blockChunks: 64,
-      schedule: LearningRateSchedule(peak: 2e-3, shape: .stableDecay))
-    let figures = ["accuracy_noise_0.3", "accuracy"]
-    try train(training, label: "autoencoder", usual: usual, figures: figures) { data in
+    try train(training, label: "autoencoder", usual: Self.usual, figures: Self.figures) { data in
       .autoencoder(try training.initFrom.map(configuration(of:)) ?? configuration(for: TrainingData(path: data)))
     }
   }

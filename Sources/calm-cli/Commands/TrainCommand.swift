@@ -40,6 +40,7 @@ struct TrainingFigures: Encodable {
 /// Begins the run that the options describe, or takes up the one of `--resume`, and trains it.
 ///
 /// - Parameters:
+///   - label: the name of the command.
 ///   - usual: the settings of a new run where the options say nothing.
 ///   - figures: those of the evaluations, the one first that says which checkpoint is best.
 ///   - model: what a new run trains, given the path of its data.
@@ -47,29 +48,35 @@ func train(
   _ options: TrainingOptions, label: String, usual: TrainingSettings, figures: [String],
   model: (String) throws -> RunRecord.Model
 ) throws {
-  if !options.printSettings,
-    try options.processes.launch(on: options.compute.device)
-  {
-    return
-  }
+  if let url = try options.runToContinue() { return try goOn(with: url, options, label: label) }
+  if !options.printSettings, try options.processes.launch(on: options.compute.device) { return }
   let compute = try options.compute.prepare()
-  if let folder = options.resume ?? options.processes.runToContinue(options.out) {
-    let limits = ResumedLimits(
-      steps: options.steps, maximumTokens: options.maxTokens, maximumSeconds: options.maxTime)
-    if options.printSettings { return try printSettings(TrainingRun.record(resuming: folder, limits: limits)) }
-    let replicas = try options.processes.meet(on: compute.device)
-    let run = try TrainingRun(resuming: URL(fileURLWithPath: folder), limits: limits, replicas: replicas)
-    return try train(run, label: label, compute: compute, replicas: replicas, report: options.report)
-  }
   let data = try options.corpora()
   let trained = try model(data[0].path)
   let record = RunRecord(
     model: trained, initialModel: options.initFrom, data: data,
     settings: try options.settings(usual, chunkSize: trained.chunkSize, figures: figures, precision: compute),
     device: compute.device, program: "calm \(Calm.version)")
+  try options.check(record)
   if options.printSettings { return try printSettings(record) }
   let replicas = try options.processes.meet(on: compute.device)
   let run = try TrainingRun(record, in: URL(fileURLWithPath: options.out ?? ""), replicas: replicas)
+  try train(run, label: label, compute: compute, replicas: replicas, report: options.report)
+}
+
+/// Takes up a run, or one of its checkpoints, and trains it.
+private func goOn(with url: URL, _ options: TrainingOptions, label: String) throws {
+  let limits = ResumedLimits(
+    steps: options.steps, maximumTokens: options.maxTokens, maximumSeconds: options.maxTime)
+  let record = try TrainingRun.record(resuming: url.path, limits: limits)
+  guard record.model.command == label else {
+    throw InputError.otherCommand(run: url.path, command: record.model.command)
+  }
+  if options.printSettings { return try printSettings(record) }
+  if try options.processes.launch(on: record.device) { return }
+  let compute = try options.compute.prepare(resuming: record, areSeveral: options.processes.areSeveral)
+  let replicas = try options.processes.meet(on: compute.device)
+  let run = try TrainingRun(resuming: url, limits: limits, replicas: replicas)
   try train(run, label: label, compute: compute, replicas: replicas, report: options.report)
 }
 

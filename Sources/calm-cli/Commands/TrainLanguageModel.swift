@@ -75,21 +75,35 @@ struct TrainLanguageModel: ParsableCommand {
     transform: whole(from: 0))
   var leadIn = 0
 
+  private static let usual = TrainingSettings(
+    steps: 5000, batchSize: 16, blockChunks: 64, schedule: LearningRateSchedule(peak: 2e-3, shape: .stableDecay))
+  private static let figures = ["energy", "brier_lm"]
+
   func validate() throws {
-    if training.initFrom == nil { _ = try sizes.shape() }
-    guard leadIn == 0 || auxiliaryWeight > 0 else {
-      throw ValidationError("--lead-in needs the auxiliary token loss, which --auxiliary-weight 0 leaves out")
-    }
+    var problems: [String] = []
     if training.resume == nil && training.initFrom == nil && autoencoder == nil {
-      throw ValidationError("name the trained autoencoder with --autoencoder")
+      problems.append("name the trained autoencoder with --autoencoder")
     }
+    if training.initFrom == nil {
+      do { _ = try sizes.shape() } catch { problems.append("\(error)") }
+      problems += settingsOfOtherHeads(than: head ?? .energy)
+    }
+    if leadIn > 0 && auxiliaryWeight == 0 {
+      problems.append("--lead-in needs the auxiliary token loss, which --auxiliary-weight 0 leaves out")
+    }
+    try training.check(usual: Self.usual, figures: Self.figures, leadIn: leadIn, others: problems)
+  }
+
+  /// Settings that have no effect with a head. The energy score's are not among them: whatever the head, they decide the
+  /// held-out figure `energy`.
+  private func settingsOfOtherHeads(than head: HeadKind) -> [String] {
+    [("--noise-size", noiseSize != nil, HeadKind.energy), ("--latent-bound", latentBound != nil, HeadKind.diffusion)]
+      .filter { $0.1 && $0.2 != head }
+      .map { "\($0.0) is of the head \($0.2), not of \(head); leave it out" }
   }
 
   func run() throws {
-    let usual = TrainingSettings(
-      steps: 5000, batchSize: 16, blockChunks: 64,
-      schedule: LearningRateSchedule(peak: 2e-3, shape: .stableDecay))
-    try train(training, label: "calm", usual: usual, figures: ["energy", "brier_lm"]) { data in
+    try train(training, label: "calm", usual: Self.usual, figures: Self.figures) { data in
       let folder = autoencoder ?? training.initFrom ?? ""
       let configuration =
         try training.initFrom.map(configuration(of:))
@@ -115,6 +129,7 @@ struct TrainLanguageModel: ParsableCommand {
   private func configuration(of folder: String) throws -> LanguageModelConfiguration {
     var configuration = try ModelFolder(URL(fileURLWithPath: folder)).languageModelConfiguration()
     try training.agree("--head", head, configuration.head)
+    try refuse(settingsOfOtherHeads(than: configuration.head))
     try training.agree("--input", input, configuration.input)
     try training.agree(
       sizes.beside(configuration.transformer) + [

@@ -32,15 +32,18 @@ struct TrainTransformer: ParsableCommand {
   @Flag(inversion: .prefixedNo, help: "Use the embedding matrix for the logits too.")
   var tieEmbeddings = false
 
+  private static let usual = TrainingSettings(
+    steps: 5000, batchSize: 16, blockChunks: 256, schedule: LearningRateSchedule(peak: 2e-3, shape: .stableDecay))
+  private static let figures = ["cross_entropy", "perplexity", "brier_lm"]
+
   func validate() throws {
+    var problems: [String] = []
     if training.initFrom == nil {
-      _ = try shape()
+      do { _ = try shape() } catch { problems.append("\(error)") }
     } else if preset != nil {
-      throw ValidationError("--preset does not go with --init-from, which takes over the sizes of its model")
+      problems.append("--preset does not go with --init-from, which takes over the sizes of its model")
     }
-    if let blockChunks = training.blockChunks, blockChunks < 5 {
-      throw ValidationError("--block-chunks must be 5 tokens or more, not \(blockChunks)")
-    }
+    try training.check(usual: Self.usual, figures: Self.figures, others: problems)
   }
 
   private func shape() throws -> TransformerShape {
@@ -52,11 +55,7 @@ struct TrainTransformer: ParsableCommand {
   }
 
   func run() throws {
-    let usual = TrainingSettings(
-      steps: 5000, batchSize: 16, blockChunks: 256,
-      schedule: LearningRateSchedule(peak: 2e-3, shape: .stableDecay))
-    let figures = ["cross_entropy", "perplexity", "brier_lm"]
-    try train(training, label: "transformer", usual: usual, figures: figures) { data in
+    try train(training, label: "transformer", usual: Self.usual, figures: Self.figures) { data in
       .autoregressive(try training.initFrom.map(configuration(of:)) ?? configuration(for: TrainingData(path: data)))
     }
   }

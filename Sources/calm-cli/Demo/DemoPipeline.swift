@@ -139,7 +139,7 @@ final class DemoPipeline {
 
   private func prepareData() throws -> String {
     let tokenizer = try Tokenizer(contentsOf: place("tokenizer.json"))
-    guard let end = tokenizer.eosToken else { throw TrainingError.noPadding(place("tokenizer.json").path) }
+    guard let end = tokenizer.eosToken else { throw TrainingError.noEndToken(place("tokenizer.json").path) }
     var preparation = DataPreparation(
       vocabulary: TokenVocabulary(
         tokenizerHash: tokenizer.contentHash, size: tokenizer.vocabularySize, endOfText: end),

@@ -1,9 +1,12 @@
 import ArgumentParser
 import Torch
+import Training
 
 /// Where and in which type a command computes: `--threads`, `--device`, `--precision`.
 struct ComputeOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("Threads to compute with; by default one for each core.", valueName: "n"))
+  @Option(
+    help: ArgumentHelp("Threads to compute with; by default one for each core.", valueName: "n"),
+    transform: whole(from: 1, to: 1024))
   var threads: Int?
 
   @Option(help: "Where to compute: cpu, cuda, cuda:N or mps.")
@@ -16,19 +19,28 @@ struct ComputeOptions: ParsableArguments {
       """)
   var precision = Precision.auto
 
-  func validate() throws {
-    if let threads, !(1...1024).contains(threads) {
-      throw ValidationError("--threads must be from 1 to 1024, not \(threads)")
-    }
-  }
-
   /// Makes the choices those of this process: call it first in a command that computes.
   ///
   /// - Throws: ``DeviceError`` for a device that is not here.
   func prepare() throws -> ComputeSetting {
+    prepare(on: try Device(parsing: device), precision, threads: threads)
+  }
+
+  /// Makes the choices of a run that goes on those of this process: where and in which type it computed before, and
+  /// with as many threads where --threads says nothing, because another number gives other bits.
+  ///
+  /// - Parameter areSeveral: whether several processes share the cores: then none takes more than its part.
+  /// - Throws: ``DeviceError`` for a device that is not here.
+  func prepare(resuming record: RunRecord, areSeveral: Bool) throws -> ComputeSetting {
+    let before = areSeveral ? min(record.threads, Runtime.threads) : record.threads
+    return prepare(
+      on: try Device(parsing: record.device), Precision(rawValue: record.settings.precision.rawValue) ?? .float32,
+      threads: threads ?? before)
+  }
+
+  private func prepare(on device: Device, _ precision: Precision, threads: Int?) -> ComputeSetting {
     Runtime.tuneAllocator()
     if let threads { Runtime.threads = threads }
-    let device = try Device(parsing: device)
     return ComputeSetting(
       device: device, precision: precision.resolved(on: device), requested: precision, threads: Runtime.threads)
   }

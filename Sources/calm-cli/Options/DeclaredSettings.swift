@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 
 /// A setting of a command as its options declare it: what a settings file may say.
 struct DeclaredSetting {
@@ -8,6 +9,9 @@ struct DeclaredSetting {
   let isFlag: Bool
   /// Whether a list of values is allowed.
   let isList: Bool
+
+  /// The name on the command line, without dashes before it: `learning-rate`.
+  var option: String { name.replacingOccurrences(of: "_", with: "-") }
 }
 
 extension ParsableArguments {
@@ -26,15 +30,6 @@ extension ParsableArguments {
       }
     }
   }
-
-  /// The names of the options that were given, among those that are nothing or empty where they are not. For use after
-  /// parsing.
-  var givenSettings: [String] {
-    Mirror(reflecting: self).children.compactMap { child in
-      guard let option = child.value as? any SettingOption, let label = child.label, option.isGiven else { return nil }
-      return snakeCase(label)
-    }
-  }
 }
 
 /// `_learningRate` as `learning_rate`.
@@ -45,7 +40,6 @@ private func snakeCase(_ label: String) -> String {
 private protocol SettingOption {
   var isFlag: Bool { get }
   var isList: Bool { get }
-  var isGiven: Bool { get }
 }
 
 private protocol SettingGroup {
@@ -55,16 +49,11 @@ private protocol SettingGroup {
 extension Option: SettingOption {
   fileprivate var isFlag: Bool { false }
   fileprivate var isList: Bool { Value.self is any Collection.Type && Value.self != String.self }
-  fileprivate var isGiven: Bool {
-    let mirror = Mirror(reflecting: wrappedValue)
-    return [.optional, .collection].contains(mirror.displayStyle) && !mirror.children.isEmpty
-  }
 }
 
 extension Flag: SettingOption {
   fileprivate var isFlag: Bool { true }
   fileprivate var isList: Bool { false }
-  fileprivate var isGiven: Bool { wrappedValue as? Bool ?? false }
 }
 
 extension OptionGroup: SettingGroup {

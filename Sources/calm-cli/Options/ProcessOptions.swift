@@ -27,10 +27,23 @@ struct ProcessOptions: ParsableArguments {
     help: "Keep only a share of the optimizer's state in each process: less memory, the same steps.")
   var shardOptimizer = false
 
-  func validate() throws {
+  /// What contradicts itself, or the place of this process among others.
+  var problems: [String] {
+    var problems: [String] = []
     if restarts > 0 && processes == nil {
-      throw ValidationError("--restarts goes with --processes; other launchers restart by themselves")
+      problems.append("--restarts goes with --processes; other launchers restart by themselves")
     }
+    if shardOptimizer && !areSeveral {
+      problems.append("--shard-optimizer is of several processes; add --processes, or leave it out")
+    }
+    return problems
+  }
+
+  /// Whether several processes train together, started by --processes or by another launcher.
+  var areSeveral: Bool {
+    if let processes { return processes > 1 }
+    // A place that is only half told is refused where the processes meet.
+    do { return (try RankVariables()?.worldSize ?? 1) > 1 } catch { return true }
   }
 
   /// Runs this command as several processes, where that is asked for and this is not yet one of them.
@@ -61,14 +74,6 @@ struct ProcessOptions: ParsableArguments {
     return true
   }
 
-  /// The run that a restarted process goes on with although its options begin one.
-  func runToContinue(_ output: String?) -> String? {
-    guard LaunchedProcess.isRestart, let output,
-      FileManager.default.fileExists(atPath: RunFolder(at: URL(fileURLWithPath: output)).recordURL.path)
-    else { return nil }
-    return output
-  }
-
   /// The processes that this one trains with: meets them, where there are others.
   ///
   /// - Throws: ``ProcessGroupError`` where they do not come, ``RankVariablesError``, ``InputError``.
@@ -84,12 +89,12 @@ struct ProcessOptions: ParsableArguments {
   }
 }
 
-/// What a process knows that ``ProcessLauncher`` has started.
+/// What a process knows of the launcher that has started it, ``ProcessLauncher`` or another.
 enum LaunchedProcess {
   private static let mode = ProcessInfo.processInfo.environment[ProcessLauncher.variable]
 
   /// Whether the processes before this one have died.
-  static var isRestart: Bool { mode == "resume" }
+  static var isRestart: Bool { mode == "resume" || RankVariables.isRestart() }
 
   /// Whether an error is only that another process has gone, which the launcher tells better.
   static func isQuiet(about error: any Error) -> Bool {

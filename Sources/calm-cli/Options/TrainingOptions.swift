@@ -22,7 +22,7 @@ struct TrainingOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Go on with the run in this folder, or from this checkpoint of it; its settings stay, its limits may be changed.",
+      "Go on with the run in this folder, or from this checkpoint; settings stay, limits and threads may be changed.",
       valueName: "run"))
   var resume: String?
 
@@ -127,23 +127,27 @@ struct TrainingOptions: ParsableArguments {
   @OptionGroup var compute: ComputeOptions
   @OptionGroup var report: ReportOptions
 
-  /// What may be said of a run that goes on.
-  private static let changeable: Set = [
-    "config", "resume", "steps", "max_tokens", "max_time", "print_settings",
-  ]
+  /// Refuses settings that contradict each other or do not suffice, all of them at once.
+  ///
+  /// What a run that goes on may not be told is refused before: see ``SettingsArguments``.
+  ///
+  /// - Parameters:
+  ///   - usual: the settings of a new run where these say nothing.
+  ///   - figures: those of the evaluations.
+  ///   - leadIn: steps of a lead-in.
+  ///   - others: what else the command has found.
+  /// - Throws: a usage error.
+  func check(usual: TrainingSettings, figures: [String], leadIn: Int = 0, others: [String]) throws {
+    let own = resume == nil ? problems(usual: usual, figures: figures, leadIn: leadIn) : []
+    try refuse(own + processes.problems + others)
+  }
 
-  func validate() throws {
+  private func problems(usual: TrainingSettings, figures: [String], leadIn: Int) -> [String] {
     var problems: [String] = []
-    if resume != nil {
-      let fixed = givenSettings.filter { !Self.changeable.contains($0) }
-      if !fixed.isEmpty {
-        problems.append(
-          "\(fixed.map(optionName).joined(separator: ", ")) cannot be changed in a run that goes on; only --steps, "
-            + "--max-tokens and --max-time can")
-      }
-    } else {
-      if data.isEmpty { problems.append("name the prepared data with --data, or a run with --resume") }
-      if out == nil { problems.append("name the folder of the new run with --out") }
+    if data.isEmpty { problems.append("name the prepared data with --data, or a run with --resume") }
+    if out == nil { problems.append("name the folder of the new run with --out") }
+    for entry in data {
+      do { _ = try RunRecord.Corpus(parsing: entry) } catch { problems.append("\(error)") }
     }
     if blockChunks != nil && blockTokens != nil {
       problems.append("--block-chunks and --block-tokens say the same; give one")
@@ -151,10 +155,39 @@ struct TrainingOptions: ParsableArguments {
     if let accumulate, let batchSize, batchSize % accumulate != 0 {
       problems.append("--batch-size \(batchSize) cannot be cut into the \(accumulate) parts of --accumulate")
     }
-    for entry in data {
-      do { _ = try RunRecord.Corpus(parsing: entry) } catch { problems.append("\(error)") }
+    let shape = schedule ?? usual.schedule.shape
+    if decayShare != nil && shape != .stableDecay {
+      problems.append("--decay-share is of the schedule stable-decay, not of \(shape.rawValue); leave it out")
     }
-    if !problems.isEmpty { throw ValidationError(problems.joined(separator: "; ")) }
+    if let steps = steps ?? (maxTokens == nil ? usual.steps : nil) {
+      problems += tooLong(leadIn: leadIn, for: steps)
+    }
+    if let bestBy, bestBy != "none", !figures.contains(bestBy) {
+      problems.append("--best-by must be one of \(figures.joined(separator: ", ")) and none, not \(bestBy)")
+    }
+    return problems
+  }
+
+  /// What comes before the training proper, where it takes all `steps` of the run.
+  func tooLong(leadIn: Int, for steps: Int) -> [String] {
+    [("--warmup-steps", warmupSteps ?? 0), ("--lead-in", leadIn)].filter { $0.1 > 0 && $0.1 >= steps }.map {
+      "\($0.0) \($0.1) takes all \(steps) steps of the run; make it shorter, or the run longer"
+    }
+  }
+
+  /// The run to go on with, or its checkpoint: what --resume names. A process that a launcher has started anew goes on
+  /// with the run itself, also where its options begin one: the checkpoint that they name may be gone, and the run has
+  /// come further.
+  ///
+  /// - Throws: ``TrainingError`` where there is no such run.
+  func runToContinue() throws -> URL? {
+    let named = resume.map { URL(fileURLWithPath: $0) }
+    guard LaunchedProcess.isRestart else { return named }
+    if let named { return try RunFolder.locate(named).run.url }
+    guard let begun = out.map({ URL(fileURLWithPath: $0) }),
+      FileManager.default.fileExists(atPath: RunFolder(at: begun).recordURL.path)
+    else { return nil }
+    return begun
   }
 
   /// The corpora of `--data`.
@@ -212,17 +245,16 @@ struct TrainingOptions: ParsableArguments {
     if let evaluationBlocks { settings.evaluationBlocks = evaluationBlocks }
     settings.checkpointInterval = checkpointEvery ?? max(1, planned / 5)
     if let keep { settings.keptCheckpoints = keep }
-    if let bestBy, bestBy != "none", !figures.contains(bestBy) {
-      throw ValidationError("--best-by must be one of \(figures.joined(separator: ", ")) and none, not \(bestBy)")
-    }
     settings.bestBy = bestBy == "none" ? nil : bestBy ?? figures.first
     settings.precision = precision.precision
     return settings
   }
 }
 
-/// A setting as the command line has it.
-private func optionName(_ setting: String) -> String { "--" + setting.replacingOccurrences(of: "_", with: "-") }
+/// Refuses what has problems, told in one line.
+func refuse(_ problems: [String]) throws {
+  if !problems.isEmpty { throw ValidationError(problems.joined(separator: "; ")) }
+}
 
 /// Refuses a count that is not above zero.
 func positive(_ name: String, _ value: Int?) throws {

@@ -42,12 +42,14 @@ struct TransformerOptions: ParsableArguments {
     let width = hidden ?? usual.hiddenSize
     let isUsual = width == usual.hiddenSize
     let heads = heads ?? (isUsual ? usual.attentionHeads : max(1, width / (width >= 512 ? 64 : 32)))
-    guard width % heads == 0, width / heads % 2 == 0 else {
-      throw ValidationError("--heads \(heads) does not cut --hidden \(width) into even parts")
+    var problems: [String] = []
+    if width % heads != 0 || width / heads % 2 != 0 {
+      problems.append("--heads \(heads) does not cut --hidden \(width) into even parts")
     }
     if let keyValueHeads, heads % keyValueHeads != 0 {
-      throw ValidationError("--key-value-heads \(keyValueHeads) does not divide --heads \(heads)")
+      problems.append("--key-value-heads \(keyValueHeads) does not divide --heads \(heads)")
     }
+    try refuse(problems)
     var shape = TransformerShape(
       hiddenSize: width, intermediateSize: intermediate ?? (isUsual ? usual.intermediateSize : nil),
       layers: layers ?? usual.layers, attentionHeads: heads, keyValueHeads: keyValueHeads)

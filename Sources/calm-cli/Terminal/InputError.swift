@@ -10,6 +10,8 @@ enum InputError: Error, Equatable, CustomStringConvertible {
   case noFolder(String)
   case noFolderToRead(String)
   case settings(file: String, problems: [String])
+  case otherCommand(run: String, command: String)
+  case nothingToScore(data: String, tokens: Int)
   case otherSetting(model: String, name: String, given: String, value: String)
   case processesOnDevice(String)
   case otherKind(model: String, option: String, kind: ModelFolder.Kind, needed: ModelFolder.Kind)
@@ -32,6 +34,10 @@ enum InputError: Error, Equatable, CustomStringConvertible {
       "\(model): \(name) is \(value) there, not \(given); leave \(name) out, or begin with fresh weights"
     case .settings(let file, let problems):
       "\(file): \(problems.joined(separator: "; "))"
+    case .otherCommand(let path, let command):
+      "\(path): a run of 'calm train \(command)'; go on with: calm train \(command) --resume \(path)"
+    case .nothingToScore(let data, let tokens):
+      "\(data): the held-out part has \(tokens) tokens, too few to score a prediction; prepare the data with a larger --validation, or with --validation 0"
     case .noFolder(let path):
       "\(path): no such folder; make it first, or write elsewhere"
     case .noFolderToRead(let path):

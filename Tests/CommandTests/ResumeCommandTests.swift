@@ -1,0 +1,68 @@
+import Foundation
+import Testing
+
+@Suite("Going on with a run") struct ResumeCommandTests {
+  private let folder: TemporaryFolder
+  private var run: String { folder.path("run") }
+
+  /// A run of four steps, of whose checkpoints the last is kept.
+  init() throws {
+    folder = try TemporaryFolder()
+    let result = try Command.run([
+      "train", "transformer", "--data", try folder.prepareData(), "--out", folder.path("run"), "--hidden", "32",
+      "--layers", "1", "--steps", "4", "--batch-size", "2", "--block-tokens", "16", "--threads", "1", "--precision",
+      "float32", "--checkpoint-every", "1", "--keep", "1", "--best-by", "none",
+    ])
+    try #require(result.status == 0, "\(result.errorOutput)")
+  }
+
+  private func resume(_ arguments: String...) throws -> CommandResult {
+    try Command.run(["train", "transformer", "--resume", run] + arguments)
+  }
+
+  @Test("other settings than limits, threads and processes are refused by name, on the command line and in a file")
+  func settingsStay() throws {
+    let file = try folder.write("layers: 2\nmax_steps: 9\n", "run.yaml").path
+    let other = try resume("--hidden", "512", "--precision=float32", "--tie-embeddings", "--config", file)
+    #expect(other.status == 64)
+    #expect(other.errorOutput.contains("Error: --hidden, --precision, --tie-embeddings cannot be changed"))
+    #expect(other.errorOutput.contains("run.yaml: 'layers' cannot be changed"))
+    expectFailure(try resume("--config", file), saying: "run.yaml: 'layers' cannot be changed")
+    for command in ["autoencoder", "calm"] {
+      expectFailure(
+        try Command.run(["train", command, "--resume", run, "--print-settings"]),
+        saying: "a run of 'calm train transformer'", "calm train transformer --resume \(run)")
+    }
+    let limits = try folder.write("steps: 9\n", "limits.yaml").path
+    let printed = try resume("--config", limits, "--process-timeout", "9", "--threads", "1", "--print-settings")
+    #expect(printed.status == 0, "\(printed.errorOutput)")
+    #expect((try printed.json()["settings"] as? [String: Any])?["steps"] as? Int == 9)
+  }
+
+  @Test("a run goes on in its precision and with its threads; one at its end tells no figure that it does not have")
+  func precisionAndThreads() throws {
+    let ended = try resume()
+    #expect(ended.status == 0, "\(ended.errorOutput)")
+    #expect(ended.errorOutput.contains("cpu, 1 thread, float32\n"), "\(ended.errorOutput)")
+    #expect(ended.text.contains("trained 4 steps") && !ended.text.contains("nan"), "\(ended.text)")
+    let more = try resume("--steps", "5", "--threads", "2")
+    #expect(more.errorOutput.contains("cpu, 2 threads, float32\n"), "\(more.errorOutput)")
+  }
+
+  @Test("processes that a launcher starts anew go on with the run, from whatever their options begin")
+  func restarts() throws {
+    func again(_ variable: String, _ options: String) throws -> CommandResult {
+      try Command.shell("\(variable) \"$CALM\" train transformer \(options)", in: folder.url)
+    }
+    let gone = "--resume \"$DIR/run/checkpoints/step-000001\" --steps 5"
+    #expect(try again("TORCHELASTIC_RESTART_COUNT=0", gone).status != 0)
+    let resumed = try again("TORCHELASTIC_RESTART_COUNT=1", gone)
+    #expect(resumed.status == 0, "\(resumed.errorOutput)")
+    #expect(resumed.errorOutput.contains("going on after step 4 of 5"), "\(resumed.errorOutput)")
+    let begun = "--data \"$DIR/data\" --out \"$DIR/run\" --steps 6"
+    expectFailure(try again("SLURM_RESTART_COUNT=0", begun), saying: "a run is there already")
+    let queued = try again("SLURM_RESTART_COUNT=1", begun)
+    #expect(queued.status == 0, "\(queued.errorOutput)")
+    #expect(queued.errorOutput.contains("going on after step 5 of 6"), "\(queued.errorOutput)")
+  }
+}
