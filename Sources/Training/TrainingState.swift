@@ -58,7 +58,7 @@ struct TrainingState {
 
   init(readFrom folder: URL) throws {
     let url = Self.summaryURL(folder)
-    guard let data = try? Data(contentsOf: url), let summary = try? JSONDecoder().decode(Summary.self, from: data)
+    guard let json = try? Data(contentsOf: url), let summary = try? JSONDecoder().decode(Summary.self, from: json)
     else {
       throw TrainingError.damagedState(url.path, "the training state cannot be read")
     }
