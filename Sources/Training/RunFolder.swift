@@ -82,25 +82,30 @@ public struct RunFolder {
       return (named, [])
     }
     var damage: [TrainingError] = []
-    var candidates = try checkpointSteps()
+    let steps = try checkpointSteps()
+    var latest = Int.max
     do {
-      let latest = try latestCheckpoint().lastPathComponent
-      candidates.removeAll { $0 > Self.step(ofName: latest) ?? .max }
+      latest = Self.step(ofName: try latestCheckpoint().lastPathComponent) ?? .max
     } catch TrainingError.noCheckpoint {
       // Killed before the first checkpoint was whole, or just after.
-      if candidates.isEmpty { return (nil, []) }
-    } catch let error as TrainingError where !candidates.isEmpty {
+      if steps.isEmpty { return (nil, []) }
+    } catch let error as TrainingError where !steps.isEmpty {
       damage.append(error)
     }
-    for step in candidates.reversed() {
+    // A later one only where no other is left: of a run that was killed before `latest` could name it, or that was taken
+    // up before it.
+    let candidates = steps.filter { $0 <= latest }.reversed() + steps.filter { $0 > latest }
+    var damaged: [Int] = []
+    for step in candidates {
       let folder = checkpoints.appendingPathComponent(Self.name(ofStep: step))
       do {
         try CheckpointSeal.check(folder)
       } catch let error as TrainingError {
         damage.append(error)
+        damaged.append(step)
         continue
       }
-      if !damage.isEmpty && setsAside { try setAside(candidates.filter { $0 > step }, latest: step) }
+      if !damage.isEmpty && setsAside { try setAside(damaged, latest: step) }
       return (folder, damage)
     }
     throw damage.first ?? TrainingError.noCheckpoint(url.path)

@@ -65,6 +65,15 @@ import Training
     }
   }
 
+  @Test("a checkpoint that 'latest' did not come to name goes on where the one named is damaged and the only other")
+  func fallsForward() throws {
+    _ = try losses(of: try world.autoencoder("run", settings()), until: 6)
+    try Data("step-000004\n".utf8).write(to: world.place("run/latest"))
+    try damage(world.place("run/checkpoints/step-000004"), .flippedBit, file: "model.safetensors")
+    let resumed = try TrainingRun(resuming: world.place("run"))
+    #expect(resumed.step == 6 && resumed.damage.count == 1)
+  }
+
   @Test("a run whose checkpoints are all damaged is refused, with the first damage")
   func allDamaged() throws {
     _ = try losses(of: try world.autoencoder("run", settings()), until: 4)

@@ -21,11 +21,11 @@ import Training
   private static let small = """
     {"tales": {"bytes": 100000, "vocabulary": 300},
      "evaluation": {"block_tokens": 32, "blocks": 4, "samples": 2},
-     "autoencoders": [{"name": "ae", "chunk": [2, 4], "latent": 8, "hidden": 16, "steps": 4, "block_tokens": 32, "batch": 2}],
+     "autoencoders": [{"name": "ae", "chunk": [2, 4], "latent": 8, "hidden": 16, "steps": 4, "block_tokens": 32, "batch_size": 2}],
      "models": [
        {"name": "calm", "autoencoder": "ae", "head": ["energy", "flow"], "hidden": 32, "layers": 1, "steps": 8,
-        "lead_in": 3, "block_tokens": 32, "batch": 2},
-       {"name": "transformer", "hidden": 32, "layers": 1, "steps": 8, "block_tokens": 32, "batch": 2}]}
+        "lead_in": 3, "block_tokens": 32, "batch_size": 2},
+       {"name": "transformer", "hidden": 32, "layers": 1, "steps": 8, "block_tokens": 32, "batch_size": 2}]}
     """
 
   @Test("lists stand for a training with each entry, and a model is trained on each autoencoder of a list")
