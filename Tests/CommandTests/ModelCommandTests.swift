@@ -172,6 +172,18 @@ enum QuickDemo {
     expectFailure(try Command.run(["demo", "--out", demo.path("demo")]), saying: "is there already")
   }
 
+  @Test("a preset gives the paper's sizes, where nothing else is said")
+  func preset() throws {
+    let result = try Command.run([
+      "train", "calm", "--data", data, "--out", demo.path("x"), "--autoencoder", demo.path("demo/autoencoder/model"),
+      "--preset", "calm-m", "--layers", "3", "--print-settings",
+    ])
+    #expect(result.status == 0, "\(result.errorOutput)")
+    for line in ["\"hidden_size\" : 1024", "\"num_mlp_layers\" : 4", "\"num_hidden_layers\" : 3"] {
+      #expect(result.output.contains(line), "\(result.output)")
+    }
+  }
+
   @Test("temperatures outside their range, and other wrong numbers, are usage errors")
   func numbers() throws {
     for arguments in [
@@ -185,6 +197,9 @@ enum QuickDemo {
       ["train", "autoencoder", "--data", data, "--out", demo.path("x"), "--layers", "3"],
       ["train", "calm", "--data", data, "--out", demo.path("x"), "--autoencoder", model, "--head", "magic"],
       ["train", "transformer", "--data", data, "--out", demo.path("x"), "--preset", "calm-m"],
+      [
+        "train", "calm", "--data", data, "--out", demo.path("x"), "--autoencoder", model, "--preset", "transformer-s",
+      ],
       ["train", "transformer", "--data", data, "--out", demo.path("x"), "--hidden", "100", "--heads", "3"],
       ["eval", "transformer", model, "--data", data, "--samples", "1"], ["generate", model, "--top-p", "1.5"],
     ] {

@@ -56,6 +56,16 @@ public enum Preset: String, CaseIterable, Sendable {
     }
   }
 
+  /// The configuration of a continuous language model; nil of other models.
+  public var continuous: LanguageModelConfiguration? {
+    if case .continuous(let model, _) = model { model } else { nil }
+  }
+
+  /// The configuration of an autoregressive Transformer; nil of other models.
+  public var autoregressive: AutoregressiveConfiguration? {
+    if case .autoregressive(let model) = model { model } else { nil }
+  }
+
   private static func calm(hiddenSize: Int, intermediateSize: Int) -> Model {
     .continuous(
       LanguageModelConfiguration(

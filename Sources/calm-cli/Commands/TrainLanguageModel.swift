@@ -17,6 +17,7 @@ struct TrainLanguageModel: ParsableCommand {
       Example:
         calm train calm --data data --autoencoder runs/autoencoder/model --out runs/calm
         calm train calm --data data --autoencoder runs/autoencoder/model --out runs/flow --head flow
+        calm train calm --data data --autoencoder official/ae --out runs/m --preset calm-m --auxiliary-weight 0
         calm train calm --data more --init-from runs/calm/model --out runs/second
         calm train calm --resume runs/calm --steps 20000
       """)
@@ -84,10 +85,13 @@ struct TrainLanguageModel: ParsableCommand {
     if training.resume == nil && training.initFrom == nil && autoencoder == nil {
       problems.append("name the trained autoencoder with --autoencoder")
     }
-    if training.initFrom == nil {
-      do { _ = try sizes.shape() } catch { problems.append("\(error)") }
-      problems += settingsOfOtherHeads(than: head ?? .energy)
+    do {
+      let preset = try sizes.preset(as: \.continuous, beginsWith: training.initFrom)
+      if training.initFrom == nil { _ = try sizes.shape(usual: preset?.transformer) }
+    } catch {
+      problems.append("\(error)")
     }
+    if training.initFrom == nil { problems += settingsOfOtherHeads(than: head ?? .energy) }
     if leadIn > 0 && auxiliaryWeight == 0 {
       problems.append("--lead-in needs the auxiliary token loss, which --auxiliary-weight 0 leaves out")
     }
@@ -116,10 +120,11 @@ struct TrainLanguageModel: ParsableCommand {
   private func configuration(
     for data: TrainingData, _ autoencoder: AutoencoderConfiguration
   ) throws -> LanguageModelConfiguration {
+    let preset = try sizes.preset(as: \.continuous, beginsWith: nil)
     var configuration = LanguageModelConfiguration(
       vocabularySize: autoencoder.vocabularySize, chunkSize: autoencoder.chunkSize, latentSize: autoencoder.latentSize,
-      head: head ?? .energy, headBlocks: headBlocks ?? 2, special: data.special)
-    configuration.transformer = try sizes.shape()
+      head: head ?? .energy, headBlocks: headBlocks ?? preset?.headBlocks ?? 2, special: data.special)
+    configuration.transformer = try sizes.shape(usual: preset?.transformer)
     configuration.input = input ?? .tokens
     configuration.noiseSize = noiseSize ?? 64
     return withTrainingConstants(configuration)

@@ -19,13 +19,7 @@ struct TrainTransformer: ParsableCommand {
         calm train transformer --data more --init-from runs/transformer/model --out runs/second
       """)
 
-  private static let presets = Preset.allCases.filter { $0.autoregressive != nil }.map(\.rawValue)
-    .joined(separator: ", ")
-
   @OptionGroup var training: TrainingOptions
-
-  @Option(help: "Sizes of the paper: \(presets). What else is said goes before it.")
-  var preset: Preset?
 
   @OptionGroup var sizes: TransformerOptions
 
@@ -38,20 +32,13 @@ struct TrainTransformer: ParsableCommand {
 
   func validate() throws {
     var problems: [String] = []
-    if training.initFrom == nil {
-      do { _ = try shape() } catch { problems.append("\(error)") }
-    } else if preset != nil {
-      problems.append("--preset does not go with --init-from, which takes over the sizes of its model")
+    do {
+      let preset = try sizes.preset(as: \.autoregressive, beginsWith: training.initFrom)
+      if training.initFrom == nil { _ = try sizes.shape(usual: preset?.transformer) }
+    } catch {
+      problems.append("\(error)")
     }
     try training.check(usual: Self.usual, figures: Self.figures, others: problems)
-  }
-
-  private func shape() throws -> TransformerShape {
-    guard let preset else { return try sizes.shape() }
-    guard let model = preset.autoregressive else {
-      throw ValidationError("--preset must be one of \(Self.presets), not \(preset.rawValue)")
-    }
-    return try sizes.shape(usual: model.transformer)
   }
 
   func run() throws {
@@ -61,8 +48,10 @@ struct TrainTransformer: ParsableCommand {
   }
 
   private func configuration(for data: TrainingData) throws -> AutoregressiveConfiguration {
-    AutoregressiveConfiguration(
-      vocabularySize: data.tokenizer.vocabularySize, transformer: try shape(), tiesEmbeddings: tieEmbeddings,
+    let preset = try sizes.preset(as: \.autoregressive, beginsWith: nil)
+    return AutoregressiveConfiguration(
+      vocabularySize: data.tokenizer.vocabularySize, transformer: try sizes.shape(usual: preset?.transformer),
+      tiesEmbeddings: tieEmbeddings,
       special: data.specialWithoutStandIn)
   }
 
@@ -73,12 +62,5 @@ struct TrainTransformer: ParsableCommand {
     try training.agree("--tie-embeddings", tieEmbeddings ? true : nil, configuration.tiesEmbeddings)
     configuration.hasDocumentEnds = true
     return configuration
-  }
-}
-
-extension Preset {
-  /// The configuration of an autoregressive Transformer; nil of other models.
-  fileprivate var autoregressive: AutoregressiveConfiguration? {
-    if case .autoregressive(let model) = model { model } else { nil }
   }
 }

@@ -3,6 +3,9 @@ import CALM
 
 /// The sizes of a Transformer under training.
 struct TransformerOptions: ParsableArguments {
+  @Option(help: "Sizes of the paper by name; 'calm info' lists them. What else is said goes before it.")
+  var preset: Preset?
+
   @Option(count: "The width of the Transformer (and of the head, where there is one).")
   var hidden: Int?
 
@@ -32,13 +35,30 @@ struct TransformerOptions: ParsableArguments {
     ]
   }
 
+  /// The model of the preset, where one was named.
+  ///
+  /// - Parameter kind: what a preset is as a model of the kind that is trained; nil where it is another.
+  /// - Throws: a usage error where it is another, or where a model to begin with has its own sizes.
+  func preset<Model>(as kind: (Preset) -> Model?, beginsWith model: String?) throws -> Model? {
+    guard let preset else { return nil }
+    guard model == nil else {
+      throw ValidationError("--preset does not go with --init-from, which takes over the sizes of its model")
+    }
+    guard let found = kind(preset) else {
+      let names = Preset.allCases.filter { kind($0) != nil }.map(\.rawValue).joined(separator: ", ")
+      throw ValidationError("--preset must be one of \(names), not \(preset.rawValue)")
+    }
+    return found
+  }
+
   /// The sizes asked for.
   ///
-  /// - Parameter usual: what is taken where nothing was said.
+  /// - Parameter usual: what is taken where nothing was said; nil for a small model.
   /// - Throws: a usage error where they do not go together.
-  func shape(usual: TransformerShape = TransformerShape(hiddenSize: 256, layers: 6, attentionHeads: 8)) throws
+  func shape(usual: TransformerShape?) throws
     -> TransformerShape
   {
+    let usual = usual ?? TransformerShape(hiddenSize: 256, layers: 6, attentionHeads: 8)
     let width = hidden ?? usual.hiddenSize
     let isUsual = width == usual.hiddenSize
     let heads = heads ?? (isUsual ? usual.attentionHeads : max(1, width / (width >= 512 ? 64 : 32)))
