@@ -54,14 +54,16 @@ let package = Package(
 
     .target(name: "TestSupport", dependencies: ["Torch"], path: "Tests/Support"),
     .testTarget(name: "FilesTests", dependencies: ["Files"]),
-    .testTarget(name: "TorchTests", dependencies: ["Torch", "Files", "TestSupport"], exclude: ["Fixtures"]),
-    .testTarget(name: "TokenizationTests", dependencies: ["Tokenization", "Files"], exclude: ["Fixtures"]),
+    .testTarget(
+      name: "TorchTests", dependencies: ["Torch", "TextCorpus", "Files", "TestSupport"], exclude: ["Fixtures"]),
+    .testTarget(
+      name: "TokenizationTests", dependencies: ["Tokenization", "TextCorpus", "Files"], exclude: ["Fixtures"]),
     .testTarget(name: "TextCorpusTests", dependencies: ["TextCorpus", "Files"]),
     .testTarget(name: "CALMTests", dependencies: ["CALM", "TextCorpus", "Torch"], exclude: ["Fixtures"]),
     .testTarget(
       name: "TrainingTests",
       dependencies: ["Training", "CALM", "Torch", "TextCorpus", "Tokenization", "Files", "TestSupport"]),
-    .testTarget(name: "CommandTests", dependencies: ["calm-cli"]),
+    .testTarget(name: "CommandTests", dependencies: ["calm-cli", "TextCorpus"]),
   ],
   cxxLanguageStandard: .cxx20
 )

@@ -4,7 +4,7 @@ public enum TokenizerError: Error, Equatable, Sendable, CustomStringConvertible 
   case unreadable(file: String, reason: String)
   /// The file is not what its format demands.
   case malformed(file: String, reason: String)
-  /// The file is well formed and asks for something that is not implemented.
+  /// The file is well formed and asks for something that is not supported here.
   case unsupported(file: String, feature: String)
   /// The file cannot be written.
   case unwritable(file: String, reason: String)

@@ -76,6 +76,50 @@ public struct RunRecord: Codable, Sendable {
   }
 }
 
+// As `{"kind": "calm", "configuration": {…}, "autoencoder": "runs/autoencoder/model", "lead_in": 0}`, the kind as
+// `calm train` names it.
+extension RunRecord.Model {
+  private enum Kind: String, Codable { case autoencoder, calm, transformer }
+
+  private enum CodingKeys: String, CodingKey {
+    case kind, configuration, autoencoder
+    case leadIn = "lead_in"
+  }
+
+  /// Reads the form above.
+  public init(from decoder: any Decoder) throws {
+    let values = try decoder.container(keyedBy: CodingKeys.self)
+    switch try values.decode(Kind.self, forKey: .kind) {
+    case .autoencoder: self = .autoencoder(try values.decode(AutoencoderConfiguration.self, forKey: .configuration))
+    case .calm:
+      self = .languageModel(
+        try values.decode(LanguageModelConfiguration.self, forKey: .configuration),
+        autoencoder: try values.decode(String.self, forKey: .autoencoder),
+        leadIn: try values.decode(Int.self, forKey: .leadIn))
+    case .transformer:
+      self = .autoregressive(try values.decode(AutoregressiveConfiguration.self, forKey: .configuration))
+    }
+  }
+
+  /// Writes the form above.
+  public func encode(to encoder: any Encoder) throws {
+    var values = encoder.container(keyedBy: CodingKeys.self)
+    switch self {
+    case .autoencoder(let configuration):
+      try values.encode(Kind.autoencoder, forKey: .kind)
+      try values.encode(configuration, forKey: .configuration)
+    case .languageModel(let configuration, let autoencoder, let leadIn):
+      try values.encode(Kind.calm, forKey: .kind)
+      try values.encode(configuration, forKey: .configuration)
+      try values.encode(autoencoder, forKey: .autoencoder)
+      try values.encode(leadIn, forKey: .leadIn)
+    case .autoregressive(let configuration):
+      try values.encode(Kind.transformer, forKey: .kind)
+      try values.encode(configuration, forKey: .configuration)
+    }
+  }
+}
+
 extension RunRecord.Model {
   /// K; 1 of an autoregressive model.
   public var chunkSize: Int {

@@ -1,5 +1,6 @@
 import Foundation
 import Testing
+import TextCorpus
 
 /// A training of the real program that is killed, starved of disk and robbed of its checkpoints, over and over, and must
 /// come to the numbers of one that nobody disturbed. It prints the table of faults tried, survived and lost.
@@ -50,20 +51,8 @@ private enum Fault: String, CaseIterable {
 
   /// So many of each, in a fixed random order.
   static func mixed(_ counts: [(Fault, Int)]) -> [Fault] {
-    var random = DrillRandom(state: 7)
+    var random = SeededGenerator(seed: 7)
     return counts.flatMap { Array(repeating: $0.0, count: $0.1) }.shuffled(using: &random)
-  }
-}
-
-/// SplitMix64: the same drill every time, as far as a machine's clocks allow.
-private struct DrillRandom: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var value = (state ^ state >> 30) &* 0xBF58_476D_1CE4_E5B9
-    value = (value ^ value >> 27) &* 0x94D0_49BB_1331_11EB
-    return value ^ value >> 31
   }
 }
 
@@ -78,7 +67,7 @@ private final class FaultDrill {
   private let disk: SmallDisk
   private let run: WatchedRun
   private let steps: Int
-  private var random = DrillRandom(state: 2026)
+  private var random = SeededGenerator(seed: 2026)
   private var rows: [Fault: Row] = [:]
 
   init(faultCount: Int) throws {

@@ -1,4 +1,5 @@
 import Testing
+import TextCorpus
 import Tokenization
 
 @Suite struct DecodingTests {

@@ -1,5 +1,6 @@
 import Foundation
 import Testing
+import TextCorpus
 import Tokenization
 
 @Suite struct EncodingTests {

@@ -1,5 +1,6 @@
 import Foundation
 import Testing
+import TextCorpus
 import Tokenization
 
 /// Files damaged at random either load as a tokenizer that works, or are refused with one line.

@@ -1,4 +1,5 @@
 import Testing
+import TextCorpus
 import Torch
 
 @Suite("Tensors")

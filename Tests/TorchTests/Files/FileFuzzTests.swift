@@ -1,6 +1,7 @@
 import Files
 import Foundation
 import Testing
+import TextCorpus
 import Torch
 
 /// Files damaged at random are either read or refused with one line; nothing crashes.

@@ -1,5 +1,6 @@
 import Foundation
 import Testing
+import TextCorpus
 import Torch
 
 @Suite("Cross-entropy of a projection")

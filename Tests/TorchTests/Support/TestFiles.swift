@@ -1,4 +1,5 @@
 import Foundation
+import TextCorpus
 
 let runsLongTests = ProcessInfo.processInfo.environment["CALM_LONG_TESTS"] == "1"
 
@@ -31,20 +32,7 @@ func fixture(_ name: String) -> URL {
     .appendingPathComponent("Fixtures").appendingPathComponent(name)
 }
 
-/// SplitMix64, so that every run tests the same.
-struct SeededGenerator: RandomNumberGenerator {
-  private var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
-  }
-
+extension SeededGenerator {
   mutating func bytes(_ count: Int) -> [UInt8] { (0..<count).map { _ in UInt8.random(in: 0...255, using: &self) } }
 
   /// `original` with a few changes: bits, bytes, pieces removed, doubled, replaced, the end cut off.
