@@ -10,7 +10,7 @@ package final class Backbone: Module {
   package var recomputesLayers = false
 
   init(_ shape: TransformerShape, vocabularySize: Int, padding: Int?, generator: Generator) {
-    angles = RotaryAngles(headSize: shape.headSize, theta: shape.ropeTheta, stretch: shape.ropeStretch)
+    angles = RotaryAngles(headSize: shape.headSize, theta: shape.ropeTheta, scaling: shape.ropeScaling)
     embedding = Embedding(
       vocabulary: vocabularySize, size: shape.hiddenSize, padding: padding,
       deviation: 1 / Double(shape.hiddenSize).squareRoot(), generator: generator)

@@ -1,29 +1,90 @@
-/// `rope_scaling`, of which the linear kind is computed here.
-struct RopeScaling: Codable {
-  var type: String?
-  /// The name in newer versions of transformers.
-  var ropeType: String?
-  var factor: Double?
+import Foundation
 
-  enum CodingKeys: String, CodingKey {
+/// How the rotary embedding is stretched for contexts longer than those of training: `rope_scaling` of a configuration.
+public enum RopeScaling: Codable, Hashable, Sendable {
+  /// Not at all, as a rule.
+  case none
+  /// Positions are divided by a factor.
+  case linear(factor: Double)
+  /// As Llama 3.1 has it: frequencies that turn less than `low` times in the original context are divided by the
+  /// factor, those that turn more than `high` times stay, and between them one goes over into the other.
+  case llama3(factor: Double, low: Double, high: Double, originalPositions: Int)
+
+  private enum CodingKeys: String, CodingKey {
     case type, factor
+    /// The name of the type in newer versions of transformers.
     case ropeType = "rope_type"
+    case low = "low_freq_factor"
+    case high = "high_freq_factor"
+    case originalPositions = "original_max_position_embeddings"
   }
 
-  /// The linear kind.
-  init(stretch: Double) { (type, factor) = ("linear", stretch) }
+  /// Reads Hugging Face's keys, the type under its older or its newer name.
+  public init(from decoder: any Decoder) throws {
+    let values = try decoder.container(keyedBy: CodingKeys.self)
+    let kind =
+      try values.decodeIfPresent(String.self, forKey: .ropeType)
+      ?? values.decodeIfPresent(String.self, forKey: .type) ?? ""
+    guard ["default", "linear", "llama3"].contains(kind) else {
+      throw values.corrupted(
+        .type, "'rope_scaling' of the type '\(kind)' is not supported; 'linear' and 'llama3' are")
+    }
+    if kind == "default" {
+      self = .none
+      return
+    }
+    let factor = try values.decodeIfPresent(Double.self, forKey: .factor) ?? 0
+    guard factor >= 1 else {
+      throw values.corrupted(.factor, "the factor of 'rope_scaling' must be a number of at least 1")
+    }
+    if kind == "linear" {
+      self = .linear(factor: factor)
+      return
+    }
+    let low = try values.decodeIfPresent(Double.self, forKey: .low) ?? 0
+    let high = try values.decodeIfPresent(Double.self, forKey: .high) ?? 0
+    let positions = try values.decodeIfPresent(Int.self, forKey: .originalPositions) ?? 0
+    guard 0 < low, low < high, positions > 0 else {
+      throw values.corrupted(
+        .low,
+        "'rope_scaling' of the type 'llama3' needs 'low_freq_factor' below 'high_freq_factor' and "
+          + "'original_max_position_embeddings'")
+    }
+    self = .llama3(factor: factor, low: low, high: high, originalPositions: positions)
+  }
 
-  /// What positions are divided by; 1 where nothing is set.
-  static func stretch<Key>(in values: KeyedDecodingContainer<Key>, _ key: Key) throws -> Double {
-    guard let scaling = try values.decodeIfPresent(RopeScaling.self, forKey: key) else { return 1 }
-    let kind = scaling.ropeType ?? scaling.type ?? ""
-    if kind == "default" { return 1 }
-    guard kind == "linear" else {
-      throw values.corrupted(key, "'\(key.stringValue)' of the type '\(kind)' is not supported; 'linear' is")
+  /// Writes the keys that `init(from:)` reads, the type under both names.
+  public func encode(to encoder: any Encoder) throws {
+    var values = encoder.container(keyedBy: CodingKeys.self)
+    func begin(_ kind: String) throws {
+      try values.encode(kind, forKey: .type)
+      try values.encode(kind, forKey: .ropeType)
     }
-    guard let factor = scaling.factor, factor >= 1 else {
-      throw values.corrupted(key, "the factor of '\(key.stringValue)' must be a number of at least 1")
+    switch self {
+    case .none: try begin("default")
+    case .linear(let factor):
+      try begin("linear")
+      try values.encode(factor, forKey: .factor)
+    case .llama3(let factor, let low, let high, let positions):
+      try begin("llama3")
+      try values.encode(factor, forKey: .factor)
+      try values.encode(low, forKey: .low)
+      try values.encode(high, forKey: .high)
+      try values.encode(positions, forKey: .originalPositions)
     }
-    return factor
+  }
+
+  /// A frequency, in radians a position, as it is stretched.
+  func callAsFunction(_ frequency: Float) -> Float {
+    switch self {
+    case .none: return frequency
+    case .linear(let factor): return frequency / Float(factor)
+    case .llama3(let factor, let low, let high, let positions):
+      let turns = Float(positions) * frequency / (2 * .pi)
+      if turns < Float(low) { return frequency / Float(factor) }
+      if turns > Float(high) { return frequency }
+      let share = (turns - Float(low)) / Float(high - low)
+      return (1 - share) * frequency / Float(factor) + share * frequency
+    }
   }
 }

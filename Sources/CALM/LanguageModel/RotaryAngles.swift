@@ -3,16 +3,16 @@ import Torch
 
 /// The cosines and sines of the rotary embedding, for positions 0, 1, ….
 ///
-/// Position p turns pair i of a head of size d by p/s·θ^(−2i/d), where s stretches the positions (1 as a rule).
+/// Position p turns pair i of a head of size d by p·θ^(−2i/d), or by what ``RopeScaling`` makes of that frequency.
 package final class RotaryAngles {
   private let headSize: Int
   private let theta: Double
-  private let stretch: Double
+  private let scaling: RopeScaling
   private var cosine = Tensor.zeros([0, 0])
   private var sine = Tensor.zeros([0, 0])
 
-  package init(headSize: Int, theta: Double, stretch: Double = 1) {
-    (self.headSize, self.theta, self.stretch) = (headSize, theta, stretch)
+  package init(headSize: Int, theta: Double, scaling: RopeScaling = .none) {
+    (self.headSize, self.theta, self.scaling) = (headSize, theta, scaling)
   }
 
   /// The angles of `count` positions from `start` on: two tensors of [count, headSize / 2].
@@ -26,7 +26,7 @@ package final class RotaryAngles {
     let half = headSize / 2
     // The frequencies in float32, as the official code has them: the angles of far positions feel the difference.
     let frequencies = (0..<half).map {
-      1 / powf(Float(theta), Float(2 * $0) / Float(headSize)) / Float(stretch)
+      scaling(1 / powf(Float(theta), Float(2 * $0) / Float(headSize)))
     }
     let angles = (0..<rounded).flatMap { position in frequencies.map { Float(position) * $0 } }
     cosine = Tensor(angles.map { cosf($0) }, shape: [rounded, half], device: device)

@@ -15,8 +15,8 @@ public struct TransformerShape: Codable, Hashable, Sendable {
   public var keyValueHeads: Int
   /// The base of the rotary embedding's wavelengths.
   public var ropeTheta = 10_000.0
-  /// What positions are divided by before they turn (linear `rope_scaling`); 1 as a rule.
-  public var ropeStretch = 1.0
+  /// How the rotary embedding is stretched.
+  public var ropeScaling = RopeScaling.none
   /// The activation in each layer.
   public var activation = Activation.silu
   /// Whether the projections of attention have biases.
@@ -87,7 +87,7 @@ public struct TransformerShape: Codable, Hashable, Sendable {
     keyValueHeads =
       try values.contains(.keyValueHeads) ? values.positive(.keyValueHeads) ?? attentionHeads : missing
     ropeTheta = try values.decodeIfPresent(Double.self, forKey: .ropeTheta) ?? 10_000
-    ropeStretch = try RopeScaling.stretch(in: values, .ropeScaling)
+    ropeScaling = try values.decodeIfPresent(RopeScaling.self, forKey: .ropeScaling) ?? .none
     activation = try values.activation(.activation) ?? .silu
     hasAttentionBias = try values.decodeIfPresent(Bool.self, forKey: .hasAttentionBias) ?? false
     hasMLPBias = try values.decodeIfPresent(Bool.self, forKey: .hasMLPBias) ?? false
@@ -123,6 +123,6 @@ public struct TransformerShape: Codable, Hashable, Sendable {
     try values.encode(hasAttentionBias, forKey: .hasAttentionBias)
     try values.encode(hasMLPBias, forKey: .hasMLPBias)
     if separatesDocuments { try values.encode(true, forKey: .separatesDocuments) }
-    if ropeStretch != 1 { try values.encode(RopeScaling(stretch: ropeStretch), forKey: .ropeScaling) }
+    if ropeScaling != .none { try values.encode(ropeScaling, forKey: .ropeScaling) }
   }
 }

@@ -20,7 +20,7 @@ struct ConfigurationTests {
     #expect(model.hiddenSize == 768 && model.intermediateSize == 2048 && model.layers == 12)
     #expect(model.attentionHeads == 12 && model.keyValueHeads == 12 && model.headBlocks == 4)
     #expect(model.noiseSize == 64 && model.samples == 8 && model.exponent == 1 && model.normEpsilon == 1e-6)
-    #expect(model.ropeTheta == 10_000 && model.ropeStretch == 1 && model.maximumPositions == 2048)
+    #expect(model.ropeTheta == 10_000 && model.ropeScaling == .none && model.maximumPositions == 2048)
     #expect(model.activation == .silu && !model.hasAttentionBias && !model.hasMLPBias)
     #expect(model.special == SpecialTokens(padding: nil, beginning: 1, end: 2))
     let sizes = try autoencoder("{}")
@@ -41,7 +41,8 @@ struct ConfigurationTests {
     let model = try languageModel(
       #"{"hidden_act": "gelu", "attention_bias": true, "mlp_bias": true, "rope_scaling": {"type": "linear", "factor": 2}}"#
     )
-    #expect(model.activation == .gelu && model.hasAttentionBias && model.hasMLPBias && model.ropeStretch == 2)
+    #expect(model.activation == .gelu && model.hasAttentionBias && model.hasMLPBias)
+    #expect(model.ropeScaling == .linear(factor: 2))
     for (json, name) in [
       (#"{"hidden_act": "softmax"}"#, "softmax"), (#"{"attention_dropout": 0.1}"#, "attention_dropout"),
       (#"{"rope_scaling": {"type": "dynamic", "factor": 2.0}}"#, "dynamic"),
@@ -71,11 +72,13 @@ struct ConfigurationTests {
       #"{"hidden_act": "gelu", "attention_bias": true, "mlp_bias": true, "rope_scaling": {"rope_type": "linear", "factor": 4}}"#
     )
     let shape = model.transformer
-    #expect(shape.activation == .gelu && shape.hasAttentionBias && shape.hasMLPBias && shape.ropeStretch == 4)
+    #expect(shape.activation == .gelu && shape.hasAttentionBias && shape.hasMLPBias)
+    #expect(shape.ropeScaling == .linear(factor: 4))
     #expect(try read(String(decoding: JSONEncoder().encode(model), as: UTF8.self)) == model)
     #expect(try read(#"{"num_attention_heads": 24}"#).transformer.keyValueHeads == 24)
     for (json, name) in [
-      (#"{"rope_scaling": {"rope_type": "llama3", "factor": 8.0}}"#, "llama3"), (#"{"head_dim": 32}"#, "head_dim"),
+      (#"{"rope_scaling": {"rope_type": "llama3", "factor": 8.0}}"#, "low_freq_factor"),
+      (#"{"rope_scaling": {"rope_type": "yarn", "factor": 8.0}}"#, "yarn"), (#"{"head_dim": 32}"#, "head_dim"),
       (#"{"hidden_act": "softmax"}"#, "softmax"), (#"{"attention_dropout": 0.1}"#, "attention_dropout"),
       (#"{"eos_token_id": 32000}"#, "eos_token_id"),
     ] {
@@ -90,7 +93,7 @@ struct ConfigurationTests {
   @Test("what is written is read again, no special tokens included")
   func roundTrip() throws {
     var model = LanguageModelConfiguration(vocabularySize: 90, hiddenSize: 48, attentionHeads: 4, keyValueHeads: 2)
-    (model.activation, model.hasMLPBias, model.ropeStretch) = (.quickGELU, true, 1.5)
+    (model.activation, model.hasMLPBias, model.ropeScaling) = (.quickGELU, true, .linear(factor: 1.5))
     #expect(try languageModel(String(decoding: JSONEncoder().encode(model), as: UTF8.self)) == model)
     var sizes = AutoencoderConfiguration(vocabularySize: 90, special: SpecialTokens(padding: 3))
     (sizes.activation, sizes.tokenMasking) = (.mish, 0.25)

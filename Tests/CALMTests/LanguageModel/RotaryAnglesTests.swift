@@ -46,4 +46,23 @@ struct RotaryAnglesTests {
       }
     }
   }
+
+  @Test("frequencies stretched as for Llama 3.1 are those of Hugging Face transformers 4.46")
+  func llama3() throws {
+    // LlamaConfig(hidden_size=64, num_attention_heads=2, rope_theta=500000, rope_scaling={"rope_type": "llama3", …})
+    let frequencies: [Float] = [
+      1.0, 0.44036662578582764, 0.07940301299095154, 0.010674637742340565, 0.004700753837823868, 0.0020700551103800535,
+      0.0009115831344388425, 0.00040143076330423355, 0.00017677668074611574, 7.784655463183299e-05,
+      3.428102354519069e-05, 1.5096217794052791e-05, 6.647869668086059e-06, 2.927499735960737e-06,
+      1.289173155782919e-06, 5.677088097399974e-07,
+    ]
+    let json =
+      #"{"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "#
+      + #""original_max_position_embeddings": 64}"#
+    let scaling = try JSONDecoder().decode(RopeScaling.self, from: Data(json.utf8))
+    #expect(try JSONDecoder().decode(RopeScaling.self, from: JSONEncoder().encode(scaling)) == scaling)
+    let angles = RotaryAngles(headSize: 32, theta: 500_000, scaling: scaling)
+    let sine = angles(from: 1, count: 1, device: .cpu).sine.elements(as: Float.self)
+    for (found, frequency) in zip(sine, frequencies) { #expect(abs(found - sinf(frequency)) <= 1e-5 * sinf(frequency)) }
+  }
 }
