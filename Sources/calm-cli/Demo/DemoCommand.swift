@@ -35,8 +35,11 @@ struct DemoCommand: ParsableCommand {
   @Flag(help: "Everything in small, in under a minute: to see that it works, not to read the stories.")
   var quick = false
 
-  @Option(help: ArgumentHelp("The weight of the auxiliary token loss; 0 is the paper.", valueName: "w"))
-  var auxiliaryWeight = 1.0
+  @Option(
+    help: ArgumentHelp(
+      "The weight of the auxiliary token loss, beyond the paper; by default 0 for the tales and 1 for your own text.",
+      valueName: "w"), transform: amount)
+  var auxiliaryWeight: Double?
 
   @Option(help: ArgumentHelp("Decides the tales and everything else.", valueName: "n"))
   var seed: UInt64 = 1
@@ -51,9 +54,9 @@ struct DemoCommand: ParsableCommand {
     let options = CorpusOptions(split: textSplit, lossy: faults.lossy, skipMalformed: faults.skipMalformed)
     let input = text.isEmpty ? nil : try CorpusReader(paths: text, options: options)
     let usual = text.isEmpty ? DemoRecipe.tales : .text
+    let recipe = auxiliaryWeight.map { usual.with(auxiliaryLossWeight: $0) } ?? usual
     let pipeline = DemoPipeline(
-      quick ? usual.quick() : usual, in: folder, input: input, compute: setting, seed: seed,
-      auxiliaryLossWeight: auxiliaryWeight)
+      quick ? recipe.quick() : recipe, in: folder, input: input, compute: setting, seed: seed)
     StandardError.note("\(relativePath(folder.path)): \(setting.summary)")
     do {
       try pipeline.run()

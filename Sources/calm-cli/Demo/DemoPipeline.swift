@@ -14,21 +14,18 @@ final class DemoPipeline {
   private let input: CorpusReader?
   private let compute: ComputeSetting
   private let seed: UInt64
-  private let auxiliaryLossWeight: Double
   private(set) var figures: DemoFigures
   /// Whether the folder holds a run, which can be gone on with.
   private var hasBegunTraining = false
 
   init(
-    _ recipe: DemoRecipe, in folder: URL, input: CorpusReader?, compute: ComputeSetting, seed: UInt64,
-    auxiliaryLossWeight: Double
+    _ recipe: DemoRecipe, in folder: URL, input: CorpusReader?, compute: ComputeSetting, seed: UInt64
   ) {
     self.recipe = recipe
     self.folder = folder
     self.input = input
     self.compute = compute
     self.seed = seed
-    self.auxiliaryLossWeight = auxiliaryLossWeight
     figures = DemoFigures(folder: folder.path, setting: compute.summary)
   }
 
@@ -205,9 +202,9 @@ final class DemoPipeline {
   }
 
   private func trainLanguageModel(_ prepared: TrainingData) throws -> String {
-    let configuration = recipe.languageModelConfiguration(for: prepared, auxiliaryLossWeight: auxiliaryLossWeight)
+    let configuration = recipe.languageModelConfiguration(for: prepared)
     let record = RunRecord.Model.languageModel(
-      configuration, autoencoder: place("autoencoder/model").path, leadIn: auxiliaryLossWeight > 0 ? recipe.leadIn : 0)
+      configuration, autoencoder: place("autoencoder/model").path, leadIn: recipe.leadIn)
     let last = try train(record, recipe.languageModel, in: "calm")
     let (count, loss) = (try loadModel().parameterCount, String(format: "%.2f", last.parts["energy"] ?? last.loss))
     return "\(shortCount(count)) parameters, \(last.step) steps, energy loss \(loss)"
