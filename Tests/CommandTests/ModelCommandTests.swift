@@ -180,7 +180,7 @@ enum QuickDemo {
     ])
     #expect(result.status == 0, "\(result.errorOutput)")
     for line in ["\"hidden_size\" : 1024", "\"num_mlp_layers\" : 4", "\"num_hidden_layers\" : 3"] {
-      #expect(result.output.contains(line), "\(result.output)")
+      #expect(result.text.contains(line), "\(result.text)")
     }
   }
 
