@@ -18,28 +18,22 @@ struct RunDescription {
     guard let data = try? Data(contentsOf: folder.recordURL), let record = try? JSONParser.parse(Array(data)),
       record.object != nil
     else { throw TrainingError.damagedRecord(folder.recordURL.path) }
-    let model = record["model"]?.object?.first
-    kind = model.map { Self.kinds[$0.key] ?? $0.key } ?? "run"
+    kind = record["model"]?["kind"]?.string ?? "run"
     steps = record["settings"]?["steps"]?.integer
     var settings: [(name: String, value: String)] = []
-    for member in record.object ?? [] {
-      // An enumeration is coded as an object with the case as its only member.
-      let value = member.key == "model" ? model?.value ?? member.value : member.value
-      Self.flatten(value, under: member.key, into: &settings)
-    }
+    for member in record.object ?? [] { Self.flatten(member.value, under: member.key, into: &settings) }
     self.settings = settings
   }
-
-  private static let kinds = ["languageModel": "calm", "autoregressive": "transformer"]
 
   private static func flatten(
     _ value: JSONValue, under name: String, into settings: inout [(name: String, value: String)]
   ) {
     switch value {
     case .object(let members):
-      // What has no name in an enumeration's case is coded under `_0`.
       for member in members {
-        flatten(member.value, under: member.key == "_0" ? name : "\(name).\(member.key)", into: &settings)
+        // A model's sizes stand beside its kind.
+        let isOfModel = name == "model" && member.key == "configuration"
+        flatten(member.value, under: isOfModel ? name : "\(name).\(member.key)", into: &settings)
       }
     case .string(let text): settings.append((name, text))
     case .null: break

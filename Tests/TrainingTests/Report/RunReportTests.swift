@@ -14,7 +14,7 @@ import Training
   private func addRun(_ name: String, steps: Int, rate: Double = 0.001, note: String = "x") throws -> URL {
     let run = try RunFolder(creating: folder.appendingPathComponent(name))
     let record = """
-      {"model": {"languageModel": {"_0": {"hidden_size": 32, "head": "energy"}, "autoencoder": "\(note)"}},
+      {"model": {"kind": "calm", "configuration": {"hidden_size": 32, "head": "energy"}, "autoencoder": "\(note)"},
        "settings": {"steps": \(steps), "schedule": {"peak": \(rate)}}, "program": "tests"}
       """
     try Data(record.utf8).write(to: run.recordURL)
