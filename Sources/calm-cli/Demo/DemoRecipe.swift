@@ -16,7 +16,7 @@ struct DemoRecipe {
   var latentSize = 32
   var autoencoderHidden = 128
   var languageModel = TrainingSettings(
-    steps: 6000, batchSize: 8, blockChunks: 64,
+    steps: 6400, batchSize: 8, blockChunks: 64,
     schedule: LearningRateSchedule(peak: 1e-3, shape: .stableDecay))
   /// The weight of the auxiliary token loss. The tales come out better without it, as in the paper.
   private(set) var auxiliaryLossWeight = 0.0
@@ -45,11 +45,10 @@ struct DemoRecipe {
     return recipe
   }()
 
-  /// The same time with another weight of the auxiliary loss: the steps of its lead-in cost half as much.
+  /// The same with another weight of the auxiliary loss, and where there is one, a lead-in.
   func with(auxiliaryLossWeight weight: Double) -> DemoRecipe {
     var recipe = self
-    recipe.auxiliaryLossWeight = weight
-    (recipe.leadIn, recipe.languageModel.steps) = weight > 0 ? (1400, 6400) : (0, 6000)
+    (recipe.auxiliaryLossWeight, recipe.leadIn) = (weight, weight > 0 ? 1400 : 0)
     return recipe
   }
 
