@@ -13,11 +13,11 @@ package final class AtomicFile {
 
   /// Creates the temporary file beside `path`.
   package init(replacing path: String) throws {
-    let folder = (path as NSString).deletingLastPathComponent
-    let name = (path as NSString).lastPathComponent
+    let folder = path.parentPath
+    let name = path.lastName
     let tag = "\(getpid())-\(String(UInt32.random(in: .min ... .max), radix: 36))"
     self.path = path
-    temporaryPath = (folder as NSString).appendingPathComponent(".\(name).partial-\(tag)")
+    temporaryPath = folder.appendingName(".\(name).partial-\(tag)")
     descriptor = open(temporaryPath, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
     if descriptor < 0 { throw FileError("create", path) }
   }
@@ -42,7 +42,7 @@ package final class AtomicFile {
     descriptor = -1
     if closed != 0 && errno != EINTR { throw failure("write") }
     if rename(temporaryPath, path) != 0 { throw failure("rename a temporary file to") }
-    try Self.synchronizeFolder((path as NSString).deletingLastPathComponent)
+    try Self.synchronizeFolder(path.parentPath)
   }
 
   /// Removes the temporary file; nothing happens after ``commit()``.

@@ -23,7 +23,7 @@ package final class AtomicFolder {
     let path = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
     self.path = path
     replaces = replacing
-    let parent = (path as NSString).deletingLastPathComponent
+    let parent = path.parentPath
     temporaryPath = Self.temporaryPath(for: path)
     if !parent.isEmpty {
       do {
@@ -51,7 +51,7 @@ package final class AtomicFolder {
       throw error
     }
     committed = true
-    try AtomicFile.synchronizeFolder((path as NSString).deletingLastPathComponent)
+    try AtomicFile.synchronizeFolder(path.parentPath)
     if replaces { try? FileManager.default.removeItem(atPath: retired) }
   }
 
@@ -62,7 +62,7 @@ package final class AtomicFolder {
   package static func remove(at path: String) throws {
     let retired = temporaryPath(for: path)
     if rename(path, retired) != 0 { throw FileError("remove the folder", path) }
-    try AtomicFile.synchronizeFolder((path as NSString).deletingLastPathComponent)
+    try AtomicFile.synchronizeFolder(path.parentPath)
     try? FileManager.default.removeItem(atPath: retired)
   }
 
@@ -75,11 +75,11 @@ package final class AtomicFolder {
   /// A name beside `path` that only this process gives, and that ``removeLeftovers(in:prefix:)`` knows.
   private static func temporaryPath(for path: String) -> String {
     let name = "\(temporaryPrefix(for: path))\(getpid())-\(UInt16.random(in: .min ... .max))"
-    return ((path as NSString).deletingLastPathComponent as NSString).appendingPathComponent(name)
+    return path.parentPath.appendingName(name)
   }
 
   private static func temporaryPrefix(for path: String) -> String {
-    ".\((path as NSString).lastPathComponent).partial-"
+    ".\(path.lastName).partial-"
   }
 
   /// Removes temporary folders of processes that are no more.
@@ -90,7 +90,7 @@ package final class AtomicFolder {
       let tag = name.dropFirst(prefix.count).split(separator: "-")
       guard tag.count == 2, let process = pid_t(tag[0]) else { continue }
       if kill(process, 0) != 0 && errno == ESRCH {
-        try? FileManager.default.removeItem(atPath: (parent as NSString).appendingPathComponent(name))
+        try? FileManager.default.removeItem(atPath: parent.appendingName(name))
       }
     }
   }

@@ -1,4 +1,5 @@
 import CALM
+import Files
 import Foundation
 import TextCorpus
 import Torch
@@ -93,7 +94,7 @@ public final class Trainer {
     guard let known = state?.data, known.count == digests.count,
       let other = digests.indices.first(where: { digests[$0] != known[$0] })
     else { return }
-    throw TrainingError.otherData((corpora[other].blocks.shards[0].path as NSString).deletingLastPathComponent)
+    throw TrainingError.otherData(corpora[other].blocks.shards[0].path.parentPath)
   }
 
   /// The moving average of the weights, where the settings ask for one. A checkpoint's model is the average; the weights
