@@ -1,5 +1,7 @@
 // Elementwise arithmetic, comparisons and reductions.
 
+#include <ATen/ATen.h>
+
 #include "support.h"
 
 using namespace ctorch;

@@ -1,5 +1,7 @@
 // Neural functions that libtorch has already.
 
+#include <ATen/ATen.h>
+
 #include "support.h"
 
 using namespace ctorch;

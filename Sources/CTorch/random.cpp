@@ -1,5 +1,6 @@
 // Random numbers. Everything draws from a generator that the caller owns, never from the process's own.
 
+#include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Parallel.h>
 

@@ -1,5 +1,7 @@
 // Views, shapes and indexing.
 
+#include <ATen/ATen.h>
+
 #include "support.h"
 
 using namespace ctorch;

@@ -1,5 +1,7 @@
 // Making tensors, asking about them, moving their bytes.
 
+#include <ATen/ATen.h>
+
 #include <cstring>
 
 #include "support.h"

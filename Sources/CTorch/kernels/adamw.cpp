@@ -3,6 +3,8 @@
 // Where a parameter is bfloat16 its float32 master holds the true value: the step moves the master and rounds it into
 // the parameter, so neither the gradient nor the parameter is ever widened into a tensor of its own.
 
+#include <ATen/ATen.h>
+
 #include "../support.h"
 #include "parallel.h"
 #include "vectorized.h"

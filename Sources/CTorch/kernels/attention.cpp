@@ -4,6 +4,7 @@
 // each head and block: at 64 positions a head these calls cost ten times their arithmetic. Here all heads are one
 // batched product, and the softmax and its gradient are one pass over the weights, in place.
 
+#include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "../support.h"

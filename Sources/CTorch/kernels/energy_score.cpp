@@ -6,6 +6,7 @@
 // and one target at a time stay in cache: the targets are read once, and nothing of that shape exists. Targets from
 // normal distributions are not even read: they are drawn where they are needed.
 
+#include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <memory>

@@ -1,5 +1,7 @@
 #include "few_rows.h"
 
+#include <ATen/ops/empty.h>
+
 #include <vector>
 
 #include "../support.h"

@@ -3,6 +3,7 @@
 // libtorch's backward pass walks the rows once for the input and once more, by columns, for weight and bias; here a row
 // is read once, from the first-level cache, and the sums of weight and bias grow beside it.
 
+#include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "../support.h"

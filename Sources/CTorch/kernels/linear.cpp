@@ -4,6 +4,7 @@
 // before the product, adds the residual in a pass of its own and sums the bias's gradient by columns, a cache line for
 // every number. Here bias and residual are added in one pass over the product, and that sum goes along the rows.
 
+#include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "../support.h"

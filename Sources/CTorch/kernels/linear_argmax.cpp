@@ -9,6 +9,9 @@
 //   |ŵ·x̂ − w·x| ≤ ‖w − ŵ‖‖x‖ + ‖ŵ‖‖x − x̂‖ + D·2⁻²³‖ŵ‖‖x̂‖ ≤ e·‖w‖‖x‖
 // with Cauchy's inequality and ‖w − ŵ‖ ≤ 2⁻⁹‖w‖ where float32 is rounded to bfloat16.
 
+#include <ATen/ops/mm.h>
+#include <ATen/ops/zeros.h>
+
 #include <limits>
 #include <vector>
 

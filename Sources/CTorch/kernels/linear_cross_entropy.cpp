@@ -4,6 +4,7 @@
 // softmax and its gradient they exist four times over. A block of rows at a time is enough: it is turned into its own
 // gradient in place and multiplied on at once.
 
+#include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>

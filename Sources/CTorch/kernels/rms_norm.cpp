@@ -3,6 +3,7 @@
 // Composed from libtorch's operations it reads and writes the rows some eight times; the rows of a model are narrow
 // enough to stay in the first-level cache between our passes.
 
+#include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "../support.h"

@@ -3,6 +3,7 @@
 // One pass over queries or keys, where libtorch's operations cut them in halves, negate, join, multiply twice
 // and add, each with a tensor of its own.
 
+#include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "../support.h"

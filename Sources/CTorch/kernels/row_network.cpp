@@ -7,6 +7,8 @@
 //
 // Only weights and what goes into products are rounded to bfloat16. What becomes of a row depends on no other.
 
+#include <ATen/ops/empty.h>
+
 #include "../support.h"
 #include "few_rows.h"
 #include "parallel.h"

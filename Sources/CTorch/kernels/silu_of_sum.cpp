@@ -4,6 +4,7 @@
 // Neither the broadcast sum nor its copy for the backward pass is ever stored, and the bias's gradient is summed in the
 // pass that makes the input's.
 
+#include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "../support.h"

@@ -2,6 +2,7 @@
 // and up are the two halves of one tensor, as a single linear layer makes them, without cutting it apart, and before
 // that layer's bias is added.
 
+#include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "../support.h"

@@ -5,6 +5,8 @@
 // call: five products that read each weight once (few_rows.h), and between them short loops over float32 numbers that
 // stay in the first-level cache. In bfloat16 only weights, keys and values are rounded, not what lies between.
 
+#include <ATen/ops/empty_like.h>
+
 #include <vector>
 
 #include "../support.h"
