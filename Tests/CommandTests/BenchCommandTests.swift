@@ -10,7 +10,9 @@ struct BenchCommandTests {
 
   @Test(
     "each job of a model is timed, with its work counted",
-    arguments: ["train-ae", "train-lm", "generate", "generate-half", "generate-half-alike", "evaluate"])
+    arguments: [
+      "train-ae", "train-lm", "generate", "generate-half", "generate-half-alike", "generate-half-late", "evaluate",
+    ])
   func jobs(job: String) throws {
     let result = try Command.run(["bench", "job", job, "--precision", "float32"] + Self.tiny)
     #expect(result.status == 0, "\(result.errorOutput)")

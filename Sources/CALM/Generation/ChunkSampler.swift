@@ -44,10 +44,7 @@ struct ChunkSampler {
     for start in stride(from: 0, to: randomness.count, by: sequences) {
       let group = start..<min(start + sequences, randomness.count)
       let randomness = Array(randomness[group])
-      let drawn = draw(poolSize, hidden.narrowed(0, group), randomness: randomness)
-      let pools = group.indices.map { Array(stride(from: $0 - start, to: drawn.count, by: group.count)) }
-      choices += choose(from: pools, of: drawn, after: 0, randomness: randomness)
-        .map { Choice(tokens: $0.tokens, latent: drawn.latent(of: $0.chunk)) }
+      choices += pooledChunks(hidden.narrowed(0, group), randomness: randomness)
     }
     return choices
   }
@@ -61,51 +58,6 @@ struct ChunkSampler {
     let latents = model.head(hidden, noise: Tensor.concatenated(noise, along: 1))
     return DrawnChunks(
       latents: latents.reshaped(-1, model.configuration.latentSize), autoencoder: model.autoencoder)
-  }
-
-  /// Chooses one chunk of each pool by the batch rule.
-  ///
-  /// - Parameters:
-  ///   - pools: for each sequence, which of the chunks drawn are its own.
-  ///   - known: the tokens that all of them begin with; the choice is by those after.
-  /// - Returns: the tokens after the known ones, and which of the chunks drawn has them; of several, one.
-  func choose(
-    from pools: [[Int]], of drawn: DrawnChunks, after known: Int, randomness: [SequenceRandomness]
-  ) -> [(tokens: [Int32], chunk: Int)] {
-    let rule = BatchTemperatureRule(temperature: temperature)
-    if temperature.wholeExponent == 1 {
-      // Every draw counts, so there is nothing to save.
-      var tokens = drawn.tokens(of: pools.flatMap { $0 }, from: known)[...]
-      return zip(pools, randomness).map { pool, randomness in
-        let own = tokens.prefix(pool.count)
-        defer { tokens.removeFirst(pool.count) }
-        let chosen = rule.select(from: own, using: &randomness.selection)
-        return (chosen, zip(pool, own).first { $0.1 == chosen }?.0 ?? pool[0])
-      }
-    }
-    let length = model.configuration.chunkSize - known
-    var shared = pools.map { PrefixPool<Int32>(sampleCount: $0.count, length: length, rule: rule) }
-    while true {
-      let pending = shared.map(\.pending)
-      let places = zip(pools, pending).flatMap { pool, pending in
-        (pending?.samples ?? []).map { (chunk: pool[$0], position: known + (pending?.position ?? 0)) }
-      }
-      if places.isEmpty { break }
-      var tokens = drawn.tokens(at: places)[...]
-      for (index, pending) in pending.enumerated() {
-        guard let count = pending?.samples.count else { continue }
-        shared[index].record(Array(tokens.prefix(count)))
-        tokens.removeFirst(count)
-      }
-    }
-    return shared.indices.map { index in
-      let sample = shared[index].select(using: &randomness[index].selection)
-      let (tokens, chunk) = (shared[index].tokens(of: sample), pools[index][sample])
-      // Where no two draws are equal, the one chosen is not decoded to its end.
-      return (
-        tokens.count == length ? tokens : tokens + drawn.tokens(of: [chunk], from: known + tokens.count)[0], chunk
-      )
-    }
   }
 
   private func row(_ index: Int, of hidden: Tensor) -> Tensor { hidden.narrowed(0, index..<index + 1) }

@@ -3,30 +3,35 @@ import Torch
 /// Chunks drawn from the head and decoded no further than asked for.
 ///
 /// Once the autoencoder's decoder has expanded a latent into K rows, each row becomes a token without the others. Its
-/// product with the vocabulary is by far the dearest part, so it waits until somebody wants that token.
-struct DrawnChunks {
-  /// The number of chunks.
-  let count: Int
+/// product with the vocabulary is by far the dearest part, so it waits until somebody wants that token; then it is kept.
+final class DrawnChunks {
   private let latents: Tensor  // [count, l]
   private let expanded: Tensor  // [count·K, h]
+  /// The tokens decoded so far, by chunk and position.
+  private var decoded: [Int32?]
   private let autoencoder: Autoencoder
   private var chunkSize: Int { autoencoder.configuration.chunkSize }
 
+  /// The number of chunks.
+  var count: Int { latents.shape[0] }
+
   /// - Parameter latents: [chunks, l].
-  init(latents: Tensor, autoencoder: Autoencoder) {
-    self.init(latents: latents, expanded: autoencoder.expanded(latents), autoencoder: autoencoder)
+  convenience init(latents: Tensor, autoencoder: Autoencoder) {
+    self.init(
+      latents: latents, expanded: autoencoder.expanded(latents),
+      decoded: Array(repeating: nil, count: latents.shape[0] * autoencoder.configuration.chunkSize),
+      autoencoder: autoencoder)
   }
 
   /// The chunks of several draws, in their order; at least one draw.
-  init(joining draws: [DrawnChunks]) {
+  convenience init(joining draws: [DrawnChunks]) {
     self.init(
       latents: Tensor.concatenated(draws.map(\.latents)), expanded: Tensor.concatenated(draws.map(\.expanded)),
-      autoencoder: draws[0].autoencoder)
+      decoded: draws.flatMap(\.decoded), autoencoder: draws[0].autoencoder)
   }
 
-  private init(latents: Tensor, expanded: Tensor, autoencoder: Autoencoder) {
-    (self.latents, self.expanded, self.autoencoder) = (latents, expanded, autoencoder)
-    count = latents.shape[0]
+  private init(latents: Tensor, expanded: Tensor, decoded: [Int32?], autoencoder: Autoencoder) {
+    (self.latents, self.expanded, self.decoded, self.autoencoder) = (latents, expanded, decoded, autoencoder)
   }
 
   /// What a chunk is decoded from, [1, l].
@@ -34,9 +39,13 @@ struct DrawnChunks {
 
   /// One token of each of the places named.
   func tokens(at places: [(chunk: Int, position: Int)]) -> [Int32] {
-    if places.isEmpty { return [] }
-    let rows = gathered(places.map { $0.chunk * chunkSize + $0.position })
-    return autoencoder.tokens(ofExpanded: rows).elements(as: Int32.self)
+    let places = places.map { $0.chunk * chunkSize + $0.position }
+    let new = places.filter { decoded[$0] == nil }
+    if !new.isEmpty {
+      let tokens = autoencoder.tokens(ofExpanded: gathered(new)).elements(as: Int32.self)
+      for (place, token) in zip(new, tokens) { decoded[place] = token }
+    }
+    return places.map { decoded[$0]! }
   }
 
   /// The tokens of chunks from a position on.
@@ -60,7 +69,9 @@ struct DrawnChunks {
   func selecting(_ chunks: [Int]) -> DrawnChunks {
     let rows = gathered(chunks.flatMap { $0 * chunkSize..<($0 + 1) * chunkSize })
     let own = latents.gathered(0, Tensor(chunks.map(Int64.init), device: latents.device))
-    return DrawnChunks(latents: own, expanded: rows, autoencoder: autoencoder)
+    return DrawnChunks(
+      latents: own, expanded: rows,
+      decoded: chunks.flatMap { decoded[$0 * chunkSize..<($0 + 1) * chunkSize] }, autoencoder: autoencoder)
   }
 
   private func gathered(_ rows: [Int]) -> Tensor {

@@ -15,16 +15,7 @@
 /// }
 /// let sample = pool.select(using: &generator)
 /// ```
-public struct PrefixPool<Token: Hashable & Sendable>: Sendable {
-  /// The tokens to decode next.
-  public struct Pending: Hashable, Sendable {
-    /// Which token of the chunk, from 0.
-    public let position: Int
-
-    /// Indices of the samples to decode it for.
-    public let samples: [Int]
-  }
-
+public struct PrefixPool<Token: Hashable & Sendable>: TokenwiseChoice, Sendable {
   /// Samples that agree in all tokens decoded of them so far. Those of one group have gone equally far.
   private struct Group {
     var tokens: [Token]
@@ -33,7 +24,7 @@ public struct PrefixPool<Token: Hashable & Sendable>: Sendable {
   }
 
   /// What must be decoded now; nil when the choice can be made.
-  public private(set) var pending: Pending?
+  public private(set) var pending: PendingTokens?
 
   private let sampleCount: Int
   private let length: Int
@@ -102,7 +93,7 @@ public struct PrefixPool<Token: Hashable & Sendable>: Sendable {
       let open = groups.filter(isOpen)
       if let position = open.map(\.tokens.count).min() {
         let samples = open.filter { $0.tokens.count == position }.flatMap(\.samples)
-        pending = Pending(position: position, samples: samples.sorted())
+        pending = PendingTokens(position: position, samples: samples.sorted())
         return
       }
       pending = nil

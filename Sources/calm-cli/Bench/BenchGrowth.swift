@@ -126,7 +126,7 @@ struct BenchGrowth: ParsableCommand {
           points: [512, 1024, 2048, 4096, 8192].map { ($0, ["--batch-size", "1", "--block-tokens", "\($0)"]) }),
       ]
     case .context:
-      [(BenchJob.generate, "T = 1"), (.generateHalfAlike, "T = ½, draws alike")].map { job, name in
+      [(BenchJob.generate, "T = 1"), (.generateHalfLate, "T = ½, draws part late")].map { job, name in
         Series(
           name: name, job: job,
           points: [64, 1024, 2048, 4096, 8192, 16384].map {
@@ -151,7 +151,8 @@ struct BenchGrowth: ParsableCommand {
   }
 
   private static let draws = [
-    (BenchJob.generateHalfAlike, "T = ½, draws alike"), (.generateHalf, "T = ½, draws differ"),
+    (BenchJob.generateHalfLate, "T = ½, draws part late"), (.generateHalf, "T = ½, draws differ"),
+    (.generateHalfAlike, "T = ½, draws alike"),
   ]
 }
 

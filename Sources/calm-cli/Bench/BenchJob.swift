@@ -5,10 +5,12 @@ enum BenchJob: String, ExpressibleByArgument, CaseIterable, Codable {
   case trainLanguageModel = "train-lm"
   case trainAutoencoder = "train-ae"
   case generate
-  /// Draws that are all alike, so that no chunk can be dropped before it is decoded to its end: the most work.
+  /// Draws that are all alike, as of the official fresh weights: the first few settle each chunk.
   case generateHalfAlike = "generate-half-alike"
-  /// Draws of random weights, which hardly agree: the least work.
+  /// Draws of random weights, which hardly agree: none is decoded beyond its first token.
   case generateHalf = "generate-half"
+  /// Draws that agree in all tokens but the last, so that every token of each is decoded: the most work.
+  case generateHalfLate = "generate-half-late"
   case evaluate
   case tokenizer
   case data
@@ -23,6 +25,7 @@ enum BenchJob: String, ExpressibleByArgument, CaseIterable, Codable {
     case .generate: "generation, T = 1"
     case .generateHalfAlike: "generation, T = ½, draws alike"
     case .generateHalf: "generation, T = ½, draws differ"
+    case .generateHalfLate: "generation, T = ½, draws part late"
     case .evaluate: "BrierLM evaluation"
     case .tokenizer: "tokenizer, encoding"
     case .data: "data preparation"
@@ -30,7 +33,12 @@ enum BenchJob: String, ExpressibleByArgument, CaseIterable, Codable {
   }
 
   /// What `scripts/time-official.py` calls it. Its time does not depend on what is drawn.
-  var officialName: String { self == .generateHalfAlike ? BenchJob.generateHalf.rawValue : rawValue }
+  var officialName: String {
+    switch self {
+    case .generateHalfAlike, .generateHalf, .generateHalfLate: BenchJob.generateHalf.rawValue
+    default: rawValue
+    }
+  }
 
   var isTraining: Bool { self == .trainLanguageModel || self == .trainAutoencoder }
   var readsText: Bool { self == .tokenizer || self == .data }

@@ -24,7 +24,7 @@ struct BenchModelJob {
     case .trainLanguageModel:
       return training(LanguageModelTask(languageModel(), validation: nil, tokenizer: Data()), job)
     case .evaluate: return evaluation()
-    case .generate, .generateHalf, .generateHalfAlike: return try generation(job)
+    case .generate, .generateHalf, .generateHalfAlike, .generateHalfLate: return try generation(job)
     case .tokenizer, .data: preconditionFailure("no job of a model")
     }
   }
@@ -79,7 +79,7 @@ struct BenchModelJob {
 
   private func generation(_ job: BenchJob) throws -> BenchMeasurement {
     let model = languageModel()
-    spreadDraws(of: model, alike: job == .generateHalfAlike)
+    spreadDraws(of: model, job)
     convert(model)
     let prompt = randomIds(1, work.promptTokens).elements(as: Int32.self)
     var options = GenerationOptions()
@@ -109,12 +109,19 @@ struct BenchModelJob {
   private var unreadParameters: Int { shape.vocabulary * shape.hidden + shape.autoencoder.encoderParameters }
 
   /// The head's last layer starts at zero, so that all draws would be one latent at the origin.
-  private func spreadDraws(of model: ContinuousLanguageModel, alike: Bool) {
+  private func spreadDraws(of model: ContinuousLanguageModel, _ job: BenchJob) {
+    let alike = job == .generateHalfAlike
     let name = "mlp_generator.final_layer.linears.2." + (alike ? "bias" : "weight")
     withoutGradients {
       for parameter in model.namedParameters() where parameter.name == name {
         let deviation = alike ? 1 : 1 / Double(shape.hidden).squareRoot()
         parameter.tensor.copy(from: generator.normal(parameter.tensor.shape, deviation: deviation))
+      }
+      guard job == .generateHalfLate else { return }
+      // What all tokens of a chunk but the last are decoded from is the same for every latent.
+      for parameter in model.autoencoder.namedParameters() where parameter.name == "decoder.expand_layer.weight" {
+        let width = parameter.tensor.shape[0] / shape.chunk
+        parameter.tensor.narrowed(0, 0..<width * (shape.chunk - 1)).fill(0)
       }
     }
   }

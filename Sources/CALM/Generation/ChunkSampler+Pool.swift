@@ -1,0 +1,117 @@
+import TextCorpus
+import Torch
+
+extension ChunkSampler {
+  /// The next chunk of each sequence by the batch rule; a pool is filled only as far as its choice needs it.
+  ///
+  /// - Parameter hidden: a row for each sequence, [sequences, h].
+  func pooledChunks(_ hidden: Tensor, randomness: [SequenceRandomness]) -> [Choice] {
+    let stages = earlySets
+    let pools = ChunkPools(
+      sampler: self, hidden: hidden, randomness: randomness,
+      size: stages.first.map { $0 * temperature.wholeExponent } ?? poolSize)
+    var chosen = equalSubsets(in: pools, trying: stages)
+    let undecided = randomness.indices.filter { chosen[$0] == nil }
+    if !undecided.isEmpty {
+      pools.fill(undecided, to: poolSize)
+      let choices = choose(
+        from: undecided.map { pools.chunks[$0] }, of: pools.drawn, after: 0,
+        randomness: undecided.map { randomness[$0] })
+      for (sequence, choice) in zip(undecided, choices) { chosen[sequence] = choice }
+    }
+    return randomness.indices.map {
+      Choice(tokens: chosen[$0]!.tokens, latent: pools.drawn.latent(of: chosen[$0]!.chunk))
+    }
+  }
+
+  /// How many sets of equal draws are looked for before the pool is full: as many as some sixteen draws make, then four
+  /// times as many, unless that is most of the pool anyway. None where they do not settle the choice.
+  private var earlySets: [Int] {
+    guard SubsetTrials<Int32>.serve(temperature) else { return [] }
+    let few = max(4, 16 / temperature.wholeExponent)
+    return [few, 4 * few].filter { 2 * $0 * temperature.wholeExponent <= poolSize }
+  }
+
+  /// What the first draws settle, by sequence: see ``SubsetTrials``.
+  ///
+  /// - Parameter stages: how many sets are tried, one stage after the other.
+  private func equalSubsets(in pools: ChunkPools, trying stages: [Int]) -> [Int: (tokens: [Int32], chunk: Int)] {
+    if stages.isEmpty { return [:] }
+    var trials = pools.chunks.map { _ in
+      SubsetTrials<Int32>(poolSize: poolSize, length: model.configuration.chunkSize, temperature: temperature)
+    }
+    var tried = 0
+    for sets in stages {
+      let undecided = trials.indices.filter { trials[$0].agreed == nil }
+      if undecided.isEmpty { break }
+      for sequence in undecided {
+        trials[sequence].add(sets - tried, using: &pools.randomness[sequence].selection)
+      }
+      tried = sets
+      pools.fill(undecided, to: sets * temperature.wholeExponent)
+      answer(&trials, from: pools.chunks, of: pools.drawn, after: 0)
+    }
+    var chosen: [Int: (tokens: [Int32], chunk: Int)] = [:]
+    for (sequence, trials) in trials.enumerated() {
+      guard let draw = trials.agreed else { continue }
+      chosen[sequence] = (trials.tokens(of: draw), pools.chunks[sequence][draw])
+    }
+    return chosen
+  }
+
+  /// Chooses one chunk of each pool by the batch rule.
+  ///
+  /// - Parameters:
+  ///   - pools: for each sequence, which of the chunks drawn are its own.
+  ///   - known: the tokens that all of them begin with; the choice is by those after.
+  /// - Returns: the tokens after the known ones, and which of the chunks drawn has them; of several, one.
+  func choose(
+    from pools: [[Int]], of drawn: DrawnChunks, after known: Int, randomness: [SequenceRandomness]
+  ) -> [(tokens: [Int32], chunk: Int)] {
+    let rule = BatchTemperatureRule(temperature: temperature)
+    if temperature.wholeExponent == 1 {
+      // Every draw counts, so there is nothing to save.
+      var tokens = drawn.tokens(of: pools.flatMap { $0 }, from: known)[...]
+      return zip(pools, randomness).map { pool, randomness in
+        let own = tokens.prefix(pool.count)
+        defer { tokens.removeFirst(pool.count) }
+        let chosen = rule.select(from: own, using: &randomness.selection)
+        return (chosen, zip(pool, own).first { $0.1 == chosen }?.0 ?? pool[0])
+      }
+    }
+    let length = model.configuration.chunkSize - known
+    var shared = pools.map { PrefixPool<Int32>(sampleCount: $0.count, length: length, rule: rule) }
+    answer(&shared, from: pools, of: drawn, after: known)
+    return shared.indices.map { index in
+      let sample = shared[index].select(using: &randomness[index].selection)
+      let (tokens, chunk) = (shared[index].tokens(of: sample), pools[index][sample])
+      // Where no two draws are equal, the one chosen is not decoded to its end.
+      return (
+        tokens.count == length ? tokens : tokens + drawn.tokens(of: [chunk], from: known + tokens.count)[0], chunk
+      )
+    }
+  }
+
+  /// Decodes what choices ask for, until they ask no more.
+  ///
+  /// - Parameters:
+  ///   - pools: for each choice, which of the chunks drawn its samples are.
+  ///   - known: the tokens before those that the choices are about.
+  private func answer(
+    _ choices: inout [some TokenwiseChoice<Int32>], from pools: [[Int]], of drawn: DrawnChunks, after known: Int
+  ) {
+    while true {
+      let pending = choices.map(\.pending)
+      let places = zip(pools, pending).flatMap { pool, pending in
+        (pending?.samples ?? []).map { (chunk: pool[$0], position: known + (pending?.position ?? 0)) }
+      }
+      if places.isEmpty { return }
+      var tokens = drawn.tokens(at: places)[...]
+      for (index, pending) in pending.enumerated() {
+        guard let count = pending?.samples.count else { continue }
+        choices[index].record(Array(tokens.prefix(count)))
+        tokens.removeFirst(count)
+      }
+    }
+  }
+}

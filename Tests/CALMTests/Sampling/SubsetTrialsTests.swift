@@ -1,0 +1,82 @@
+import CALM
+import Testing
+import TextCorpus
+
+@Suite("Sets of equal draws")
+struct SubsetTrialsTests {
+  /// Runs trials in stages over draws that are known. Returns the tokens decoded.
+  private func run(
+    _ trials: inout SubsetTrials<Int32>, stages: [Int], over draws: [[Int32]], using generator: inout SeededGenerator
+  ) -> Int {
+    var decoded = 0
+    for sets in stages where trials.agreed == nil {
+      trials.add(sets, using: &generator)
+      while let pending = trials.pending {
+        #expect(pending.samples == pending.samples.sorted() && !pending.samples.isEmpty)
+        #expect(pending.samples.allSatisfy { $0 < trials.drawCount })
+        decoded += pending.samples.count
+        trials.record(pending.samples.map { draws[$0][pending.position] })
+      }
+    }
+    return decoded
+  }
+
+  // False alarms: 1e-5 each.
+  @Test("together with the rule on the whole pool, the choice has the rule's law", arguments: [0.5, 1 / 3.0])
+  func lawOfTheRule(value: Double) throws {
+    let temperature = try Temperature(value)
+    let rule = BatchTemperatureRule(temperature: temperature)
+    let outcomes: [[Int32]] = [[1, 1, 1], [1, 1, 2], [1, 2, 1], [2, 1, 1], [2, 2, 2]]
+    let frequencies = [6, 5, 4, 3, 1]
+    let pool = zip(outcomes, frequencies).flatMap { Array(repeating: $0, count: $1) }
+    var generator = SeededGenerator(seed: 7)
+    var counts = [Int](repeating: 0, count: outcomes.count)
+    var early = 0
+    for _ in 0..<40_000 {
+      let draws = pool.shuffled(using: &generator)
+      var trials = SubsetTrials<Int32>(poolSize: draws.count, length: 3, temperature: temperature)
+      _ = run(&trials, stages: [2, 6], over: draws, using: &generator)
+      var chunk = rule.select(from: draws, using: &generator)
+      if let draw = trials.agreed {
+        early += 1
+        #expect(trials.tokens(of: draw) == draws[draw])
+        chunk = draws[draw]
+      }
+      counts[outcomes.firstIndex(of: chunk)!] += 1
+    }
+    #expect(early > 5_000 && early < 39_000, "one of the two ways was hardly taken")
+    let weights = rule.weights(forCounts: frequencies)
+    let total = weights.reduce(0, +)
+    #expect(ChiSquare.pValue(counts: counts, probabilities: weights.map { $0 / total }) > 1e-5)
+  }
+
+  @Test("draws that all agree are settled by one set")
+  func allEqual() throws {
+    let draws = [[Int32]](repeating: [4, 3, 2, 1], count: 200)
+    for n in 2...5 {
+      var trials = SubsetTrials<Int32>(poolSize: 200, length: 4, temperature: try Temperature(1 / Double(n)))
+      var generator = SeededGenerator(seed: 3)
+      #expect(run(&trials, stages: [1], over: draws, using: &generator) == 4 * n)
+      #expect(trials.agreed == 0 && trials.drawCount == n)
+    }
+  }
+
+  @Test("draws are decoded as far as those of a set agree, and those of earlier stages not again")
+  func decodesNoFurther() throws {
+    let temperature = try Temperature(0.5)
+    var generator = SeededGenerator(seed: 9)
+    // No two draws agree in their first token, or none in their last alone.
+    var apart = SubsetTrials<Int32>(poolSize: 200, length: 4, temperature: temperature)
+    let decoded = run(&apart, stages: [8, 24], over: (0..<200).map { [$0, 0, 0, 0] }, using: &generator)
+    #expect(apart.agreed == nil && decoded == apart.drawCount)
+    var late = SubsetTrials<Int32>(poolSize: 200, length: 4, temperature: temperature)
+    let all = run(&late, stages: [8, 24], over: (0..<200).map { [0, 0, 0, $0] }, using: &generator)
+    #expect(late.agreed == nil && all == 4 * late.drawCount)
+    #expect((33...64).contains(late.drawCount))
+  }
+
+  @Test("temperatures whose inverse is no whole number from 2 are not served", arguments: [1, 0.9, 0.4])
+  func notServed(value: Double) throws {
+    #expect(!SubsetTrials<Int32>.serve(try Temperature(value)))
+  }
+}
