@@ -1,3 +1,4 @@
+import Foundation
 import TextCorpus
 import Torch
 
@@ -6,11 +7,8 @@ extension ChunkSampler {
   ///
   /// - Parameter hidden: a row for each sequence, [sequences, h].
   func pooledChunks(_ hidden: Tensor, randomness: [SequenceRandomness]) -> [Choice] {
-    let stages = earlySets
-    let pools = ChunkPools(
-      sampler: self, hidden: hidden, randomness: randomness,
-      size: stages.first.map { $0 * temperature.wholeExponent } ?? poolSize)
-    var chosen = equalSubsets(in: pools, trying: stages)
+    let pools = ChunkPools(sampler: self, hidden: hidden, randomness: randomness)
+    var chosen = equalSubsets(in: pools)
     let undecided = randomness.indices.filter { chosen[$0] == nil }
     if !undecided.isEmpty {
       pools.fill(undecided, to: poolSize)
@@ -24,37 +22,38 @@ extension ChunkSampler {
     }
   }
 
-  /// How many sets of equal draws are looked for before the pool is full: as many as some sixteen draws make, then four
-  /// times as many, unless that is most of the pool anyway. None where they do not settle the choice.
+  /// How many sets of equal draws are looked for before the pool is full: as many as 32 draws make, which cost hardly
+  /// more than one, then three times as many, unless that is most of the pool anyway. None where they do not settle the
+  /// choice.
   private var earlySets: [Int] {
     guard SubsetTrials<Int32>.serve(temperature) else { return [] }
-    let few = max(4, 16 / temperature.wholeExponent)
-    return [few, 4 * few].filter { 2 * $0 * temperature.wholeExponent <= poolSize }
+    let few = max(4, 32 / temperature.wholeExponent)
+    return [few, 3 * few].filter { 2 * $0 * temperature.wholeExponent <= poolSize }
   }
 
-  /// What the first draws settle, by sequence: see ``SubsetTrials``.
-  ///
-  /// - Parameter stages: how many sets are tried, one stage after the other.
-  private func equalSubsets(in pools: ChunkPools, trying stages: [Int]) -> [Int: (tokens: [Int32], chunk: Int)] {
-    if stages.isEmpty { return [:] }
+  /// What the first draws settle, by sequence: see ``SubsetTrials``. It is not tried where it mostly failed of late.
+  private func equalSubsets(in pools: ChunkPools) -> [Int: (tokens: [Int32], chunk: Int)] {
+    let stages = earlySets
+    var undecided = pools.chunks.indices.filter { pools.randomness[$0].settledEarly > 0.2 }
+    if stages.isEmpty || undecided.isEmpty { return [:] }
+    var chosen: [Int: (tokens: [Int32], chunk: Int)] = [:]
     var trials = pools.chunks.map { _ in
       SubsetTrials<Int32>(poolSize: poolSize, length: model.configuration.chunkSize, temperature: temperature)
     }
     var tried = 0
-    for sets in stages {
-      let undecided = trials.indices.filter { trials[$0].agreed == nil }
-      if undecided.isEmpty { break }
+    for sets in stages where !undecided.isEmpty {
       for sequence in undecided {
         trials[sequence].add(sets - tried, using: &pools.randomness[sequence].selection)
       }
       tried = sets
       pools.fill(undecided, to: sets * temperature.wholeExponent)
       answer(&trials, from: pools.chunks, of: pools.drawn, after: 0)
-    }
-    var chosen: [Int: (tokens: [Int32], chunk: Int)] = [:]
-    for (sequence, trials) in trials.enumerated() {
-      guard let draw = trials.agreed else { continue }
-      chosen[sequence] = (trials.tokens(of: draw), pools.chunks[sequence][draw])
+      for sequence in undecided {
+        guard let draw = trials[sequence].agreed else { continue }
+        chosen[sequence] = (trials[sequence].tokens(of: draw), pools.chunks[sequence][draw])
+        pools.randomness[sequence].learn(settledEarly: 1)
+      }
+      undecided = undecided.filter { chosen[$0] == nil }
     }
     return chosen
   }
@@ -84,6 +83,9 @@ extension ChunkSampler {
     answer(&shared, from: pools, of: drawn, after: known)
     return shared.indices.map { index in
       let sample = shared[index].select(using: &randomness[index].selection)
+      if let sets = earlySets.first {
+        randomness[index].learn(settledEarly: 1 - pow(1 - shared[index].agreement, Double(sets)))
+      }
       let (tokens, chunk) = (shared[index].tokens(of: sample), pools[index][sample])
       // Where no two draws are equal, the one chosen is not decoded to its end.
       return (

@@ -75,6 +75,17 @@ public struct PrefixPool<Token: Hashable & Sendable>: TokenwiseChoice, Sendable 
     return candidates[rule.select(counts: candidates.map(\.samples.count), using: &generator)].samples[0]
   }
 
+  /// How many of all sets of n samples agree; nothing may be pending.
+  public var agreement: Double {
+    let size = rule.temperature.wholeExponent
+    if level < size { return 0 }
+    // C(count, n) / C(N, n).
+    func share(_ count: Int) -> Double {
+      (0..<size).reduce(1.0) { $0 * Double(count - $1) / Double(sampleCount - $1) }
+    }
+    return groups.filter { isWhole($0) && $0.samples.count >= size }.map { share($0.samples.count) }.reduce(0, +)
+  }
+
   /// The tokens decoded of a sample. The sample chosen lacks some where no two samples of the pool are equal.
   public func tokens(of sample: Int) -> [Token] {
     guard let group = groups.first(where: { $0.samples.contains(sample) }) else {

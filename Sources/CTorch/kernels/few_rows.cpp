@@ -22,11 +22,18 @@ INLINE void dots(float *y, int64_t y_stride, const float *x, int64_t size, const
   for (int row = 0; row < rows; ++row) y[row * y_stride] = sums[row];
 }
 
+// Asks for what is read some four kilobytes later: left to themselves, processors begin at each page anew to foresee
+// what comes, and reach half of the memory's rate.
+INLINE void fetch_ahead(const void *place, int64_t bytes) {
+  for (int64_t i = 0; i < bytes; i += 64) __builtin_prefetch(static_cast<const char *>(place) + 4096 + i);
+}
+
 template <typename T>
 INLINE void multiply(float *y, int64_t y_stride, const float *x, int64_t rows, int64_t size, const T *weight,
                      int64_t weight_stride, int64_t begin, int64_t end) {
   for (int64_t output = begin; output < end; ++output) {
     const T *w = weight + output * weight_stride;
+    fetch_ahead(w, size * static_cast<int64_t>(sizeof(T)));
     int64_t row = 0;
     // A weight that was read once is in the first-level cache for the rows behind.
     for (; row + 4 <= rows; row += 4) dots<4>(y + row * y_stride + output, y_stride, x + row * size, size, w);

@@ -31,7 +31,7 @@ struct CachedGenerationTests {
   func tokens(temperature: Double) throws {
     let options = try TinyGenerator.options(temperature: temperature) {
       $0.maximumTokens = 40
-      $0.poolSize = 60
+      $0.poolSize = 50
     }
     let generated = try ChunkGenerator(model, prompt: prompt, options: options).run()[0]
 
@@ -39,10 +39,50 @@ struct CachedGenerationTests {
     let rule = BatchTemperatureRule(temperature: try Temperature(options.temperature))
     var ids = prompt
     for _ in 0..<10 {
-      let pool = model.chunks(after: ids, count: temperature == 1 ? 1 : 60, generator: randomness.noise)
+      let pool = model.chunks(after: ids, count: temperature == 1 ? 1 : 50, generator: randomness.noise)
       ids += rule.select(from: pool, using: &randomness.selection)
     }
     #expect(generated.tokens == Array(ids[prompt.count...]))
+  }
+
+  @Test("what the first draws of a pool settle is what full decoding of them settles", arguments: [0.5, 1 / 3.0])
+  func firstDraws(value: Double) throws {
+    // A model that is rather certain, so that looking at the first draws stays worth it.
+    let model = TinyGenerator.model(special: SpecialTokens(padding: 0), latentDeviation: 0.1)
+    withoutGradients {
+      for parameter in model.namedParameters() where parameter.name == "mlp_generator.final_layer.linears.2.bias" {
+        parameter.tensor.fill(1)
+      }
+    }
+    let options = try TinyGenerator.options(temperature: value) { $0.maximumTokens = 48 }
+    let generated = try ChunkGenerator(model, prompt: prompt, options: options).run()[0]
+
+    let temperature = try Temperature(value)
+    let randomness = SequenceRandomness(seed: options.seed, sequence: 0, device: .cpu)
+    let few = 32 / temperature.wholeExponent
+    var ids = prompt
+    var early = 0
+    for _ in 0..<12 {
+      var trials = SubsetTrials<Int32>(poolSize: 200, length: 4, temperature: temperature)
+      var draws: [[Int32]] = []
+      func draw(to size: Int) {
+        draws += model.chunks(after: ids, count: size - draws.count, generator: randomness.noise)
+      }
+      for sets in [few, 2 * few] where trials.agreed == nil {
+        trials.add(sets, using: &randomness.selection)
+        draw(to: (draws.isEmpty ? 1 : 3) * few * temperature.wholeExponent)
+        while let pending = trials.pending { trials.record(pending.samples.map { draws[$0][pending.position] }) }
+      }
+      if let settled = trials.agreed {
+        ids += draws[settled]
+        early += 1
+      } else {
+        draw(to: 200)
+        ids += BatchTemperatureRule(temperature: temperature).select(from: draws, using: &randomness.selection)
+      }
+    }
+    #expect(generated.tokens == Array(ids[prompt.count...]))
+    #expect(early >= 2)
   }
 
   @Test("a model that reads latents is fed those that were predicted", arguments: [ModelInput.latents, .both])

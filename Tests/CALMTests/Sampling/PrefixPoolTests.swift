@@ -67,6 +67,18 @@ struct PrefixPoolTests {
     #expect(decoded == 6 + 3 + 3 + 2 + 2)
   }
 
+  @Test("it tells how many of all sets of n samples agree")
+  func agreement() throws {
+    let chunks: [[Int32]] = [[1, 1], [1, 1], [1, 1], [1, 1], [2, 1], [2, 1], [2, 1], [2, 2], [3, 3]]
+    // C(4, n) and C(3, n) of C(9, n) sets.
+    let half = BatchTemperatureRule(temperature: try Temperature(0.5))
+    #expect(abs(run(chunks, rule: half, seed: 1).pool.agreement - 9 / 36.0) < 1e-12)
+    let third = BatchTemperatureRule(temperature: try Temperature(1 / 3.0))
+    #expect(abs(run(chunks, rule: third, seed: 1).pool.agreement - 5 / 84.0) < 1e-12)
+    let fifth = BatchTemperatureRule(temperature: try Temperature(0.2))
+    #expect(run(chunks, rule: fifth, seed: 1).pool.agreement == 0)
+  }
+
   @Test("where nothing is shared, one token of each sample is all that is decoded")
   func nothingShared() throws {
     let chunks: [[Int32]] = (0..<50).map { [$0, 0, 0, 0] }
