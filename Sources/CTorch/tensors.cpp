@@ -47,6 +47,14 @@ int ct_data(void **out, ct_tensor tensor) {
   });
 }
 
+int ct_is_same(ct_tensor tensor, ct_tensor other) {
+  const at::Tensor &a = tensor->value, &b = other->value;
+  return a.is_alias_of(b) && a.storage_offset() == b.storage_offset() && a.sizes() == b.sizes() &&
+         a.strides() == b.strides() && a.scalar_type() == b.scalar_type();
+}
+
+int64_t ct_changes(ct_tensor tensor) { return tensor->value._version(); }
+
 void ct_tensor_free(ct_tensor tensor) { delete tensor; }
 
 int ct_rank(ct_tensor tensor) { return static_cast<int>(tensor->value.dim()); }

@@ -93,11 +93,12 @@ public func linearCrossEntropy(_ hidden: Tensor, weight: Tensor, targets: Tensor
   .make { ct_linear_cross_entropy($0, hidden.handle, weight.handle, targets.handle) }
 }
 
-/// The index of the largest entry in each row of hidden·weightᵀ, in blocks that never hold all of it.
+/// The index of the largest entry in each row of hidden·weightᵀ, in blocks that never hold all of it. Where many calls
+/// search one matrix, ``VocabularySearch`` is faster.
 ///
 /// - Returns: [rows], int64; the first of equals. It carries no gradient.
 public func linearArgmax(_ hidden: Tensor, weight: Tensor) -> Tensor {
-  .make { ct_linear_argmax($0, hidden.handle, weight.handle) }
+  .make { ct_linear_argmax($0, hidden.handle, weight.handle, nil) }
 }
 
 /// The energy loss 2/(NM) Σ‖xₙ − yₘ‖^β − 1/(N(N−1)) Σ‖xₙ − xₖ‖^β of each position, fused with its gradient.

@@ -85,7 +85,7 @@ extension ContinuousLanguageModel {
 
     let positions = hidden.shape[0]
     let windows = positions - scoredChunks + 1
-    let drawn = autoencoder.decode(latents.reshaped(m * positions, -1)).to(.int32).reshaped(m, positions, k)
+    let drawn = tokenDecoder.decode(latents.reshaped(m * positions, -1)).to(.int32).reshaped(m, positions, k)
     let givenTruth = (0..<scoredChunks).map { drawn.narrowed(1, $0..<$0 + windows) }
     let scores = brierScores(of: .concatenated(givenTruth, along: 2), truths: ids[k...])
     guard let context else { return (scores, energy) }
@@ -111,7 +111,7 @@ extension ContinuousLanguageModel {
       let latest = chunks[chunks.count - 1].to(.int64).reshaped(1, -1)
       let hidden = hiddenStates(latest, latents: latents.reshaped([1] + latents.shape), context: context).selected(0, 0)
       latents = sampleLatents(hidden, count: 1, generator: generator).selected(0, 0)
-      chunks.append(autoencoder.decode(latents).to(.int32))
+      chunks.append(tokenDecoder.decode(latents).to(.int32))
     }
     return .concatenated(chunks, along: 1)
   }

@@ -6,7 +6,6 @@ struct ChunkSampler {
   let model: ContinuousLanguageModel
   let options: GenerationOptions
   let temperature: Temperature
-
   /// A chunk drawn for a sequence.
   struct Choice {
     let tokens: [Int32]
@@ -57,7 +56,7 @@ struct ChunkSampler {
     let noise = randomness.map { model.head.noise(samples: count, positions: 1, generator: $0.noise) }
     let latents = model.head(hidden, noise: Tensor.concatenated(noise, along: 1))
     return DrawnChunks(
-      latents: latents.reshaped(-1, model.configuration.latentSize), autoencoder: model.autoencoder)
+      latents: latents.reshaped(-1, model.configuration.latentSize), decoder: model.tokenDecoder)
   }
 
   private func row(_ index: Int, of hidden: Tensor) -> Tensor { hidden.narrowed(0, index..<index + 1) }

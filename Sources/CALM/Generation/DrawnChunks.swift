@@ -9,29 +9,29 @@ final class DrawnChunks {
   private let expanded: Tensor  // [count·K, h]
   /// The tokens decoded so far, by chunk and position.
   private var decoded: [Int32?]
-  private let autoencoder: Autoencoder
-  private var chunkSize: Int { autoencoder.configuration.chunkSize }
+  private let decoder: TokenDecoder
+  private var chunkSize: Int { decoder.chunkSize }
 
   /// The number of chunks.
   var count: Int { latents.shape[0] }
 
   /// - Parameter latents: [chunks, l].
-  convenience init(latents: Tensor, autoencoder: Autoencoder) {
+  convenience init(latents: Tensor, decoder: TokenDecoder) {
     self.init(
-      latents: latents, expanded: autoencoder.expanded(latents),
-      decoded: Array(repeating: nil, count: latents.shape[0] * autoencoder.configuration.chunkSize),
-      autoencoder: autoencoder)
+      latents: latents, expanded: decoder.expanded(latents),
+      decoded: Array(repeating: nil, count: latents.shape[0] * decoder.chunkSize),
+      decoder: decoder)
   }
 
   /// The chunks of several draws, in their order; at least one draw.
   convenience init(joining draws: [DrawnChunks]) {
     self.init(
       latents: Tensor.concatenated(draws.map(\.latents)), expanded: Tensor.concatenated(draws.map(\.expanded)),
-      decoded: draws.flatMap(\.decoded), autoencoder: draws[0].autoencoder)
+      decoded: draws.flatMap(\.decoded), decoder: draws[0].decoder)
   }
 
-  private init(latents: Tensor, expanded: Tensor, decoded: [Int32?], autoencoder: Autoencoder) {
-    (self.latents, self.expanded, self.decoded, self.autoencoder) = (latents, expanded, decoded, autoencoder)
+  private init(latents: Tensor, expanded: Tensor, decoded: [Int32?], decoder: TokenDecoder) {
+    (self.latents, self.expanded, self.decoded, self.decoder) = (latents, expanded, decoded, decoder)
   }
 
   /// What a chunk is decoded from, [1, l].
@@ -40,12 +40,25 @@ final class DrawnChunks {
   /// One token of each of the places named.
   func tokens(at places: [(chunk: Int, position: Int)]) -> [Int32] {
     let places = places.map { $0.chunk * chunkSize + $0.position }
-    let new = places.filter { decoded[$0] == nil }
+    var new = places.filter { decoded[$0] == nil }
     if !new.isEmpty {
-      let tokens = autoencoder.tokens(ofExpanded: gathered(new)).elements(as: Int32.self)
+      new += later(than: new, atMost: decoder.freeRows - new.count)
+      let tokens = decoder.tokens(ofExpanded: gathered(new)).elements(as: Int32.self)
       for (place, token) in zip(new, tokens) { decoded[place] = token }
     }
     return places.map { decoded[$0]! }
+  }
+
+  /// Places behind others in the same chunks that are not decoded yet, the nearest first.
+  private func later(than places: [Int], atMost count: Int) -> [Int] {
+    var found: [Int] = []
+    var nearest = places
+    while found.count < count {
+      nearest = nearest.map { $0 + 1 }.filter { $0 % chunkSize != 0 && decoded[$0] == nil }
+      if nearest.isEmpty { break }
+      found += nearest.filter { !places.contains($0) && !found.contains($0) }
+    }
+    return Array(found.prefix(max(0, count)))
   }
 
   /// The tokens of chunks from a position on.
@@ -60,7 +73,7 @@ final class DrawnChunks {
     var left = Array(0..<count)
     for (position, token) in beginning.enumerated() where !left.isEmpty {
       let rows = gathered(left.map { $0 * chunkSize + position })
-      left = autoencoder.rows(ofExpanded: rows, mostLikely: token).map { left[$0] }
+      left = decoder.rows(ofExpanded: rows, mostLikely: token).map { left[$0] }
     }
     return left
   }
@@ -71,7 +84,7 @@ final class DrawnChunks {
     let own = latents.gathered(0, Tensor(chunks.map(Int64.init), device: latents.device))
     return DrawnChunks(
       latents: own, expanded: rows,
-      decoded: chunks.flatMap { decoded[$0 * chunkSize..<($0 + 1) * chunkSize] }, autoencoder: autoencoder)
+      decoded: chunks.flatMap { decoded[$0 * chunkSize..<($0 + 1) * chunkSize] }, decoder: decoder)
   }
 
   private func gathered(_ rows: [Int]) -> Tensor {

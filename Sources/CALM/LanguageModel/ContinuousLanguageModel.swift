@@ -16,6 +16,7 @@ public final class ContinuousLanguageModel: Module {
   /// The frozen autoencoder that gives the targets and decodes the samples. It is not a submodule: its parameters are
   /// stored apart and never trained here.
   public let autoencoder: Autoencoder
+  private var latestDecoder: TokenDecoder?
 
   /// A model with fresh weights.
   ///
@@ -40,6 +41,15 @@ public final class ContinuousLanguageModel: Module {
       TokenPassage.prepare(projection, chunkSize: k, generator: generator)
       auxiliary = projection
     }
+  }
+
+  /// The autoencoder's decoder with its vocabulary made ready, which takes a while: so it is kept until the autoencoder is
+  /// converted.
+  var tokenDecoder: TokenDecoder {
+    if let decoder = latestDecoder, decoder.isCurrent(for: autoencoder) { return decoder }
+    let decoder = TokenDecoder(autoencoder)
+    latestDecoder = decoder
+    return decoder
   }
 
   /// The hidden state after each chunk, which predicts the next one.

@@ -82,6 +82,9 @@ int ct_from_bytes(ct_tensor *out, const void *data, size_t bytes, const int64_t 
 int ct_to_bytes(ct_tensor tensor, void *data, size_t bytes);
 // The address of a contiguous CPU tensor's first element.
 int ct_data(void **out, ct_tensor tensor);
+// Whether two tensors are the same elements in the same memory, and how often libtorch has overwritten some of them.
+int ct_is_same(ct_tensor tensor, ct_tensor other);
+int64_t ct_changes(ct_tensor tensor);
 void ct_tensor_free(ct_tensor tensor);
 int ct_rank(ct_tensor tensor);
 void ct_shape(ct_tensor tensor, int64_t *out);
@@ -222,8 +225,14 @@ int ct_rotary(ct_tensor *out, ct_tensor x, ct_tensor cosine, ct_tensor sine);
 // Mean cross-entropy of the rows of hidden·weightᵀ against targets (int64), never holding more than a block of rows
 // of logits. A target of -100 is left out of the mean.
 int ct_linear_cross_entropy(ct_tensor *out, ct_tensor hidden, ct_tensor weight, ct_tensor targets);
+// A matrix [vocabulary, size] rounded to eight bits, and what was lost by it; both null where that is of no use here.
+typedef struct {
+  ct_tensor numbers, bounds;
+} ct_coarse_weight;
+int ct_coarse_weight_new(ct_coarse_weight *out, ct_tensor weight);
 // Index of the largest entry in each row of hidden·weightᵀ, as if it were computed exactly. The first of equals wins.
-int ct_linear_argmax(ct_tensor *out, ct_tensor hidden, ct_tensor weight);
+// coarse: null, or made of `weight` as it still is.
+int ct_linear_argmax(ct_tensor *out, ct_tensor hidden, ct_tensor weight, const ct_coarse_weight *coarse);
 
 // The most rows that ct_transformer_step takes.
 int ct_few_rows(void);

@@ -12,10 +12,9 @@
 #include <ATen/ops/mm.h>
 #include <ATen/ops/zeros.h>
 
-#include <limits>
-#include <vector>
-
 #include "../support.h"
+#include "argmax_search.h"
+#include "coarse_weight.h"
 #include "parallel.h"
 #include "tiles.h"
 #include "vectorized.h"
@@ -23,12 +22,6 @@
 using namespace ctorch;
 
 namespace {
-
-// An entry that may be the largest of its row, with the most that it can be.
-struct Candidate {
-  int64_t row, index;
-  float upper;
-};
 
 template <typename T>
 INLINE double exact_product(const T *a, const T *b, int64_t size) {
@@ -52,38 +45,8 @@ INLINE float length(const T *x, int64_t size) {
 VECTORIZED float length_of(const float *x, int64_t size) { return length(x, size); }
 VECTORIZED float length_of(const bf16 *x, int64_t size) { return length(x, size); }
 
-// The errors of the two roundings of float32 to bfloat16, of sums, of norms, and some to spare for numbers that are so
-// small that processors take them for zero.
-float relative_error(int64_t size, bool rounded) {
-  return (rounded ? 4.2e-3f : 0.0f) + static_cast<float>(size + 16) * 1.2e-7f;
-}
-constexpr float tiny = 1e-30f;
-
-// What a thread has found in its part of the vocabulary.
-struct Search {
-  std::vector<Candidate> candidates;
-  std::vector<float> least;  // the least that the largest entry of a row can be
-
-  explicit Search(int64_t rows) : least(rows, -std::numeric_limits<float>::infinity()) {}
-
-  void consider(int64_t row, int64_t index, float value, float error) {
-    if (!(value + error >= least[row])) return;
-    // Of entries without error only the first of equals counts.
-    if (error == 0 && value == least[row]) return;
-    least[row] = std::max(least[row], value - error);
-    candidates.push_back({row, index, value + error});
-    if (candidates.size() > most) prune();
-  }
-
-  // Forgets what was overtaken.
-  void prune() {
-    std::erase_if(candidates, [&](const Candidate &candidate) { return candidate.upper < least[candidate.row]; });
-    most = std::max<size_t>(1 << 16, 2 * candidates.size());
-  }
-
- private:
-  size_t most = 1 << 16;
-};
+// With the errors of the two roundings of float32 to bfloat16.
+float relative_error(int64_t size, bool rounded) { return (rounded ? 4.2e-3f : 0.0f) + error_of_sums(size); }
 
 template <typename T>
 void resolve(int64_t *result, std::vector<Search> &searches, const T *x, const T *weight, int64_t rows, int64_t size) {
@@ -191,9 +154,7 @@ TILED void compare(const float (*tiles)[tile_rows * tile_rows], const float *err
           int64_t row = first + __builtin_ctz(bits);
           if (row >= rows) continue;
           float error = errors[place] * lengths[row];
-          search.consider(row, index + place, tile[line * tile_rows + row - first], error > 0 ? error + tiny : 0);
-          // Of exact entries an equal one shall not pass again.
-          least[row] = error > 0 ? search.least[row] - tiny : std::nextafter(search.least[row], HUGE_VALF);
+          search.consider(row, index + place, tile[line * tile_rows + row - first], error, least[row]);
         }
         bound = _mm512_loadu_ps(least + first);
       }
@@ -245,9 +206,18 @@ std::vector<Search> search_tiles(const T *x, const T *weight, int64_t rows, int6
 
 #endif
 
+template <typename T>
+std::vector<Search> search(const at::Tensor &hidden, const at::Tensor &weight) {
+#ifdef CTORCH_TILES
+  if (hidden.size(1) % tile_depth == 0 && has_tiles())
+    return search_tiles(data<T>(hidden), data<T>(weight), hidden.size(0), hidden.size(1), weight.size(0));
+#endif
+  return {search_plainly<T>(hidden, weight)};
+}
+
 }  // namespace
 
-int ct_linear_argmax(ct_tensor *out, ct_tensor hidden, ct_tensor weight) {
+int ct_linear_argmax(ct_tensor *out, ct_tensor hidden, ct_tensor weight, const ct_coarse_weight *coarse) {
   return make(out, [&] {
     at::NoGradGuard without_gradients;
     TORCH_CHECK(hidden->value.dim() == 2 && weight->value.dim() == 2 && hidden->value.size(1) == weight->value.size(1),
@@ -267,12 +237,8 @@ int ct_linear_argmax(ct_tensor *out, ct_tensor hidden, ct_tensor weight) {
     with_element(h, [&](auto *type) {
       using T = std::remove_pointer_t<decltype(type)>;
       std::vector<Search> searches;
-#ifdef CTORCH_TILES
-      if (size % tile_depth == 0 && has_tiles())
-        searches = search_tiles(data<T>(h), data<T>(w), rows, size, vocabulary);
-      else
-#endif
-        searches.push_back(search_plainly<T>(h, w));
+      if (coarse) searches = search_coarsely(*coarse, data<T>(h), rows, size, vocabulary);
+      if (searches.empty()) searches = search<T>(h, w);
       resolve(data<int64_t>(result), searches, data<T>(h), data<T>(w), rows, size);
     });
     return result;

@@ -10,7 +10,7 @@
 #define CTORCH_TILES
 #include <immintrin.h>
 
-#define TILED __attribute__((target("amx-tile,amx-bf16,avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,fma")))
+#define TILED __attribute__((target("amx-tile,amx-bf16,amx-int8,avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,fma")))
 
 namespace ctorch {
 

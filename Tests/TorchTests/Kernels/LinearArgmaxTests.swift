@@ -34,6 +34,8 @@ struct LinearArgmaxTests {
       Tensor(hidden, shape: [rows, size]).to(dtype), weight: Tensor(weight, shape: [vocabulary, size]).to(dtype))
     #expect(found.dtype == .int64)
     #expect(found.elements(as: Int64.self) == expected)
+    let search = VocabularySearch(Tensor(weight, shape: [vocabulary, size]).to(dtype))
+    #expect(search(Tensor(hidden, shape: [rows, size]).to(dtype)).elements(as: Int64.self) == expected)
   }
 
   @Test("does not depend on how its inputs lie in memory, and carries no gradient")
@@ -57,12 +59,59 @@ struct LinearArgmaxTests {
     let near = base * (1 + 1.2e-7)
     let weight = Tensor.concatenated([base, near, base]).narrowed(0, 0..<vocabulary).to(dtype)
     let expected = matmul(hidden.to(.float64), weight.to(.float64).transposed()).elements(as: Double.self)
-    let found = linearArgmax(hidden, weight: weight).elements(as: Int64.self)
-    for row in 0..<rows {
-      let line = expected[row * vocabulary..<(row + 1) * vocabulary]
-      let top = line.max()!
-      #expect(Int(found[row]) == line.firstIndex { $0 == top }! - row * vocabulary)
+    for found in [linearArgmax(hidden, weight: weight), VocabularySearch(weight)(hidden)] {
+      for (row, index) in found.elements(as: Int64.self).enumerated() {
+        let line = expected[row * vocabulary..<(row + 1) * vocabulary]
+        let top = line.max()!
+        #expect(Int(index) == line.firstIndex { $0 == top }! - row * vocabulary)
+      }
     }
+  }
+
+  @Test(
+    "a matrix made ready gives the same ids, whatever the sizes of its rows and vectors",
+    arguments: [DType.float32, .bfloat16], [64, 100, 192])
+  func madeReady(dtype: DType, size: Int) {
+    let generator = Generator(seed: 9)
+    // Rows of different lengths, and vectors with an entry that is much larger than the others.
+    let lengths = generator.uniform([5_000, 1], in: -1..<0.5).exp()
+    let weight = (generator.normal([5_000, size]) * lengths).to(dtype)
+    let hidden = generator.normal([70, size])
+    hidden.narrowed(1, 0..<1).fill(6)
+    hidden.narrowed(0, 3..<4).fill(0)
+    let rows = hidden.to(dtype)
+    let search = VocabularySearch(weight)
+    let expected = linearArgmax(rows, weight: weight).elements(as: Int64.self)
+    #expect(search(rows).elements(as: Int64.self) == expected)
+    #expect(Set(expected).count > 20)
+    #expect(search(rows.narrowed(0, 5..<6)).elements(as: Int64.self) == [expected[5]])
+  }
+
+  @Test("a search tells when its matrix was changed or replaced")
+  func current() {
+    let weight = Generator(seed: 11).normal([50, 64])
+    let search = VocabularySearch(weight)
+    #expect(search.isCurrent(for: weight) && search.isCurrent(for: weight.detached()))
+    #expect(!search.isCurrent(for: weight.clone()) && !search.isCurrent(for: weight.narrowed(0, 0..<40)))
+    #expect(!search.isCurrent(for: weight.to(.bfloat16)))
+    weight.narrowed(0, 3..<4).fill(1)
+    #expect(!search.isCurrent(for: weight))
+  }
+
+  @Test("numbers that are not finite are looked at plainly", arguments: [Float.nan, .infinity, -.infinity])
+  func notFinite(value: Float) {
+    let generator = Generator(seed: 10)
+    let (hidden, weight) = (generator.normal([20, 64]), generator.normal([600, 64]))
+    let broken = hidden.clone()
+    broken.narrowed(0, 4..<5).fill(Double(value))
+    #expect(
+      VocabularySearch(weight)(broken).elements(as: Int64.self)
+        == linearArgmax(broken, weight: weight).elements(as: Int64.self))
+    let brokenWeight = weight.clone()
+    brokenWeight.narrowed(0, 77..<78).fill(Double(value))
+    #expect(
+      VocabularySearch(brokenWeight)(hidden).elements(as: Int64.self)
+        == linearArgmax(hidden, weight: brokenWeight).elements(as: Int64.self))
   }
 
   @Test(
@@ -83,5 +132,6 @@ struct LinearArgmaxTests {
   func zeros(size: Int) {
     let weight = Generator(seed: 8).normal([500, size])
     #expect(linearArgmax(.zeros([3, size]), weight: weight).elements(as: Int64.self) == [0, 0, 0])
+    #expect(VocabularySearch(weight)(.zeros([3, size])).elements(as: Int64.self) == [0, 0, 0])
   }
 }

@@ -1,0 +1,74 @@
+import Torch
+
+/// Latents → token ids with an autoencoder whose weights stay as they are: the vocabulary is made ready to be searched.
+///
+/// A chunk is decoded in two steps, for a caller that wants only some of its tokens: the first expands the latent into a
+/// row for each token, and the second takes any of these rows.
+struct TokenDecoder {
+  private let decoder: ChunkDecoder
+  private let search: VocabularySearch
+  private let configuration: AutoencoderConfiguration
+
+  /// - Parameter autoencoder: its weights must stay as they are.
+  init(_ autoencoder: Autoencoder) {
+    decoder = autoencoder.decoder
+    configuration = autoencoder.configuration
+    search = withoutGradients { VocabularySearch(autoencoder.encoder.embedding.weight) }
+  }
+
+  /// Whether the vocabulary is still that of an autoencoder.
+  func isCurrent(for autoencoder: Autoencoder) -> Bool {
+    search.isCurrent(for: autoencoder.encoder.embedding.weight)
+  }
+
+  /// K.
+  var chunkSize: Int { configuration.chunkSize }
+
+  /// As many rows as are decoded in the time that reading the vocabulary takes anyway: 0 where it stays in cache.
+  var freeRows: Int { configuration.vocabularySize * configuration.hiddenSize > 1 << 24 ? 64 : 0 }
+
+  /// The most likely tokens of each latent: [chunks, l] → [chunks, K], int64.
+  func decode(_ latents: Tensor) -> Tensor {
+    tokens(ofExpanded: expanded(latents)).reshaped(-1, chunkSize)
+  }
+
+  /// The first step: [chunks, l] → [chunks·K, h].
+  func expanded(_ latents: Tensor) -> Tensor {
+    withoutGradients { decoder.expanded(latents) }
+  }
+
+  /// The most likely tokens of rows of ``expanded(_:)``: [tokens, h] → [tokens], int64.
+  func tokens(ofExpanded rows: Tensor) -> Tensor {
+    withoutGradients { search(decoder.finished(rows)) }
+  }
+
+  /// Which rows of ``expanded(_:)`` have `token` as their most likely one.
+  ///
+  /// Most have another, and one that beats it is mostly found among the first few thousand, where a trained tokenizer
+  /// has its frequent ones: only rows that pass there are compared with the whole vocabulary.
+  ///
+  /// - Parameter rows: [tokens, h].
+  /// - Returns: their indices, ascending.
+  func rows(ofExpanded rows: Tensor, mostLikely token: Int32) -> [Int] {
+    withoutGradients {
+      let (hidden, weight) = (decoder.finished(rows), search.weight)
+      var left = Array(0..<hidden.shape[0])
+      if configuration.vocabularySize > 2 * Self.frequentTokens {
+        let rivals = linearArgmax(hidden, weight: weight.narrowed(0, 0..<Self.frequentTokens))
+        // Metal has no float64.
+        let wide: DType = hidden.device == .mps ? .float32 : .float64
+        let exact = hidden.to(wide)
+        let rival = (exact * weight.gathered(0, rivals).to(wide)).sum(-1)
+        let own = (exact * weight.selected(0, Int(token)).to(wide)).sum(-1)
+        let lead = (rival - own).elements(as: Double.self)
+        left = left.filter { lead[$0] <= 0 }
+        if left.isEmpty { return [] }
+      }
+      let survivors = hidden.gathered(0, Tensor(left.map(Int64.init), device: hidden.device))
+      let tokens = search(survivors).elements(as: Int32.self)
+      return zip(left, tokens).filter { $0.1 == token }.map(\.0)
+    }
+  }
+
+  private static let frequentTokens = 2048
+}
