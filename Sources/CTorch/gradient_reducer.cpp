@@ -6,6 +6,7 @@
 // it is reached again, it is sent by itself. c10d's own Reducer does all this too, but its constructor changes from
 // version to version of libtorch, and it cannot be told a weight or asked what it waited.
 
+#include <c10/core/impl/VirtualGuardImpl.h>
 #include <torch/csrc/autograd/function_hook.h>
 #include <torch/csrc/autograd/variable.h>
 
@@ -61,8 +62,7 @@ struct Traffic {
 
 class Reducer : public std::enable_shared_from_this<Reducer> {
  public:
-  Reducer(c10::intrusive_ptr<c10d::Backend> backend, const std::vector<at::Tensor> &tensors, int64_t bucket_bytes)
-      : backend_(std::move(backend)) {
+  Reducer(ct_process_group group, const std::vector<at::Tensor> &tensors, int64_t bucket_bytes) : group_(group) {
     size_t first = tensors.size();
     while (first > 0) {
       // The leaves [first, end) are a bucket, filled from its end.
@@ -127,6 +127,7 @@ class Reducer : public std::enable_shared_from_this<Reducer> {
     }
     for (Bucket &bucket : buckets_) bucket.missing = 0;
     send_full();
+    end_computation();
     auto start = Clock::now();
     for (Bucket &bucket : buckets_)
       if (bucket.work) {
@@ -176,20 +177,30 @@ class Reducer : public std::enable_shared_from_this<Reducer> {
     leaf.tensor.mutable_grad() = leaf.place;
   }
 
+  // A GPU may still have the backward pass before it, which is not to be counted as waiting for the others.
+  void end_computation() const {
+    if (leaves_.empty() || !leaves_[0].tensor.is_cuda()) return;
+    c10::Device device = leaves_[0].tensor.device();
+    c10::impl::VirtualGuardImpl(device.type()).getStream(device).synchronize();
+  }
+
   void send_full() {
     for (; next_ < buckets_.size() && buckets_[next_].missing == 0; ++next_)
       if (buckets_[next_].expected > 0) buckets_[next_].work = send(buckets_[next_].flat);
   }
 
   c10::intrusive_ptr<c10d::Work> send(const at::Tensor &tensor) {
-    traffic_->begin();
     std::vector<at::Tensor> tensors{tensor};
-    auto work = backend_->allreduce(tensors);
+    c10d::Backend &backend = group_->backend(tensor);
+    // Of a GPU's work one learns when it was queued, not when it ends: there only the waiting is measured.
+    if (tensor.is_cuda()) return backend.allreduce(tensors);
+    traffic_->begin();
+    auto work = backend.allreduce(tensors);
     work->getFuture()->addCallback([traffic = traffic_](auto &) { traffic->end(); });
     return work;
   }
 
-  c10::intrusive_ptr<c10d::Backend> backend_;
+  ct_process_group group_;
   std::vector<Bucket> buckets_;
   std::vector<Leaf> leaves_;
   std::shared_ptr<Traffic> traffic_ = std::make_shared<Traffic>();
@@ -210,7 +221,7 @@ int ct_gradient_reducer_new(ct_gradient_reducer *out, ct_process_group group, co
   return guard([&] {
     std::vector<at::Tensor> tensors;
     for (int i = 0; i < count; ++i) tensors.push_back(leaves[i]->value);
-    auto reducer = std::make_shared<Reducer>(group->backend, tensors, bucket_bytes);
+    auto reducer = std::make_shared<Reducer>(group, tensors, bucket_bytes);
     reducer->watch();
     *out = new ct_gradient_reducer_handle{std::move(reducer)};
   });

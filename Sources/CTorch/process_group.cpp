@@ -1,4 +1,4 @@
-// Process groups: c10d with Gloo over a TCP store.
+// Process groups: c10d over a TCP store, with Gloo for tensors of the CPU and NCCL for those of GPUs.
 
 // Gloo is part of libtorch_cpu; its declarations are our own (gloo-declarations/).
 #define USE_C10D_GLOO
@@ -44,7 +44,8 @@ int begin(ct_work *out, Start &&start) {
 
 }  // namespace
 
-int ct_process_group_new(ct_process_group *out, const char *host, int port, int rank, int size, int64_t milliseconds) {
+int ct_process_group_new(ct_process_group *out, const char *host, int port, int rank, int size, ct_device place,
+                         int64_t milliseconds) {
   return guard([&] {
     quieten();
     std::chrono::milliseconds timeout(milliseconds);
@@ -67,8 +68,11 @@ int ct_process_group_new(ct_process_group *out, const char *host, int port, int 
     }
     auto gloo = c10d::ProcessGroupGloo::Options::create(timeout);
     gloo->devices.push_back(network(host));
-    auto backend = c10::make_intrusive<c10d::ProcessGroupGloo>(store, rank, size, gloo);
-    *out = new ct_process_group_handle{store, backend};
+    auto group = std::make_unique<ct_process_group_handle>();
+    group->store = store;
+    group->gloo = c10::make_intrusive<c10d::ProcessGroupGloo>(store, rank, size, gloo);
+    if (place.type == CT_CUDA) group->nccl = nccl_backend(store, rank, size, timeout, device(place));
+    *out = group.release();
   });
 }
 
@@ -77,7 +81,7 @@ void ct_process_group_free(ct_process_group group) { delete group; }
 int ct_all_reduce(ct_work *out, ct_process_group group, ct_tensor tensor) {
   return begin(out, [&] {
     std::vector<at::Tensor> tensors{tensor->value};
-    return group->backend->allreduce(tensors);
+    return group->backend(tensor->value).allreduce(tensors);
   });
 }
 
@@ -86,12 +90,12 @@ int ct_broadcast(ct_work *out, ct_process_group group, ct_tensor tensor, int roo
     std::vector<at::Tensor> tensors{tensor->value};
     c10d::BroadcastOptions options;
     options.rootRank = root;
-    return group->backend->broadcast(tensors, options);
+    return group->backend(tensor->value).broadcast(tensors, options);
   });
 }
 
 int ct_all_gather(ct_work *out, ct_process_group group, ct_tensor gathered, ct_tensor own) {
-  return begin(out, [&] { return group->backend->_allgather_base(gathered->value, own->value); });
+  return begin(out, [&] { return group->backend(own->value)._allgather_base(gathered->value, own->value); });
 }
 
 int ct_work_wait(ct_work work) {

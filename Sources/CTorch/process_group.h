@@ -3,11 +3,33 @@
 #pragma once
 
 #include <torch/csrc/distributed/c10d/Backend.hpp>
+#include <torch/csrc/distributed/c10d/Store.hpp>
+
+#include <chrono>
+#include <memory>
 
 #include "support.h"
 
 struct ct_process_group_handle {
   // Kept as long as the group: rank 0's is the server.
   c10::intrusive_ptr<c10d::Store> store;
-  c10::intrusive_ptr<c10d::Backend> backend;
+  c10::intrusive_ptr<c10d::Backend> gloo;
+  // Where the group was made for a GPU, else none.
+  std::shared_ptr<c10d::Backend> nccl;
+
+  // What carries a tensor, by its device.
+  c10d::Backend &backend(const at::Tensor &tensor) const {
+    if (!tensor.is_cuda()) return *gloo;
+    TORCH_CHECK(nccl, "a tensor of a GPU in a process group that was made for the CPU");
+    return *nccl;
+  }
 };
+
+namespace ctorch {
+
+// NCCL over the GPUs of the group's processes, this one's being `device` (process_group_nccl.cpp). Throws where
+// libtorch has no CUDA or no NCCL, and where the processes' GPUs do not come together.
+std::shared_ptr<c10d::Backend> nccl_backend(c10::intrusive_ptr<c10d::Store> store, int rank, int size,
+                                            std::chrono::milliseconds timeout, c10::Device device);
+
+}  // namespace ctorch

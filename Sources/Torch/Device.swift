@@ -79,13 +79,28 @@ public enum CUDA {
     ? (ct_cuda_available()
       ? .success(())
       : .failure(.unavailable("cuda", reason: "libtorch_cuda is here, but no usable GPU or driver")))
-    : .failure(.unavailable("cuda", reason: "this libtorch is a CPU build without libtorch_cuda.so (\(lastError()))"))
+    : .failure(
+      .unavailable(
+        "cuda",
+        reason:
+          "this libtorch is a CPU build without libtorch_cuda.so; build with LIBTORCH naming the 'torch' folder of a PyTorch with CUDA (\(lastError()))"
+      ))
 
   /// Loads libtorch_cuda, once.
   ///
   /// - Throws: ``DeviceError`` with the reason where there is none or no GPU answers.
   public static func load() throws(DeviceError) {
     try loading.get()
+  }
+
+  /// Makes sure that the GPUs of several processes can work together, for which libtorch needs NCCL.
+  ///
+  /// - Throws: ``DeviceError`` with the reason where there is none, and as ``load()`` does.
+  public static func loadNCCL() throws(DeviceError) {
+    try load()
+    guard ct_load_nccl() == 0 else {
+      throw .unavailable("cuda", reason: "several processes need NCCL for it, and \(lastError())")
+    }
   }
 
   /// The number of GPUs that libtorch finds; 0 before ``load()``.

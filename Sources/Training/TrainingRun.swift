@@ -47,16 +47,18 @@ public struct TrainingRun {
   /// - Parameters:
   ///   - url: the run's folder, or one of its checkpoints.
   ///   - limits: new limits of the whole run, which the run's folder keeps.
+  ///   - device: where to compute; by default where the run did before.
   ///   - replicas: the processes that train together; they may be more or fewer than before.
   /// - Throws: an error of the data or the checkpoint, or ``TrainingError``.
   public init(
-    resuming url: URL, limits: ResumedLimits = ResumedLimits(), replicas: any Replicas = SingleProcess()
+    resuming url: URL, limits: ResumedLimits = ResumedLimits(), device: Device? = nil,
+    replicas: any Replicas = SingleProcess()
   ) throws {
     let (folder, named) = try RunFolder.locate(url)
     claim = try replicas.rank == 0 ? folder.claim() : nil
     let (checkpoint, damage) = try folder.soundCheckpoint(named, setsAside: replicas.rank == 0)
     let record = try Self.record(in: folder, limits: limits)
-    let device = try Device(parsing: record.device)
+    let device = try device ?? Device(parsing: record.device)
     let corpora = try TrainingCorpora(record.data)
     let task =
       try checkpoint.map { try Self.storedTask(in: $0, for: record, corpora: corpora, device: device) }

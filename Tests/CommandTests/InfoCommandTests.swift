@@ -50,7 +50,8 @@ struct InfoCommandTests {
     let machine = try Command.run(["doctor", "--threads", "1", "--json"]).json()
     let devices = try #require(machine["devices"] as? [[String: Any]])
     #expect(devices.compactMap { $0["name"] as? String } == ["cpu", "cuda", "mps"])
-    for device in devices where device["is_available"] as? Bool == false {
+    let nccl = try #require(machine["nccl"] as? [String: Any])
+    for device in devices + [nccl] where device["is_available"] as? Bool == false {
       #expect((device["reason"] as? String)?.isEmpty == false)
     }
     #expect(machine["threads"] as? Int == 1)

@@ -153,8 +153,11 @@ import Testing
       try Command.run(arguments("a", "--processes", "3")), saying: "a batch of 4 blocks", "3 processes")
     expectFailure(
       try Command.run(arguments("b", "--processes", "2", "--data", folder.path("nowhere"))), saying: "nowhere")
+    // No machine has so many, and most have none.
+    expectFailure(try Command.run(arguments("e", "--processes", "4000", "--device", "cuda")), saying: "cuda")
     expectFailure(
-      try Command.run(arguments("e", "--processes", "2", "--device", "cuda")), saying: "--device cuda", "CPU only")
+      try Command.run(arguments("e", "--processes", "2", "--device", "cuda:0")), saying: "--device cuda:0",
+      "takes a GPU of its own", "CUDA_VISIBLE_DEVICES")
     let usage = try Command.run(arguments("c", "--restarts", "2"))
     #expect(usage.status == 64 && usage.errorOutput.contains("--restarts goes with --processes"))
     let alone = try Command.shell(

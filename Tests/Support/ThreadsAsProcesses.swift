@@ -3,8 +3,11 @@ import Synchronization
 import Torch
 
 /// Runs `body` on as many threads as there shall be processes, each with its group, and gives the results by rank.
+///
+/// - Parameter onGPUs: whether each of them has the GPU of its rank.
 package func inGroup<Result: Sendable>(
-  of count: Int, timeout: Duration = .seconds(20), _ body: @escaping @Sendable (ProcessGroup) throws -> Result
+  of count: Int, onGPUs: Bool = false, timeout: Duration = .seconds(20),
+  _ body: @escaping @Sendable (ProcessGroup) throws -> Result
 ) throws -> [Result] {
   guard let port = ProcessGroup.freePort() else { throw NoFreePort() }
   let results = Mutex<[Int: Swift.Result<Result, any Error>]>([:])
@@ -14,7 +17,10 @@ package func inGroup<Result: Sendable>(
     Thread {
       Runtime.threads = 1
       let result = Swift.Result {
-        try body(ProcessGroup(host: "127.0.0.1", port: port, rank: rank, count: count, timeout: timeout))
+        try body(
+          ProcessGroup(
+            host: "127.0.0.1", port: port, rank: rank, count: count, device: onGPUs ? .cuda(rank) : .cpu,
+            timeout: timeout))
       }
       results.withLock { $0[rank] = result }
       done.leave()

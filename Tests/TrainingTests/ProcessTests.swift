@@ -293,6 +293,19 @@ private enum Job: String, CaseIterable {
     #expect(try RankVariables(["PATH": "/bin"]) == nil)
   }
 
+  @Test("each process takes the GPU of its number on the machine, which the launcher tells, or Slurm")
+  func ownDevice() throws {
+    let place = try #require(try RankVariables(whole))
+    #expect(place.ownDevice(of: "cuda") == "cuda:1" && place.ownDevice(of: "cpu") == "cpu")
+    var environment = whole
+    environment["SLURM_LOCALID"] = "2"
+    #expect(try RankVariables(environment)?.localRank == 1)
+    environment["LOCAL_RANK"] = nil
+    #expect(try RankVariables(environment)?.localRank == 2)
+    environment["SLURM_LOCALID"] = nil
+    #expect(try RankVariables(environment)?.localRank == 3)
+  }
+
   @Test(
     "a launcher that starts the processes anew says so",
     arguments: ["TORCHELASTIC_RESTART_COUNT", "SLURM_RESTART_COUNT"])

@@ -66,6 +66,8 @@ bool ct_mps_available(void);
 int ct_cuda_device_count(void);
 // Loads libtorch_cuda beside libtorch when it is there. 1 with the loader's message when it is not.
 int ct_load_cuda(void);
+// Does so too. 1 with a message when it is not there, or has no NCCL for process groups.
+int ct_load_nccl(void);
 // A line each: compiler flags, BLAS, oneDNN, OpenMP.
 const char *ct_build_configuration(void);
 const char *ct_cpu_capability(void);
@@ -286,11 +288,13 @@ int ct_global_norm(double *out, const ct_tensor *tensors, int count);
 // A view of a vector's elements at the given strides, which the caller has checked to lie inside it.
 int ct_as_strided(ct_tensor *out, ct_tensor x, const int64_t *shape, const int64_t *strides, int rank);
 
-// MARK: Process groups (process_group.cpp)
+// MARK: Process groups (process_group.cpp, process_group_nccl.cpp)
 
 // Meets the other `size` - 1 processes at host:port, which rank 0 serves. It and all that the group does give up after
-// `milliseconds`.
-int ct_process_group_new(ct_process_group *out, const char *host, int port, int rank, int size, int64_t milliseconds);
+// `milliseconds`. Tensors of the CPU go over Gloo. Where `place` is a GPU, which no other process of the group has, it
+// becomes the thread's current one, and tensors on it go over NCCL.
+int ct_process_group_new(ct_process_group *out, const char *host, int port, int rank, int size, ct_device place,
+                         int64_t milliseconds);
 void ct_process_group_free(ct_process_group group);
 // These begin work on contiguous tensors, in the same order in every process. `ct_work_wait` ends it, with the failure
 // if there was one.

@@ -10,7 +10,7 @@ import CTorch
 public final class GradientReducer {
   /// How long gradients were under way.
   public struct Traffic: Equatable, Sendable {
-    /// Seconds in which at least one bucket was.
+    /// Seconds in which at least one bucket was. On a GPU this is not measured, and as much as ``waited``.
     public var communicating = 0.0
     /// Seconds that the process waited for them after its backward pass: what was not hidden behind it.
     public var waited = 0.0

@@ -1,12 +1,16 @@
 import CTorch
 import Foundation
 
-/// Processes that work together: libtorch's c10d with Gloo, over TCP.
+/// Processes that work together: libtorch's c10d, with Gloo over TCP for tensors of the CPU and NCCL for those of GPUs.
 ///
 /// All processes of a group must call the same methods in the same order; each call joins that of the others.
 ///
 ///     let group = try ProcessGroup(host: "127.0.0.1", port: 29_500, rank: rank, count: 2)
 ///     try group.sum(tensor)       // now the sum over all processes, in every process
+///
+/// Where each process has a GPU of its own, the group is told which; it takes tensors of the CPU all the same:
+///
+///     let group = try ProcessGroup(host: "127.0.0.1", port: 29_500, rank: rank, count: 2, device: .cuda(rank))
 ///
 /// Not for use by two threads at once.
 public final class ProcessGroup {
@@ -25,15 +29,16 @@ public final class ProcessGroup {
   ///   - port: where process 0 listens there.
   ///   - rank: the number of this process.
   ///   - count: the number of processes.
+  ///   - device: where this process computes: a GPU that no other process of the group has, or the CPU.
   ///   - timeout: how long to wait for the others, here and in every later call.
   /// - Throws: ``ProcessGroupError``.
   public init(
-    host: String, port: Int, rank: Int, count: Int, timeout: Duration = .seconds(600)
+    host: String, port: Int, rank: Int, count: Int, device: Device = .cpu, timeout: Duration = .seconds(600)
   ) throws(ProcessGroupError) {
     var handle: ct_process_group?
     let milliseconds = timeout.components.seconds * 1000 + timeout.components.attoseconds / 1_000_000_000_000_000
     guard
-      ct_process_group_new(&handle, host, Int32(port), Int32(rank), Int32(count), milliseconds) == 0,
+      ct_process_group_new(&handle, host, Int32(port), Int32(rank), Int32(count), device.code, milliseconds) == 0,
       let handle
     else {
       throw ProcessGroupError(
@@ -43,7 +48,7 @@ public final class ProcessGroup {
   }
 
   deinit {
-    // Freeing waits for all work that was begun, which a process that hangs would draw out.
+    // Freeing waits for all work of the CPU that was begun, which a process that hangs would draw out.
     if !isBroken { ct_process_group_free(handle) }
   }
 
@@ -143,12 +148,16 @@ public enum ProcessGroupError: Error, Equatable, CustomStringConvertible {
     self = Self.saysTimeout(message) ? .late(reason: reason) : .lost(reason: reason)
   }
 
-  /// A message of libtorch or Gloo without the place in its source and the advice at its end.
+  /// One line of a message of libtorch, Gloo or NCCL, without the place in the source and the advice at its end.
   private static func brief(_ message: String) -> String {
     var text = message[...]
+    // NCCL's own words come last.
+    if let cause = text.range(of: "Last error:\n"), cause.upperBound < text.endIndex {
+      text = text[cause.upperBound...]
+    }
     if text.hasPrefix("[/"), let end = text.range(of: "] ") { text = text[end.upperBound...] }
     if let advice = text.range(of: ". This is typically") { text = text[..<advice.lowerBound] }
-    return String(text)
+    return text.split(whereSeparator: \.isNewline).joined(separator: " ")
   }
 
   private static func saysTimeout(_ message: String) -> Bool {

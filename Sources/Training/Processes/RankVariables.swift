@@ -1,7 +1,8 @@
 import Foundation
 
 /// Where a process stands among those that train together, as launchers tell it: `RANK`, `WORLD_SIZE`, `LOCAL_RANK`,
-/// `MASTER_ADDR` and `MASTER_PORT` of the environment. torchrun sets them, as `calm train --processes` does.
+/// `MASTER_ADDR` and `MASTER_PORT` of the environment. torchrun sets them, as `calm train --processes` does. Slurm says
+/// `SLURM_LOCALID` for `LOCAL_RANK`.
 public struct RankVariables: Equatable, Sendable {
   /// The number of the process.
   public var rank: Int
@@ -36,7 +37,11 @@ public struct RankVariables: Equatable, Sendable {
     }
     worldSize = try number("WORLD_SIZE", in: 1...65_536)
     rank = try number("RANK", in: 0...worldSize - 1)
-    localRank = environment["LOCAL_RANK"] == nil ? rank : try number("LOCAL_RANK", in: 0...worldSize - 1)
+    if let name = ["LOCAL_RANK", "SLURM_LOCALID"].first(where: { environment[$0] != nil }) {
+      localRank = try number(name, in: 0...worldSize - 1)
+    } else {
+      localRank = rank
+    }
     host = try text("MASTER_ADDR")
     port = try number("MASTER_PORT", in: 1...65_535)
   }
@@ -47,6 +52,11 @@ public struct RankVariables: Equatable, Sendable {
     ["TORCHELASTIC_RESTART_COUNT", "SLURM_RESTART_COUNT"].contains { name in
       (environment[name].flatMap { Int($0) } ?? 0) > 0
     }
+  }
+
+  /// The device that this process takes, of the name that all are given: for `cuda` the GPU of its number on the machine.
+  public func ownDevice(of name: String) -> String {
+    name == "cuda" ? "cuda:\(localRank)" : name
   }
 
   /// What to add to the environment of a process that stands here.

@@ -45,7 +45,7 @@ struct DoctorCommand: ParsableCommand {
         ? "none of the known features" : machine.processor.features.joined(separator: ", "))
     row("threads", "\(machine.threads) of \(machine.processor.cores) cores")
     row("memory", memory(machine.memory))
-    for device in machine.devices {
+    for device in machine.devices + [machine.nccl] {
       row(device.name, device.isAvailable ? "available" : "not available: \(device.reason ?? "unknown reason")")
     }
     row("precision auto", "\(machine.precision.auto) (\(machine.precision.reason))")

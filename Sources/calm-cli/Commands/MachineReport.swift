@@ -37,10 +37,13 @@ struct MachineReport: Encodable {
     /// Why it is not available.
     let reason: String?
 
+    /// The GPUs of several processes together.
+    static let several = "nccl"
+
     init(name: String) {
       self.name = name
       do {
-        _ = try Device(parsing: name)
+        if name == Self.several { try CUDA.loadNCCL() } else { _ = try Device(parsing: name) }
         (isAvailable, reason) = (true, nil)
       } catch {
         isAvailable = false
@@ -72,6 +75,8 @@ struct MachineReport: Encodable {
   let threads: Int
   let memory: Memory
   let devices: [DeviceReport]
+  /// Whether several processes can train on GPUs.
+  let nccl: DeviceReport
   let precision: PrecisionReport
   let rates: [Rate]
   let programs: [Program]
@@ -90,6 +95,7 @@ struct MachineReport: Encodable {
     memory = Memory(
       total: Int(ProcessInfo.processInfo.physicalMemory), available: availableMemory(), limit: memoryLimit())
     devices = ["cpu", "cuda", "mps"].map(DeviceReport.init)
+    nccl = DeviceReport(name: DeviceReport.several)
     precision = PrecisionReport(
       auto: Precision.auto.resolved(on: .cpu).rawValue, reason: current.bfloat16Reason)
     rates = [DType.float32, .bfloat16].map { Rate(precision: $0.rawValue, gigaflopsPerSecond: productRate($0)) }

@@ -50,7 +50,7 @@ func train(
 ) throws {
   if let url = try options.runToContinue() { return try goOn(with: url, options, label: label) }
   if !options.printSettings, try options.processes.launch(on: options.compute.device) { return }
-  let compute = try options.compute.prepare()
+  let compute = try options.compute.prepare(on: options.processes.ownDevice(of: options.compute.device))
   let data = try options.corpora()
   let trained = try model(data[0].path)
   let record = RunRecord(
@@ -73,10 +73,12 @@ private func goOn(with url: URL, _ options: TrainingOptions, label: String) thro
     throw InputError.otherCommand(run: url.path, command: record.model.command)
   }
   if options.printSettings { return try printSettings(record) }
-  if try options.processes.launch(on: record.device) { return }
-  let compute = try options.compute.prepare(resuming: record, areSeveral: options.processes.areSeveral)
+  let device = options.processes.device(resuming: record)
+  if try options.processes.launch(on: device) { return }
+  let compute = try options.compute.prepare(
+    resuming: record, on: options.processes.ownDevice(of: device), areSeveral: options.processes.areSeveral)
   let replicas = try options.processes.meet(on: compute.device)
-  let run = try TrainingRun(resuming: url, limits: limits, replicas: replicas)
+  let run = try TrainingRun(resuming: url, limits: limits, device: compute.device, replicas: replicas)
   try train(run, label: label, compute: compute, replicas: replicas, report: options.report)
 }
 

@@ -21,20 +21,23 @@ struct ComputeOptions: ParsableArguments {
 
   /// Makes the choices those of this process: call it first in a command that computes.
   ///
+  /// - Parameter own: this process's own device, where it is one of several.
   /// - Throws: ``DeviceError`` for a device that is not here.
-  func prepare() throws -> ComputeSetting {
-    prepare(on: try Device(parsing: device), precision, threads: threads)
+  func prepare(on own: String? = nil) throws -> ComputeSetting {
+    prepare(on: try Device(parsing: own ?? device), precision, threads: threads)
   }
 
   /// Makes the choices of a run that goes on those of this process: where and in which type it computed before, and
   /// with as many threads where --threads says nothing, because another number gives other bits.
   ///
-  /// - Parameter areSeveral: whether several processes share the cores: then none takes more than its part.
+  /// - Parameters:
+  ///   - own: the record's device, or this process's own where it is one of several.
+  ///   - areSeveral: whether several processes share the cores: then none takes more than its part.
   /// - Throws: ``DeviceError`` for a device that is not here.
-  func prepare(resuming record: RunRecord, areSeveral: Bool) throws -> ComputeSetting {
+  func prepare(resuming record: RunRecord, on own: String, areSeveral: Bool) throws -> ComputeSetting {
     let before = areSeveral ? min(record.threads, Runtime.threads) : record.threads
     return prepare(
-      on: try Device(parsing: record.device), Precision(rawValue: record.settings.precision.rawValue) ?? .float32,
+      on: try Device(parsing: own), Precision(rawValue: record.settings.precision.rawValue) ?? .float32,
       threads: threads ?? before)
   }
 

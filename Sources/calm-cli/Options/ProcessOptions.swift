@@ -8,8 +8,9 @@ struct ProcessOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       """
-      Train with this many processes of this machine, each with its share of every batch and of the cores. Launchers \
-      of several machines set RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT instead.
+      Train with this many processes of this machine, each with its share of every batch and of the cores, and with \
+      --device cuda a GPU of its own. Launchers of several machines set RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT \
+      instead.
       """, valueName: "n"), transform: whole(from: 1))
   var processes: Int?
 
@@ -60,7 +61,12 @@ struct ProcessOptions: ParsableArguments {
       return false
     }
     if processes == 1 && restarts == 0 { return false }
-    if processes > 1 && device != "cpu" { throw InputError.processesOnDevice(device) }
+    if processes > 1 {
+      try Self.requireSeveral(on: device)
+      if device == "cuda" && processes > CUDA.deviceCount {
+        throw InputError.moreProcessesThanDevices(processes: processes, devices: CUDA.deviceCount)
+      }
+    }
     let program = Bundle.main.executableURL ?? URL(fileURLWithPath: CommandLine.arguments[0])
     let launcher = ProcessLauncher(
       program, arguments: Array(CommandLine.arguments.dropFirst()), count: processes, restarts: restarts)
@@ -74,16 +80,42 @@ struct ProcessOptions: ParsableArguments {
     return true
   }
 
+  /// The name of the device that this process takes, of the one that all were given: each has a GPU of its own.
+  ///
+  /// - Throws: ``InputError`` and ``DeviceError`` where it has none, or several processes cannot use it.
+  func ownDevice(of device: String) throws -> String {
+    guard let place = try RankVariables(), place.worldSize > 1 else { return device }
+    try Self.requireSeveral(on: device)
+    if device == "cuda" && place.localRank >= CUDA.deviceCount {
+      throw InputError.noDeviceForProcess(localRank: place.localRank, devices: CUDA.deviceCount)
+    }
+    return place.ownDevice(of: device)
+  }
+
+  /// The device for a run that goes on. A record names the GPU of the first process, and each takes its own.
+  func device(resuming record: RunRecord) -> String {
+    areSeveral && record.device.hasPrefix("cuda:") ? "cuda" : record.device
+  }
+
+  /// Refuses a device that several processes cannot train on.
+  private static func requireSeveral(on device: String) throws {
+    if device == "cpu" { return }
+    if device == "cuda" { return try CUDA.loadNCCL() }
+    if device.hasPrefix("cuda:") { throw InputError.processesOnOneDevice(device) }
+    _ = try Device(parsing: device)
+    throw InputError.processesOnDevice(device)
+  }
+
   /// The processes that this one trains with: meets them, where there are others.
   ///
-  /// - Throws: ``ProcessGroupError`` where they do not come, ``RankVariablesError``, ``InputError``.
+  /// - Parameter device: this process's own.
+  /// - Throws: ``ProcessGroupError`` where they do not come, ``RankVariablesError``.
   func meet(on device: Device) throws -> any Replicas {
     LaunchedProcess.endWithLauncher()
     guard let place = try RankVariables(), place.worldSize > 1 else { return SingleProcess() }
-    guard device == .cpu else { throw InputError.processesOnDevice("\(device)") }
     return ProcessReplicas(
       try ProcessGroup(
-        host: place.host, port: place.port, rank: place.rank, count: place.worldSize,
+        host: place.host, port: place.port, rank: place.rank, count: place.worldSize, device: device,
         timeout: .seconds(processTimeout)),
       shardsOptimizer: shardOptimizer)
   }

@@ -14,6 +14,9 @@ enum InputError: Error, Equatable, CustomStringConvertible {
   case nothingToScore(data: String, tokens: Int)
   case otherSetting(model: String, name: String, given: String, value: String)
   case processesOnDevice(String)
+  case processesOnOneDevice(String)
+  case moreProcessesThanDevices(processes: Int, devices: Int)
+  case noDeviceForProcess(localRank: Int, devices: Int)
   case otherKind(model: String, option: String, kind: ModelFolder.Kind, needed: ModelFolder.Kind)
 
   var description: String {
@@ -27,7 +30,13 @@ enum InputError: Error, Equatable, CustomStringConvertible {
     case .noEndToken(let path):
       "\(path): names no token that ends a text, which training needs after each document; add one, such as <eos>"
     case .processesOnDevice(let device):
-      "--device \(device): several processes train on the CPU only, because NCCL needs headers that libtorch does not bring; leave out --processes"
+      "--device \(device): several processes train on the CPU or on NVIDIA GPUs; leave out --processes"
+    case .processesOnOneDevice(let device):
+      "--device \(device): each of several processes takes a GPU of its own; give --device cuda, and name the GPUs in CUDA_VISIBLE_DEVICES"
+    case .moreProcessesThanDevices(let processes, let devices):
+      "--device cuda: each process takes a GPU of its own, and libtorch finds \(devices); give --processes \(devices) at most, not \(processes)"
+    case .noDeviceForProcess(let localRank, let devices):
+      "--device cuda: the process of LOCAL_RANK \(localRank) takes cuda:\(localRank), but libtorch finds only \(devices) of them; start no more processes on a machine than it has GPUs, and where each sees its own alone, set LOCAL_RANK to 0"
     case .otherKind(let model, let option, let kind, let needed):
       "\(model): holds \(kind.article), but \(option) needs \(needed.article); leave it out"
     case .otherSetting(let model, let name, let given, let value):

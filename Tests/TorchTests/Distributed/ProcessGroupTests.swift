@@ -3,6 +3,9 @@ import TestSupport
 import Testing
 import Torch
 
+/// Whether this machine has a GPU, and libtorch NCCL.
+private let hasNCCL = (try? CUDA.loadNCCL()) != nil
+
 @Suite struct ProcessGroupTests {
   @Test("the sum is that of all processes, in every process and type", arguments: [DType.float32, .bfloat16, .float64])
   func sum(dtype: DType) throws {
@@ -39,6 +42,30 @@ import Torch
       #expect(result.1 == [0, 0, 1, 1, 2, 2])
       #expect(result.2 == [2, 2])
     }
+  }
+
+  @Test("a group of GPUs takes tensors of GPUs and of the CPU", .enabled(if: hasNCCL))
+  func onGPUs() throws {
+    let count = min(2, CUDA.deviceCount)
+    let sums = try inGroup(of: count, onGPUs: true) { group in
+      try [Device.cpu, .cuda(group.rank)].map { device in
+        let tensor = Tensor.full([2], Double(group.rank + 1), device: device)
+        try group.sum(tensor)
+        return try group.gather(tensor).elements(as: Double.self)
+      }
+    }
+    let sum = count == 1 ? 1.0 : 3.0
+    for result in sums { #expect(result == Array(repeating: Array(repeating: sum, count: 2 * count), count: 2)) }
+  }
+
+  @Test("a group of GPUs is refused in one line where there are none", .enabled(if: !hasNCCL))
+  func withoutGPUs() throws {
+    let port = try #require(ProcessGroup.freePort())
+    let error = #expect(throws: ProcessGroupError.self) {
+      try ProcessGroup(host: "127.0.0.1", port: port, rank: 0, count: 1, device: .cuda(0))
+    }
+    let line = error.map { "\($0)" } ?? ""
+    #expect(line.hasPrefix("127.0.0.1:\(port): the processes cannot meet there: ") && !line.contains("\n"), "\(line)")
   }
 
   @Test("a process that goes away is noticed by the others")
