@@ -55,6 +55,8 @@ int ct_is_same(ct_tensor tensor, ct_tensor other) {
 
 int64_t ct_changes(ct_tensor tensor) { return tensor->value._version(); }
 
+void ct_note_change(ct_tensor tensor) { tensor->value.unsafeGetTensorImpl()->bump_version(); }
+
 void ct_tensor_free(ct_tensor tensor) { delete tensor; }
 
 int ct_rank(ct_tensor tensor) { return static_cast<int>(tensor->value.dim()); }

@@ -22,12 +22,12 @@ extension ChunkSampler {
     }
   }
 
-  /// How many sets of equal draws are looked for before the pool is full: as many as 32 draws make, which cost hardly
-  /// more than one, then three times as many, unless that is most of the pool anyway. None where they do not settle the
-  /// choice.
+  /// How many sets of equal draws are looked for before the pool is full: as many as the draws make that cost hardly more
+  /// than one, then three times as many, unless that is most of the pool anyway. None where they do not settle the choice.
   private var earlySets: [Int] {
     guard SubsetTrials<Int32>.serve(temperature) else { return [] }
-    let few = max(4, 32 / temperature.wholeExponent)
+    let cheapDraws = model.backbone.embedding.weight.dtype == .bfloat16 ? 32 : 16
+    let few = max(4, cheapDraws / temperature.wholeExponent)
     return [few, 3 * few].filter { 2 * $0 * temperature.wholeExponent <= poolSize }
   }
 

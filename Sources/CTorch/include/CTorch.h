@@ -87,6 +87,8 @@ int ct_data(void **out, ct_tensor tensor);
 // Whether two tensors are the same elements in the same memory, and how often libtorch has overwritten some of them.
 int ct_is_same(ct_tensor tensor, ct_tensor other);
 int64_t ct_changes(ct_tensor tensor);
+// To be called when elements were written through `ct_data`: counts as a change.
+void ct_note_change(ct_tensor tensor);
 void ct_tensor_free(ct_tensor tensor);
 int ct_rank(ct_tensor tensor);
 void ct_shape(ct_tensor tensor, int64_t *out);

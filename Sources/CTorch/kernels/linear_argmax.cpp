@@ -37,9 +37,9 @@ VECTORIZED double exact_dot(const bf16 *a, const bf16 *b, int64_t size) { return
 template <typename T>
 INLINE float length(const T *x, int64_t size) {
   ANY_ORDER
-  float sum = 0;
-  for (int64_t i = 0; i < size; ++i) sum += load(x[i]) * load(x[i]);
-  return std::sqrt(sum);
+  double sum = 0;
+  for (int64_t i = 0; i < size; ++i) sum += static_cast<double>(load(x[i])) * static_cast<double>(load(x[i]));
+  return static_cast<float>(std::sqrt(sum));
 }
 
 VECTORIZED float length_of(const float *x, int64_t size) { return length(x, size); }

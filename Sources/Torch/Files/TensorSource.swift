@@ -82,6 +82,7 @@ struct TensorRegion {
     check(ct_data(&address, tensor.handle))
     let buffer = UnsafeMutableRawBufferPointer(start: address, count: tensor.count * layout.dtype.size)
     let count = try withExtendedLifetime(tensor) { try file.read(into: buffer, at: offset) }
+    ct_note_change(tensor.handle)
     guard count == buffer.count else {
       throw CheckpointError.malformed(file: file.path, tensor: name, reason: "the file ends within it")
     }

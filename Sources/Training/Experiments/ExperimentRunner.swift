@@ -72,17 +72,13 @@ public struct ExperimentRunner {
     var trainer = try BPETrainer(vocabularySize: vocabulary)
     for story in stories { trainer.add(story) }
     let tokenizer = try trainer.train()
-    guard let end = tokenizer.eosToken else { throw TrainingError.noEndToken(path) }
     let temporary = folder.appendingPathComponent(".tales-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: temporary, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: temporary) }
     let (file, text) = (temporary.appendingPathComponent("tokenizer.json"), temporary.appendingPathComponent("t.txt"))
     try tokenizer.save(to: file)
     try write(Data(stories.joined(separator: "\n").utf8), to: text)
-    var preparation = DataPreparation(
-      vocabulary: TokenVocabulary(
-        tokenizerHash: tokenizer.contentHash, size: tokenizer.vocabularySize, endOfText: end),
-      createdBy: program)
+    var preparation = DataPreparation(vocabulary: try TokenVocabulary(of: tokenizer, at: path), createdBy: program)
     preparation.validationShare = 0.05
     preparation.seed = plan.seed
     preparation.attachments = ["tokenizer.json": try Data(contentsOf: file)]

@@ -1,6 +1,7 @@
 import Foundation
 import TextCorpus
 import Tokenization
+import Training
 
 /// Text turned into tokens, and into a folder of shards.
 struct BenchTextJob {
@@ -16,11 +17,8 @@ struct BenchTextJob {
   }
 
   func measure(_ job: BenchJob) throws -> BenchMeasurement {
-    guard let end = tokenizer.eosToken else { throw InputError.noEndToken(tokenizer: files.tokenizer) }
     var preparation = DataPreparation(
-      vocabulary: TokenVocabulary(
-        tokenizerHash: tokenizer.contentHash, size: tokenizer.vocabularySize, endOfText: end),
-      createdBy: "calm \(Calm.version)")
+      vocabulary: try TokenVocabulary(of: tokenizer, at: files.tokenizer), createdBy: "calm \(Calm.version)")
     preparation.threads = threads
     let folder = FileManager.default.temporaryDirectory.appendingPathComponent("calm-bench-\(UUID().uuidString)")
     defer { try? FileManager.default.removeItem(at: folder) }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import TextCorpus
 import Tokenization
+import Training
 
 /// `calm data prepare`.
 struct DataPrepare: ParsableCommand {
@@ -77,13 +78,10 @@ struct DataPrepare: ParsableCommand {
     let start = ContinuousClock.now
     try requireParentFolder(of: URL(fileURLWithPath: output))
     let tokenizer = try tokenizer.load()
-    guard let end = tokenizer.eosToken else { throw InputError.noEndToken(tokenizer: self.tokenizer.path) }
+    let vocabulary = try TokenVocabulary(of: tokenizer, at: self.tokenizer.path)
     let fields = promptField.flatMap { prompt in completionField.map { (prompt: prompt, completion: $0) } }
     let reader = try input.reader(fields: fields)
-    var preparation = DataPreparation(
-      vocabulary: TokenVocabulary(
-        tokenizerHash: tokenizer.contentHash, size: tokenizer.vocabularySize, endOfText: end),
-      createdBy: "calm \(Calm.version)")
+    var preparation = DataPreparation(vocabulary: vocabulary, createdBy: "calm \(Calm.version)")
     preparation.validationShare = validation
     preparation.validationMaximum = validationMaximum
     preparation.seed = seed

@@ -136,10 +136,8 @@ final class DemoPipeline {
 
   private func prepareData() throws -> String {
     let tokenizer = try Tokenizer(contentsOf: place("tokenizer.json"))
-    guard let end = tokenizer.eosToken else { throw TrainingError.noEndToken(place("tokenizer.json").path) }
     var preparation = DataPreparation(
-      vocabulary: TokenVocabulary(
-        tokenizerHash: tokenizer.contentHash, size: tokenizer.vocabularySize, endOfText: end),
+      vocabulary: try TokenVocabulary(of: tokenizer, at: place("tokenizer.json").path),
       createdBy: "calm \(Calm.version)")
     preparation.validationShare = recipe.validation
     preparation.seed = seed

@@ -55,15 +55,12 @@ struct EvaluationTextOptions: ParsableArguments {
         model.url.path, tokenizer: tokenizer.vocabularySize, model: vocabularySize)
     }
     let known = 0..<tokenizer.vocabularySize
-    guard let end = special.end.flatMap({ known.contains($0) ? Int32($0) : nil }) ?? tokenizer.eosToken else {
-      throw InputError.noEndToken(tokenizer: self.tokenizer ?? model.url.path)
-    }
+    let vocabulary = try TokenVocabulary(
+      of: tokenizer, at: self.tokenizer ?? model.url.path,
+      endOfText: special.end.flatMap { known.contains($0) ? Int32($0) : nil })
     let temporary = FileManager.default.temporaryDirectory.appendingPathComponent("calm-eval-\(UUID().uuidString)")
     defer { try? FileManager.default.removeItem(at: temporary) }
-    var preparation = DataPreparation(
-      vocabulary: TokenVocabulary(
-        tokenizerHash: tokenizer.contentHash, size: tokenizer.vocabularySize, endOfText: end),
-      createdBy: "calm \(Calm.version)")
+    var preparation = DataPreparation(vocabulary: vocabulary, createdBy: "calm \(Calm.version)")
     preparation.validationShare = 0
     let reader = try CorpusReader(
       paths: text, options: CorpusOptions(lossy: faults.lossy, skipMalformed: faults.skipMalformed))
@@ -74,7 +71,7 @@ struct EvaluationTextOptions: ParsableArguments {
     return try body(
       try PackedBlocks(
         shards: set.train, chunkSize: chunkSize, blockChunks: blockChunks,
-        padding: special.padding.map(Int32.init) ?? tokenizer.padToken ?? end, remainder: .padded))
+        padding: special.padding.map(Int32.init) ?? tokenizer.padToken ?? vocabulary.endOfText, remainder: .padded))
   }
 }
 

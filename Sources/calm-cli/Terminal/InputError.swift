@@ -6,7 +6,6 @@ enum InputError: Error, Equatable, CustomStringConvertible {
   case notJSON(file: String, line: Int, expected: String)
   case notIds(file: String, line: Int)
   case badId(file: String, line: Int, reason: String)
-  case noEndToken(tokenizer: String)
   case noFolder(String)
   case noFolderToRead(String)
   case settings(file: String, problems: [String])
@@ -27,8 +26,6 @@ enum InputError: Error, Equatable, CustomStringConvertible {
       "\(file):\(line): not a token id; give whole numbers with spaces or line ends between them"
     case .badId(let file, let line, let reason):
       "\(file):\(line): \(reason)"
-    case .noEndToken(let path):
-      "\(path): names no token that ends a text, which training needs after each document; add one, such as <eos>"
     case .processesOnDevice(let device):
       "--device \(device): several processes train on the CPU or on NVIDIA GPUs; leave out --processes"
     case .processesOnOneDevice(let device):

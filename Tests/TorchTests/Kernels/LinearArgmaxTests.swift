@@ -87,6 +87,17 @@ struct LinearArgmaxTests {
     #expect(search(rows.narrowed(0, 5..<6)).elements(as: Int64.self) == [expected[5]])
   }
 
+  @Test(
+    "so does one whose numbers are tiny or huge, with rows of zeros between", arguments: [1e-35, 1e-25, 1e-13, 1e20])
+  func extremeSizes(size: Double) {
+    let generator = Generator(seed: 12)
+    let (hidden, weight) = (generator.normal([40, 64]), generator.normal([700, 64]))
+    weight.narrowed(0, 20..<30).fill(0)
+    let expected = linearArgmax(hidden, weight: weight).elements(as: Int64.self)
+    #expect(VocabularySearch(weight)(hidden * size).elements(as: Int64.self) == expected)
+    #expect(VocabularySearch(weight * size)(hidden).elements(as: Int64.self) == expected)
+  }
+
   @Test("a search tells when its matrix was changed or replaced")
   func current() {
     let weight = Generator(seed: 11).normal([50, 64])
