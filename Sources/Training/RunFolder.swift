@@ -78,7 +78,10 @@ public struct RunFolder {
       try CheckpointSeal.check(named)
       // From here on it is the latest: a run that ends before its next checkpoint goes on from this one again.
       let name = named.resolvingSymlinksInPath().lastPathComponent
-      if setsAside, let step = Self.step(ofName: name) { try makeLatest(step) }
+      if setsAside, let step = Self.step(ofName: name) {
+        try makeLatest(step)
+        try abandonCheckpoints(after: step)
+      }
       return (named, [])
     }
     var damage: [TrainingError] = []
@@ -92,8 +95,7 @@ public struct RunFolder {
     } catch let error as TrainingError where !steps.isEmpty {
       damage.append(error)
     }
-    // A later one only where no other is left: of a run that was killed before `latest` could name it, or that was taken
-    // up before it.
+    // A later one only where no other is left: of a run that was killed before `latest` could name it.
     let candidates = steps.filter { $0 <= latest }.reversed() + steps.filter { $0 > latest }
     var damaged: [Int] = []
     for step in candidates {
@@ -105,7 +107,10 @@ public struct RunFolder {
         damaged.append(step)
         continue
       }
-      if !damage.isEmpty && setsAside { try setAside(damaged, latest: step) }
+      if setsAside {
+        if !damage.isEmpty { try setAside(damaged, latest: step) }
+        try abandonCheckpoints(after: step)
+      }
       return (folder, damage)
     }
     throw damage.first ?? TrainingError.noCheckpoint(url.path)
@@ -117,6 +122,26 @@ public struct RunFolder {
       let other = checkpoints.appendingPathComponent("damaged-" + name)
       try? FileManager.default.removeItem(at: other)
       rename(checkpoints.appendingPathComponent(name).path, other.path)
+    }
+  }
+
+  /// Later checkpoints are no longer of a run that goes on from `step`: the lines of its metrics up to them are taken
+  /// away. They stay under another name until the next checkpoint is written; the best one keeps its own.
+  private func abandonCheckpoints(after step: Int) throws {
+    for later in try checkpointSteps() where later > step && Self.name(ofStep: later) != bestName {
+      let folder = checkpoints.appendingPathComponent(Self.name(ofStep: later))
+      let other = checkpoints.appendingPathComponent(Self.abandoned + Self.name(ofStep: later))
+      try? AtomicFolder.remove(at: other.path)
+      rename(folder.path, other.path)
+    }
+  }
+
+  private static let abandoned = "abandoned-"
+
+  /// The name of the checkpoint that ``bestURL`` leads to.
+  private var bestName: String? {
+    (try? FileManager.default.destinationOfSymbolicLink(atPath: bestURL.path)).map {
+      ($0 as NSString).lastPathComponent
     }
   }
 
@@ -144,13 +169,13 @@ public struct RunFolder {
     }
     try makeLatest(step)
     if isBest { try linkBest(to: name) }
-    let best = (try? FileManager.default.destinationOfSymbolicLink(atPath: bestURL.path)).map {
-      ($0 as NSString).lastPathComponent
-    }
     let steps = try checkpointSteps()
     let latest = steps.filter { $0 <= step }.suffix(max(1, kept))
-    for old in steps where !latest.contains(old) && Self.name(ofStep: old) != best {
-      try? AtomicFolder.remove(at: checkpoints.appendingPathComponent(Self.name(ofStep: old)).path)
+    let best = bestName
+    let old = steps.filter { !latest.contains($0) }.map(Self.name(ofStep:)).filter { $0 != best }
+    let names = try FileManager.default.contentsOfDirectory(atPath: checkpoints.path)
+    for name in old + names.filter({ $0.hasPrefix(Self.abandoned) }) {
+      try? AtomicFolder.remove(at: checkpoints.appendingPathComponent(name).path)
     }
   }
 
