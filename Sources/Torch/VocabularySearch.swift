@@ -2,9 +2,9 @@ import CTorch
 
 /// ``linearArgmax(_:weight:)`` in a matrix that stays as it is.
 ///
-/// On processors with tiles of eight bits (AMX) it keeps the matrix once more in eight bits, a quarter of float32's size:
-/// all but a few rows are ruled out by that, with a proven bound, and the few are compared exactly. So the answers are
-/// those of ``linearArgmax(_:weight:)``.
+/// On processors that multiply numbers of eight bits (AMX, or AVX-512 VNNI) it keeps the matrix once more in those, a
+/// quarter of float32's size: all but a few rows are ruled out by that, with a proven bound, and the few are compared
+/// exactly. So the answers are those of ``linearArgmax(_:weight:)``.
 public struct VocabularySearch {
   /// The matrix, [vocabulary, size].
   public let weight: Tensor

@@ -43,8 +43,8 @@ public final class ContinuousLanguageModel: Module {
     }
   }
 
-  /// The autoencoder's decoder with its vocabulary made ready, which takes a while: so it is kept until the autoencoder is
-  /// converted.
+  /// The autoencoder's decoder with its vocabulary made ready, which takes a while: so it is kept until the vocabulary's
+  /// weights are changed or replaced.
   var tokenDecoder: TokenDecoder {
     if let decoder = latestDecoder, decoder.isCurrent(for: autoencoder) { return decoder }
     let decoder = TokenDecoder(autoencoder)

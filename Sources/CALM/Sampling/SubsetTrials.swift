@@ -1,13 +1,13 @@
 /// The choice of `BatchTemperatureRule` from the first few draws of a pool, where they settle it.
 ///
-/// At 1/T = n the rule chooses x with the weight C(c, n): as many as there are sets of n draws of the pool that are all x.
-/// So it is also made by trying sets of n draws at random, one after the other, until the draws of one agree: any of the
+/// At 1/T = n the rule chooses x with the weight C(c, n): as many as there are sets of n draws of the pool that are all
+/// x. So it is also made by trying sets of n draws at random, one after the other, until the draws of one agree: any of the
 /// sets that agree is as likely as any other to be met first. A pool of 200 with an outcome of probability ½ is settled
 /// by some four pairs, and draws that no set has asked for need not be made.
 ///
 /// How many sets are tried must not depend on what they show. If none agrees, the rule decides on the whole pool; then
-/// too, given the pool, the law of the choice is the rule's. The draws count as in `PrefixPool`: those of a set are decoded token
-/// by token, and no further once two differ.
+/// too, given the pool, the law of the choice is the rule's. As in `PrefixPool`, the draws of a set are decoded token by
+/// token, and no further once two differ.
 ///
 /// ```swift
 /// var trials = SubsetTrials<Int32>(poolSize: 200, length: 4, temperature: temperature)

@@ -1,7 +1,7 @@
 // A matrix of weights in eight bits, for the first pass of an argmax over it.
 //
-// Each row is rounded to whole numbers of -127…127 times a scale of its own, and so is each vector that it is multiplied
-// with. Tiles of such numbers (AMX) take twice as many products an instruction as tiles of bfloat16, vectors of them
+// Each row is rounded to whole numbers of -127…127 times a scale of its own, and so is each vector that it is
+// multiplied with. Tiles of such numbers (AMX) take twice as many products an instruction as tiles of bfloat16, vectors of them
 // (AVX-512 VNNI) four times as many as of float32, and the matrix takes half or a quarter of the memory, which is what
 // reading it for a few rows costs. Their sums are exact; what was lost in rounding is known:
 //
@@ -34,8 +34,8 @@ bool has_vnni() {
   return found;
 }
 
-// A block is 32 entries of the vocabulary, in two halves as the second factor wants them: [2][depth / 4][16][4]. To them
-// 128 is added, because one factor of the instructions is without sign. Vectors come in groups of 32, row by row.
+// A block is 32 entries of the vocabulary, in two halves as the second factor wants them: [2][depth / 4][16][4]. To
+// them 128 is added, because one factor of the instructions is without sign. Vectors come in groups of 32, row by row.
 constexpr int64_t lines = 32, half = 16, step = 64;
 
 // What belongs to a block besides its numbers.
@@ -51,8 +51,8 @@ struct Rounded {
   float scale = 1, lost = 0, length = 0;
 };
 
-// x → y · scale, for `size` numbers. The norms are rounded up. The scale is no number where x is not finite, or of a size at
-// which products of norms leave the range of float32.
+// x → y · scale, for `size` numbers. The norms are rounded up. The scale is no number where x is not finite, or of a
+// size at which products of norms leave the range of float32.
 template <typename T>
 INLINE void round_numbers(Rounded &result, int8_t *y, const T *x, int64_t size) {
   ANY_ORDER

@@ -1,9 +1,11 @@
-// The index of the largest entry in each row of hidden·weightᵀ, exactly: as if the product were computed without rounding.
+// The index of the largest entry in each row of hidden·weightᵀ, exactly: as if the product were computed without
+// rounding.
 //
 // A first pass finds each entry within a proven bound, and keeps those that may be the largest; where several are left,
 // each is computed again in double precision. So the answer depends neither on the precision of the first pass, which
-// is bfloat16 on processors with tiles of it (AMX: 16 × 16 entries at once, 16,384 products and sums an instruction),
-// nor on blocks, threads or what other rows there are. No logits are stored: a tile of them is compared where it lies.
+// is eight bits where the weight was made ready for that (coarse_weight.cpp), else bfloat16 on processors with tiles of
+// it (AMX: 16 × 16 entries at once, 16,384 products and sums an instruction), nor on blocks, threads or what other rows
+// there are. No logits are stored: a tile of them is compared where it lies.
 //
 // The bound. A first pass takes ŵ and x̂ for w and x and sums D products in float32:
 //   |ŵ·x̂ − w·x| ≤ ‖w − ŵ‖‖x‖ + ‖ŵ‖‖x − x̂‖ + D·2⁻²³‖ŵ‖‖x̂‖ ≤ e·‖w‖‖x‖
