@@ -69,10 +69,12 @@ private enum Job: String, CaseIterable {
     return course
   }
 
+  /// Expects losses that differ by the order of sums alone; the longest are over the 400 entries of the vocabulary.
   private func expectClose(_ one: [Double], _ other: [Double], sourceLocation: SourceLocation = #_sourceLocation) {
     #expect(one.count == other.count, sourceLocation: sourceLocation)
+    let tolerance = roundingBound(.float32, terms: 400)
     for (a, b) in zip(one, other) {
-      #expect(abs(a - b) <= 1e-5 * max(1, abs(a)), "\(a) and \(b)", sourceLocation: sourceLocation)
+      #expect(abs(a - b) <= tolerance * max(1, abs(a)), "\(a) and \(b)", sourceLocation: sourceLocation)
     }
   }
 
@@ -145,7 +147,7 @@ private enum Job: String, CaseIterable {
   }
 
   @Test(
-    "processes with a share of the batch each have the losses and figures of one with the whole batch",
+    "several processes have the losses of one with the whole batch, and evaluate their model as one process does",
     arguments: Job.allCases, [(2, false), (2, true), (4, true)])
   private func equalsOneProcess(job: Job, processes: (count: Int, sharded: Bool)) throws {
     let alone = try Self.course(of: try run(job, "alone", settings()))
@@ -155,10 +157,19 @@ private enum Job: String, CaseIterable {
     }
     expectClose(alone.losses, together[0].losses)
     for course in together { #expect(course.losses == together[0].losses) }
-    #expect(Set(alone.evaluation.keys) == Set(together[0].evaluation.keys))
-    for (name, value) in alone.evaluation where name != "brier_lm" {
-      expectClose([value], [together[0].evaluation[name] ?? .nan])
+    // The weights of the two runs differ by rounding, which may turn a token over: so the evaluation by several processes
+    // is compared with one of the same weights. Each block is computed alone in both, and only the sums are shared.
+    let evaluation = try TrainingRun(resuming: world.place("together")).trainer.task.evaluate(
+      blocks: settings.evaluationBlocks, seed: settings.seed, share: .whole)
+    #expect(!evaluation.isEmpty && Set(evaluation.keys) == Set(alone.evaluation.keys))
+    for course in together {
+      #expect(Set(course.evaluation.keys) == (course.evaluation.isEmpty ? [] : Set(evaluation.keys)))
+      for (name, value) in course.evaluation {
+        let expected = try #require(evaluation[name])
+        #expect(abs(value - expected) <= 1e-12 * max(1, abs(expected)), "\(name): \(value), expected \(expected)")
+      }
     }
+    #expect(!together[0].evaluation.isEmpty)
     let (one, two) = (
       try CheckpointReader(world.place("alone/model")), try CheckpointReader(world.place("together/model"))
     )

@@ -21,6 +21,9 @@ struct AttentionTests {
     }
   }
 
+  /// An error of a product, at most four in size here, is one of the exponent: it counts as sixteen times the terms.
+  private static func terms(_ shape: [Int]) -> Int { 2 * (16 * shape[3] + 2 * shape[2]) }
+
   private func inputs(_ shape: [Int]) -> [Tensor] {
     let generator = Generator(seed: 2)
     return (0..<3).map { _ in generator.normal(shape) }
@@ -28,24 +31,25 @@ struct AttentionTests {
 
   @Test("is softmax(query·keyᵀ / √size)·value, value and gradients", arguments: shapes, [true, false])
   func formula(shape: [Int], causal: Bool) {
-    check(causal: causal).expectAgreement(inputs(shape), dtype: .float32, within: 1e-5)
+    check(causal: causal).expectAgreement(inputs(shape), dtype: .float32, terms: Self.terms(shape))
   }
 
-  // Products and weights are rounded to eight bits, and so are their gradients.
+  // Products, up to four in size, are rounded before the exponential; weights, results and gradients after it.
   @Test("in bfloat16 errs by the rounding of the weights", arguments: shapes, [true, false])
   func bfloat16(shape: [Int], causal: Bool) {
-    check(causal: causal).expectAgreement(inputs(shape), dtype: .bfloat16, within: 0.03)
+    check(causal: causal).expectAgreement(inputs(shape), dtype: .bfloat16, terms: Self.terms(shape), roundings: 8)
   }
 
   @Test("of longer sequences goes through libtorch's, with the same result")
   func long() {
-    check(causal: true).expectAgreement(inputs([1, 1, 140, 8]), dtype: .float32, within: 1e-5)
-    check(causal: true).expectAgreement(inputs([1, 1, 520, 8]), dtype: .bfloat16, within: 0.03)
+    check(causal: true).expectAgreement(inputs([1, 1, 140, 8]), dtype: .float32, terms: Self.terms([1, 1, 140, 8]))
+    check(causal: true).expectAgreement(
+      inputs([1, 1, 520, 8]), dtype: .bfloat16, terms: Self.terms([1, 1, 520, 8]), roundings: 8)
   }
 
   @Test("has the gradients that finite differences show", arguments: [true, false])
   func slopes(causal: Bool) {
-    check(causal: causal).expectGradientsAreSlopes(inputs([2, 3, 5, 4]))
+    check(causal: causal).expectGradientsAreSlopes(inputs([2, 3, 5, 4]), terms: Self.terms([2, 3, 5, 4]))
   }
 
   @Test("does not see later positions")

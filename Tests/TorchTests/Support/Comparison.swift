@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 import TextCorpus
 import Torch
@@ -39,7 +40,7 @@ func expectClose(
   }
 }
 
-/// An operation with a kernel of its own beside the same from basic operations, of the same inputs.
+/// A fused operation and the same computed from basic operations.
 struct KernelCheck {
   let kernel: ([Tensor]) -> Tensor
   /// Computes in float64.
@@ -51,9 +52,17 @@ struct KernelCheck {
   }
 
   /// Compares value and gradients in `dtype` with those of the reference, whose inputs are rounded to that type too.
+  ///
+  /// - Parameters:
+  ///   - terms: the length of the longest sum, see ``roundingBound(_:terms:)``.
+  ///   - accumulator: the type of the sums; float32, or float64 for inputs in that type.
+  ///   - roundings: how many results on the way are stored in `dtype`.
   func expectAgreement(
-    _ inputs: [Tensor], dtype: DType, within tolerance: Double, sourceLocation: SourceLocation = #_sourceLocation
+    _ inputs: [Tensor], dtype: DType, terms: Int, accumulator: DType? = nil, roundings: Int = 1,
+    sourceLocation: SourceLocation = #_sourceLocation
   ) {
+    let accumulator = accumulator ?? (dtype == .float64 ? .float64 : .float32)
+    let tolerance = roundingBound(accumulator, terms: terms) + Double(roundings) * unitRoundoff(dtype)
     let leaves = inputs.map { $0.leaf(dtype) }
     let wide = leaves.map { $0.leaf(.float64) }
     let (actual, expected) = (kernel(leaves), reference(wide))
@@ -75,8 +84,9 @@ struct KernelCheck {
   ///
   /// In float64 with steps of 1e-5 the differences are good to some 1e-9; the tolerance is float32's.
   func expectGradientsAreSlopes(
-    _ inputs: [Tensor], within tolerance: Double = 1e-5, sourceLocation: SourceLocation = #_sourceLocation
+    _ inputs: [Tensor], terms: Int, sourceLocation: SourceLocation = #_sourceLocation
   ) {
+    let tolerance = roundingBound(.float32, terms: terms)
     let leaves = inputs.map { $0.leaf(.float32) }
     let result = kernel(leaves)
     let direction = Generator(seed: seed).normal(result.shape)
