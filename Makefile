@@ -1,4 +1,4 @@
-# The everyday commands; `make` alone lists them. Each first sets up what is missing.
+# The everyday commands; `make` alone lists them. Each first installs missing prerequisites.
 
 calm := .build/release/calm
 formatted := Package.swift Sources Tests
@@ -8,7 +8,7 @@ test_flags := -c release --disable-testable-imports --disable-xctest --quiet
 
 .PHONY: help
 help: ## List these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: build ## Train, evaluate and sample a small model on built-in tales (options: ARGS="--text FILE")
@@ -27,6 +27,16 @@ test: swift libtorch ## Run the tests
 .PHONY: test-long
 test-long: export CALM_LONG_TESTS = 1
 test-long: test ## Run the tests, and with them those that take minutes
+
+.PHONY: test-processors
+test-processors: test ## Run the tests again without AMX, with AVX2 alone, and on one thread
+	CALM_CPU=avx512 swift test $(test_flags) --skip-build
+	CALM_CPU=avx2 swift test $(test_flags) --skip-build
+	OMP_NUM_THREADS=1 swift test $(test_flags) --skip-build
+
+.PHONY: test-kernels
+test-kernels: ## Run the built tests of kernels, models and parity alone, such as with CALM_CPU=avx2
+	swift test $(test_flags) --skip-build --filter 'TorchTests|CALMTests'
 
 .PHONY: bench
 bench: build ## Time every job into docs/benchmarks.md (beside the official code: ARGS="--official DIR --python PATH")

@@ -15,6 +15,8 @@ let torchHeaders: [CXXSetting] = [
   .unsafeFlags(["-isystem", libtorch + "/include", "-isystem", libtorch + "/include/torch/csrc/api/include", "-O3"]),
   // No loop with a square root in it becomes vector code as long as the root may set errno.
   .unsafeFlags(["-fno-math-errno"]),
+  // The environment variable that limits the instructions of kernels.
+  .define("CTORCH_CPU_VARIABLE", to: "CALM_CPU"),
 ]
 let torchLibraries: [LinkerSetting] = [
   .unsafeFlags(["-L" + libtorch + "/lib", "-Xlinker", "-rpath", "-Xlinker", libtorch + "/lib"]),
@@ -55,7 +57,8 @@ let package = Package(
     .target(name: "TestSupport", dependencies: ["Torch"], path: "Tests/Support"),
     .testTarget(name: "FilesTests", dependencies: ["Files"]),
     .testTarget(
-      name: "TorchTests", dependencies: ["Torch", "TextCorpus", "Files", "TestSupport"], exclude: ["Fixtures"]),
+      name: "TorchTests", dependencies: ["Torch", "CTorch", "TextCorpus", "Files", "TestSupport"], exclude: ["Fixtures"]
+    ),
     .testTarget(
       name: "TokenizationTests", dependencies: ["Tokenization", "TextCorpus", "Files"], exclude: ["Fixtures"]),
     .testTarget(name: "TextCorpusTests", dependencies: ["TextCorpus", "Files"]),

@@ -299,8 +299,9 @@ def main():
                      "another disk.".format(os.path.dirname(folder)))
         sys.exit("set-up-libtorch: {}: {}: set CALM_CACHE to a folder that can be written."
                  .format(error.filename or os.path.dirname(folder), error.strerror))
-    if "--print" in sys.argv[4:]:
-        print(folder)
+    # The script finds libtorch complete now, and does the rest.
+    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "set-up-libtorch")
+    os.execv(script, [script] + sys.argv[4:])
 
 
 main()

@@ -6,16 +6,22 @@
 
 using namespace ctorch;
 
-#define BINARY(name, expression) \
-  int name(ct_tensor *out, ct_tensor a, ct_tensor b) { return make(out, [&] { return expression; }); }
-#define UNARY(name, expression) \
-  int name(ct_tensor *out, ct_tensor a) { return make(out, [&] { return expression; }); }
-#define WITH_SCALAR(name, expression) \
-  int name(ct_tensor *out, ct_tensor a, double b) { return make(out, [&] { return expression; }); }
+#define BINARY(name, expression)                       \
+  int name(ct_tensor *out, ct_tensor a, ct_tensor b) { \
+    return make(out, [&] { return expression; });      \
+  }
+#define UNARY(name, expression)                   \
+  int name(ct_tensor *out, ct_tensor a) {         \
+    return make(out, [&] { return expression; }); \
+  }
+#define WITH_SCALAR(name, expression)               \
+  int name(ct_tensor *out, ct_tensor a, double b) { \
+    return make(out, [&] { return expression; });   \
+  }
 
 BINARY(ct_add, a->value + b->value)
 BINARY(ct_sub, a->value - b->value)
-BINARY(ct_mul, a->value *b->value)
+BINARY(ct_mul, a->value * b->value)
 BINARY(ct_div, a->value / b->value)
 BINARY(ct_eq, at::eq(a->value, b->value))
 WITH_SCALAR(ct_add_scalar, a->value + b)

@@ -48,13 +48,13 @@ size_t bytes_of(size_t size_class) {
   return (size_t(1) << power) + (step << (power - 3));
 }
 
-// Asks the system for pages of two megabytes in what the heap has grown by since the last call, before anything is
-// written there: weights that are read once a step come a fifth faster from them.
+// Asks the system for pages of two megabytes in the memory that the heap has gained since the last call, before
+// anything is written there: reading all weights once is a fifth faster from such pages.
 void ask_for_large_pages() {
 #ifdef __GLIBC__
-  constexpr uintptr_t page = 1 << 21;
+  constexpr uintptr_t kPage = 1 << 21;
   static uintptr_t asked = 0;
-  const uintptr_t top = reinterpret_cast<uintptr_t>(sbrk(0)) / page * page;
+  const uintptr_t top = reinterpret_cast<uintptr_t>(sbrk(0)) / kPage * kPage;
   if (asked != 0 && top > asked) madvise(reinterpret_cast<void *>(asked), top - asked, MADV_HUGEPAGE);
   if (asked == 0 || top > asked) asked = top;
 #endif
@@ -83,25 +83,26 @@ class CachingAllocator final : public c10::Allocator {
   void *take(size_t size_class) {
     const size_t bytes = bytes_of(size_class);
     const std::lock_guard guard(mutex_);
-    in_use_ += bytes;
-    peak_ = std::max(peak_, in_use_);
+    const size_t in_use = in_use_ + bytes, peak = std::max(peak_, in_use);
     Block *block = lists_[size_class];
     if (block) {
       lists_[size_class] = block->next;
       kept_ -= bytes;
     } else {
-      // What is kept in other sizes may not add much to the most that was ever in use at once.
-      if (in_use_ + kept_ > peak_ + peak_ / 4) give_back();
+      // Blocks kept in other sizes may add at most a quarter to the peak of the memory in use.
+      if (in_use + kept_ > peak + peak / 4) give_back();
       block = static_cast<Block *>(std::aligned_alloc(kAlignment, sizeof(Block) + bytes));
       if (!block) {
         give_back();
         block = static_cast<Block *>(std::aligned_alloc(kAlignment, sizeof(Block) + bytes));
       }
-      if (!block) in_use_ -= bytes;
       TORCH_CHECK(block, "out of memory: no ", bytes >> 20, " MiB are left for a tensor");
       ask_for_large_pages();
       block->size_class = size_class;
     }
+    // Only now: memory that was refused is not in use, and must not raise the peak.
+    in_use_ = in_use;
+    peak_ = peak;
     return block + 1;
   }
 
@@ -139,8 +140,8 @@ class CachingAllocator final : public c10::Allocator {
 void ct_tune_allocator(void) {
   c10::SetCPUAllocator(&CachingAllocator::shared(), 1);
 #ifdef __GLIBC__
-  // The same for what is no tensor, the scratch memory of matrix products above all: with the defaults each large
-  // buffer is mapped, faulted in page by page and unmapped.
+  // The same for memory outside of tensors, above all the scratch memory of matrix products: with the defaults each
+  // large buffer is mapped, faulted in page by page and unmapped.
   mallopt(M_MMAP_MAX, 0);
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
   mallopt(M_TOP_PAD, 64 << 20);

@@ -1,4 +1,4 @@
-// What reading tensors from files needs beyond the other operations.
+// The operation behind reading tensors from files.
 
 #include "support.h"
 

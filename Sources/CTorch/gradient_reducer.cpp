@@ -4,7 +4,7 @@
 // into the bucket as soon as it is there; a full bucket is sent once those before it are, so that all processes send
 // the same buckets in the same order. A leaf that one backward pass does not reach is not waited for in the next; when
 // it is reached again, it is sent by itself. c10d's own Reducer does all this too, but its constructor changes from
-// version to version of libtorch, and it cannot be told a weight or asked what it waited.
+// version to version of libtorch, and it has no way to set a weight or to read the time that it waited.
 
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <torch/csrc/autograd/function_hook.h>
@@ -89,8 +89,7 @@ class Reducer : public std::enable_shared_from_this<Reducer> {
 
   void watch() {
     for (size_t i = 0; i < leaves_.size(); ++i)
-      torch::autograd::impl::set_post_acc_grad_hooks(leaves_[i].tensor,
-                                                     std::make_unique<Hook>(weak_from_this(), i));
+      torch::autograd::impl::set_post_acc_grad_hooks(leaves_[i].tensor, std::make_unique<Hook>(weak_from_this(), i));
   }
 
   void begin(double scale) {

@@ -60,9 +60,8 @@ int ct_process_group_new(ct_process_group *out, const char *host, int port, int 
     if (agent && std::string(agent) == "True") {
       options.isServer = false;
       const char *attempt = std::getenv("TORCHELASTIC_RESTART_COUNT");
-      store = c10::make_intrusive<c10d::PrefixStore>(
-          std::string("calm/attempt_") + (attempt ? attempt : "0"),
-          c10::make_intrusive<c10d::TCPStore>(host, options));
+      store = c10::make_intrusive<c10d::PrefixStore>(std::string("attempt_") + (attempt ? attempt : "0"),
+                                                     c10::make_intrusive<c10d::TCPStore>(host, options));
     } else {
       store = c10::make_intrusive<c10d::TCPStore>(host, options);
     }

@@ -1,4 +1,4 @@
-// The handle of a process group, shared by what communicates.
+// The handle of a process group, shared by all code that communicates.
 
 #pragma once
 
@@ -17,7 +17,7 @@ struct ct_process_group_handle {
   // Where the group was made for a GPU, else none.
   std::shared_ptr<c10d::Backend> nccl;
 
-  // What carries a tensor, by its device.
+  // The backend for a tensor, by its device.
   c10d::Backend &backend(const at::Tensor &tensor) const {
     if (!tensor.is_cuda()) return *gloo;
     TORCH_CHECK(nccl, "a tensor of a GPU in a process group that was made for the CPU");

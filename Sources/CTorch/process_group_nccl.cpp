@@ -23,12 +23,12 @@ using Options = c10d::Backend::Options;
 
 // ProcessGroupNCCL::Options::Options(bool high_priority)
 using MakeOptions = void(void *self, bool high_priority);
-constexpr const char *make_options_name = "_ZN4c10d16ProcessGroupNCCL7OptionsC1Eb";
+constexpr const char *kMakeOptionsName = "_ZN4c10d16ProcessGroupNCCL7OptionsC1Eb";
 
 // ProcessGroupNCCL::ProcessGroupNCCL(store, rank, size, options)
 using MakeGroup = void(void *self, c10::intrusive_ptr<c10d::Store> store, int rank, int size,
                        c10::intrusive_ptr<Options> options);
-constexpr const char *make_group_name =
+constexpr const char *kMakeGroupName =
     "_ZN4c10d16ProcessGroupNCCLC1E"
     "N3c1013intrusive_ptrINS_5StoreENS1_6detail34intrusive_target_default_null_typeIS3_EEEE"
     "ii"
@@ -43,7 +43,7 @@ Function *find(const char *name) {
 }
 
 // The object in a room, as of a class that it derives from. Its count of references never falls to 0, so nobody frees
-// what lies in the room.
+// the contents of the memory.
 template <typename Base>
 c10::intrusive_ptr<Base> object_in(std::byte *room) {
   return c10::intrusive_ptr<Base>::unsafe_adapt_non_heap_allocated(reinterpret_cast<Base *>(room), 1);
@@ -68,8 +68,8 @@ class Group {
   }
 
   void make(c10::intrusive_ptr<c10d::Store> store, int rank, int size, std::chrono::milliseconds timeout) {
-    auto *make_options = find<MakeOptions>(make_options_name);
-    auto *make_group = find<MakeGroup>(make_group_name);
+    auto *make_options = find<MakeOptions>(kMakeOptionsName);
+    auto *make_group = find<MakeGroup>(kMakeGroupName);
     make_options(options_room_, false);
     options_ = object_in<Options>(options_room_).get();
     options_->timeout = timeout;
@@ -90,7 +90,7 @@ class Group {
 
 std::shared_ptr<c10d::Backend> ctorch::nccl_backend(c10::intrusive_ptr<c10d::Store> store, int rank, int size,
                                                     std::chrono::milliseconds timeout, c10::Device device) {
-  // Waiting then means until the GPU is done, and what fails or is late is thrown there, as with Gloo. Otherwise a
+  // Waiting then means until the GPU is done, and failures and timeouts are thrown there, as with Gloo. Otherwise a
   // thread of NCCL's process group would end the program.
   setenv("TORCH_NCCL_BLOCKING_WAIT", "1", /*overwrite=*/0);
   auto group = std::make_shared<Group>();
@@ -102,7 +102,7 @@ std::shared_ptr<c10d::Backend> ctorch::nccl_backend(c10::intrusive_ptr<c10d::Sto
 
 int ct_load_nccl(void) {
   return guard([] {
-    find<MakeOptions>(make_options_name);
-    find<MakeGroup>(make_group_name);
+    find<MakeOptions>(kMakeOptionsName);
+    find<MakeGroup>(kMakeGroupName);
   });
 }

@@ -4,22 +4,58 @@
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Parallel.h>
 
+#include <array>
+
 #include "support.h"
 
 using namespace ctorch;
 
 namespace {
 
+// The state of a Mersenne Twister that a seed of 64 bits decides: init_by_array of its authors (Matsumoto and
+// Nishimura, mt19937ar.c, 2002), with the seed's two halves as the key. libtorch itself takes the lower half of a seed
+// alone.
+at::mt19937 seeded_with_all_bits(uint64_t seed) {
+  const std::array<uint32_t, 2> key = {static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)};
+  at::mt19937_data_pod data = at::mt19937(19650218).data();
+  auto &state = data.state_;
+  const uint32_t size = static_cast<uint32_t>(state.size());
+  auto mixed = [](uint32_t word) { return word ^ (word >> 30); };
+  uint32_t i = 1;
+  auto advance = [&] {
+    if (++i >= size) {
+      state[0] = state[size - 1];
+      i = 1;
+    }
+  };
+  for (uint32_t step = 0; step < size; ++step) {
+    uint32_t j = step % key.size();
+    state[i] = (state[i] ^ (mixed(state[i - 1]) * 1664525u)) + key[j] + j;
+    advance();
+  }
+  for (uint32_t step = 1; step < size; ++step) {
+    state[i] = (state[i] ^ (mixed(state[i - 1]) * 1566083941u)) - i;
+    advance();
+  }
+  state[0] = 0x80000000u;
+  data.seed_ = seed;
+  at::mt19937 engine;
+  engine.set_data(data);
+  return engine;
+}
+
 at::Generator seeded(uint64_t seed, ct_device where) {
-  at::Generator generator = where.type == CT_CPU
-                                ? at::detail::createCPUGenerator(seed)
-                                : at::globalContext().defaultGenerator(ctorch::device(where)).clone();
+  at::Generator generator = where.type == CT_CPU ? at::detail::createCPUGenerator(seed)
+                                                 : at::globalContext().defaultGenerator(ctorch::device(where)).clone();
   generator.set_current_seed(seed);
+  // Where the upper half is zero, the numbers are those that libtorch gives for the seed.
+  if (where.type == CT_CPU && seed >> 32 != 0)
+    at::check_generator<at::CPUGeneratorImpl>(generator)->set_engine(seeded_with_all_bits(seed));
   return generator;
 }
 
 // A tensor filled by `fill(tensor, generator)`. A generator of rows fills each row's part of dimension `batch` from
-// that row's own, so that the numbers do not depend on what other rows are there.
+// that row's own, so that the numbers do not depend on the other rows.
 template <typename Fill>
 int draw(ct_tensor *out, at::IntArrayRef shape, ct_dtype dtype, ct_device where, ct_generator generator, int batch,
          Fill &&fill) {

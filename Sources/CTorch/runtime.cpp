@@ -1,4 +1,4 @@
-// Errors, threads, and what this machine and this libtorch have.
+// Errors, threads, and the features of this machine and this libtorch.
 
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>

@@ -1,4 +1,4 @@
-// What every file of the C interface shares: the handles, and the guard that turns exceptions into messages.
+// Shared by all files of the C interface: the handles, and the guard that turns exceptions into messages.
 
 #pragma once
 
@@ -25,7 +25,7 @@ namespace ctorch {
 
 void store_error(std::string message);
 
-// One number of the generator, or of each row's where it has rows: what numbers drawn by counter are functions of.
+// One number of the generator, or of each row's where it has rows: the seeds of numbers drawn by counter.
 std::vector<uint64_t> draw_seeds(ct_generator generator);
 
 inline ct_tensor own(at::Tensor value) { return new ct_tensor_handle{std::move(value)}; }

@@ -3,7 +3,8 @@ import Foundation
 /// A folder that appears under its name complete or not at all.
 ///
 /// Its content is gathered in a temporary folder beside the target; ``commit()`` renames it. What is not committed is
-/// removed when the object goes away, and what a killed process left behind is removed by the next one.
+/// removed when the object goes away, and what a killed process left behind is removed by the next one. Replacing a folder
+/// takes two renames: if a process is killed between them, ``recover(_:)`` restores the replaced folder.
 package final class AtomicFolder {
   /// Where the content goes.
   package let temporaryPath: String
@@ -32,7 +33,7 @@ package final class AtomicFolder {
         throw FileError("create the folder", parent)
       }
     }
-    Self.removeLeftovers(in: parent.isEmpty ? "." : parent, prefix: Self.temporaryPrefix(for: path))
+    Self.recover(path)
     if mkdir(temporaryPath, 0o777) != 0 { throw FileError("create the folder", temporaryPath) }
   }
 
@@ -43,7 +44,7 @@ package final class AtomicFolder {
   /// Gives the folder its name, in place of the older one if there is one.
   package func commit() throws {
     try AtomicFile.synchronizeFolder(temporaryPath)
-    let retired = temporaryPath + "-old"
+    let retired = temporaryPath + Self.retiredSuffix
     if replaces, rename(path, retired) != 0 { throw FileError("replace the folder", path) }
     if rename(temporaryPath, path) != 0 {
       let error = FileError("rename a temporary folder to", path)
@@ -72,26 +73,52 @@ package final class AtomicFolder {
     return (try? FileManager.default.contentsOfDirectory(atPath: path))?.isEmpty ?? false
   }
 
-  /// A name beside `path` that only this process gives, and that ``removeLeftovers(in:prefix:)`` knows.
+  /// Restores the folder at `path` if a process was killed between the two renames that replace it, and removes the
+  /// temporary folders of dead processes.
+  package static func recover(_ path: String) {
+    let prefix = temporaryPrefix(for: path)
+    for name in names(in: path.parentPath) where name.hasPrefix(prefix) {
+      // The process, a random number, and for a folder that is being replaced a suffix.
+      let tag = name.dropFirst(prefix.count).split(separator: "-")
+      guard let process = tag.first.flatMap({ pid_t($0) }), kill(process, 0) != 0, errno == ESRCH else { continue }
+      let leftover = path.parentPath.appendingName(name)
+      if !name.hasSuffix(retiredSuffix) || !restore(leftover, to: path) {
+        try? FileManager.default.removeItem(atPath: leftover)
+      }
+    }
+  }
+
+  /// Restores every folder in `parent` whose replacement was not finished. The caller must hold a lock that keeps other
+  /// processes from writing there.
+  package static func recoverAll(in parent: String) {
+    for name in names(in: parent) where name.hasPrefix(".") && name.hasSuffix(retiredSuffix) {
+      guard let mark = name.range(of: temporaryMark, options: .backwards) else { continue }
+      let original = String(name[..<mark.lowerBound].dropFirst())
+      if !original.isEmpty { restore(parent.appendingName(name), to: parent.appendingName(original)) }
+    }
+  }
+
+  /// Gives a replaced folder its name back, unless the replacement already has that name.
+  @discardableResult
+  private static func restore(_ retired: String, to path: String) -> Bool {
+    !FileManager.default.fileExists(atPath: path) && rename(retired, path) == 0
+  }
+
+  private static func names(in parent: String) -> [String] {
+    (try? FileManager.default.contentsOfDirectory(atPath: parent.isEmpty ? "." : parent)) ?? []
+  }
+
+  /// A name beside `path` that only this process gives, and that ``recover(_:)`` knows.
   private static func temporaryPath(for path: String) -> String {
     let name = "\(temporaryPrefix(for: path))\(getpid())-\(UInt16.random(in: .min ... .max))"
     return path.parentPath.appendingName(name)
   }
 
   private static func temporaryPrefix(for path: String) -> String {
-    ".\(path.lastName).partial-"
+    ".\(path.lastName)\(temporaryMark)"
   }
 
-  /// Removes temporary folders of processes that are no more.
-  private static func removeLeftovers(in parent: String, prefix: String) {
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: parent)) ?? []
-    for name in names where name.hasPrefix(prefix) {
-      // A folder that was being replaced has a third part to its tag and is never removed here.
-      let tag = name.dropFirst(prefix.count).split(separator: "-")
-      guard tag.count == 2, let process = pid_t(tag[0]) else { continue }
-      if kill(process, 0) != 0 && errno == ESRCH {
-        try? FileManager.default.removeItem(atPath: parent.appendingName(name))
-      }
-    }
-  }
+  private static let temporaryMark = ".partial-"
+  /// Ends the name of a folder while it is being replaced.
+  private static let retiredSuffix = "-old"
 }

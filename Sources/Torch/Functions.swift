@@ -48,7 +48,7 @@ public func swiGLU(_ x: Tensor, plus bias: Tensor) -> Tensor {
 /// silu(x + shared), fused. x: [samples, rows, size], shared: [rows, size], the same for all samples; or x: […, size],
 /// shared: [size], the same for all rows.
 public func silu(_ x: Tensor, plus shared: Tensor) -> Tensor {
-  .make { ct_silu_of_sum($0, x.handle, shared.handle) }
+  .make { ct_bias_silu($0, x.handle, shared.handle) }
 }
 
 /// The softmax along a dimension.
@@ -94,40 +94,9 @@ public func linearCrossEntropy(_ hidden: Tensor, weight: Tensor, targets: Tensor
 }
 
 /// The index of the largest entry in each row of hidden·weightᵀ, in blocks that never hold all of it. Where many calls
-/// search one matrix, ``VocabularySearch`` is faster.
+/// search one matrix, ``QuantizedArgmax`` is faster.
 ///
 /// - Returns: [rows], int64; the first of equals. It carries no gradient.
 public func linearArgmax(_ hidden: Tensor, weight: Tensor) -> Tensor {
   .make { ct_linear_argmax($0, hidden.handle, weight.handle, nil) }
-}
-
-/// The energy loss 2/(NM) Σ‖xₙ − yₘ‖^β − 1/(N(N−1)) Σ‖xₙ − xₖ‖^β of each position, fused with its gradient.
-///
-/// - Parameters:
-///   - samples: x, [N, positions, size]; N ≥ 2. Only these get a gradient.
-///   - targets: y, [M, positions, size], float32.
-///   - exponent: β; strictly proper for 0 < β < 2.
-/// - Returns: [positions], float32.
-public func energyDistance(samples: Tensor, targets: Tensor, exponent: Double) -> Tensor {
-  .make { ct_energy_loss($0, samples.handle, targets.handle, exponent) }
-}
-
-/// The energy loss against targets that are drawn where they are needed, fused: yₘ = mean + ε·deviation with standard
-/// normal ε.
-///
-/// - Parameters:
-///   - samples: x, [N, positions, size]; N ≥ 2. Only these get a gradient.
-///   - mean: [positions, size], float32.
-///   - deviation: likewise.
-///   - count: M.
-///   - exponent: β; strictly proper for 0 < β < 2.
-///   - generator: moves on by one number, of which all ε are functions.
-/// - Returns: [positions], float32.
-public func energyDistance(
-  samples: Tensor, mean: Tensor, deviation: Tensor, count: Int, exponent: Double, generator: Generator
-) -> Tensor {
-  .make {
-    ct_energy_loss_of_normal(
-      $0, samples.handle, mean.handle, deviation.handle, Int64(count), generator.handle, exponent)
-  }
 }

@@ -11,7 +11,9 @@ public final class Generator {
   /// The device on which it draws.
   public let device: Device
 
-  /// - Parameter seed: the same seed gives the same numbers on the same device.
+  /// - Parameter seed: the same seed gives the same numbers on the same device, and any other seed others. On the CPU,
+  ///   seeds below 2³² give the numbers of libtorch's own generator; those above decide its state with all 64 bits,
+  ///   where libtorch would leave out the upper half.
   public init(seed: UInt64, device: Device = .cpu) {
     var handle: ct_generator?
     check(ct_generator_new(&handle, seed, device.code))

@@ -7,6 +7,9 @@ public enum Precision: String, Sendable, CaseIterable, Codable {
   /// 16-bit floating point with the exponents of float32. Parameters under training stay in float32 beside it.
   case bfloat16
 
+  /// The precision of a type that was taken.
+  public init(_ type: DType) { self = type == .bfloat16 ? .bfloat16 : .float32 }
+
   /// The type to take on a device.
   ///
   /// `auto` takes bfloat16 on CUDA devices, and on processors whose instructions multiply it.

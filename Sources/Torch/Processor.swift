@@ -1,3 +1,4 @@
+import CTorch
 import Foundation
 
 /// The processor that this program runs on, as far as it decides how to compute.
@@ -18,18 +19,47 @@ public struct Processor: Sendable, Hashable {
     case sve = "SVE"
     /// ARM's products of bfloat16 vectors.
     case armBFloat16 = "ARM BF16"
+
+    /// The lowest level that has it; nil for instructions of other processors than x86.
+    fileprivate var level: Level? {
+      switch self {
+      case .avx2: .avx2
+      case .avx512, .avx512BFloat16: .avx512
+      case .amx: .amx
+      case .neon, .sve, .armBFloat16: nil
+      }
+    }
   }
 
-  /// The maker's name of it; empty where the system does not tell.
+  /// A level of x86 instructions, which has all that the lower ones have. Other processors are at the baseline.
+  public enum Level: String, Sendable, CaseIterable, Codable, Comparable {
+    /// Vectors of 128 bits, as every x86-64 processor has them; on other processors no limit at all.
+    case baseline
+    /// AVX2 and FMA.
+    case avx2
+    /// AVX-512 F, BW, CD, DQ and VL, with VNNI and BF16 where the processor has them.
+    case avx512
+    /// Tiles of bfloat16 and int8.
+    case amx
+
+    /// Whether the first is the lower one.
+    public static func < (a: Level, b: Level) -> Bool {
+      allCases.firstIndex(of: a)! < allCases.firstIndex(of: b)!
+    }
+  }
+
+  /// The maker's name of it; empty where the system does not give one.
   public let model: String
-  /// The instructions it has.
+  /// The instructions that may be used.
   public let features: Set<Feature>
 
-  /// The processor of this machine.
-  public static let current = read()
+  /// The processor of this machine, with the features up to ``Level/current``.
+  public static let current = read(limit: .current)
 
   /// A processor by the names that Linux gives its instructions in `/proc/cpuinfo`.
-  public init(model: String, flags: Set<String>) {
+  ///
+  /// - Parameter limit: features of higher levels are left out.
+  public init(model: String, flags: Set<String>, limit: Level = .amx) {
     self.model = model
     var features: Set<Feature> = []
     if flags.isSuperset(of: ["avx2", "fma"]) { features.insert(.avx2) }
@@ -39,7 +69,7 @@ public struct Processor: Sendable, Hashable {
     if flags.contains("asimd") { features.insert(.neon) }
     if flags.contains("sve") { features.insert(.sve) }
     if flags.contains("bf16") { features.insert(.armBFloat16) }
-    self.features = features
+    self.features = features.filter { ($0.level ?? .baseline) <= limit }
   }
 
   /// Whether libtorch's bfloat16 products are faster here than its float32 products. Without AVX-512 BF16 or AMX it
@@ -56,7 +86,7 @@ public struct Processor: Sendable, Hashable {
   }
 
   #if os(Linux)
-    private static func read() -> Processor {
+    private static func read(limit: Level) -> Processor {
       // The first processor's block stands for all of them.
       let text = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
       var values: [String: String] = [:]
@@ -69,10 +99,11 @@ public struct Processor: Sendable, Hashable {
       }
       let flags = values["flags"] ?? values["Features"] ?? ""
       return Processor(
-        model: values["model name"] ?? values["Model"] ?? "", flags: Set(flags.split(separator: " ").map(String.init)))
+        model: values["model name"] ?? values["Model"] ?? "", flags: Set(flags.split(separator: " ").map(String.init)),
+        limit: limit)
     }
   #else
-    private static func read() -> Processor {
+    private static func read(limit: Level) -> Processor {
       var size = 0
       sysctlbyname("machdep.cpu.brand_string", nil, &size, nil, 0)
       var bytes = [UInt8](repeating: 0, count: size)
@@ -84,7 +115,46 @@ public struct Processor: Sendable, Hashable {
       #else
         let flags: Set<String> = []
       #endif
-      return Processor(model: String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self), flags: flags)
+      return Processor(model: String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self), flags: flags, limit: limit)
     }
   #endif
+}
+
+extension Processor.Level {
+  /// The level in use: that of this machine, or the limit that ``variable`` sets where that is lower. Kernels and
+  /// libtorch keep to it.
+  public static var current: Processor.Level { level(ct_cpu_level().level) }
+
+  /// The level of this machine.
+  public static var machine: Processor.Level { level(ct_cpu_level().machine) }
+
+  /// The environment variable that limits the level. It is read once, when the program starts.
+  public static var variable: String { String(cString: ct_cpu_level().variable) }
+
+  /// The value of ``variable``, where it is set.
+  public static var limit: String? { ct_cpu_level().limit.map { String(cString: $0) } }
+
+  /// Makes sure that the value of ``variable`` is a level. Any other value is ignored.
+  ///
+  /// - Throws: ``ProcessorLevelError`` with the value.
+  public static func checkLimit() throws(ProcessorLevelError) {
+    if !ct_cpu_level().is_limit_known { throw ProcessorLevelError(variable: variable, value: limit ?? "") }
+  }
+
+  private static func level(_ name: UnsafePointer<CChar>) -> Processor.Level {
+    Processor.Level(rawValue: String(cString: name)) ?? .baseline
+  }
+}
+
+/// A limit of the processor's instructions that is no ``Processor/Level``.
+public struct ProcessorLevelError: Error, Equatable, CustomStringConvertible {
+  /// The environment variable.
+  public let variable: String
+  /// Its value.
+  public let value: String
+
+  /// One line: the variable, its value, and the values that it can have.
+  public var description: String {
+    "\(variable) is '\(value)', but must be one of \(Processor.Level.allCases.map(\.rawValue).joined(separator: ", "))"
+  }
 }

@@ -8,7 +8,7 @@ public enum Runtime {
   /// How libtorch was built: compilers, BLAS, oneDNN, OpenMP, in several lines.
   public static var buildConfiguration: String { String(cString: ct_build_configuration()) }
 
-  /// The vector instructions that libtorch chose for this processor, for example `AVX512`.
+  /// The vector instructions that the kernels of libtorch use, for example `AVX512`.
   public static var processorCapability: String { String(cString: ct_cpu_capability()) }
 
   /// The number of threads an operation may use. Thread counts change the order of some sums: the same seed gives the

@@ -102,9 +102,10 @@ public final class Tensor {
   /// Whether both see the same memory.
   public func sharesStorage(with other: Tensor) -> Bool { ct_same_storage(handle, other.handle) }
 
-  /// The elements, row-major, converted to `Element` where they are of another type.
+  /// The elements, row-major, converted to `Element` where they are of another type. The conversion runs on the CPU, as
+  /// Metal has no float64.
   public func elements<Element: TensorElement>(as type: Element.Type = Element.self) -> [Element] {
-    let source = dtype == Element.dtype ? self : to(Element.dtype)
+    let source = to(device: .cpu).to(Element.dtype)
     let count = self.count
     return [Element](unsafeUninitializedCapacity: count) { buffer, initialized in
       check(ct_to_bytes(source.handle, buffer.baseAddress, count * MemoryLayout<Element>.stride))

@@ -15,7 +15,7 @@ public final class LanguageModelTask: TrainingTask {
 
   /// - Parameters:
   ///   - leadIn: steps at the beginning in which the backbone learns from the auxiliary token loss alone. They cost half
-  ///     of a whole step, and the energy loss, whose gradient is noisy while the head knows nothing, does not disturb
+  ///     of a whole step, and the energy score, whose gradient is noisy while the head knows nothing, does not disturb
   ///     them: copying a name from an earlier sentence is learned in half the steps.
   ///   - validation: held-out blocks; nil evaluates nothing.
   ///   - tokenizer: the content of `tokenizer.json`, stored with the model.
@@ -49,22 +49,20 @@ public final class LanguageModelTask: TrainingTask {
     {
       return TrainingLoss(total: auxiliary, parts: [("auxiliary", auxiliary)])
     }
-    let loss =
-      batch.labels.map { model.loss(batch.ids, labels: $0, generator: generator) }
-      ?? model.loss(batch.ids, generator: generator)
+    let loss = model.loss(batch.ids, labels: batch.labels, generator: generator)
     return TrainingLoss(
       total: loss.total,
       parts: [(model.configuration.head.rawValue, loss.head)] + (loss.auxiliary.map { [("auxiliary", $0)] } ?? []))
   }
 
-  /// `brier_lm`, of four samples a position, and `energy`, the energy loss whatever the head is; empty without held-out
+  /// `brier_lm`, from four samples per position, and `energy_score`, whatever the head is; empty without held-out
   /// blocks.
   ///
   /// - Throws: ``EvaluationError``, ``BrierError``, and what reading the blocks or summing over the processes throws.
   public func evaluate(blocks: Int, seed: UInt64, share: EvaluationShare) throws -> [String: Double] {
     guard let validation else { return [:] }
     let result = try model.evaluate(on: validation, blocks: blocks, samples: 4, seed: seed, share: share)
-    return ["brier_lm": result.brierLM.score, "energy": result.energyLoss]
+    return ["brier_lm": result.brierLM.score, "energy_score": result.energyScore]
   }
 
   /// Writes the model with its autoencoder and tokenizer; only where resumable with the auxiliary token loss's layer.

@@ -18,11 +18,14 @@ final class MetricsLog {
     try file.cut(to: LinesFromTheEnd.length(of: content) { line in MetricsLine(line).map { $0.step <= step } ?? false })
   }
 
+  /// Adds a line. A NaN or infinite metric, which JSON cannot represent, is written as null and left out of the event
+  /// files.
   func append(step: Int, _ values: [String: Double]) throws {
-    let finite = values.filter { $0.value.isFinite }
-    var line = finite
+    var line = values.mapValues { $0.isFinite ? $0 : nil }
     line["step"] = Double(step)
     try file.append(try encoder.encode(line) + Data("\n".utf8))
+    let finite = values.filter { $0.value.isFinite }
+    if finite.isEmpty { return }
     try events.append(step: step, finite, group: MetricsLine.isEvaluation(values.keys) ? "evaluation" : "train")
   }
 }

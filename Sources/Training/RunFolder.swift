@@ -31,7 +31,8 @@ public struct RunFolder {
     guard FileManager.default.fileExists(atPath: recordURL.path) else { throw TrainingError.noRun(url.path) }
   }
 
-  /// Takes hold of the run to train it, and removes what a process that was killed while writing has left.
+  /// Locks the run for training. Restores a checkpoint or model whose replacement a killed process did not finish, and
+  /// removes the temporary files of such a process.
   ///
   /// - Throws: ``TrainingError/runTaken(_:)`` where another process trains it.
   public func claim() throws -> RunClaim {
@@ -68,61 +69,68 @@ public struct RunFolder {
     return folder
   }
 
-  /// The checkpoint to go on from, its files as they were written: the one that is named; or the one that `latest` names,
-  /// or else one before it. Damaged ones are then set aside under another name, and `latest` names the sound one.
+  /// The checkpoint that a run resumes from, and the changes to the others that follow.
+  struct Resumption {
+    /// Nil if the run has none yet.
+    var checkpoint: URL?
+    /// The errors of newer checkpoints that are damaged.
+    var damage: [TrainingError] = []
+    /// The step of `checkpoint`.
+    fileprivate var step: Int?
+    fileprivate var damagedSteps: [Int] = []
+    /// Whether `latest` may name a different checkpoint.
+    fileprivate var changesLatest = false
+  }
+
+  /// Finds an undamaged checkpoint to resume from: `named`, or else the one that `latest` names or the newest one before
+  /// it. Changes nothing on disk; ``resume(from:)`` does.
   ///
-  /// - Returns: the checkpoint, nil before the first; and what is wrong with newer ones.
   /// - Throws: ``TrainingError``: the damage of the named one; the first damage where no checkpoint is sound.
-  func soundCheckpoint(_ named: URL?, setsAside: Bool) throws -> (checkpoint: URL?, damage: [TrainingError]) {
+  func soundCheckpoint(_ named: URL?) throws -> Resumption {
     if let named {
       try CheckpointSeal.check(named)
-      // From here on it is the latest: a run that ends before its next checkpoint goes on from this one again.
       let name = named.resolvingSymlinksInPath().lastPathComponent
-      if setsAside, let step = Self.step(ofName: name) {
-        try makeLatest(step)
-        try abandonCheckpoints(after: step)
-      }
-      return (named, [])
+      return Resumption(checkpoint: named, step: Self.step(ofName: name), changesLatest: true)
     }
-    var damage: [TrainingError] = []
+    var found = Resumption()
     let steps = try checkpointSteps()
     var latest = Int.max
     do {
       latest = Self.step(ofName: try latestCheckpoint().lastPathComponent) ?? .max
     } catch TrainingError.noCheckpoint {
       // Killed before the first checkpoint was whole, or just after.
-      if steps.isEmpty { return (nil, []) }
+      if steps.isEmpty { return found }
     } catch let error as TrainingError where !steps.isEmpty {
-      damage.append(error)
+      found.damage.append(error)
     }
     // A later one only where no other is left: of a run that was killed before `latest` could name it.
     let candidates = steps.filter { $0 <= latest }.reversed() + steps.filter { $0 > latest }
-    var damaged: [Int] = []
     for step in candidates {
       let folder = checkpoints.appendingPathComponent(Self.name(ofStep: step))
       do {
         try CheckpointSeal.check(folder)
       } catch let error as TrainingError {
-        damage.append(error)
-        damaged.append(step)
+        found.damage.append(error)
+        found.damagedSteps.append(step)
         continue
       }
-      if setsAside {
-        if !damage.isEmpty { try setAside(damaged, latest: step) }
-        try abandonCheckpoints(after: step)
-      }
-      return (folder, damage)
+      (found.checkpoint, found.step, found.changesLatest) = (folder, step, !found.damage.isEmpty)
+      return found
     }
-    throw damage.first ?? TrainingError.noCheckpoint(url.path)
+    throw found.damage.first ?? TrainingError.noCheckpoint(url.path)
   }
 
-  private func setAside(_ damaged: [Int], latest: Int) throws {
-    try makeLatest(latest)
-    for name in damaged.map(Self.name(ofStep:)) {
+  /// Makes the checkpoint that ``soundCheckpoint(_:)`` found the latest, so that a run that ends before its next checkpoint
+  /// resumes from it again. Renames damaged and later checkpoints.
+  func resume(from resumption: Resumption) throws {
+    guard let step = resumption.step else { return }
+    if resumption.changesLatest { try makeLatest(step) }
+    for name in resumption.damagedSteps.map(Self.name(ofStep:)) {
       let other = checkpoints.appendingPathComponent("damaged-" + name)
       try? FileManager.default.removeItem(at: other)
       rename(checkpoints.appendingPathComponent(name).path, other.path)
     }
+    try abandonCheckpoints(after: step)
   }
 
   /// Later checkpoints are no longer of a run that goes on from `step`: the lines of its metrics up to them are taken
@@ -228,6 +236,7 @@ public struct RunFolder {
 
   private func removeLeftovers() {
     for folder in [url, checkpoints] {
+      AtomicFolder.recoverAll(in: folder.path)
       for name in (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
       where name.hasPrefix(".") && name.contains(Self.temporarySuffix) {
         try? FileManager.default.removeItem(at: folder.appendingPathComponent(name))

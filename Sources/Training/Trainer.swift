@@ -14,7 +14,7 @@ import Torch
 /// in two parts, take the steps of one process with the whole batch, up to the rounding of sums; no process draws more
 /// than its own noise, and no generator has a state to be stored.
 public final class Trainer {
-  let task: any TrainingTask
+  package let task: any TrainingTask
   let settings: TrainingSettings
   let loader: BatchLoader
   let replicas: any Replicas
@@ -36,10 +36,12 @@ public final class Trainer {
   ///   - corpora: what to train on, packed into blocks of the settings' length.
   ///   - checkpoint: the folder to go on from; nil begins.
   ///   - replicas: the processes that train together.
-  /// - Throws: an error of the data, or ``TrainingError`` for a checkpoint that does not fit.
+  ///   - willWrite: called after all checks, before any file of the run changes.
+  /// - Throws: an error of the data, ``TrainingError`` for a checkpoint that does not fit, or that of `willWrite`.
   public init(
     _ task: any TrainingTask, on corpora: [WeightedBlocks], settings: TrainingSettings, folder: RunFolder,
-    resuming checkpoint: URL? = nil, device: Device = .cpu, replicas: any Replicas = SingleProcess()
+    resuming checkpoint: URL? = nil, device: Device = .cpu, replicas: any Replicas = SingleProcess(),
+    willWrite: () throws -> Void = {}
   ) throws {
     self.task = task
     self.settings = settings
@@ -75,6 +77,7 @@ public final class Trainer {
     }
     replicas.begin(task.module.namedParameters())
     best = state?.best
+    try willWrite()
     skips = SkipLog(folder, total: state?.skipped ?? 0, tolerated: settings.toleratedSkips)
     metrics = replicas.rank == 0 ? try MetricsLog(folder.metricsURL, resumingAfter: state?.step ?? 0) : nil
     if replicas.rank == 0 { try skips.dropLaterLines() }
@@ -140,7 +143,7 @@ public final class Trainer {
       if gradients.loss.isFinite && norm.isFinite {
         skips.endRow()
         let rate = settings.schedule.rate(step: optimizer.step, of: total)
-        try optimizer.update(learningRate: rate, gradientScale: min(1, settings.gradientClip / norm))
+        try optimizer.update(learningRate: rate, gradientScale: settings.gradientScale(norm: norm))
         try average?.update(from: optimizer.masters, step: optimizer.step)
         tokens += tokensPerStep
         let (step, now) = (optimizer.step, ContinuousClock.now)
@@ -224,7 +227,7 @@ public final class Trainer {
     if figures.isEmpty { return false }
     try metrics?.append(step: optimizer.step, figures)
     if isWriter { tell(.evaluation(step: optimizer.step, figures: figures)) }
-    guard let name = settings.bestBy, let value = figures[name] else { return false }
+    guard let name = settings.bestBy, let value = figures[name], value.isFinite else { return false }
     if let best, best.figure == name, !task.isBetter(name, value, than: best.value) { return false }
     best = TrainingState.Best(figure: name, value: value, step: optimizer.step)
     return true

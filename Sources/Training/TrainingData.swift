@@ -44,18 +44,23 @@ public struct TrainingData {
 
   /// Refuses a model that was trained with another tokenizer, or whose vocabulary is smaller than this one's.
   ///
-  /// One of the tokenizers may lack the pad token: the official models add one to the tokenizer of Llama 3.
+  /// A model without a tokenizer is not refused for it. One of the tokenizers may lack the pad token: the official models add one to the tokenizer of Llama 3.
   ///
-  /// - Throws: ``TrainingError``.
+  /// - Throws: ``TrainingError``, or the error of a tokenizer that cannot be read.
   public func check(against model: ModelFolder, vocabularySize: Int) throws {
     guard tokenizer.vocabularySize <= vocabularySize else {
       throw TrainingError.vocabularyTooLarge(
         data: set.path, tokens: tokenizer.vocabularySize, model: model.url.path, vocabulary: vocabularySize)
     }
-    if let other = try? model.tokenizer(), other.contentHash != tokenizer.contentHash {
-      if let one = try? other.withPadToken(), one.contentHash == (try? tokenizer.withPadToken())?.contentHash { return }
-      throw TrainingError.tokenizerMismatch(data: set.path, model: model.url.path)
+    let other: Tokenizer
+    do {
+      other = try model.tokenizer()
+    } catch ModelError.noTokenizer {
+      return
     }
+    if other.contentHash == tokenizer.contentHash { return }
+    if let one = try? other.withPadToken(), one.contentHash == (try? tokenizer.withPadToken())?.contentHash { return }
+    throw TrainingError.tokenizerMismatch(data: set.path, model: model.url.path)
   }
 
   /// A split cut into blocks; nil where the split has no documents.

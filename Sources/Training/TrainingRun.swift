@@ -42,7 +42,8 @@ public struct TrainingRun {
     if replicas.rank == 0 { try writeRecord() }
   }
 
-  /// Takes up a run at its last checkpoint, or at any other; at its beginning where it ended before the first.
+  /// Takes up a run at its last checkpoint, or at any other; at its beginning where it ended before the first. Nothing in
+  /// its folder changes before checkpoint, data, model and device have been checked.
   ///
   /// - Parameters:
   ///   - url: the run's folder, or one of its checkpoints.
@@ -56,17 +57,19 @@ public struct TrainingRun {
   ) throws {
     let (folder, named) = try RunFolder.locate(url)
     claim = try replicas.rank == 0 ? folder.claim() : nil
-    let (checkpoint, damage) = try folder.soundCheckpoint(named, setsAside: replicas.rank == 0)
+    let resumption = try folder.soundCheckpoint(named)
     let record = try Self.record(in: folder, limits: limits)
     let device = try device ?? Device(parsing: record.device)
     let corpora = try TrainingCorpora(record.data)
     let task =
-      try checkpoint.map { try Self.storedTask(in: $0, for: record, corpora: corpora, device: device) }
+      try resumption.checkpoint.map { try Self.storedTask(in: $0, for: record, corpora: corpora, device: device) }
       ?? Self.freshTask(for: record, corpora: corpora, device: device)
-    (self.record, self.folder, self.task, self.device, self.damage) = (record, folder, task, device, damage)
+    (self.record, self.folder, self.task, self.device) = (record, folder, task, device)
+    damage = resumption.damage
     trainer = try Trainer(
-      task, on: try corpora.training(for: record), settings: record.settings, folder: folder, resuming: checkpoint,
-      device: device, replicas: replicas)
+      task, on: try corpora.training(for: record), settings: record.settings, folder: folder,
+      resuming: resumption.checkpoint, device: device, replicas: replicas,
+      willWrite: { if replicas.rank == 0 { try folder.resume(from: resumption) } })
     step = trainer.step
     if replicas.rank == 0 && limits.areGiven { try writeRecord() }
   }

@@ -14,11 +14,13 @@ public struct TrainingSettings: Codable, Hashable, Sendable {
   public var accumulation: Int
   /// Chunks in a block.
   public var blockChunks: Int
+  /// Tokens of a sequence.
+  public var sequenceLength = 256
   /// The learning rate over the run.
   public var schedule: LearningRateSchedule
   /// AdamW's constants.
   public var optimizer: AdamW.Settings
-  /// Gradients whose norm is larger are scaled down to it.
+  /// Gradients whose norm is larger are scaled down to it; 0 clips nothing.
   public var gradientClip: Double
   /// The decay of ``WeightAverage``: evaluation and the finished model take the average. Nil keeps none.
   public var averageDecay: Double?
@@ -62,6 +64,9 @@ public struct TrainingSettings: Codable, Hashable, Sendable {
     checkpointInterval = 0
     keptCheckpoints = 2
   }
+
+  /// What gradients of a norm are multiplied by.
+  func gradientScale(norm: Double) -> Double { gradientClip > 0 ? min(1, gradientClip / norm) : 1 }
 
   /// Tokens in a step.
   public func tokensPerStep(chunkSize: Int) -> Int { batchSize * blockChunks * chunkSize }

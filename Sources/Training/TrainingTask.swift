@@ -51,7 +51,7 @@ extension TrainingTask {
 
   /// Whether a figure of ``evaluate(blocks:seed:share:)`` is better than another: losses fall, all else rises.
   func isBetter(_ name: String, _ value: Double, than other: Double) -> Bool {
-    ["energy", "cross_entropy", "perplexity"].contains(name) ? value < other : value > other
+    ["energy_score", "cross_entropy", "perplexity"].contains(name) ? value < other : value > other
   }
 }
 

@@ -51,6 +51,7 @@ struct Calm: ParsableCommand {
     // A file that outgrows its limit is an error of the write, which is told like a full disk.
     signal(SIGXFSZ, SIG_IGN)
     do {
+      try Processor.Level.checkLimit()
       var command = try parseAsRoot(SettingsArguments.expanded(Array(CommandLine.arguments.dropFirst())))
       try command.run()
     } catch {

@@ -3,10 +3,17 @@ import Testing
 
 @Suite("calm bench")
 struct BenchCommandTests {
-  private static let tiny = [
-    "--batch-size", "1", "--block-tokens", "64", "--vocabulary", "300", "--prompt-tokens", "8", "--new-tokens", "8",
-    "--pool", "20", "--steps", "1", "--threads", "1", "--json",
-  ]
+  /// Options that make the work of a job small.
+  private static func tiny(_ job: String) -> [String] {
+    let sizes =
+      switch job {
+      case "generate": ["--prompt-tokens", "8", "--new-tokens", "8"]
+      case "generate-half", "generate-half-alike", "generate-half-late":
+        ["--prompt-tokens", "8", "--new-tokens", "8", "--pool", "20"]
+      default: ["--batch-size", "1", "--block-tokens", "64"]
+      }
+    return sizes + ["--vocabulary", "300", "--steps", "1", "--threads", "1", "--json"]
+  }
 
   @Test(
     "each job of a model is timed, with its work counted",
@@ -14,7 +21,7 @@ struct BenchCommandTests {
       "train-ae", "train-lm", "generate", "generate-half", "generate-half-alike", "generate-half-late", "evaluate",
     ])
   func jobs(job: String) throws {
-    let result = try Command.run(["bench", "job", job, "--precision", "float32"] + Self.tiny)
+    let result = try Command.run(["bench", "job", job, "--precision", "float32"] + Self.tiny(job))
     #expect(result.status == 0, "\(result.errorOutput)")
     let measurement = try #require(try result.json()["measurement"] as? [String: Any])
     for figure in ["tokens_per_second", "seconds_median", "peak_mib", "operations"] {
@@ -60,7 +67,7 @@ struct BenchCommandTests {
     let files = ["--out", folder.path("results.json"), "--markdown", folder.path("table.md")]
     for job in ["train-ae", "evaluate"] {
       let result = try Command.run(
-        ["bench", job, "--precision", "float32", "--turns", "2"] + Self.tiny + official + files)
+        ["bench", job, "--precision", "float32", "--turns", "2"] + Self.tiny(job) + official + files)
       #expect(result.status == 0, "\(result.errorOutput)")
     }
     let file = URL(fileURLWithPath: folder.path("results.json"))
@@ -86,7 +93,8 @@ struct BenchCommandTests {
     let official = try stub(in: folder, answer: "echo 'No module named torch' >&2; exit 1")
     expectFailure(
       try Command.run(
-        ["bench", "evaluate", "--precision", "float32", "--out", folder.path("results.json")] + Self.tiny + official),
+        ["bench", "evaluate", "--precision", "float32", "--out", folder.path("results.json")] + Self.tiny("evaluate")
+          + official),
       saying: "official evaluate", "No module named torch")
     #expect(!FileManager.default.fileExists(atPath: folder.path("results.json")))
   }

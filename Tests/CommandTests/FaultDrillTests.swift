@@ -13,11 +13,11 @@ import TextCorpus
       Self.isLong
       ? Fault.mixed([
         (.kill, 20), (.killInCheckpoint, 15), (.terminate, 3), (.fullDisk, 4), (.flippedBit, 3), (.cutShort, 3),
-        (.missingFile, 2), (.missingSeal, 2), (.halfDeleted, 3),
+        (.missingFile, 2), (.missingSeal, 2), (.halfDeleted, 3), (.killInReplacement, 3),
       ])
       : [
         .kill, .killInCheckpoint, .flippedBit, .kill, .missingSeal, .fullDisk, .killInCheckpoint, .halfDeleted,
-        .cutShort,
+        .cutShort, .killInReplacement,
       ]
     let drill = try FaultDrill(faultCount: faults.count)
     let undisturbed = try drill.undisturbed()
@@ -38,6 +38,7 @@ import TextCorpus
 private enum Fault: String, CaseIterable {
   case kill = "SIGKILL at a random moment"
   case killInCheckpoint = "SIGKILL while a checkpoint is written"
+  case killInReplacement = "SIGKILL between the two renames of a replaced checkpoint"
   case terminate = "SIGTERM"
   case fullDisk = "disk full while training"
   case flippedBit = "a bit of the latest checkpoint flipped"
@@ -148,6 +149,12 @@ private final class FaultDrill {
       process.send(fault == .terminate ? SIGTERM : SIGKILL)
       #expect(try process.end() == (fault == .terminate ? 130 : -SIGKILL), "\(process.errorOutput)")
       #expect(try run.state() == (fault == .terminate ? "stopped" : "crashed"))
+    case .killInReplacement:
+      let process = try start()
+      try letTrain(process)
+      process.send(SIGKILL)
+      try process.end()
+      if let latest = run.latest { try leaveHalfReplaced(latest) }
     case .fullDisk:
       // The disk fills up before the next checkpoint is whole.
       let room = (try run.latest.map { try disk.size(of: $0) } ?? 1 << 18) / 2
@@ -178,6 +185,13 @@ private final class FaultDrill {
     _ = try process.wait { process.errorOutput.contains("\ncalm …") && (!isBegun || run.lastLoggedStep > 0) }
     let target = run.lastLoggedStep + Int.random(in: 0...1, using: &random) * Self.interval
     _ = try process.wait { run.lastLoggedStep >= target }
+  }
+
+  /// Puts a checkpoint into the state between the two renames of its replacement, which is too short to hit with a signal.
+  private func leaveHalfReplaced(_ checkpoint: URL) throws {
+    let temporary = run.checkpoints.appendingPathComponent(".\(checkpoint.lastPathComponent).partial-2147483646-7")
+    try FileManager.default.copyItem(at: checkpoint, to: temporary)
+    try FileManager.default.moveItem(at: checkpoint, to: URL(fileURLWithPath: temporary.path + "-old"))
   }
 
   private func damage(_ checkpoint: URL, _ fault: Fault) throws {

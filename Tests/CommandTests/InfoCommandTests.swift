@@ -56,6 +56,40 @@ struct InfoCommandTests {
     }
     #expect(machine["threads"] as? Int == 1)
     let rates = try #require(machine["rates"] as? [[String: Any]])
-    #expect(rates.allSatisfy { $0["gigaflops_per_second"] as? Double ?? 0 > 0 })
+    #expect(!rates.isEmpty && rates.allSatisfy { $0["gigaflops_per_second"] as? Double ?? 0 > 0 })
+  }
+
+  #if os(Linux) && arch(x86_64)
+    @Test("CALM_CPU=baseline holds the program and libtorch to the baseline, and doctor says so")
+    func limitedProcessor() throws {
+      let folder = try TemporaryFolder()
+      let machine = try Command.shell("CALM_CPU=baseline $CALM doctor --threads 1 --json", in: folder.url).json()
+      let processor = try #require(machine["processor"] as? [String: Any])
+      #expect(processor["level"] as? String == "baseline")
+      #expect(processor["limit"] as? String == "CALM_CPU=baseline")
+      #expect((processor["features"] as? [String])?.isEmpty == true)
+      #expect((machine["precision"] as? [String: Any])?["auto"] as? String == "float32")
+      let build = try #require((machine["libtorch"] as? [String: Any])?["build"] as? [String])
+      if processor["machine_level"] as? String != "baseline" {
+        #expect(build.contains("CPU capability usage: DEFAULT"))
+      }
+    }
+
+    @Test("a variable of a library that the user has set is not changed by CALM_CPU")
+    func ownLimit() throws {
+      let folder = try TemporaryFolder()
+      let script = "ATEN_CPU_CAPABILITY=default CALM_CPU=avx2 $CALM doctor --threads 1 --json"
+      let libtorch = try #require(try Command.shell(script, in: folder.url).json()["libtorch"] as? [String: Any])
+      #expect((libtorch["build"] as? [String])?.contains("CPU capability usage: DEFAULT") == true)
+    }
+  #endif
+
+  @Test("an unknown value of CALM_CPU ends every command with one line")
+  func unknownLimit() throws {
+    let folder = try TemporaryFolder()
+    for command in ["doctor", "info", "--version"] {
+      let result = try Command.shell("CALM_CPU=avx1024 $CALM \(command)", in: folder.url)
+      expectFailure(result, saying: "CALM_CPU", "avx1024", "baseline, avx2, avx512, amx")
+    }
   }
 }

@@ -10,7 +10,7 @@ import Testing
   /// The number of texts on the page about some runs.
   private func texts(_ arguments: String...) throws -> Int {
     let page = folder.path("page.html")
-    let result = try Command.run(["report", "--out", page, "--threads", "1"] + arguments)
+    let result = try Command.run(["report", "--out", page] + arguments)
     #expect(result.status == 0, "\(result.errorOutput)")
     return try String(contentsOfFile: page, encoding: .utf8).components(separatedBy: "<blockquote>").count - 1
   }
@@ -19,13 +19,13 @@ import Testing
   func samples() throws {
     let demo = try QuickDemo.folder.get()
     let run = demo.path("demo/calm")
-    #expect(try texts(run, demo.path("demo/autoencoder")) == 2)
+    #expect(try texts(run, demo.path("demo/autoencoder"), "--threads", "1") == 2)
     #expect(try texts(run, "--samples", "0") == 0)
     let copy = try QuickDemo.copy("calm", to: folder)
     try Data("{".utf8).write(to: copy.appendingPathComponent("model/config.json"))
-    #expect(try texts(copy.path) == 0)
+    #expect(try texts(copy.path, "--threads", "1") == 0)
     // As it is before its first checkpoint.
     for name in ["model", "latest"] { try FileManager.default.removeItem(at: copy.appendingPathComponent(name)) }
-    #expect(try texts(copy.path, run, "--samples", "1") == 1)
+    #expect(try texts(copy.path, run, "--samples", "1", "--threads", "1") == 1)
   }
 }

@@ -34,7 +34,8 @@ import Testing
         saying: "a run of 'calm train transformer'", "calm train transformer --resume \(run)")
     }
     let limits = try folder.write("steps: 9\n", "limits.yaml").path
-    let printed = try resume("--config", limits, "--process-timeout", "9", "--threads", "1", "--print-settings")
+    let printed = try resume(
+      "--config", limits, "--processes", "2", "--process-timeout", "9", "--threads", "1", "--print-settings")
     #expect(printed.status == 0, "\(printed.errorOutput)")
     #expect((try printed.json()["settings"] as? [String: Any])?["steps"] as? Int == 9)
   }

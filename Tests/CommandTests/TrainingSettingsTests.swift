@@ -148,7 +148,7 @@ struct TrainingSettingsTests {
     try refused(new + ["--best-by", "beauty"], saying: "cross_entropy")
     try refused(["transformer", "--data", data + ":-1", "--out", out], saying: "above 0")
     try refused(
-      ["autoencoder", "--data", data, "--out", out, "--gradient-checkpointing"], saying: "autoencoder has none")
+      ["autoencoder", "--data", data, "--out", out, "--gradient-checkpointing"], saying: "no effect on an autoencoder")
     try refused(["autoencoder", "--data", data, "--out", out, "--block-tokens", "30"], saying: "several chunks of 4")
     try refused(
       ["transformer", "--resume", "x", "--ema", "0.9", "--keep", "3"], saying: "--ema, --keep cannot be changed")
@@ -157,13 +157,15 @@ struct TrainingSettingsTests {
     try refused(
       new + ["--max-tokens", "90", "--batch-size", "1", "--block-tokens", "10", "--warmup-steps", "9"],
       saying: "--warmup-steps 9 takes all 9 steps")
-    try refused(new + ["--schedule", "cosine", "--decay-share", "0.3"], saying: "--decay-share is of")
-    try refused(new + ["--shard-optimizer"], saying: "--shard-optimizer is of several processes")
+    try refused(
+      new + ["--schedule", "cosine", "--decay-share", "0.3"],
+      saying: "--decay-share has no effect with --schedule cosine")
+    try refused(new + ["--shard-optimizer"], saying: "--shard-optimizer has no effect in a single process")
     try refused(new + ["--block-tokens", "4"], saying: "take blocks of 5 tokens or more")
     let calm = ["calm", "--data", data, "--out", out, "--autoencoder", "x"]
     try refused(calm + ["--steps", "9", "--lead-in", "9"], saying: "--lead-in 9 takes all 9 steps")
-    try refused(calm + ["--head", "flow", "--noise-size", "8"], saying: "--noise-size is of the head energy")
-    try refused(calm + ["--latent-bound", "8"], saying: "--latent-bound is of the head diffusion, not of energy")
+    try refused(calm + ["--head", "flow", "--noise-size", "8"], saying: "--noise-size has no effect with --head flow")
+    try refused(calm + ["--latent-bound", "8"], saying: "--latent-bound has no effect with --head energy")
   }
 
   @Test("held-out text too short to score is refused before the first step")
@@ -198,6 +200,8 @@ struct TrainingSettingsTests {
         "10",
       ])
     #expect(alone["steps"] as? Int == 10_000)
+    let unclipped = try resolved(["train", "transformer", "--data", data, "--out", "x", "--gradient-clip", "0"])
+    #expect(unclipped["gradientClip"] as? Double == 0)
     let extended = try train(
       "--resume", folder.path("a"), "--max-tokens", "600", "--threads", "1", "--json")
     #expect(try extended.json()["step"] as? Int == 5)

@@ -73,6 +73,19 @@ import Testing
     #expect(error?.description.contains("a.json: expected \":\" at line 2") == true)
   }
 
+  @Test(
+    "an alias, a sequence or a mapping as the name of a member is refused before it is hashed",
+    arguments: ["? *a30\n: 1", "b: {*a30 : 1}", "? [*a30, *a30]\n: 1", "- ? {c: *a30}\n  : 1", "*a0 : 1"])
+  func aliasInName(text: String) {
+    // Hashing the value of a30 would take 3^30 steps.
+    let laughs = (1...30).reduce("- &a0 x\n") { text, level in
+      text + "- &a\(level) [*a\(level - 1), *a\(level - 1), *a\(level - 1)]\n"
+    }
+    let indented = text.split(separator: "\n").joined(separator: "\n  ")
+    let error = #expect(throws: SettingsFileError.self) { try read(laughs + "- " + indented) }
+    #expect(error?.reason == "the name of a member must be a text at line 32", "\(String(describing: error))")
+  }
+
   @Test("neither size, depth nor repetition can exhaust the process")
   func bounds() {
     let laughs = (1...30).reduce("a0: &a0 [1]\n") { text, level in

@@ -1,4 +1,5 @@
 import Foundation
+import Testing
 import TextCorpus
 import Tokenization
 
@@ -17,6 +18,9 @@ enum TestFiles {
   static let llamaModel = shared.appendingPathComponent("data/llama3-tokenizer.model")
   static let llamaCases = shared.appendingPathComponent("fixtures/tokenizer/cases.jsonl")
   static let hasLlama = [llamaModel, llamaCases].allSatisfy { FileManager.default.fileExists(atPath: $0.path) }
+
+  /// Why the tests of Llama's tokenizer are skipped.
+  static let noLlama: Comment = "the tokenizer of Llama 3 is not in CALM_SHARED"
 
   /// The objects of a JSON-lines file.
   static func lines<Line: Decodable>(of url: URL, as type: Line.Type = Line.self) throws -> [Line] {

@@ -19,6 +19,28 @@ struct GeneratorTests {
     #expect(draws(Generator(seed: .max)) == draws(Generator(seed: .max)))
   }
 
+  @Test("every one of a seed's 64 bits changes the numbers, of a whole batch and of its rows", arguments: 0..<64)
+  func allBits(bit: Int) {
+    for seed: UInt64 in [0, 5, 1 << 40] {
+      let other = seed ^ (1 << UInt64(bit))
+      #expect(draws(Generator(seed: seed)) != draws(Generator(seed: other)))
+      let rows = Generator(rows: [seed, other]).uniform([2, 8], dtype: .float64).numbers
+      #expect(rows[..<8] != rows[8...])
+    }
+  }
+
+  @Test("a seed above 2³² decides the state as init_by_array of the Mersenne Twister's authors does")
+  func seedOfTwoWords() {
+    // numpy.random.RandomState([5, 1]) and ([0x89abcdef, 0x01234567]), the lower 24 of 32 bits as float32.
+    for (seed, words) in [
+      (1 << 32 | 5, [675_479_763, 2_085_189_291, 1_213_270_837, 3_822_202_474]),
+      (0x0123_4567_89ab_cdef, [3_851_240_871, 1_496_727_489, 1_688_815_724, 1_191_980_605]),
+    ] as [(UInt64, [UInt32])] {
+      let expected = words.map { Double($0 % (1 << 24)) / Double(1 << 24) }
+      #expect(Generator(seed: seed).uniform([4]).numbers == expected)
+    }
+  }
+
   @Test("generators do not disturb each other")
   func independence() {
     let alone = draws(Generator(seed: 1))
@@ -27,9 +49,9 @@ struct GeneratorTests {
     #expect(draws(first) == alone)
   }
 
-  @Test("a state set again gives the numbers that followed it")
-  func state() {
-    let generator = Generator(seed: 3)
+  @Test("a state set again gives the numbers that followed it", arguments: [3, .max] as [UInt64])
+  func state(seed: UInt64) {
+    let generator = Generator(seed: seed)
     // An odd count of normal numbers leaves one of a pair behind, which belongs to the state.
     _ = generator.normal([3])
     let state = generator.state.clone()

@@ -18,6 +18,28 @@ struct ProcessorTests {
     #expect(Processor(model: "", flags: ["amx_tile"]).features.isEmpty)
   }
 
+  @Test("features above a limit of the level are left out, those of other processors stay")
+  func limits() {
+    let flags: Set = [
+      "avx2", "fma", "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_bf16", "amx_tile", "amx_bf16", "asimd",
+    ]
+    func features(_ limit: Processor.Level) -> Set<Processor.Feature> {
+      Processor(model: "", flags: flags, limit: limit).features
+    }
+    #expect(features(.baseline) == [.neon])
+    #expect(features(.avx2) == [.neon, .avx2])
+    #expect(features(.avx512) == [.neon, .avx2, .avx512, .avx512BFloat16])
+    #expect(features(.amx) == [.neon, .avx2, .avx512, .avx512BFloat16, .amx])
+  }
+
+  @Test("the level in use is the lower of the machine's and the limit")
+  func level() {
+    let limit = Processor.Level.limit.flatMap(Processor.Level.init) ?? .amx
+    #expect(Processor.Level.current == min(.machine, limit))
+    #expect(Processor.current.features.contains(.avx512) == (Processor.Level.current >= .avx512))
+    #expect(Processor.current.features.contains(.amx) == (Processor.Level.current == .amx))
+  }
+
   @Test("auto takes bfloat16 where it is fast, and float32 elsewhere")
   func automatic() {
     #expect(Precision.auto.resolved(on: .cpu, processor: plain) == .float32)
@@ -35,9 +57,10 @@ struct ProcessorTests {
   }
 
   #if os(Linux)
-    @Test("this machine's processor is recognised")
+    @Test("this machine's processor is recognised, and has features unless a limit leaves them out")
     func current() {
-      #expect(!Processor.current.features.isEmpty)
+      #expect(!Processor.current.model.isEmpty || !Processor.current.features.isEmpty)
+      if Processor.Level.current > .baseline { #expect(!Processor.current.features.isEmpty) }
     }
   #endif
 }

@@ -70,6 +70,7 @@ struct WeightAverageTests {
       expected = [expected[0] * decay + Double(step) * (1 - decay), expected[1] * decay]
     }
     let found = average.values["w"]?.numbers ?? []
+    #expect(found.count == expected.count)
     for (one, other) in zip(found, expected) { #expect(abs(one - other) < 1e-5 * max(1, abs(other))) }
   }
 

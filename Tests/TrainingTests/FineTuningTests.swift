@@ -41,6 +41,7 @@ import Training
   func accumulates(parts: Int) throws {
     let whole = try losses(of: try world.transformer("whole", settings(), data: world.tasks))
     let cut = try losses(of: try world.transformer("cut", settings(parts: parts), data: world.tasks))
+    #expect(whole.count == settings().steps && cut.count == whole.count)
     for (one, other) in zip(whole, cut) { #expect(abs(one - other) < 1e-5 * one, "\(one) and \(other)") }
   }
 

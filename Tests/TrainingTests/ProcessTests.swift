@@ -185,6 +185,29 @@ private enum Job: String, CaseIterable {
     }
   }
 
+  /// The score of a model this small is 0, so that the figure `brier_lm` says little.
+  @Test("several processes sum the Brier scores of one process, none of which is 0", arguments: [2, 3])
+  func brierScores(count: Int) throws {
+    let run = try world.languageModel("run", on: autoencoder, settings())
+    _ = try Self.course(of: run)
+    let (model, data) = (run.folder.modelURL, world.data)
+    @Sendable func scores(_ share: EvaluationShare) throws -> [Double] {
+      let blocks = try #require(
+        try TrainingData(path: data).blocks(.validation, chunkSize: 4, blockChunks: 16, remainder: .padded))
+      let model = try ModelFolder(model).loadLanguageModel()
+      return try model.evaluate(on: blocks, blocks: 4, samples: 4, seed: 1, share: share).brierLM.brier
+    }
+    let alone = try scores(.whole)
+    #expect(alone.count == 4 && alone.allSatisfy { $0 != 0 }, "\(alone)")
+    let shared = try inProcesses(count) { replicas in
+      try scores(EvaluationShare(rank: replicas.rank, count: replicas.count) { try replicas.sum($0) })
+    }
+    for together in shared {
+      #expect(together.count == 4)
+      for (one, other) in zip(alone, together) { #expect(abs(one - other) <= 1e-12 * abs(one), "\(one), \(other)") }
+    }
+  }
+
   @Test("a batch in parts has the noise, the losses and the figures of the whole batch", arguments: Job.allCases)
   private func equalsParts(job: Job) throws {
     let whole = try Self.course(of: try run(job, "whole", settings()))

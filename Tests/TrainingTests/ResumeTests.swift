@@ -109,14 +109,7 @@ import Training
   @Test("data prepared anew are refused by name though as many; a run that does not say what its data were goes on")
   func otherData() throws {
     _ = try losses(of: try world.transformer("run", world.settings(steps: 6)), until: 3)
-    // As many documents of as many tokens, each from its end to its beginning.
-    for shard in try TokenDataSet(path: world.data).train {
-      let writer = try TokenShardWriter(path: shard.path, vocabulary: shard.vocabulary)
-      for document in 0..<shard.documentCount {
-        try writer.append(Array(try shard.tokens(ofDocument: document).reversed()))
-      }
-      try writer.finish()
-    }
+    try reverseDocuments(in: world.data)
     #expect(throws: TrainingError.otherData(world.data)) { try TrainingRun(resuming: world.place("run")) }
 
     // As an earlier version wrote it.

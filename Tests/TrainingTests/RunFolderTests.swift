@@ -117,7 +117,7 @@ import Training
   func leftoversGo() throws {
     try withFolder { url in
       try Data("{}".utf8).write(to: try RunFolder(creating: url).recordURL)
-      let names = [".step-000007.partial-99-1", ".step-000006.partial-99-2-old", ".step-000005.partial"]
+      let names = [".step-000007.partial-99-1", ".step-000005.partial"]
       for name in names {
         let leftover = url.appendingPathComponent("checkpoints/\(name)")
         try FileManager.default.createDirectory(at: leftover, withIntermediateDirectories: true)
@@ -128,6 +128,33 @@ import Training
       let claim = try folder.claim()
       #expect(try checkpoints(url).isEmpty)
       #expect(throws: TrainingError.runTaken(url.path)) { try folder.claim() }
+      withExtendedLifetime(claim) {}
+    }
+  }
+
+  @Test("a checkpoint or model survives a kill after either rename of its replacement", arguments: [1, 2])
+  func replacementRecovered(renames: Int) throws {
+    try withFolder { url in
+      let folder = try RunFolder(creating: url)
+      try Data("{}".utf8).write(to: folder.recordURL)
+      try folder.addCheckpoint(step: 6, kept: 2) { try put("old", in: $0) }
+      try folder.writeModel { try put("old", in: $0) }
+      for path in ["checkpoints/step-000006", "model"] {
+        let target = url.appendingPathComponent(path)
+        let parent = target.deletingLastPathComponent()
+        let temporary = parent.appendingPathComponent(".\(target.lastPathComponent).partial-99-2")
+        try FileManager.default.createDirectory(at: temporary, withIntermediateDirectories: true)
+        try put("new", in: temporary)
+        try FileManager.default.moveItem(at: target, to: URL(fileURLWithPath: temporary.path + "-old"))
+        if renames == 2 { try FileManager.default.moveItem(at: temporary, to: target) }
+      }
+      let claim = try folder.claim()
+      for place in [try folder.latestCheckpoint(), folder.modelURL] {
+        let text = try String(contentsOf: place.appendingPathComponent("content"), encoding: .utf8)
+        #expect(text == (renames == 1 ? "old" : "new"))
+      }
+      #expect(try checkpoints(url) == ["step-000006"])
+      #expect(!(try FileManager.default.contentsOfDirectory(atPath: url.path).contains { $0.contains("partial") }))
       withExtendedLifetime(claim) {}
     }
   }

@@ -128,3 +128,14 @@ func losses(of run: TrainingRun, until last: Int = .max) throws -> [Double] {
   }
   return losses
 }
+
+/// Prepares the training data in a folder again: as many documents of as many tokens, each from its end to its beginning.
+func reverseDocuments(in data: String) throws {
+  for shard in try TokenDataSet(path: data).train {
+    let writer = try TokenShardWriter(path: shard.path, vocabulary: shard.vocabulary)
+    for document in 0..<shard.documentCount {
+      try writer.append(Array(try shard.tokens(ofDocument: document).reversed()))
+    }
+    try writer.finish()
+  }
+}

@@ -2,6 +2,7 @@ import CALM
 import Foundation
 import Testing
 import TextCorpus
+import Tokenization
 import Torch
 import Training
 
@@ -130,6 +131,22 @@ import Training
     #expect(throws: TrainingError.self) {
       try other.languageModel("calm", on: run.folder.modelURL, other.settings(steps: 1))
     }
+  }
+
+  @Test("a model whose tokenizer cannot be read is refused; one without a tokenizer is not")
+  func unreadableTokenizer() throws {
+    let data = try TrainingData(path: world.data)
+    let size = data.tokenizer.vocabularySize
+    let folder = world.place("model")
+    try Autoencoder(
+      AutoencoderConfiguration(vocabularySize: size, chunkSize: 2, latentSize: 4, hiddenSize: 8),
+      generator: Generator(seed: 1)
+    ).save(to: folder, tokenizer: nil)
+    try data.check(against: ModelFolder(folder), vocabularySize: size)
+    try data.tokenizerFile.write(to: folder.appendingPathComponent("tokenizer.json"))
+    try data.check(against: ModelFolder(folder), vocabularySize: size)
+    try Data("{".utf8).write(to: folder.appendingPathComponent("tokenizer.json"))
+    #expect(throws: TokenizerError.self) { try data.check(against: ModelFolder(folder), vocabularySize: size) }
   }
 
   @Test("a folder with a run in it is not overwritten")

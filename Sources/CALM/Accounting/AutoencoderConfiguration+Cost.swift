@@ -5,10 +5,10 @@ extension AutoencoderConfiguration {
   /// What an autoencoder costs. Running it means to encode and to decode.
   public var cost: ModelCost {
     var builder = CostBuilder(tokensPerPosition: chunkSize)
-    builder.add("embedding, tied to the vocabulary", parameters: embeddingParameters, multiplications: 0)
-    builder.add("encoder", parameters: encoderParameters, multiplications: encoderProducts)
-    builder.add("decoder", parameters: decoderParameters, multiplications: decoderProducts)
-    builder.add("softmax over the vocabulary", parameters: 0, multiplications: vocabularyProducts)
+    builder.add("embedding, tied to the vocabulary", parameters: embeddingParameters, macs: 0)
+    builder.add("encoder", parameters: encoderParameters, macs: encoderMACs)
+    builder.add("decoder", parameters: decoderParameters, macs: decoderMACs)
+    builder.add("softmax over the vocabulary", parameters: 0, macs: vocabularyMACs)
     return ModelCost(parts: builder.parts)
   }
 
@@ -29,16 +29,16 @@ extension AutoencoderConfiguration {
       + (hiddenSize * chunkWidth + chunkWidth) + hiddenSize
   }
 
-  /// Multiplications to encode a chunk. Half of the layers are on each of the K tokens, half on the chunk.
-  package var encoderProducts: Int {
+  /// MACs to encode a chunk. Half of the layers are on each of the K tokens, half on the chunk.
+  package var encoderMACs: Int {
     encoderLayers / 2 * (chunkSize + 1) * layerWeights + chunkWidth * hiddenSize + hiddenSize * latentOutputs
   }
 
-  /// Multiplications to decode a chunk, up to the product with the vocabulary.
-  var decoderProducts: Int {
+  /// MACs to decode a chunk, up to the product with the vocabulary.
+  var decoderMACs: Int {
     latentSize * hiddenSize + decoderLayers / 2 * (chunkSize + 1) * layerWeights + hiddenSize * chunkWidth
   }
 
-  /// Multiplications of the product with the vocabulary for a chunk.
-  var vocabularyProducts: Int { chunkSize * hiddenSize * vocabularySize }
+  /// MACs of the product with the vocabulary for a chunk.
+  var vocabularyMACs: Int { chunkSize * hiddenSize * vocabularySize }
 }

@@ -3,38 +3,38 @@ extension LanguageModelConfiguration {
   public func cost(autoencoder: AutoencoderConfiguration) -> ModelCost {
     let (h, k) = (transformer.hiddenSize, chunkSize)
     var builder = CostBuilder(tokensPerPosition: k)
-    builder.add("token embedding", parameters: vocabularySize * h, multiplications: 0)
+    builder.add("token embedding", parameters: vocabularySize * h, macs: 0)
     if input.hasTokens {
       builder.add(
         "input compression", parameters: (k * h * 2 * h + 2 * h) + (2 * h * h + h) + 2 * h,
-        multiplications: k * h * 2 * h + 2 * h * h)
+        macs: k * h * 2 * h + 2 * h * h)
     }
     if input.hasLatents {
-      builder.add("input projection", parameters: latentSize * h + h + 2 * h, multiplications: latentSize * h)
+      builder.add("input projection", parameters: latentSize * h + h + 2 * h, macs: latentSize * h)
     }
-    builder.add("Transformer layers", parameters: transformer.parameters, multiplications: transformer.weights)
-    builder.add("attention products", parameters: 0, multiplications: transformer.attentionProducts)
+    builder.add("Transformer layers", parameters: transformer.parameters, macs: transformer.weights)
+    builder.add("attention products", parameters: 0, macs: transformer.attentionMACs)
     let headCost = head.type.cost(of: self)
     builder.add(
-      "\(head) head", parameters: headCost.parameters, inferenceMultiplications: headCost.inference,
-      trainingMultiplications: 3 * headCost.training)
+      "\(head) head", parameters: headCost.parameters, inferenceMACs: headCost.inferenceMACs,
+      trainingMACs: 3 * headCost.trainingMACs)
     if auxiliaryLossWeight > 0 {
       builder.add(
         "auxiliary token loss", parameters: h * k * h + k * h,
-        multiplications: h * k * h + k * h * vocabularySize, inference: 0)
+        macs: h * k * h + k * h * vocabularySize, inference: 0)
     }
     builder.add(
       "frozen autoencoder: encoder", parameters: autoencoder.embeddingParameters + autoencoder.encoderParameters,
-      multiplications: autoencoder.encoderProducts, inference: 0, training: input.hasLatents ? 2 : 1, isTrained: false)
+      macs: autoencoder.encoderMACs, inference: 0, training: input.hasLatents ? 2 : 1, isTrained: false)
     builder.add(
       "frozen autoencoder: decoder", parameters: autoencoder.decoderParameters,
-      multiplications: autoencoder.decoderProducts + autoencoder.vocabularyProducts, training: 0, isTrained: false)
+      macs: autoencoder.decoderMACs + autoencoder.vocabularyMACs, training: 0, isTrained: false)
     return ModelCost(parts: builder.parts)
   }
 
   /// FLOPs to train on a token in a lead-in, where the auxiliary token loss is trained without head and targets.
   public func leadInPerToken(autoencoder: AutoencoderConfiguration) -> Double {
-    let left = 3 * head.type.cost(of: self).training + autoencoder.encoderProducts
+    let left = 3 * head.type.cost(of: self).trainingMACs + autoencoder.encoderMACs
     return cost(autoencoder: autoencoder).trainingPerToken - 2 * Double(left) / Double(chunkSize)
   }
 }

@@ -3,7 +3,7 @@
 /// **What is counted as a FLOP.** One rule for all models, chosen so that it reproduces Table 1 of the paper
 /// (arXiv 2510.27688), which does not say how it counts, within 4 % in every entry:
 ///
-/// * Matrix products count 2 FLOPs for each multiplication with its addition. Embedding look-ups, norms, activations,
+/// * Matrix products count 2 FLOPs for each multiply-accumulate operation (MAC). Embedding look-ups, norms, activations,
 ///   biases and distances are left out; the product with the vocabulary is in.
 /// * Attention counts the products of a query with all keys and of the weights with all values at the full context of
 ///   ``TransformerShape/maximumPositions`` (2,048 positions in the paper, which for CALM are chunks), also
@@ -58,27 +58,27 @@ struct CostBuilder {
   /// Adds a part.
   ///
   /// - Parameters:
-  ///   - multiplications: of matrix products, for a position.
+  ///   - macs: multiply-accumulate operations of matrix products at a position.
   ///   - inference: how often they are made when the model is run.
   ///   - training: how often in training, in forward passes; three for a forward pass with its backward pass.
   mutating func add(
-    _ name: String, parameters: Int, multiplications: Int, inference: Int = 1, training: Int = 3,
+    _ name: String, parameters: Int, macs: Int, inference: Int = 1, training: Int = 3,
     isTrained: Bool = true
   ) {
     add(
-      name, parameters: parameters, inferenceMultiplications: multiplications * inference,
-      trainingMultiplications: multiplications * training, isTrained: isTrained)
+      name, parameters: parameters, inferenceMACs: macs * inference,
+      trainingMACs: macs * training, isTrained: isTrained)
   }
 
   /// Adds a part whose products differ between use and training.
   mutating func add(
-    _ name: String, parameters: Int, inferenceMultiplications: Int, trainingMultiplications: Int,
+    _ name: String, parameters: Int, inferenceMACs: Int, trainingMACs: Int,
     isTrained: Bool = true
   ) {
-    func flopsPerToken(_ multiplications: Int) -> Double { 2 * Double(multiplications) / Double(tokensPerPosition) }
+    func flopsPerToken(_ macs: Int) -> Double { 2 * Double(macs) / Double(tokensPerPosition) }
     parts.append(
       ModelCost.Part(
-        name: name, parameters: parameters, isTrained: isTrained, inference: flopsPerToken(inferenceMultiplications),
-        training: flopsPerToken(trainingMultiplications)))
+        name: name, parameters: parameters, isTrained: isTrained, inference: flopsPerToken(inferenceMACs),
+        training: flopsPerToken(trainingMACs)))
   }
 }

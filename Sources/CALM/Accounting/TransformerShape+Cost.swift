@@ -1,5 +1,5 @@
 extension TransformerShape {
-  /// The entries of the weight matrices of all layers; each is one multiplication for a position.
+  /// The entries of the weight matrices of all layers; each is one MAC at a position.
   var weights: Int {
     let keySize = headSize * keyValueHeads
     return layers * (2 * hiddenSize * hiddenSize + 2 * hiddenSize * keySize + 3 * hiddenSize * intermediateSize)
@@ -14,8 +14,8 @@ extension TransformerShape {
     return layers * (attention + (hasMLPBias ? 2 * intermediateSize + hiddenSize : 0))
   }
 
-  /// The multiplications of a position with the keys and values of all positions.
-  var attentionProducts: Int { layers * 2 * maximumPositions * hiddenSize }
+  /// The MACs of a position with the keys and values of all positions.
+  var attentionMACs: Int { layers * 2 * maximumPositions * hiddenSize }
 }
 
 extension AutoregressiveConfiguration {
@@ -24,10 +24,10 @@ extension AutoregressiveConfiguration {
   public var cost: ModelCost {
     let table = vocabularySize * transformer.hiddenSize
     var builder = CostBuilder(tokensPerPosition: 1)
-    builder.add("token embedding", parameters: table, multiplications: 0)
-    builder.add("Transformer layers", parameters: transformer.parameters, multiplications: transformer.weights)
-    builder.add("attention products", parameters: 0, multiplications: transformer.attentionProducts)
-    builder.add("softmax over the vocabulary", parameters: tiesEmbeddings ? 0 : table, multiplications: table)
+    builder.add("token embedding", parameters: table, macs: 0)
+    builder.add("Transformer layers", parameters: transformer.parameters, macs: transformer.weights)
+    builder.add("attention products", parameters: 0, macs: transformer.attentionMACs)
+    builder.add("softmax over the vocabulary", parameters: tiesEmbeddings ? 0 : table, macs: table)
     return ModelCost(parts: builder.parts)
   }
 }

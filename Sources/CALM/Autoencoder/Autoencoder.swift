@@ -2,8 +2,8 @@ import Torch
 
 /// Compresses every chunk of K tokens into one continuous vector, and back.
 ///
-/// Its quality is the accuracy of reconstruction, also from a latent with noise on it: the language model will not hit
-/// latents exactly. See the paper, section 2 (arXiv 2510.27688).
+/// Its quality is the accuracy of reconstruction, also from latents with noise: a language model does not predict latents
+/// exactly. See the paper, section 2 (arXiv 2510.27688).
 public final class Autoencoder: Module {
   @Submodule("encoder") var encoder: ChunkEncoder
   @Submodule("decoder") var decoder: ChunkDecoder
@@ -19,12 +19,12 @@ public final class Autoencoder: Module {
 
   /// The latent distribution of each chunk.
   ///
-  /// - Parameter ids: int64, any shape whose element count is a multiple of K; chunks follow each other.
+  /// - Parameter ids: int64, of any shape with a multiple of K elements: chunk after chunk.
   public func encode(_ ids: Tensor) -> LatentDistribution {
     encoder(ids.reshaped(-1, configuration.chunkSize))
   }
 
-  /// The most likely tokens of each latent. For many calls with weights that stay, ``TokenDecoder`` is faster.
+  /// The most likely tokens of each latent. ``TokenDecoder`` is faster for many calls with the same weights.
   ///
   /// - Parameter latents: [chunks, l].
   /// - Returns: [chunks, K], int64.

@@ -63,7 +63,7 @@ public struct AutoencoderConfiguration: Codable, Hashable, Sendable {
     initializerRange = 0.02
   }
 
-  private enum Keys: String, CodingKey {
+  private enum Keys: String, CodingKey, CaseIterable {
     case architectures
     case vocabularySize = "vocab_size"
     case chunkSize = "patch_size"
@@ -86,6 +86,9 @@ public struct AutoencoderConfiguration: Codable, Hashable, Sendable {
   /// Reads the official keys, with the official default for each that is missing.
   public init(from decoder: any Decoder) throws {
     let values = try decoder.container(keyedBy: Keys.self)
+    try refuseUnknownKeys(
+      in: decoder, known: Keys.allCases.map(\.rawValue) + SpecialTokens.keyNames,
+      passedOver: ["max_position_embeddings", "tie_word_embeddings"], kind: "an autoencoder")
     vocabularySize = try values.positive(.vocabularySize, upTo: greatestVocabulary) ?? 32000
     chunkSize = try values.positive(.chunkSize) ?? 4
     latentSize = try values.positive(.latentSize) ?? 128

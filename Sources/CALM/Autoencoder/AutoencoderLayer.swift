@@ -1,11 +1,11 @@
 import Torch
 
-/// x + SwiGLU(RMSNorm(x)): the layer of encoder and decoder. Positions do not see each other.
-final class AutoencoderLayer: Module {
+/// The layer of the encoder and the decoder: x + SwiGLU(RMSNorm(x)), at each position alone. See the paper, section 2.
+package final class AutoencoderLayer: Module {
   @Submodule("layernorm") var norm: RMSNorm
   @Submodule("mlp") var mlp: GatedMLP
 
-  init(_ configuration: AutoencoderConfiguration, generator: Generator) {
+  package init(_ configuration: AutoencoderConfiguration, generator: Generator) {
     norm = RMSNorm(configuration.hiddenSize, epsilon: configuration.normEpsilon, device: generator.device)
     mlp = GatedMLP(
       hiddenSize: configuration.hiddenSize, intermediateSize: configuration.intermediateSize,
@@ -13,6 +13,6 @@ final class AutoencoderLayer: Module {
       deviation: configuration.initializerRange, generator: generator)
   }
 
-  /// What becomes of each position, h → h.
-  var steps: [RowNetwork.Step] { [.keep, .norm(norm)] + mlp.steps }
+  /// […, h] → […, h].
+  package func callAsFunction(_ x: Rows) -> Rows { x + mlp(norm(x)) }
 }

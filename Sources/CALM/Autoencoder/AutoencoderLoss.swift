@@ -1,30 +1,30 @@
 import Torch
 
-/// The parts of an autoencoder's training loss, each a float32 scalar.
+/// The training loss of an autoencoder and its terms, each a float32 scalar.
 public struct AutoencoderLoss {
-  /// What training minimises: K · cross-entropy + w · divergence.
+  /// The training objective: K · cross-entropy + w · divergence.
   public let total: Tensor
   /// The mean over tokens, in nats.
   public let crossEntropy: Tensor
-  /// Σ over dimensions of max(KL, c), averaged over chunks, in nats; 0 of a plain autoencoder.
+  /// Σ over dimensions of max(KL, c), averaged over chunks, in nats; 0 for a deterministic autoencoder.
   public let divergence: Tensor
 }
 
-/// The random draws of one evaluation of the autoencoder's loss; recorded ones make it repeatable.
+/// The random numbers of one evaluation of the autoencoder's loss.
 public struct AutoencoderNoise {
   /// 1 where an input token stays, 0 where it becomes id 0; int64 in the shape of the ids. Nil keeps all.
   public var keptTokens: Tensor?
   /// ε of z = mean + ε·σ, [chunks, l]. Nil takes the mean.
   public var latentNoise: Tensor?
-  /// 1 where a latent entry stays, [chunks, l]; what stays is divided by 1 − p. Nil keeps all.
+  /// 1 where a latent entry stays, [chunks, l]; these are divided by 1 − p. Nil keeps all.
   public var keptLatent: Tensor?
 
-  /// Draws given by hand.
+  /// Given random numbers.
   public init(keptTokens: Tensor? = nil, latentNoise: Tensor? = nil, keptLatent: Tensor? = nil) {
     (self.keptTokens, self.latentNoise, self.keptLatent) = (keptTokens, latentNoise, keptLatent)
   }
 
-  /// The draws of a training step on `chunks` chunks.
+  /// The random numbers of a training step on `chunks` chunks.
   public init(chunks: Int, configuration: AutoencoderConfiguration, generator: Generator) {
     if configuration.tokenMasking > 0 {
       keptTokens = generator.bernoulli(
@@ -42,8 +42,8 @@ extension Autoencoder {
   /// The training loss.
   ///
   /// - Parameters:
-  ///   - ids: [chunks, K] or any shape of as many elements, int64. They are input and target.
-  ///   - noise: the step's random draws.
+  ///   - ids: [chunks, K] or any shape with as many elements, int64. They are input and target.
+  ///   - noise: the random numbers of the step.
   public func loss(_ ids: Tensor, noise: AutoencoderNoise) -> AutoencoderLoss {
     let ids = ids.reshaped(-1, configuration.chunkSize)
     let latent = encode(noise.keptTokens.map { ids * $0.reshaped(ids.shape) } ?? ids)

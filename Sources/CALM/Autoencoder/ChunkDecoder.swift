@@ -1,9 +1,9 @@
 import Torch
 
-/// A latent → K token ids.
+/// A latent → the hidden states of its K tokens. See the paper, section 2.
 ///
-/// Linear → layers on the chunk → expanded and cut into K → layers on each token → RMSNorm → logits with the encoder's
-/// embedding matrix.
+/// Linear → layers at each chunk → expanded and split into K vectors → layers at each token → RMSNorm. The logits are the
+/// products with the encoder's embedding matrix.
 final class ChunkDecoder: Module {
   @Submodule("latent_to_hidden") var toHidden: Linear
   @Submodule("decoder_layers") var layers: [AutoencoderLayer]
@@ -20,7 +20,7 @@ final class ChunkDecoder: Module {
     norm = RMSNorm(h, epsilon: configuration.normEpsilon, device: generator.device)
   }
 
-  /// The vectors that the embedding matrix turns into logits.
+  /// The hidden states that the embedding matrix turns into logits.
   ///
   /// - Parameter latents: [chunks, l].
   /// - Returns: [chunks·K, h].
@@ -28,19 +28,23 @@ final class ChunkDecoder: Module {
     finished(expanded(latents))
   }
 
-  /// The first half, which sees whole chunks.
+  /// The first half, at each chunk.
   ///
   /// - Parameter latents: [chunks, l].
-  /// - Returns: a row for each token, [chunks·K, h], which ``finished(_:)`` takes in any selection.
+  /// - Returns: a row for each token, [chunks·K, h]. ``finished(_:)`` takes any selection of them.
   func expanded(_ latents: Tensor) -> Tensor {
-    let network = RowNetwork(
-      [.linear(toHidden)] + layers[..<(layers.count / 2)].flatMap(\.steps) + [.linear(expand)])
-    return network(latents.to(toHidden.weight.dtype)).reshaped(-1, configuration.hiddenSize)
+    let half = layers.count / 2
+    return rowwise(latents.to(toHidden.weight.dtype)) { z in
+      let hidden = layers[..<half].reduce(toHidden(z)) { x, layer in layer(x) }  // [chunks, h]
+      return expand(hidden)  // [chunks, K·h]
+    }.reshaped(-1, configuration.hiddenSize)
   }
 
-  /// The second half, in which tokens do not see each other: [tokens, h] → [tokens, h].
+  /// The second half, at each token: [tokens, h] → [tokens, h].
   func finished(_ rows: Tensor) -> Tensor {
     let half = layers.count / 2
-    return RowNetwork(layers[half..<2 * half].flatMap(\.steps) + [.norm(norm)])(rows)
+    return rowwise(rows) { x in
+      norm(layers[half..<2 * half].reduce(x) { x, layer in layer(x) })
+    }
   }
 }

@@ -1,9 +1,9 @@
 import Torch
 
-/// K token ids → the latent's distribution.
+/// K token ids → the distribution of the chunk's latent. See the paper, section 2.
 ///
-/// Embedding → layers on each token → the K vectors side by side, squeezed into one → layers on the chunk → RMSNorm →
-/// mean and log σ.
+/// Embedding → layers at each token → the K vectors concatenated and squeezed into one → layers at each chunk → RMSNorm
+/// → mean and log σ.
 final class ChunkEncoder: Module {
   @Submodule("embed_tokens") var embedding: Embedding
   @Submodule("encoder_layers") var layers: [AutoencoderLayer]
@@ -25,15 +25,20 @@ final class ChunkEncoder: Module {
   }
 
   /// - Parameter ids: [chunks, K], int64.
+  /// - Returns: the mean and log σ of each chunk, [chunks, l] each.
   func callAsFunction(_ ids: Tensor) -> LatentDistribution {
     let half = layers.count / 2
-    let ofTokens = RowNetwork(layers[..<half].flatMap(\.steps))
-    let ofChunks = RowNetwork(
-      [.linear(squeeze)] + layers[half..<2 * half].flatMap(\.steps) + [.norm(norm), .linear(toLatent)])
-    let tokens = ofTokens(embedding(ids))  // [chunks, K, h]
-    let latent = ofChunks(tokens.reshaped(-1, configuration.chunkSize * configuration.hiddenSize)).to(.float32)
+    let tokens = rowwise(embedding(ids)) { x in  // [chunks, K, h]
+      layers[..<half].reduce(x) { x, layer in layer(x) }
+    }
+    let chunks = tokens.reshaped(-1, configuration.chunkSize * configuration.hiddenSize)  // [chunks, K·h]
+    let latent = rowwise(chunks) { x in
+      let squeezed = squeeze(x)  // [chunks, h]
+      let hidden = layers[half..<2 * half].reduce(squeezed) { x, layer in layer(x) }
+      return toLatent(norm(hidden))  // [chunks, 2l], or [chunks, l] of a deterministic autoencoder
+    }.to(.float32)
     guard configuration.isVariational else { return LatentDistribution(mean: latent, logDeviation: nil) }
-    let parts = latent.split(2)
+    let parts = latent.split(2)  // [chunks, l] each
     return LatentDistribution(mean: parts[0], logDeviation: parts[1])
   }
 }

@@ -1,18 +1,19 @@
 import Torch
 
-/// What the encoder says of each chunk: independent normal distributions, or a point from a plain autoencoder.
+/// The output of the encoder for each chunk: a diagonal normal distribution, or a point from a deterministic
+/// autoencoder.
 public struct LatentDistribution {
   /// [chunks, l], float32.
   public let mean: Tensor
   /// log σ, [chunks, l], float32; nil for a point.
   public let logDeviation: Tensor?
 
-  /// A distribution given by hand.
+  /// A distribution with the given parameters.
   public init(mean: Tensor, logDeviation: Tensor?) {
     (self.mean, self.logDeviation) = (mean, logDeviation)
   }
 
-  /// Draws mean + ε·σ.
+  /// Samples mean + ε·σ with standard normal ε.
   ///
   /// - Returns: [count, chunks, l], float32; copies of the mean for a point.
   public func samples(_ count: Int, generator: Generator) -> Tensor {

@@ -1,22 +1,27 @@
 import Torch
 
-/// Latents → token ids with an autoencoder whose weights stay as they are: the vocabulary is made ready to be searched.
+/// Latents → token ids, for an autoencoder whose weights do not change: its vocabulary is quantized once for the search.
 ///
-/// A chunk is decoded in two steps, for a caller that wants only some of its tokens: the first expands the latent into a
-/// row for each token, and the second takes any of these rows.
+/// Decoding has two steps, for callers that need only some tokens of a chunk: the first expands the latent into a row for
+/// each token, and the second takes any of these rows.
 struct TokenDecoder {
   private let decoder: ChunkDecoder
-  private let search: VocabularySearch
+  private let search: QuantizedArgmax
   private let configuration: AutoencoderConfiguration
+  /// Whether no weight that decodes is NaN or infinite.
+  let hasFiniteWeights: Bool
 
-  /// - Parameter autoencoder: its weights must stay as they are.
+  /// - Parameter autoencoder: its weights must not change.
   init(_ autoencoder: Autoencoder) {
     decoder = autoencoder.decoder
     configuration = autoencoder.configuration
-    search = withoutGradients { VocabularySearch(autoencoder.encoder.embedding.weight) }
+    let vocabulary = autoencoder.encoder.embedding.weight
+    search = withoutGradients { QuantizedArgmax(vocabulary) }
+    let weights = [vocabulary] + decoder.namedParameters().map(\.tensor)
+    hasFiniteWeights = withoutGradients { weights.allSatisfy { $0.isFinite().all() } }
   }
 
-  /// Whether the vocabulary is still that of an autoencoder.
+  /// Whether the quantized vocabulary is still that of an autoencoder.
   func isCurrent(for autoencoder: Autoencoder) -> Bool {
     search.isCurrent(for: autoencoder.encoder.embedding.weight)
   }
@@ -24,7 +29,7 @@ struct TokenDecoder {
   /// K.
   var chunkSize: Int { configuration.chunkSize }
 
-  /// As many rows as are decoded in the time that reading the vocabulary takes anyway: 0 where it stays in cache.
+  /// The number of rows that can be decoded in the time of reading the vocabulary from memory; 0 if it stays in cache.
   var freeRows: Int { configuration.vocabularySize * configuration.hiddenSize > 1 << 24 ? 64 : 0 }
 
   /// The most likely tokens of each latent: [chunks, l] → [chunks, K], int64.
@@ -44,8 +49,8 @@ struct TokenDecoder {
 
   /// Which rows of ``expanded(_:)`` have `token` as their most likely one.
   ///
-  /// Most have another, and one that beats it is mostly found among the first few thousand, where a trained tokenizer
-  /// has its frequent ones: only rows that pass there are compared with the whole vocabulary.
+  /// Most rows have another one, usually among the first few thousand ids, where a trained tokenizer has its frequent
+  /// tokens: only rows without a rival there are compared with the whole vocabulary.
   ///
   /// - Parameter rows: [tokens, h].
   /// - Returns: their indices, ascending.

@@ -23,7 +23,7 @@ public struct AutoregressiveConfiguration: Codable, Hashable, Sendable {
     self.special = special
   }
 
-  private enum Keys: String, CodingKey {
+  private enum Keys: String, CodingKey, CaseIterable {
     case architectures
     case modelType = "model_type"
     case vocabularySize = "vocab_size"
@@ -38,6 +38,9 @@ public struct AutoregressiveConfiguration: Codable, Hashable, Sendable {
   /// Reads the keys of Hugging Face.
   public init(from decoder: any Decoder) throws {
     let values = try decoder.container(keyedBy: Keys.self)
+    try refuseUnknownKeys(
+      in: decoder, known: Keys.allCases.map(\.rawValue) + TransformerShape.keyNames + SpecialTokens.keyNames,
+      kind: "a Llama")
     vocabularySize = try values.positive(.vocabularySize, upTo: greatestVocabulary) ?? 32000
     transformer = try TransformerShape(from: decoder)
     tiesEmbeddings = try values.decodeIfPresent(Bool.self, forKey: .tiesEmbeddings) ?? false

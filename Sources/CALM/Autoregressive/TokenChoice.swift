@@ -11,7 +11,13 @@ struct TokenChoice {
   let topP: Double?
 
   /// Draws a token.
-  func callAsFunction(_ logits: UnsafeBufferPointer<Float>, using generator: inout SeededGenerator) -> Int {
+  ///
+  /// - Throws: ``GenerationError/notFinite``.
+  func callAsFunction(
+    _ logits: UnsafeBufferPointer<Float>, using generator: inout SeededGenerator
+  ) throws(GenerationError) -> Int {
+    // x·0 is 0 where x is finite, and NaN elsewhere.
+    guard logits.reduce(0, { $0 + $1 * 0 }) == 0 else { throw .notFinite }
     let largest = Double(logits.max() ?? 0)
     func weight(_ token: Int) -> Double { exp((Double(logits[token]) - largest) / temperature) }
     if topK == nil && topP == nil { return choose(from: logits.indices.map { ($0, weight($0)) }, using: &generator) }

@@ -41,20 +41,22 @@ public final class TokenGenerator: SequenceGenerator {
   }
 
   /// Draws the next token of every sequence that has not ended; nil when all have.
+  ///
+  /// - Throws: ``GenerationError/notFinite``.
   public func step() throws -> [GeneratedChunk]? {
     let running = sequences.indices.filter { sequences[$0].end == nil }
     if running.isEmpty { return nil }
-    let drawn = nextTokens(of: running)
+    let drawn = try nextTokens(of: running)
     for (sequence, token) in zip(running, drawn) { unread[sequence] = [token] }
     return zip(running, drawn).map { sequence, token in
       sequences[sequence].append(
-        [token], sequence: sequence, endToken: model.configuration.special.end, maximum: options.maximumTokens)
+        [token], sequence: sequence, endTokens: model.configuration.special.ends, maximum: options.maximumTokens)
     }
   }
 
   /// Reads what was not read, and draws a token for each of the sequences named.
-  private func nextTokens(of running: [Int]) -> [Int32] {
-    withoutGradients {
+  private func nextTokens(of running: [Int]) throws -> [Int32] {
+    try withoutGradients {
       let device = model.outputWeight.device
       let ids = Tensor(
         unread.flatMap { $0.map(Int64.init) }, shape: [unread.count, unread[0].count], device: device)
@@ -62,11 +64,11 @@ public final class TokenGenerator: SequenceGenerator {
       let last = hidden.selected(1, hidden.shape[1] - 1)
         .gathered(0, Tensor(running.map(Int64.init), device: device))
       let vocabulary = model.configuration.vocabularySize
-      return model.logits(last).withUnsafeBytes { bytes in
+      return try model.logits(last).withUnsafeBytes { bytes in
         let logits = bytes.bindMemory(to: Float.self)
-        return running.enumerated().map { row, sequence in
+        return try running.enumerated().map { row, sequence in
           let own = UnsafeBufferPointer(rebasing: logits[row * vocabulary..<(row + 1) * vocabulary])
-          return Int32(choice(own, using: &generators[sequence]))
+          return Int32(try choice(own, using: &generators[sequence]))
         }
       }
     }

@@ -72,7 +72,15 @@ extension ModelFolder {
     settings["architectures"] = .array([.string(configuration.head.type.architecture)])
     settings["model_type"] = nil
     settings["ae_path"] = .string(target.appendingPathComponent("autoencoder").standardizedFileURL.path)
-    // The official code insists on a fraction.
+    // The official code reads the rotary embedding in the form of transformers 4.
+    if settings["rope_parameters"] != nil || settings["rope_scaling"]?["rope_theta"] != nil {
+      let shape = configuration.transformer
+      settings["rope_parameters"] = nil
+      settings["rope_theta"] = .number(shape.ropeTheta)
+      settings["rope_scaling"] =
+        shape.ropeScaling == .none ? .null : try Self.parse(JSONEncoder().encode(shape.ropeScaling), folder.path)
+    }
+    // It insists on a fraction.
     if var scaling = settings["rope_scaling"], let factor = scaling["factor"]?.integer {
       scaling["factor"] = .number(Double(factor))
       settings["rope_scaling"] = scaling

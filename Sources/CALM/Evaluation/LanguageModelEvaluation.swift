@@ -5,8 +5,8 @@ import Torch
 public struct LanguageModelEvaluation: Codable, Sendable {
   /// BrierLM with its parts and errors.
   public let brierLM: BrierLM
-  /// The energy loss of the samples, a mean over positions: of every head, whatever it was trained by.
-  public let energyLoss: Double
+  /// The energy score of the samples, a mean over positions. It exists for every head, whatever its training loss.
+  public let energyScore: Double
   /// Tokens in a block: a longer context scores higher, so the figure belongs to the score.
   public let blockTokens: Int
   /// Samples drawn a position.
@@ -52,7 +52,7 @@ extension ContinuousLanguageModel {
     }
     let sums = try share.sum([energy, Double(predicted)])
     return LanguageModelEvaluation(
-      brierLM: try accumulator.merged(over: share).result(seed: seed), energyLoss: sums[0] / max(1, sums[1]),
+      brierLM: try accumulator.merged(over: share).result(seed: seed), energyScore: sums[0] / max(1, sums[1]),
       blockTokens: text.blockTokens, samples: samples)
   }
 
@@ -61,7 +61,7 @@ extension ContinuousLanguageModel {
     (BrierScore.maximumOrder + configuration.chunkSize - 1) / configuration.chunkSize
   }
 
-  /// The Brier scores of what follows each chunk of a text, wherever four tokens follow, and the summed energy loss of
+  /// The Brier scores of what follows each chunk of a text, wherever four tokens follow, and the summed energy score of
   /// all chunks but the first.
   ///
   /// Where four tokens take several chunks, a sample's agreement with the truth is that of chunks drawn each given the
@@ -81,7 +81,7 @@ extension ContinuousLanguageModel {
     let hidden = hiddenStates(all.narrowed(1, 0..<ids.count - k).contiguous(), context: context).selected(0, 0)
     let latents = sampleLatents(hidden, count: m, generator: generator)
     let targets = autoencoder.encode(next).samples(configuration.targetSamples, generator: generator)
-    let energy = energyDistance(samples: latents, targets: targets, exponent: configuration.exponent).sum().item()
+    let energy = energyScore(samples: latents, targets: targets, exponent: configuration.exponent).sum().item()
 
     let positions = hidden.shape[0]
     let windows = positions - scoredChunks + 1

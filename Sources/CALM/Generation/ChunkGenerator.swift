@@ -70,7 +70,8 @@ public final class ChunkGenerator: SequenceGenerator {
   /// Samples the next chunk of every sequence that has not ended.
   ///
   /// - Returns: these chunks, by ascending sequence; nil when all sequences have ended.
-  /// - Throws: with the exact sampler, ``TemperatureError`` or ``GenerationError`` where it meets the limit on draws.
+  /// - Throws: ``GenerationError/notFinite``; with the exact sampler, ``TemperatureError`` or ``GenerationError`` where
+  ///   it meets the limit on draws.
   public func step() throws -> [GeneratedChunk]? {
     let running = sequences.indices.filter { sequences[$0].end == nil }
     if running.isEmpty { return nil }
@@ -94,7 +95,7 @@ public final class ChunkGenerator: SequenceGenerator {
       if !latents.isEmpty { latents[sequence] = choice.latent ?? encoded(choice.tokens) }
       if choice.isForced { sequences[sequence].forcedPrefix = true }
       return sequences[sequence].append(
-        choice.tokens[known...], sequence: sequence, endToken: model.configuration.special.end,
+        choice.tokens[known...], sequence: sequence, endTokens: model.configuration.special.ends,
         maximum: options.maximumTokens)
     }
   }

@@ -25,14 +25,16 @@ final class ChunkPools {
   }
 
   /// Draws what is missing to a size for some sequences.
-  func fill(_ sequences: [Int], to size: Int) {
+  ///
+  /// - Throws: ``GenerationError/notFinite``.
+  func fill(_ sequences: [Int], to size: Int) throws(GenerationError) {
     // Those that lack as many draws are served together.
     for (count, sequences) in Dictionary(grouping: sequences, by: { chunks[$0].count }).sorted(by: { $0.key < $1.key })
     where count < size {
       let rows =
         sequences.count == chunks.count
         ? hidden : hidden.gathered(0, Tensor(sequences.map(Int64.init), device: hidden.device))
-      let new = sampler.draw(size - count, rows, randomness: sequences.map { randomness[$0] })
+      let new = try sampler.draw(size - count, rows, randomness: sequences.map { randomness[$0] })
       let first = draws?.count ?? 0
       for (place, sequence) in sequences.enumerated() {
         chunks[sequence] += stride(from: first + place, to: first + new.count, by: sequences.count)

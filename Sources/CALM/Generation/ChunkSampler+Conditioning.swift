@@ -8,13 +8,16 @@ extension ChunkSampler {
   /// the beginning of what was drawn last.
   ///
   /// - Parameter hidden: [1, h].
-  func conditionedChunk(_ hidden: Tensor, beginning: [Int32], randomness: SequenceRandomness) -> Choice {
+  /// - Throws: ``GenerationError/notFinite``.
+  func conditionedChunk(
+    _ hidden: Tensor, beginning: [Int32], randomness: SequenceRandomness
+  ) throws(GenerationError) -> Choice {
     var matching: [DrawnChunks] = []
     var (draws, matches) = (0, 0)
     var last: DrawnChunks
     repeat {
       let count = min(options.poolSize, options.drawLimit - draws)
-      last = draw(count, hidden, randomness: [randomness])
+      last = try draw(count, hidden, randomness: [randomness])
       draws += count
       let found = last.chunks(beginningWith: beginning)
       matches += found.count

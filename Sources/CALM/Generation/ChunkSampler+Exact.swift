@@ -60,7 +60,7 @@ private struct ChunkSource {
       guard batch > 0 else {
         throw GenerationError.beginningTooRare(tokens: beginning.count, matches: matches, draws: draws)
       }
-      let drawn = sampler.draw(batch, hidden, randomness: [randomness])
+      let drawn = try sampler.draw(batch, hidden, randomness: [randomness])
       draws += batch
       let usable = isSelective ? drawn.chunks(beginningWith: beginning) : Array(0..<drawn.count)
       matches += usable.count

@@ -6,12 +6,13 @@ extension ChunkSampler {
   /// The next chunk of each sequence by the batch rule; a pool is filled only as far as its choice needs it.
   ///
   /// - Parameter hidden: a row for each sequence, [sequences, h].
-  func pooledChunks(_ hidden: Tensor, randomness: [SequenceRandomness]) -> [Choice] {
+  /// - Throws: ``GenerationError/notFinite``.
+  func pooledChunks(_ hidden: Tensor, randomness: [SequenceRandomness]) throws(GenerationError) -> [Choice] {
     let pools = ChunkPools(sampler: self, hidden: hidden, randomness: randomness)
-    var chosen = equalSubsets(in: pools)
+    var chosen = try equalSubsets(in: pools)
     let undecided = randomness.indices.filter { chosen[$0] == nil }
     if !undecided.isEmpty {
-      pools.fill(undecided, to: poolSize)
+      try pools.fill(undecided, to: poolSize)
       let choices = choose(
         from: undecided.map { pools.chunks[$0] }, of: pools.drawn, after: 0,
         randomness: undecided.map { randomness[$0] })
@@ -32,7 +33,9 @@ extension ChunkSampler {
   }
 
   /// What the first draws settle, by sequence: see ``SubsetTrials``. It is not tried where it mostly failed of late.
-  private func equalSubsets(in pools: ChunkPools) -> [Int: (tokens: [Int32], chunk: Int)] {
+  private func equalSubsets(
+    in pools: ChunkPools
+  ) throws(GenerationError) -> [Int: (tokens: [Int32], chunk: Int)] {
     let stages = earlySets
     var undecided = pools.chunks.indices.filter { pools.randomness[$0].settledEarly > 0.2 }
     if stages.isEmpty || undecided.isEmpty { return [:] }
@@ -46,7 +49,7 @@ extension ChunkSampler {
         trials[sequence].add(sets - tried, using: &pools.randomness[sequence].selection)
       }
       tried = sets
-      pools.fill(undecided, to: sets * temperature.wholeExponent)
+      try pools.fill(undecided, to: sets * temperature.wholeExponent)
       answer(&trials, from: pools.chunks, of: pools.drawn, after: 0)
       for sequence in undecided {
         guard let draw = trials[sequence].agreed else { continue }

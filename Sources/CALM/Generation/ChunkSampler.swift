@@ -25,8 +25,9 @@ struct ChunkSampler {
   ///   - hidden: a row for each sequence, [sequences, h].
   ///   - beginning: fewer than K tokens with which every chunk must begin.
   ///   - randomness: that of each sequence.
-  /// - Throws: ``TemperatureError/drawLimitReached(draws:rounds:agreements:temperature:)`` and
-  ///   ``GenerationError/beginningTooRare(tokens:matches:draws:)``, with the exact sampler alone.
+  /// - Throws: ``GenerationError/notFinite``; with the exact sampler alone
+  ///   ``TemperatureError/drawLimitReached(draws:rounds:agreements:temperature:)`` and
+  ///   ``GenerationError/beginningTooRare(tokens:matches:draws:)``.
   func callAsFunction(_ hidden: Tensor, beginning: [Int32], randomness: [SequenceRandomness]) throws -> [Choice] {
     if options.sampler == .exact && temperature != .one {
       return try randomness.indices.map {
@@ -34,8 +35,8 @@ struct ChunkSampler {
       }
     }
     if !beginning.isEmpty {
-      return randomness.indices.map {
-        conditionedChunk(row($0, of: hidden), beginning: beginning, randomness: randomness[$0])
+      return try randomness.indices.map {
+        try conditionedChunk(row($0, of: hidden), beginning: beginning, randomness: randomness[$0])
       }
     }
     var choices: [Choice] = []
@@ -43,7 +44,7 @@ struct ChunkSampler {
     for start in stride(from: 0, to: randomness.count, by: sequences) {
       let group = start..<min(start + sequences, randomness.count)
       let randomness = Array(randomness[group])
-      choices += pooledChunks(hidden.narrowed(0, group), randomness: randomness)
+      choices += try pooledChunks(hidden.narrowed(0, group), randomness: randomness)
     }
     return choices
   }
@@ -52,10 +53,14 @@ struct ChunkSampler {
   var poolSize: Int { temperature == .one ? 1 : options.poolSize }
 
   /// Draws chunks for several sequences: chunk `i · sequences + s` is the i-th of sequence s.
-  func draw(_ count: Int, _ hidden: Tensor, randomness: [SequenceRandomness]) -> DrawnChunks {
+  ///
+  /// - Throws: ``GenerationError/notFinite``.
+  func draw(
+    _ count: Int, _ hidden: Tensor, randomness: [SequenceRandomness]
+  ) throws(GenerationError) -> DrawnChunks {
     let noise = randomness.map { model.head.noise(samples: count, positions: 1, generator: $0.noise) }
     let latents = model.head(hidden, noise: Tensor.concatenated(noise, along: 1))
-    return DrawnChunks(
+    return try DrawnChunks(
       latents: latents.reshaped(-1, model.configuration.latentSize), decoder: model.tokenDecoder)
   }
 

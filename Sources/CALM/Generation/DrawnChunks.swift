@@ -16,9 +16,13 @@ final class DrawnChunks {
   var count: Int { latents.shape[0] }
 
   /// - Parameter latents: [chunks, l].
-  convenience init(latents: Tensor, decoder: TokenDecoder) {
+  /// - Throws: ``GenerationError/notFinite``.
+  convenience init(latents: Tensor, decoder: TokenDecoder) throws(GenerationError) {
+    let expanded = decoder.expanded(latents)
+    // The search for the most likely token finds one among NaNs, too.
+    guard decoder.hasFiniteWeights, withoutGradients({ expanded.isFinite().all() }) else { throw .notFinite }
     self.init(
-      latents: latents, expanded: decoder.expanded(latents),
+      latents: latents, expanded: expanded,
       decoded: Array(repeating: nil, count: latents.shape[0] * decoder.chunkSize),
       decoder: decoder)
   }

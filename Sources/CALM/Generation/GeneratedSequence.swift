@@ -30,13 +30,12 @@ public struct GeneratedSequence: Hashable, Sendable, Codable {
 }
 
 extension GeneratedSequence {
-  /// Takes over the tokens of a step, up to the end token or the maximum.
+  /// Takes over the tokens of a step, up to the first end token or the maximum.
   mutating func append(
-    _ step: ArraySlice<Int32>, sequence: Int, endToken: Int?, maximum: Int
+    _ step: ArraySlice<Int32>, sequence: Int, endTokens: [Int], maximum: Int
   ) -> GeneratedChunk {
-    let endToken = endToken.map(Int32.init)
     let room = maximum - tokens.count
-    let text = step.prefix { $0 != endToken }
+    let text = step.prefix { !endTokens.contains(Int($0)) }
     let added = Array(text.prefix(room))
     let endsHere = text.count < step.count && text.count <= room
     tokens += added

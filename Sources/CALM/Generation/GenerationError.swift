@@ -14,6 +14,10 @@ public enum GenerationError: Error, Equatable, CustomStringConvertible {
   case idOutsideVocabulary(id: Int, position: Int, vocabularySize: Int)
   /// Too few chunks begin with the tokens that the prompt leaves over for the exact sampler to accept one.
   case beginningTooRare(tokens: Int, matches: Int, draws: Int)
+  /// The model computed a NaN or an infinite number.
+  case notFinite
+  /// The model generated an id of its vocabulary that the tokenizer does not have.
+  case idWithoutText(id: Int, tokens: Int)
 
   /// One line: what is wrong and, where there is a remedy, what to do.
   public var description: String {
@@ -35,6 +39,11 @@ public enum GenerationError: Error, Equatable, CustomStringConvertible {
     case .beginningTooRare(let tokens, let matches, let draws):
       "only \(matches) of \(draws) chunks began with the prompt's last \(tokens) tokens, too few to sample exactly: "
         + "raise the limit on draws, or use batch sampling"
+    case .notFinite:
+      "the model computed a number that is not finite (NaN or infinite): its weights are damaged, or too large for the "
+        + "precision; try another checkpoint, or float32"
+    case .idWithoutText(let id, let tokens):
+      "the model generated the id \(id), but the tokenizer ends at \(tokens - 1): use the tokenizer it was trained with"
     }
   }
 }

@@ -28,7 +28,9 @@ struct PromptLayout: Equatable {
         ids = [end] + Array(repeating: padding, count: k - 1) + prompt
       }
       // A document that ends with the prompt is padded like any other, and the next one begins.
-      if ids.last == end { ids += Array(repeating: padding, count: (k - ids.count % k) % k) }
+      if let last = ids.last, special.ends.contains(Int(last)) {
+        ids += Array(repeating: padding, count: (k - ids.count % k) % k)
+      }
     }
     guard ids.count >= k else { throw .promptTooShort(tokens: prompt.count, chunkSize: k) }
     let whole = ids.count / k * k

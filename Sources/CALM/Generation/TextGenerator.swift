@@ -27,6 +27,8 @@ public final class TextGenerator {
   public var sequences: [GeneratedSequence] { generator.sequences }
   private let generator: any SequenceGenerator
   private var decoders: [StreamingDecoder]
+  /// The tokenizer's, which may be smaller than the model's.
+  private let vocabularySize: Int
 
   /// Reads the prompt.
   ///
@@ -62,6 +64,7 @@ public final class TextGenerator {
 
   private init(_ generator: any SequenceGenerator, tokenizer: Tokenizer) {
     self.generator = generator
+    vocabularySize = tokenizer.vocabularySize
     let count = generator.sequences.count
     decoders = Array(repeating: StreamingDecoder(tokenizer, skipSpecial: true), count: count)
     texts = Array(repeating: "", count: count)
@@ -78,11 +81,14 @@ public final class TextGenerator {
   /// Generates the next chunk of every text that has not ended.
   ///
   /// - Returns: these pieces, by ascending sequence; nil when all texts have ended.
-  /// - Throws: what ``ChunkGenerator/step()`` throws, and `TokenizerError` for an id that the tokenizer lacks.
+  /// - Throws: what ``ChunkGenerator/step()`` throws, and ``GenerationError/idWithoutText(id:tokens:)``.
   public func step() throws -> [Piece]? {
     try generator.step()?.map { chunk in
       var text = ""
-      for id in chunk.tokens { text += try decoders[chunk.sequence].append(id) }
+      for id in chunk.tokens {
+        guard id < vocabularySize else { throw GenerationError.idWithoutText(id: Int(id), tokens: vocabularySize) }
+        text += try decoders[chunk.sequence].append(id)
+      }
       if chunk.end != nil { text += decoders[chunk.sequence].finish() }
       texts[chunk.sequence] += text
       return Piece(sequence: chunk.sequence, text: text, end: chunk.end)

@@ -1,10 +1,10 @@
 import Foundation
 import Torch
 
-/// The network of the diffusion and the flow head: residual blocks whose norms are shifted, scaled and gated by time and
+/// The network of the diffusion and flow heads: residual blocks whose norms are shifted, scaled and gated by time and
 /// condition (adaLN; Peebles and Xie, 2023).
 ///
-/// Gates, modulations and the last layer start at zero, so that fresh weights give zero for every input.
+/// Gates, modulations and the last layer start at zero, so an untrained network returns zero for every input.
 final class AdaptiveNetwork: Module {
   @Submodule("time_embed") var time: TimeEmbedding
   @Submodule("cond_embed") var condition: Linear
@@ -25,22 +25,22 @@ final class AdaptiveNetwork: Module {
   /// - Parameters:
   ///   - x: [samples, positions, l].
   ///   - times: whole numbers 0 to 999, int64: one for all, [1], or one for each sample, [samples, positions].
-  ///   - condition: what ``embedded(_:)`` makes of the hidden states, [positions, h].
+  ///   - condition: the result of ``embedded(_:)``, [positions, h].
   /// - Returns: [samples, positions, outputs], float32.
   func callAsFunction(_ x: Tensor, times: Tensor, condition: Tensor) -> Tensor {
-    // With one time for all, what modulates the blocks is the same for all samples of a position.
+    // With one time for all samples, the modulation is the same for all samples of a position.
     let modulation = silu(time(times) + condition)
-    var x = input(x.to(input.weight.dtype))
+    var x = input(x.to(input.weight.dtype))  // [samples, positions, h]
     for block in blocks { x = block(x, modulation: modulation) }
-    return final(x, modulation: modulation).to(.float32)
+    return final(x, modulation: modulation).to(.float32)  // [samples, positions, outputs]
   }
 
-  /// The hidden states as the network is conditioned on them: computed once for all of its evaluations.
+  /// The condition that the hidden states give, computed once for all evaluations of the network: [positions, h].
   func embedded(_ hidden: Tensor) -> Tensor { condition(hidden) }
 
   /// - Parameters:
   ///   - outputs: see the initializer.
-  ///   - evaluations: of the network for one sample drawn.
+  ///   - evaluations: of the network, per sample.
   static func cost(of configuration: LanguageModelConfiguration, outputs: Int, evaluations: Int) -> HeadCost {
     let (h, l, blocks) = (configuration.hiddenSize, configuration.latentSize, configuration.headBlocks)
     let time = TimeEmbedding.frequencies * h + h * h
@@ -48,9 +48,9 @@ final class AdaptiveNetwork: Module {
     let biases = 4 * h + blocks * (2 * h + 5 * h) + 2 * h + outputs
     return HeadCost(
       parameters: time + h * h + body + biases,
-      // The embedding of a time is the same for all positions and is left out.
-      inference: h * h + evaluations * body,
-      training: h * h + configuration.samples * (time + body))
+      // The embedding of a time is the same for all positions and not counted.
+      inferenceMACs: h * h + evaluations * body,
+      trainingMACs: h * h + configuration.samples * (time + body))
   }
 }
 
@@ -102,7 +102,7 @@ final class AdaptiveBlock: Module {
   }
 
   func callAsFunction(_ x: Tensor, modulation y: Tensor) -> Tensor {
-    let parts = modulation(y).split(3)
+    let parts = modulation(y).split(3)  // […, h] each
     let (shift, scale, gate) = (parts[0], parts[1], parts[2])
     return x + gate * output(silu(hidden(norm(x) * (scale + 1) + shift)))
   }
@@ -119,7 +119,7 @@ final class AdaptiveOutput: Module {
   }
 
   func callAsFunction(_ x: Tensor, modulation y: Tensor) -> Tensor {
-    let parts = modulation(y).split(2)
+    let parts = modulation(y).split(2)  // […, h] each
     return linear(layerNorm(x, epsilon: 1e-6) * (parts[1] + 1) + parts[0])
   }
 }

@@ -1,15 +1,15 @@
 import Foundation
 import Torch
 
-/// A generative head by diffusion: noise is taken off a latent in 100 steps (MAR's diffusion loss, Li et al., 2024).
+/// A generative head by diffusion: sampling removes noise from a latent in 100 steps (MAR's diffusion loss, Li et al.,
+/// 2024).
 ///
-/// The network predicts the noise and where the variance of a step lies between its bounds. Training draws one of 1,000
-/// steps for each sample; sampling takes 100 of them.
+/// The network predicts the noise, and the variance of a step relative to its bounds. Training picks one of 1,000 steps
+/// at random for each sample; sampling takes 100 of them.
 package final class DiffusionHead: GenerativeHead {
-  package static let name = "diffusion"
   package static let architecture = "DiffusionTransformer"
   package static let key = "generative_head"
-  /// The process that training draws steps of.
+  /// The process whose steps training picks from.
   package static let schedule = DiffusionSchedule(steps: TimeEmbedding.times)
   /// The process that sampling runs backwards.
   package static let samplingSchedule = schedule.respaced(to: 100)
@@ -22,7 +22,7 @@ package final class DiffusionHead: GenerativeHead {
     network = AdaptiveNetwork(configuration, outputs: 2 * configuration.latentSize, generator: generator)
   }
 
-  package static func mark(of configuration: LanguageModelConfiguration) -> (name: String, shape: [Int]) {
+  package static func signatureTensor(of configuration: LanguageModelConfiguration) -> (name: String, shape: [Int]) {
     ("\(key).net.final_layer.linear.weight", [2 * configuration.latentSize, configuration.hiddenSize])
   }
 
@@ -35,7 +35,7 @@ package final class DiffusionHead: GenerativeHead {
 
   package var noiseCount: Int { (Self.samplingSchedule.times.count + 1) * configuration.latentSize }
 
-  /// Standard normal numbers, [samples, positions, 101, l]: the start, then what each step adds.
+  /// Standard normal numbers, [samples, positions, 101, l]: the start, then the noise that each step adds.
   package func noise(samples: Int, positions: Int, generator: Generator) -> Tensor {
     generator.normal(
       [samples, positions, Self.samplingSchedule.times.count + 1, configuration.latentSize], along: 1)
@@ -53,7 +53,7 @@ package final class DiffusionHead: GenerativeHead {
   ///   - x: [samples, positions, l].
   ///   - hidden: [positions, h].
   ///   - first: the step of the sampling process to begin with; it ends with step 0.
-  ///   - noise: that of each step in the order of use, [samples, positions, first + 1, l]; the last is not used.
+  ///   - noise: of each step in the order of use, [samples, positions, first + 1, l]; the last is not used.
   package func denoised(_ x: Tensor, hidden: Tensor, from first: Int, noise: Tensor) -> Tensor {
     let condition = network.embedded(hidden)
     var x = x.to(.float32)
@@ -80,8 +80,8 @@ package final class DiffusionHead: GenerativeHead {
       DiffusionCoefficients(Self.samplingSchedule, at: steps))
   }
 
-  /// What one step of the sampling process says of the latent before it: mean and log variance, and the latent that it
-  /// expects at the end.
+  /// The distribution of the latent one step earlier in the sampling process, as mean and log variance, and the expected
+  /// latent at the end.
   package func stepBack(
     from x: Tensor, steps: Tensor, hidden: Tensor
   ) -> (mean: Tensor, logVariance: Tensor, latent: Tensor) {
@@ -121,14 +121,14 @@ package final class DiffusionHead: GenerativeHead {
     let divergence =
       (found.logVariance - at.smallestLogVariance + (at.smallestLogVariance - found.logVariance).exp() + difference
         - 1) * 0.5
-    // The last step back has no distribution to come near to: there the likelihood of the latent itself counts.
+    // The last step back has no target distribution: there the likelihood of the latent itself counts.
     let bound = divergence.replaced(
       with: -found.logLikelihood(of: targets), where: steps.reshaped(steps.shape + [1]).equals(0))
     return (error, bound.mean(-1) / log(2))
   }
 }
 
-/// The distribution of a latent one step earlier, from what the network says of it.
+/// The distribution of a latent one step earlier, from the output of the network.
 private struct StepBack {
   let mean: Tensor
   let logVariance: Tensor
@@ -147,7 +147,7 @@ private struct StepBack {
     logVariance = share * at.largestLogVariance + (1 - share) * at.smallestLogVariance
   }
 
-  /// The logarithm of the probability of an interval of width 2/255 around each entry, which is open-ended beyond ±0.999.
+  /// The log probability of an interval of width 2/255 around each entry, open-ended beyond ±0.999.
   ///
   /// The interval is that of image pixels, where this loss comes from; the official code keeps it for latents.
   func logLikelihood(of target: Tensor) -> Tensor {

@@ -2,11 +2,10 @@ import Torch
 
 /// The single-step generative head: noise and a hidden state in, a sample of the next latent out.
 ///
-/// Trained by the energy score, so it needs no likelihood and no iteration. See the paper, section 3. Fresh weights are
-/// scaled by their inputs instead of the official 0.02: at a hidden size of 192 BrierLM then passed 20 after 250 steps
-/// instead of some 600.
+/// Trained by the energy score, it needs no likelihood and no iteration. See the paper, section 3. Initial weights have
+/// the standard deviation 1/√inputs instead of the official 0.02: at a hidden size of 192, BrierLM then passed 20 after
+/// 250 steps instead of some 600.
 package final class EnergyHead: GenerativeHead {
-  package static let name = "energy"
   package static let architecture = "EnergyTransformer"
   package static let key = "mlp_generator"
 
@@ -14,7 +13,7 @@ package final class EnergyHead: GenerativeHead {
   @Submodule("hidden_embd") var hiddenEmbedding: Linear
   @Submodule("norm_noise") var noiseNorm: LayerNorm
   @Submodule("norm_hidden") var hiddenNorm: LayerNorm
-  @Submodule("mlp_blocks") var blocks: [EnergyHeadBlock]
+  @Submodule("mlp_blocks") package var blocks: [EnergyHeadBlock]
   @Submodule("final_layer") var final: EnergyHeadOutput
   private let configuration: LanguageModelConfiguration
 
@@ -31,19 +30,19 @@ package final class EnergyHead: GenerativeHead {
     final = EnergyHeadOutput(h, configuration.latentSize, generator: generator)
   }
 
-  package static func mark(of configuration: LanguageModelConfiguration) -> (name: String, shape: [Int]) {
+  package static func signatureTensor(of configuration: LanguageModelConfiguration) -> (name: String, shape: [Int]) {
     ("\(key).final_layer.linears.2.weight", [configuration.latentSize, configuration.hiddenSize])
   }
 
   package static func cost(of configuration: LanguageModelConfiguration) -> HeadCost {
     let (h, blocks) = (configuration.hiddenSize, configuration.headBlocks)
-    // Those with the hidden state are the same for all samples: h² at the entry and h² in each block.
+    // Products with the hidden state are the same for all samples: h² at the input and h² in each block.
     let shared = (1 + blocks) * h * h
     let perSample = configuration.noiseSize * h + blocks * 5 * h * h + h * h + h * configuration.latentSize
     let biasesAndNorms = 2 * h + 4 * h + blocks * 7 * h + 3 * h + configuration.latentSize
     return HeadCost(
-      parameters: shared + perSample + biasesAndNorms, inference: shared + perSample,
-      training: shared + configuration.samples * perSample)
+      parameters: shared + perSample + biasesAndNorms, inferenceMACs: shared + perSample,
+      trainingMACs: shared + configuration.samples * perSample)
   }
 
   package var noiseCount: Int { configuration.noiseSize }
@@ -58,10 +57,12 @@ package final class EnergyHead: GenerativeHead {
   ///   - noise: [samples, positions, d].
   /// - Returns: latents, [samples, positions, l].
   package func callAsFunction(_ hidden: Tensor, noise: Tensor) -> Tensor {
-    let condition = hiddenNorm(hiddenEmbedding(hidden))
-    let network = RowNetwork(
-      [.linear(noiseEmbedding), .norm(noiseNorm)] + blocks.flatMap { $0.steps(condition: condition) } + final.steps)
-    return network(noise.to(hidden.dtype))
+    let condition = hiddenNorm(hiddenEmbedding(hidden))  // [positions, h]
+    return rowwise(noise.to(hidden.dtype)) { noise in
+      var e = noiseNorm(noiseEmbedding(noise))  // [samples, positions, h]
+      for block in blocks { e = block(e, condition: condition) }
+      return final(e)  // [samples, positions, l]
+    }
   }
 
   package func loss(hidden: Tensor, targets: LatentDistribution, generator: Generator) -> Tensor {
@@ -70,34 +71,33 @@ package final class EnergyHead: GenerativeHead {
       // All samples of a point are that point.
       return loss(hidden: hidden, noise: noise, targets: targets.mean.reshaped([1] + targets.mean.shape))
     }
-    return energyDistance(
-      samples: self(hidden, noise: noise), mean: targets.mean, deviation: logDeviation.exp(),
-      count: configuration.targetSamples, exponent: configuration.exponent, generator: generator
+    return energyScore(
+      samples: self(hidden, noise: noise), targetMean: targets.mean, targetDeviation: logDeviation.exp(),
+      targetCount: configuration.targetSamples, exponent: configuration.exponent, generator: generator
     ).mean()
   }
 
-  /// The energy loss with all random draws given.
+  /// The energy score with given random numbers, a mean over positions.
   ///
   /// - Parameters:
   ///   - hidden: [positions, h].
   ///   - noise: [N, positions, d].
   ///   - targets: samples of the true latents, [M, positions, l], float32.
   package func loss(hidden: Tensor, noise: Tensor, targets: Tensor) -> Tensor {
-    energyDistance(samples: self(hidden, noise: noise), targets: targets, exponent: configuration.exponent).mean()
+    energyScore(samples: self(hidden, noise: noise), targets: targets, exponent: configuration.exponent).mean()
   }
 }
 
-/// e + Linear(silu(gate)·up), where gate and up come from a small network on [LayerNorm(e), condition].
-final class EnergyHeadBlock: Module {
+/// A residual block of the energy head: e + down(silu(gate) · up), where a three-layer network on
+/// [LayerNorm(e), condition] gives gate and up.
+package final class EnergyHeadBlock: Module {
   @Submodule("in_ln") var norm: LayerNorm
   @Submodule("linears.0") var input: Linear
   @Submodule("linears.2") var middle: Linear
   @Submodule("linears.4") var gates: Linear
   @Submodule("down_proj") var down: Linear
-  private let hiddenSize: Int
 
   init(_ hiddenSize: Int, generator: Generator) {
-    self.hiddenSize = hiddenSize
     norm = LayerNorm(hiddenSize, epsilon: 1e-6, device: generator.device)
     input = Linear(2 * hiddenSize, hiddenSize, generator: generator)
     middle = Linear(hiddenSize, hiddenSize, generator: generator)
@@ -105,18 +105,18 @@ final class EnergyHeadBlock: Module {
     down = Linear(hiddenSize, hiddenSize, generator: generator)
   }
 
-  /// What becomes of e, [samples, positions, h].
-  ///
-  /// - Parameter condition: [positions, h].
-  func steps(condition: Tensor) -> [RowNetwork.Step] {
-    // The first layer sees [LayerNorm(e), condition]. Its half for the condition is the same for all samples of a
-    // position, so the two halves are multiplied apart and added.
-    let halves = input.weight.split(2, along: 1)
-    let shared = linear(condition, weight: halves[1], bias: input.bias)
-    return [
-      .keep, .norm(norm), .linear(weight: halves[0], bias: nil), .silu(plus: shared), .linearSiLU(middle),
-      .linearSwiGLU(gates), .linear(down, plusKept: true),
-    ]
+  /// - Parameters:
+  ///   - e: [samples, positions, h].
+  ///   - condition: [positions, h].
+  /// - Returns: [samples, positions, h].
+  package func callAsFunction(_ e: Rows, condition: Tensor) -> Rows {
+    // input([norm(e), condition]) as a sum: the product with the condition is the same for all samples of a position.
+    let weights = input.weight.split(2, along: 1)  // [h, h] each
+    let shared = linear(condition, weight: weights[1], bias: input.bias)  // [positions, h]
+    var x = silu(linear(norm(e), weight: weights[0]) + shared)  // [samples, positions, h]
+    x = silu(middle(x))
+    let (gate, up) = gates(x).halves()  // [samples, positions, h] each
+    return e + down(silu(gate) * up)
   }
 }
 
@@ -132,6 +132,8 @@ final class EnergyHeadOutput: Module {
     latent = Linear(hiddenSize, latentSize, deviation: 0, generator: generator)
   }
 
-  /// What becomes of e, […, h] → […, l].
-  var steps: [RowNetwork.Step] { [.norm(norm), .linearSiLU(hidden), .linear(latent)] }
+  /// […, h] → […, l].
+  func callAsFunction(_ e: Rows) -> Rows {
+    latent(silu(hidden(norm(e))))
+  }
 }

@@ -4,7 +4,6 @@ import Torch
 ///
 /// Trained on straight paths x_t = (1 − t)·x_0 + t·x_1 from noise x_0 to target x_1, whose velocity is x_1 − x_0.
 package final class FlowHead: GenerativeHead {
-  package static let name = "flow"
   package static let architecture = "FlowTransformer"
   package static let key = "generative_head"
   /// Steps of the midpoint solver, each of two evaluations.
@@ -18,7 +17,7 @@ package final class FlowHead: GenerativeHead {
     network = AdaptiveNetwork(configuration, outputs: configuration.latentSize, generator: generator)
   }
 
-  package static func mark(of configuration: LanguageModelConfiguration) -> (name: String, shape: [Int]) {
+  package static func signatureTensor(of configuration: LanguageModelConfiguration) -> (name: String, shape: [Int]) {
     ("\(key).net.final_layer.linear.weight", [configuration.latentSize, configuration.hiddenSize])
   }
 
@@ -28,7 +27,7 @@ package final class FlowHead: GenerativeHead {
 
   package var noiseCount: Int { configuration.latentSize }
 
-  /// Standard normal numbers, [samples, positions, l]: where the flow starts.
+  /// Standard normal numbers, the start of the flow: [samples, positions, l].
   package func noise(samples: Int, positions: Int, generator: Generator) -> Tensor {
     generator.normal([samples, positions, configuration.latentSize], along: 1)
   }
@@ -44,7 +43,7 @@ package final class FlowHead: GenerativeHead {
     return x
   }
 
-  /// The times of each step's two evaluations as the network sees them.
+  /// The times of the two evaluations of each step, as inputs of the network.
   package static var solverTimes: [(start: Int, middle: Int)] {
     let unit = TimeEmbedding.times / steps
     return (0..<steps).map { ($0 * unit, $0 * unit + unit / 2) }
@@ -77,7 +76,7 @@ package final class FlowHead: GenerativeHead {
     return (found - (targets - start)).squared().mean(-1)
   }
 
-  /// ⌊1000·t⌋: the network knows a thousand times.
+  /// ⌊1000·t⌋: the network has embeddings for a thousand times.
   package static func networkTimes(_ times: Tensor) -> Tensor {
     (times * Double(TimeEmbedding.times)).to(.int64)
   }

@@ -1,36 +1,34 @@
 import Torch
 
-/// The part of a language model that samples the next latent given a hidden state, and how it is trained to.
+/// The part of a language model that samples the next latent given a hidden state, with its training loss.
 ///
-/// A head is one file with a class of this kind and one line in ``HeadKind``, where heads are registered.
+/// A head is a class that conforms to this protocol, and a case of ``HeadKind``.
 package protocol GenerativeHead: Module {
-  /// Its name as `model_type` and on the command line.
-  static var name: String { get }
-  /// The class name of such models in the official code, as `architectures` has it.
+  /// The class name of such models in the official code: `architectures` in `config.json`.
   static var architecture: String { get }
-  /// What stands before the names of its parameters in a checkpoint.
+  /// The prefix of its parameters' names in a checkpoint.
   static var key: String { get }
 
-  /// The weight that tells such a head from the others in a checkpoint whose configuration does not say.
-  static func mark(of configuration: LanguageModelConfiguration) -> (name: String, shape: [Int])
+  /// A tensor whose name and shape identify such a head in a checkpoint whose configuration does not name it.
+  static func signatureTensor(of configuration: LanguageModelConfiguration) -> (name: String, shape: [Int])
 
-  /// What a head with these sizes costs.
+  /// The cost of a head with these sizes.
   static func cost(of configuration: LanguageModelConfiguration) -> HeadCost
 
   /// A head with fresh weights.
   init(_ configuration: LanguageModelConfiguration, generator: Generator)
 
-  /// How many random numbers a sample takes.
+  /// The number of random numbers per sample.
   var noiseCount: Int { get }
 
-  /// The random numbers of samples, [samples, positions, …]: dimensions 0 and 1 may be cut and joined.
+  /// The random numbers of samples, [samples, positions, …]. Dimensions 0 and 1 may be split and concatenated.
   func noise(samples: Int, positions: Int, generator: Generator) -> Tensor
 
   /// Samples of the latent.
   ///
   /// - Parameters:
   ///   - hidden: [positions, h].
-  ///   - noise: what ``noise(samples:positions:generator:)`` gives.
+  ///   - noise: the result of ``noise(samples:positions:generator:)``.
   /// - Returns: [samples, positions, l].
   func callAsFunction(_ hidden: Tensor, noise: Tensor) -> Tensor
 
@@ -38,17 +36,17 @@ package protocol GenerativeHead: Module {
   ///
   /// - Parameters:
   ///   - hidden: [positions, h].
-  ///   - targets: the true latents of the positions, which carry no gradient.
-  ///   - generator: for everything that the loss draws.
+  ///   - targets: the distributions of the true latents, [positions, l], without gradients.
+  ///   - generator: the source of all random numbers of the loss.
   func loss(hidden: Tensor, targets: LatentDistribution, generator: Generator) -> Tensor
 }
 
-/// What a generative head costs: see ``ModelCost`` for the rule of counting.
+/// The cost of a generative head at one position: see ``ModelCost`` for the counting rule.
 package struct HeadCost {
-  /// Numbers in its parameters.
+  /// The number of parameters.
   package let parameters: Int
-  /// Multiplications to draw one sample.
-  package let inference: Int
-  /// Multiplications of the forward pass in training.
-  package let training: Int
+  /// Multiply-accumulate operations per sample.
+  package let inferenceMACs: Int
+  /// Multiply-accumulate operations of the forward pass in training.
+  package let trainingMACs: Int
 }

@@ -13,8 +13,8 @@ public final class ContinuousLanguageModel: Module {
   @Submodule("auxiliary_projection") var auxiliary: Linear?
   /// Sizes and training constants.
   public let configuration: LanguageModelConfiguration
-  /// The frozen autoencoder that gives the targets and decodes the samples. It is not a submodule: its parameters are
-  /// stored apart and never trained here.
+  /// The frozen autoencoder that encodes the targets and decodes the samples. It is not a submodule: its parameters are
+  /// stored separately and not trained here.
   public let autoencoder: Autoencoder
   private var latestDecoder: TokenDecoder?
 
@@ -38,13 +38,13 @@ public final class ContinuousLanguageModel: Module {
     if configuration.auxiliaryLossWeight > 0 {
       let (h, k) = (configuration.hiddenSize, configuration.chunkSize)
       let projection = Linear(h, k * h, generator: generator)
-      TokenPassage.prepare(projection, chunkSize: k, generator: generator)
+      SharedInitialization.apply(to: projection, chunkSize: k, generator: generator)
       auxiliary = projection
     }
   }
 
-  /// The autoencoder's decoder with its vocabulary made ready, which takes a while: so it is kept until the vocabulary's
-  /// weights are changed or replaced.
+  /// The autoencoder's decoder with its quantized vocabulary. Quantization takes a while, so the decoder is kept until the
+  /// vocabulary's weights change.
   var tokenDecoder: TokenDecoder {
     if let decoder = latestDecoder, decoder.isCurrent(for: autoencoder) { return decoder }
     let decoder = TokenDecoder(autoencoder)
@@ -60,15 +60,15 @@ public final class ContinuousLanguageModel: Module {
     hiddenStates(ids, context: nil)
   }
 
-  /// - Parameter latents: those of the chunks, [batch, chunks, l], for a model that reads them; nil takes the means that
-  ///   the encoder gives.
+  /// - Parameter latents: those of the chunks, [batch, chunks, l], for a model that reads them; nil takes the means of
+  ///   the encoder.
   package func hiddenStates(_ ids: Tensor, latents: Tensor? = nil, context: Backbone.Context? = nil) -> Tensor {
     let first = configuration.transformer.documentStarts(
       of: ids, chunkSize: configuration.chunkSize, special: configuration.special, context: context)
     return backbone(inputs(ids, latents: latents), from: first, context: context)
   }
 
-  /// What the Transformer reads: [batch, tokens] → [batch, chunks, h].
+  /// The input of the Transformer: [batch, tokens] → [batch, chunks, h].
   private func inputs(_ ids: Tensor, latents: Tensor?) -> Tensor {
     let (batch, chunks) = (ids.shape[0], ids.shape[1] / configuration.chunkSize)
     let ofTokens = compression.map { compression in
@@ -81,7 +81,7 @@ public final class ContinuousLanguageModel: Module {
     switch (ofTokens, ofLatents) {
     case (let tokens?, let latents?): return tokens + latents
     case (let one?, nil), (nil, let one?): return one
-    case (nil, nil): preconditionFailure("the Transformer has nothing to read")
+    case (nil, nil): preconditionFailure("the Transformer has no input")
     }
   }
 
@@ -98,6 +98,6 @@ public final class ContinuousLanguageModel: Module {
     return parts.count == 1 ? parts[0] : Tensor.concatenated(parts)
   }
 
-  /// Random numbers held at once in sampling: the diffusion head takes 101 latents full of them for each sample.
+  /// The most random numbers held at once in sampling: a sample of the diffusion head takes 101·l.
   static let noiseAtOnce = 1 << 23
 }

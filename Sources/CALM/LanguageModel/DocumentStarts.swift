@@ -13,13 +13,14 @@ enum DocumentStarts {
   /// - Parameters:
   ///   - ids: [batch, tokens], int64.
   ///   - chunkSize: tokens of a position.
-  ///   - end: the id that ends a document.
+  ///   - ends: the ids that end a document, at least one.
   /// - Returns: [batch, positions], int64.
-  static func starts(of ids: Tensor, chunkSize: Int, end: Int) -> Tensor {
+  static func starts(of ids: Tensor, chunkSize: Int, ends: [Int]) -> Tensor {
     let (batch, positions) = (ids.shape[0], ids.shape[1] / chunkSize)
-    let ends = ids.equals(Double(end)).to(.float32).reshaped(batch, positions, chunkSize).sum(-1)
+    let found = ends.map { ids.equals(Double($0)).to(.float32) }
+    let hasEnd = found.dropFirst().reduce(found[0], +).reshaped(batch, positions, chunkSize).sum(-1)
       .isGreater(than: 0).to(.int64)
-    return (ends * Tensor.range(0..<positions, device: ids.device)).cumulativeMaximum(along: 1)
+    return (hasEnd * Tensor.range(0..<positions, device: ids.device)).cumulativeMaximum(along: 1)
   }
 }
 
@@ -27,9 +28,9 @@ extension TransformerShape {
   /// What the positions of `ids` see: see ``DocumentStarts``. Nil where all see the beginning, and where positions are
   /// added to a context, which is one document.
   func documentStarts(of ids: Tensor, chunkSize: Int, special: SpecialTokens, context: Backbone.Context?) -> Tensor? {
-    guard separatesDocuments, let end = special.end, ids.shape[1] > chunkSize, (context?.length ?? 0) == 0 else {
+    guard separatesDocuments, !special.ends.isEmpty, ids.shape[1] > chunkSize, (context?.length ?? 0) == 0 else {
       return nil
     }
-    return DocumentStarts.starts(of: ids, chunkSize: chunkSize, end: end)
+    return DocumentStarts.starts(of: ids, chunkSize: chunkSize, ends: special.ends)
   }
 }

@@ -1,6 +1,7 @@
 import Torch
 
-/// K token embeddings → the one vector that the Transformer sees: Linear, SiLU, Linear, LayerNorm.
+/// K token embeddings → the one vector that the Transformer reads: Linear, SiLU, Linear, LayerNorm. See the paper,
+/// section 3.
 package final class InputCompression: Module {
   @Submodule("0") var expand: Linear
   @Submodule("2") var squeeze: Linear
@@ -11,11 +12,15 @@ package final class InputCompression: Module {
     expand = Linear(configuration.chunkSize * h, 2 * h, generator: generator)
     squeeze = Linear(2 * h, h, generator: generator)
     norm = LayerNorm(h, epsilon: 1e-6, device: generator.device)
-    TokenPassage.prepare(expand, squeeze, chunkSize: configuration.chunkSize, generator: generator)
+    SharedInitialization.apply(to: expand, squeeze, chunkSize: configuration.chunkSize, generator: generator)
   }
 
-  /// - Parameter embeddings: […, K·h] → […, h].
+  /// - Parameter embeddings: those of a chunk concatenated, […, K·h].
+  /// - Returns: […, h].
   package func callAsFunction(_ embeddings: Tensor) -> Tensor {
-    norm(squeeze(expand.silu(embeddings)))
+    rowwise(embeddings, fusing: .neighbors) { x in
+      let inner = silu(expand(x))  // […, 2h]
+      return norm(squeeze(inner))  // […, h]
+    }
   }
 }

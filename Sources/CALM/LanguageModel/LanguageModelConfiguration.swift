@@ -73,7 +73,7 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
   /// What ``transformer`` computes from its sizes, such as `headSize`.
   public subscript<Value>(dynamicMember path: KeyPath<TransformerShape, Value>) -> Value { transformer[keyPath: path] }
 
-  private enum Keys: String, CodingKey {
+  private enum Keys: String, CodingKey, CaseIterable {
     case architectures
     case modelType = "model_type"
     case vocabularySize = "vocab_size"
@@ -94,6 +94,9 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
   public init(from decoder: any Decoder) throws {
     let values = try decoder.container(keyedBy: Keys.self)
     head = try Self.head(in: values) ?? .energy
+    try refuseUnknownKeys(
+      in: decoder, known: Keys.allCases.map(\.rawValue) + TransformerShape.keyNames + SpecialTokens.keyNames,
+      passedOver: ["ae_path", "tie_word_embeddings"], kind: "a continuous language model")
     vocabularySize = try values.positive(.vocabularySize, upTo: greatestVocabulary) ?? 32000
     chunkSize = try values.positive(.chunkSize) ?? 4
     latentSize = try values.positive(.latentSize) ?? 128

@@ -1,56 +1,76 @@
 import Torch
 
-/// The parts of a language model's training loss, each a float32 scalar.
+/// The training loss of a continuous language model and its terms, each a float32 scalar.
 public struct LanguageModelLoss {
-  /// What training minimises: head + weight · auxiliary.
+  /// The training objective: head + weight · auxiliary.
   public let total: Tensor
   /// The loss of the generative head, a mean over positions.
   public let head: Tensor
-  /// The auxiliary token loss in nats a token; nil where the model has none.
+  /// The auxiliary token loss in nats per token; nil for a model without one.
   public let auxiliary: Tensor?
 }
 
 extension ContinuousLanguageModel {
-  /// The training loss on a batch of blocks: every chunk but the first is predicted from those before it.
+  /// The training loss on a batch of sequences. Every chunk but the first of a sequence is predicted from those before it.
+  ///
+  /// Labels select the chunks that are predicted. A chunk with a label of −100 counts neither in the loss of the head nor
+  /// in the auxiliary loss; later chunks still see it. The official code takes labels of whole chunks only.
   ///
   /// - Parameters:
   ///   - ids: [batch, tokens], int64; a multiple of K tokens, at least 2K.
-  ///   - generator: for everything that the head draws.
-  public func loss(_ ids: Tensor, generator: Generator) -> LanguageModelLoss {
-    let (k, tokens) = (configuration.chunkSize, ids.shape[1])
-    let hidden = hidden(ids.narrowed(1, 0..<tokens - k), generator: generator)
-    return loss(hidden: hidden, next: ids.narrowed(1, k..<tokens).contiguous(), generator: generator)
+  ///   - labels: [batch, tokens], on the CPU or the model's device: the true ids, or −100; nil predicts all chunks.
+  ///   - generator: the source of all random numbers of the loss.
+  /// - Precondition: at least one chunk has labels, not counting the first of each sequence.
+  public func loss(_ ids: Tensor, labels: Tensor? = nil, generator: Generator) -> LanguageModelLoss {
+    let (hidden, next) = predictions(ids, labels: labels, generator: generator)
+    let targets = withoutGradients { autoencoder.encode(next) }  // [positions, l]
+    let headLoss = head.loss(hidden: hidden, targets: targets, generator: generator)
+    guard let tokenLoss = tokenLoss(hidden, next: next) else {
+      return LanguageModelLoss(total: headLoss, head: headLoss, auxiliary: nil)
+    }
+    return LanguageModelLoss(
+      total: headLoss + tokenLoss * configuration.auxiliaryLossWeight, head: headLoss, auxiliary: tokenLoss)
   }
 
-  /// The training loss where labels say which chunks are predicted, and as what.
-  ///
-  /// A chunk with a label of −100 in it counts neither in the head's nor in the auxiliary loss; it is still seen by the
-  /// chunks after it. The official code takes labels of whole chunks only.
+  /// The auxiliary token loss alone, in nats per token, without running the head: each hidden state predicts the K tokens
+  /// of the next chunk, each token on its own. Nil for a model without an auxiliary projection.
   ///
   /// - Parameters:
-  ///   - ids: [batch, tokens], int64; a multiple of K tokens, at least 2K.
-  ///   - labels: of the same shape, on the CPU or the model's device: the true ids, or −100.
-  ///   - generator: for everything that the head draws.
-  /// - Precondition: one chunk at least, not counting the first of each row, has labels.
-  public func loss(_ ids: Tensor, labels: Tensor, generator: Generator) -> LanguageModelLoss {
-    let (hidden, next) = labelled(ids, labels, generator: generator)
-    return loss(hidden: hidden, next: next, generator: generator)
+  ///   - ids: as in ``loss(_:labels:generator:)``.
+  ///   - labels: as in ``loss(_:labels:generator:)``.
+  ///   - generator: the source of the latents that the model reads, if it reads any.
+  public func auxiliaryLoss(_ ids: Tensor, labels: Tensor? = nil, generator: Generator) -> Tensor? {
+    if auxiliary == nil { return nil }
+    let (hidden, next) = predictions(ids, labels: labels, generator: generator)
+    return tokenLoss(hidden, next: next)
   }
 
-  /// The hidden states before the chunks that have labels, [positions, h], and those chunks, [1, K·positions].
-  private func labelled(
-    _ ids: Tensor, _ labels: Tensor, generator: Generator
+  /// The hidden states that predict a chunk, [positions, h], and the ids of those chunks, [rows, tokens] with
+  /// K·positions tokens in all.
+  ///
+  /// A model that reads latents reads samples of the encoder's distribution and not its mean: in generation, the latents
+  /// of generated chunks follow that distribution.
+  private func predictions(
+    _ ids: Tensor, labels: Tensor?, generator: Generator
   ) -> (hidden: Tensor, next: Tensor) {
     let (k, tokens) = (configuration.chunkSize, ids.shape[1])
-    precondition(labels.shape == ids.shape, "labels of shape \(labels.shape) for ids of \(ids.shape)")
-    let chunks = labels.narrowed(1, k..<tokens).contiguous().reshaped(-1, k)
-    let kept = Self.labelledChunks(chunks)
-    precondition(kept.count > 0, "no chunk has labels")
-    let hidden = hidden(ids.narrowed(1, 0..<tokens - k), generator: generator).gathered(0, kept)
-    return (hidden, chunks.gathered(0, kept).reshaped(1, -1))
+    let chunks = labels.map { labels in
+      precondition(labels.shape == ids.shape, "labels of shape \(labels.shape) for ids of \(ids.shape)")
+      return labels.narrowed(1, k..<tokens).contiguous().reshaped(-1, k)  // [batch · (chunks − 1), K]
+    }
+    let labelled = chunks.map(Self.labelledChunks)
+    precondition(labelled?.count != 0, "no chunk has labels")
+
+    let past = ids.narrowed(1, 0..<tokens - k)
+    let latents =
+      configuration.input.hasLatents
+      ? withoutGradients { autoencoder.encode(past).samples(1, generator: generator) } : nil
+    let states = hiddenStates(past, latents: latents).reshaped(-1, configuration.hiddenSize)
+    guard let chunks, let labelled else { return (states, ids.narrowed(1, k..<tokens).contiguous()) }
+    return (states.gathered(0, labelled), chunks.gathered(0, labelled).reshaped(1, -1))
   }
 
-  /// The numbers of the rows of `labels`, [chunks, K], that are without −100: int64, on the same device.
+  /// The rows of `labels`, [chunks, K], that are without −100: their indices, int64, on the same device.
   package static func labelledChunks(_ labels: Tensor) -> Tensor {
     let k = labels.shape[1]
     let ignored = labels.equals(-100).elements(as: Bool.self)
@@ -58,53 +78,11 @@ extension ContinuousLanguageModel {
     return Tensor(kept.map { Int64($0 / k) }, device: labels.device)
   }
 
-  /// The training loss of positions.
-  ///
-  /// - Parameters:
-  ///   - hidden: [positions, h].
-  ///   - next: the ids of the predicted chunks, [rows, tokens], K·positions of them.
-  private func loss(hidden: Tensor, next: Tensor, generator: Generator) -> LanguageModelLoss {
-    let targets = withoutGradients { autoencoder.encode(next) }
-    let headLoss = head.loss(hidden: hidden, targets: targets, generator: generator)
-    guard let tokenLoss = auxiliaryLoss(hidden: hidden, next: next) else {
-      return LanguageModelLoss(total: headLoss, head: headLoss, auxiliary: nil)
-    }
-    return LanguageModelLoss(
-      total: headLoss + tokenLoss * configuration.auxiliaryLossWeight, head: headLoss, auxiliary: tokenLoss)
-  }
-
-  /// The auxiliary token loss alone, in nats a token: the head is neither run nor trained. Nil where the model has no
-  /// auxiliary projection.
-  ///
-  /// - Parameters:
-  ///   - ids: [batch, tokens], int64; a multiple of K tokens, at least 2K.
-  ///   - labels: as in ``loss(_:labels:generator:)``; nil predicts all chunks.
-  ///   - generator: for the latents that a model reads, if it does.
-  public func auxiliaryLoss(_ ids: Tensor, labels: Tensor? = nil, generator: Generator) -> Tensor? {
-    if auxiliary == nil { return nil }
-    if let labels {
-      let (hidden, next) = labelled(ids, labels, generator: generator)
-      return auxiliaryLoss(hidden: hidden, next: next)
-    }
-    let (k, tokens) = (configuration.chunkSize, ids.shape[1])
-    let hidden = hidden(ids.narrowed(1, 0..<tokens - k), generator: generator)
-    return auxiliaryLoss(hidden: hidden, next: ids.narrowed(1, k..<tokens).contiguous())
-  }
-
-  /// The hidden states that training sees, [positions, h]: where latents are read, they are drawn from what the encoder
-  /// gives, as those that are predicted in generation follow that distribution and not its mean.
-  private func hidden(_ ids: Tensor, generator: Generator) -> Tensor {
-    let latents =
-      configuration.input.hasLatents
-      ? withoutGradients { autoencoder.encode(ids).samples(1, generator: generator) } : nil
-    return hiddenStates(ids, latents: latents).reshaped(-1, configuration.hiddenSize)
-  }
-
-  private func auxiliaryLoss(hidden: Tensor, next: Tensor) -> Tensor? {
-    auxiliary.map {
+  private func tokenLoss(_ hidden: Tensor, next: Tensor) -> Tensor? {
+    auxiliary.map { projection in
       linearCrossEntropy(
-        $0(hidden).reshaped(-1, configuration.hiddenSize), weight: backbone.embedding.weight,
-        targets: next.reshaped(-1))
+        projection(hidden).reshaped(-1, configuration.hiddenSize),  // [K·positions, h]
+        weight: backbone.embedding.weight, targets: next.reshaped(-1))
     }
   }
 }

@@ -1,6 +1,7 @@
 import Foundation
 
-/// How the rotary embedding is stretched for contexts longer than those of training: `rope_scaling` of a configuration.
+/// How the rotary embedding is stretched for contexts longer than those of training: `rope_scaling` of a configuration,
+/// or part of its `rope_parameters`.
 public enum RopeScaling: Codable, Hashable, Sendable {
   /// Not at all, as a rule.
   case none
@@ -10,7 +11,7 @@ public enum RopeScaling: Codable, Hashable, Sendable {
   /// factor, those that turn more than `high` times stay, and between them one goes over into the other.
   case llama3(factor: Double, low: Double, high: Double, originalPositions: Int)
 
-  private enum CodingKeys: String, CodingKey {
+  private enum CodingKeys: String, CodingKey, CaseIterable {
     case type, factor
     /// The name of the type in newer versions of transformers.
     case ropeType = "rope_type"
@@ -19,15 +20,18 @@ public enum RopeScaling: Codable, Hashable, Sendable {
     case originalPositions = "original_max_position_embeddings"
   }
 
+  /// The keys of `config.json` that `init(from:)` reads.
+  static let keyNames = CodingKeys.allCases.map(\.rawValue)
+
   /// Reads Hugging Face's keys, the type under its older or its newer name.
   public init(from decoder: any Decoder) throws {
     let values = try decoder.container(keyedBy: CodingKeys.self)
+    let name = decoder.codingPath.last?.stringValue ?? "rope_scaling"
     let kind =
       try values.decodeIfPresent(String.self, forKey: .ropeType)
-      ?? values.decodeIfPresent(String.self, forKey: .type) ?? ""
+      ?? values.decodeIfPresent(String.self, forKey: .type) ?? (name == "rope_parameters" ? "default" : "")
     guard ["default", "linear", "llama3"].contains(kind) else {
-      throw values.corrupted(
-        .type, "'rope_scaling' of the type '\(kind)' is not supported; 'linear' and 'llama3' are")
+      throw values.corrupted(.type, "'\(name)' of the type '\(kind)' is not supported; 'linear' and 'llama3' are")
     }
     if kind == "default" {
       self = .none
@@ -35,7 +39,7 @@ public enum RopeScaling: Codable, Hashable, Sendable {
     }
     let factor = try values.decodeIfPresent(Double.self, forKey: .factor) ?? 0
     guard factor >= 1 else {
-      throw values.corrupted(.factor, "the factor of 'rope_scaling' must be a number of at least 1")
+      throw values.corrupted(.factor, "the factor of '\(name)' must be a number of at least 1")
     }
     if kind == "linear" {
       self = .linear(factor: factor)
@@ -47,7 +51,7 @@ public enum RopeScaling: Codable, Hashable, Sendable {
     guard 0 < low, low < high, positions > 0 else {
       throw values.corrupted(
         .low,
-        "'rope_scaling' of the type 'llama3' needs 'low_freq_factor' below 'high_freq_factor' and "
+        "'\(name)' of the type 'llama3' needs 'low_freq_factor' below 'high_freq_factor' and "
           + "'original_max_position_embeddings'")
     }
     self = .llama3(factor: factor, low: low, high: high, originalPositions: positions)

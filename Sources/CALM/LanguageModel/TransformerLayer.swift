@@ -1,6 +1,6 @@
 import Torch
 
-/// One layer of the backbone, normalising before each part: x + attention(norm(x)), then x + SwiGLU(norm(x)).
+/// A layer of the Llama Transformer: h = x + attention(norm(x)), then h + SwiGLU(norm(h)).
 final class TransformerLayer: Module {
   @Submodule("input_layernorm") var attentionNorm: RMSNorm
   @Submodule("self_attn") var attention: Attention
@@ -19,32 +19,31 @@ final class TransformerLayer: Module {
 
   /// - Parameters:
   ///   - x: [batch, length, h].
-  ///   - angles: of these positions.
-  ///   - first: the first position that each position sees, [batch, length]; nil where all see the beginning.
-  ///   - cache: the positions before, to which these are added.
+  ///   - angles: the rotary angles of these positions.
+  ///   - first: the first position that each position sees, [batch, length]; nil if all see the beginning.
+  ///   - cache: the keys and values of earlier positions, to which those of these positions are appended.
+  /// - Returns: [batch, length, h].
   func callAsFunction(
     _ x: Tensor, angles: (cosine: Tensor, sine: Tensor), from first: Tensor?, cache: (any AttentionCache)?
   ) -> Tensor {
-    if let cache = cache as? KeyValueCache, let next = step(x, angles: angles, cache: cache) { return next }
-    let x = attention(attentionNorm(x), angles: angles, from: first, cache: cache, plus: x)
-    return mlp(mlpNorm(x), plus: x)
+    if let next = fusedDecode(x, angles: angles, cache: cache) { return next }
+    let h = attention(attentionNorm(x), angles: angles, from: first, cache: cache, plus: x)
+    // A layer that is recomputed for its gradients runs without and with them: both must give the same numbers.
+    return rowwise(h, fusing: .neighbors) { h in h + mlp(mlpNorm(h)) }
   }
 
-  /// What ``callAsFunction(_:angles:from:cache:)`` gives for one position of a few sequences, in one fused call; nil where
-  /// it does not serve.
-  private func step(_ x: Tensor, angles: (cosine: Tensor, sine: Tensor), cache: KeyValueCache) -> Tensor? {
-    let linears = [
-      attention.query, attention.key, attention.value, attention.output, mlp.gate, mlp.up, mlp.down,
-    ]
-    guard cache.length > 0, TransformerStep.serves(x), mlp.activation == .silu,
-      linears.allSatisfy({ $0.bias == nil && $0.weight.dtype == x.dtype })
+  /// The same for the next position of a few sequences, in one kernel; nil where it is not supported.
+  private func fusedDecode(
+    _ x: Tensor, angles: (cosine: Tensor, sine: Tensor), cache: (any AttentionCache)?
+  ) -> Tensor? {
+    guard let cache = cache as? KeyValueCache, cache.length > 0,
+      let layer = FusedDecodeLayer(
+        for: x, attentionNorm: attentionNorm, query: attention.query, key: attention.key, value: attention.value,
+        output: attention.output, mlpNorm: mlpNorm, gate: mlp.gate, up: mlp.up, down: mlp.down,
+        activation: mlp.activation)
     else { return nil }
-    let step = TransformerStep(
-      attentionNorm: attentionNorm.weight, query: linears[0].weight, key: linears[1].weight, value: linears[2].weight,
-      output: linears[3].weight, mlpNorm: mlpNorm.weight, gate: linears[4].weight, up: linears[5].weight,
-      down: linears[6].weight, epsilon: mlpNorm.epsilon)
     return cache.append { keys, values, length in
-      step(x, keys: keys, values: values, length: length, angles: angles)
+      layer(x, keys: keys, values: values, length: length, angles: angles)
     }
   }
 }

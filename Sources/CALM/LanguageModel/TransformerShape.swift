@@ -48,7 +48,7 @@ public struct TransformerShape: Codable, Hashable, Sendable {
   /// The size of an attention head.
   public var headSize: Int { hiddenSize / attentionHeads }
 
-  private enum Keys: String, CodingKey {
+  private enum Keys: String, CodingKey, CaseIterable {
     case hiddenSize = "hidden_size"
     case intermediateSize = "intermediate_size"
     case layers = "num_hidden_layers"
@@ -64,9 +64,13 @@ public struct TransformerShape: Codable, Hashable, Sendable {
     case hasMLPBias = "mlp_bias"
     case attentionDropout = "attention_dropout"
     case ropeScaling = "rope_scaling"
+    case ropeParameters = "rope_parameters"
     case rotaryShare = "partial_rotary_factor"
     case separatesDocuments = "separate_documents"
   }
+
+  /// The keys of `config.json` that `init(from:)` reads.
+  static let keyNames = Keys.allCases.map(\.rawValue)
 
   /// Reads the official keys, with the official default for each that is missing.
   public init(from decoder: any Decoder) throws {
@@ -86,8 +90,7 @@ public struct TransformerShape: Codable, Hashable, Sendable {
     let missing = defaultKeyValueHeads ?? attentionHeads
     keyValueHeads =
       try values.contains(.keyValueHeads) ? values.positive(.keyValueHeads) ?? attentionHeads : missing
-    ropeTheta = try values.decodeIfPresent(Double.self, forKey: .ropeTheta) ?? 10_000
-    ropeScaling = try values.decodeIfPresent(RopeScaling.self, forKey: .ropeScaling) ?? .none
+    (ropeTheta, ropeScaling) = try Self.rotary(in: values)
     activation = try values.activation(.activation) ?? .silu
     hasAttentionBias = try values.decodeIfPresent(Bool.self, forKey: .hasAttentionBias) ?? false
     hasMLPBias = try values.decodeIfPresent(Bool.self, forKey: .hasMLPBias) ?? false
@@ -105,6 +108,23 @@ public struct TransformerShape: Codable, Hashable, Sendable {
     }
     try values.refuse(unless: .headSize, is: headSize)
     guard ropeTheta > 0 else { throw values.corrupted(.ropeTheta, "'rope_theta' must be above 0, not \(ropeTheta)") }
+  }
+
+  /// The base and the stretching of the rotary embedding, in the form of transformers 4 or 5. Where a folder has both,
+  /// they must agree.
+  private static func rotary(in values: KeyedDecodingContainer<Keys>) throws -> (theta: Double, scaling: RopeScaling) {
+    let objects = try [Keys.ropeParameters, .ropeScaling].compactMap {
+      try values.decodeIfPresent(RopeParameters.self, forKey: $0)
+    }
+    let beside = try values.decodeIfPresent(Double.self, forKey: .ropeTheta)
+    let bases = ([beside] + objects.map(\.theta)).compactMap(\.self)
+    if let first = bases.first, let other = bases.first(where: { $0 != first }) {
+      throw values.corrupted(.ropeTheta, "'rope_theta' is both \(first) and \(other); keep one of them")
+    }
+    if let first = objects.first, objects.contains(where: { $0.scaling != first.scaling }) {
+      throw values.corrupted(.ropeParameters, "'rope_parameters' and 'rope_scaling' differ; keep one of them")
+    }
+    return (bases.first ?? 10_000, objects.first?.scaling ?? .none)
   }
 
   /// Writes the keys of `config.json` that `init(from:)` reads.

@@ -1,11 +1,12 @@
 import Torch
 
-/// SwiGLU (Shazeer, 2020): down(silu(gate(x))·up(x)), as Llama has it, or with another activation than SiLU.
+/// SwiGLU (Shazeer, 2020), with any activation in place of SiLU: down(activation(gate(x)) · up(x)).
 final class GatedMLP: Module {
   @Submodule("gate_proj") var gate: Linear
   @Submodule("up_proj") var up: Linear
   @Submodule("down_proj") var down: Linear
 
+  /// The activation of the gate.
   let activation: Activation
 
   init(
@@ -18,13 +19,9 @@ final class GatedMLP: Module {
     down = Linear(intermediateSize, hiddenSize, bias: bias, deviation: deviation, generator: generator)
   }
 
-  /// The layer of rows, and the row that was kept added.
-  var steps: [RowNetwork.Step] {
-    [.gated(gate: gate, up: up, activation: activation), .linear(down, plusKept: true)]
-  }
-
-  /// The layer of x, and a residual added.
-  func callAsFunction(_ x: Tensor, plus residual: Tensor) -> Tensor {
-    down(activation(gate: gate(x), up: up(x)), plus: residual)
+  /// […, h] → […, h].
+  func callAsFunction(_ x: Rows) -> Rows {
+    let inner = activation(gate(x)) * up(x)  // […, intermediate]
+    return down(inner)  // […, h]
   }
 }

@@ -1,3 +1,5 @@
+import TextCorpus
+
 /// The choice of `BatchTemperatureRule` from the first few draws of a pool, where they settle it.
 ///
 /// At 1/T = n the rule chooses x with the weight C(c, n): as many as there are sets of n draws of the pool that are all
@@ -82,7 +84,7 @@ public struct SubsetTrials<Token: Hashable & Sendable>: TokenwiseChoice, Sendabl
 
   private mutating func randomSet(using generator: inout some RandomNumberGenerator) -> [Int] {
     var places: Set<Int> = []
-    while places.count < setSize { places.insert(Int.random(in: 0..<poolSize, using: &generator)) }
+    while places.count < setSize { places.insert(generator.uniform(below: poolSize)) }
     return places.sorted().map { place in
       if let number = numbers[place] { return number }
       numbers[place] = decoded.count

@@ -54,6 +54,18 @@ void ct_tune_allocator(void);
 int ct_begin_counting(void);
 int64_t ct_end_counting(void);
 
+// MARK: Processor (processor.cpp)
+
+// The instructions that kernels use: "baseline", "avx2", "avx512" or "amx".
+typedef struct {
+  const char *level;     // in use: the lower of `machine` and `limit`
+  const char *machine;   // the highest that the machine has
+  const char *variable;  // the environment variable that sets the limit
+  const char *limit;     // its value, or NULL where it is not set
+  bool is_limit_known;   // whether the value is a level or absent; any other is ignored
+} ct_cpu_choice;
+ct_cpu_choice ct_cpu_level(void);
+
 // MARK: Errors, threads, the machine (runtime.cpp)
 
 // The message of the last failure on this thread; valid until the next one.
@@ -64,12 +76,13 @@ void ct_set_threads(int count);
 bool ct_cuda_available(void);
 bool ct_mps_available(void);
 int ct_cuda_device_count(void);
-// Loads libtorch_cuda beside libtorch when it is there. 1 with the loader's message when it is not.
+// Loads libtorch_cuda where it is installed next to libtorch; else returns 1 with the loader's message.
 int ct_load_cuda(void);
 // Does so too. 1 with a message when it is not there, or has no NCCL for process groups.
 int ct_load_nccl(void);
 // A line each: compiler flags, BLAS, oneDNN, OpenMP.
 const char *ct_build_configuration(void);
+// The instructions that libtorch's own kernels use: "DEFAULT", "AVX2", "AVX512".
 const char *ct_cpu_capability(void);
 
 // MARK: Tensors (tensors.cpp)
@@ -130,7 +143,7 @@ int ct_generator_new_of_rows(ct_generator *out, const uint64_t *seeds, int count
 void ct_generator_free(ct_generator generator);
 int ct_generator_get_state(ct_tensor *out, ct_generator generator);
 int ct_generator_set_state(ct_generator generator, ct_tensor state);
-// `batch`: the dimension along which the rows of such a generator lie, one part each; others ignore it.
+// `batch`: the dimension along which the rows of such a generator are ordered, one part each; others ignore it.
 int ct_uniform(ct_tensor *out, const int64_t *shape, int rank, double low, double high, ct_dtype dtype,
                ct_device device, ct_generator generator, int batch);
 int ct_normal(ct_tensor *out, const int64_t *shape, int rank, double mean, double deviation, ct_dtype dtype,
@@ -223,55 +236,58 @@ int ct_swiglu(ct_tensor *out, ct_tensor gate, ct_tensor up);
 // The same where gate and up are the first and second half of the last dimension of x + bias.
 int ct_swiglu_halves(ct_tensor *out, ct_tensor x, ct_tensor bias);
 // silu(x + shared). x: [samples, rows, size], shared: [rows, size]; or x: […, size], shared: [size].
-int ct_silu_of_sum(ct_tensor *out, ct_tensor x, ct_tensor shared);
+int ct_bias_silu(ct_tensor *out, ct_tensor x, ct_tensor shared);
 // x: [batch, length, heads, size]; cosine, sine: [length, size / 2] in float32.
 int ct_rotary(ct_tensor *out, ct_tensor x, ct_tensor cosine, ct_tensor sine);
 // Mean cross-entropy of the rows of hidden·weightᵀ against targets (int64), never holding more than a block of rows
 // of logits. A target of -100 is left out of the mean.
 int ct_linear_cross_entropy(ct_tensor *out, ct_tensor hidden, ct_tensor weight, ct_tensor targets);
-// A matrix [vocabulary, size] rounded to eight bits, and what was lost by it; both null where that is of no use here.
+// A matrix [vocabulary, size] rounded to eight bits, and bounds on its rounding errors; both null where the processor
+// has no products of them, or the matrix is not finite.
 typedef struct {
   ct_tensor numbers, bounds;
-} ct_coarse_weight;
-int ct_coarse_weight_new(ct_coarse_weight *out, ct_tensor weight);
+} ct_int8_weight;
+int ct_int8_weight_new(ct_int8_weight *out, ct_tensor weight);
 // Index of the largest entry in each row of hidden·weightᵀ, as if it were computed exactly. The first of equals wins.
-// coarse: null, or made of `weight` as it still is.
-int ct_linear_argmax(ct_tensor *out, ct_tensor hidden, ct_tensor weight, const ct_coarse_weight *coarse);
+// quantized: null, or made of `weight`, which must not have changed since.
+int ct_linear_argmax(ct_tensor *out, ct_tensor hidden, ct_tensor weight, const ct_int8_weight *quantized);
+// For tests: the bound on the error of a product of two float32 vectors of `size` numbers that are rounded to bfloat16,
+// relative to the product of their norms.
+float ct_bfloat16_product_error(int64_t size);
 
-// The most rows that ct_transformer_step takes.
-int ct_few_rows(void);
+// The most rows that ct_decode_layer supports.
+int ct_max_skinny_rows(void);
 // A layer of a Llama Transformer without biases, in float32 or bfloat16 on the CPU, and the room of its keys and
 // values, [rows, key heads, room, head size].
 typedef struct {
   ct_tensor attention_norm, query, key, value, output, mlp_norm, gate, up, down, keys, values;
   double epsilon;
-} ct_transformer_layer;
-// The next position of each row of x, [rows, size] or [rows, 1, size], after `length` others: writes its keys and values
-// into the room and gives the layer's output. cosine, sine: of the position, [1, head size / 2] in float32.
-int ct_transformer_step(ct_tensor *out, ct_tensor x, const ct_transformer_layer *layer, int64_t length,
-                        ct_tensor cosine, ct_tensor sine);
+} ct_decode_layer_weights;
+// The next position of each row of x, [rows, size] or [rows, 1, size], after `length` others: writes its keys and
+// values into the room and returns the layer's output. cosine, sine: of the position, [1, head size / 2] in float32.
+int ct_decode_layer(ct_tensor *out, ct_tensor x, const ct_decode_layer_weights *layer, int64_t length, ct_tensor cosine,
+                    ct_tensor sine);
 
-// A step of a network that sees each row by itself; see `RowNetwork` in Swift.
-typedef enum { CT_LINEAR, CT_LAYER_NORM, CT_RMS_NORM, CT_SILU_PLUS, CT_HALVES, CT_GATED, CT_KEEP,
-  CT_UNFUSED } ct_row_step_kind;
+// A step of a network that sees each row by itself; see `rowwise` in Swift.
+typedef enum { CT_LINEAR, CT_LAYER_NORM, CT_RMS_NORM, CT_SILU_PLUS, CT_HALVES, CT_GATED, CT_KEEP } ct_row_step_kind;
 typedef struct {
   ct_row_step_kind kind;
   ct_tensor weight;  // of products and norms; of CT_GATED the gate's
-  ct_tensor other;   // a bias, a summand, of CT_GATED the weight of what is gated; may be NULL
+  ct_tensor other;   // a bias, a summand, of CT_GATED the weight of the gated half; may be NULL
   double epsilon;
   int adds_kept;
 } ct_row_step;
-// Whether ct_row_network takes these rows: bfloat16, on a processor with tiles of it, without gradients, enough rows.
-int ct_row_network_serves(ct_tensor x, const ct_row_step *steps, int count);
+// Whether ct_row_network supports these rows: bfloat16, on a processor with AMX, without gradients, enough rows.
+int ct_row_network_is_supported(ct_tensor x, const ct_row_step *steps, int count);
 // The rows of x, [..., size], through all steps.
 int ct_row_network(ct_tensor *out, ct_tensor x, const ct_row_step *steps, int count);
 
-// The energy loss of each position (float32, [positions]): see `energyLoss` in Swift.
+// The energy score of each position, [positions] in float32: 2/(NM) Σ‖xₙ − yₘ‖^β − 1/(N(N−1)) Σ‖xₙ − xₖ‖^β.
 // samples: [N, positions, size]; targets: [M, positions, size] in float32.
-int ct_energy_loss(ct_tensor *out, ct_tensor samples, ct_tensor targets, double beta);
+int ct_energy_score(ct_tensor *out, ct_tensor samples, ct_tensor targets, double beta);
 // The same against `count` targets a position, drawn from normal distributions. mean, deviation: [positions, size].
-int ct_energy_loss_of_normal(ct_tensor *out, ct_tensor samples, ct_tensor mean, ct_tensor deviation, int64_t count,
-                             ct_generator generator, double beta);
+int ct_energy_score_of_normal(ct_tensor *out, ct_tensor samples, ct_tensor mean, ct_tensor deviation, int64_t count,
+                              ct_generator generator, double beta);
 
 // One AdamW step over many tensors. master may hold NULL where the parameter is itself float32.
 typedef struct {
@@ -287,12 +303,12 @@ int ct_global_norm(double *out, const ct_tensor *tensors, int count);
 
 // MARK: Files (files.cpp)
 
-// A view of a vector's elements at the given strides, which the caller has checked to lie inside it.
+// A view of a vector's elements at the given strides, which the caller has checked to be inside it.
 int ct_as_strided(ct_tensor *out, ct_tensor x, const int64_t *shape, const int64_t *strides, int rank);
 
 // MARK: Process groups (process_group.cpp, process_group_nccl.cpp)
 
-// Meets the other `size` - 1 processes at host:port, which rank 0 serves. It and all that the group does give up after
+// Meets the other `size` - 1 processes at host:port, where rank 0 listens. It and all work of the group give up after
 // `milliseconds`. Tensors of the CPU go over Gloo. Where `place` is a GPU, which no other process of the group has, it
 // becomes the thread's current one, and tensors on it go over NCCL.
 int ct_process_group_new(ct_process_group *out, const char *host, int port, int rank, int size, ct_device place,
@@ -314,8 +330,8 @@ void ct_work_free(ct_work work);
 int ct_gradient_reducer_new(ct_gradient_reducer *out, ct_process_group group, const ct_tensor *leaves, int count,
                             int64_t bucket_bytes);
 void ct_gradient_reducer_free(ct_gradient_reducer reducer);
-// The next backward pass is the last before `finish`: its gradients, and what earlier ones left in the leaves, are
-// multiplied by `scale` and summed over the group.
+// The next backward pass is the last before `finish`: its gradients, and those that earlier ones left in the leaves,
+// are multiplied by `scale` and summed over the group.
 int ct_gradient_reducer_begin(ct_gradient_reducer reducer, double scale);
 // Waits for the sums, which are then the leaves' gradients. `communicating`: seconds in which a bucket was under way;
 // `waited`: those of them that this call waited.

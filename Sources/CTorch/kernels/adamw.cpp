@@ -17,9 +17,9 @@ struct Rates {
   float decay, beta1, beta2, step_size, root_correction, epsilon, gradient_scale;
 };
 
-template <typename P, typename G>
-INLINE void move(P *parameter, float *master, const G *gradient, float *first, float *second, int64_t count,
-                 const Rates &rates) {
+template <typename T>
+INLINE void update(T *parameter, float *master, const T *gradient, float *first, float *second, int64_t count,
+                   const Rates &rates) {
   for (int64_t i = 0; i < count; ++i) {
     float g = load(gradient[i]) * rates.gradient_scale;
     float m = rates.beta1 * first[i] + (1 - rates.beta1) * g;
@@ -31,22 +31,8 @@ INLINE void move(P *parameter, float *master, const G *gradient, float *first, f
   }
 }
 
-VECTORIZED void move_all(float *parameter, float *master, const float *gradient, float *first, float *second,
-                         int64_t count, const Rates &rates) {
-  move(parameter, master, gradient, first, second, count, rates);
-}
-VECTORIZED void move_all(bf16 *parameter, float *master, const bf16 *gradient, float *first, float *second,
-                         int64_t count, const Rates &rates) {
-  move(parameter, master, gradient, first, second, count, rates);
-}
-
-VECTORIZED double sum_of_squares(const float *values, int64_t count) {
-  ANY_ORDER
-  double sum = 0;
-  for (int64_t i = 0; i < count; ++i) sum += static_cast<double>(values[i]) * values[i];
-  return sum;
-}
-VECTORIZED double sum_of_squares(const bf16 *values, int64_t count) {
+template <typename T>
+INLINE double sum_of_squares(const T *values, int64_t count) {
   ANY_ORDER
   double sum = 0;
   for (int64_t i = 0; i < count; ++i) sum += static_cast<double>(load(values[i])) * load(values[i]);
@@ -85,18 +71,17 @@ int ct_adamw(const ct_adamw_slot *slots, int count, double learning_rate, double
       TORCH_CHECK(gradient.sizes() == parameter.sizes(), "gradient of ", gradient.sizes(), " for a parameter of ",
                   parameter.sizes());
       bool widened = parameter.scalar_type() == at::kBFloat16;
-      if (!served(parameter) || !parameter.is_contiguous() || gradient.scalar_type() != parameter.scalar_type() ||
+      if (!is_supported(parameter) || !parameter.is_contiguous() || gradient.scalar_type() != parameter.scalar_type() ||
           widened != (slot.master != nullptr)) {
         step_by_operations(slot, rates);
         continue;
       }
-      with_element(parameter, [&](auto *type) {
-        using T = std::remove_pointer_t<decltype(type)>;
+      with_element(parameter, [&]<typename T>() {
         float *master = data<float>(slot.master ? slot.master->value : parameter);
         parallel_for(parameter.numel(), 16384, [&](int64_t begin, int64_t end) {
-          move_all(data<T>(parameter) + begin, master + begin, data<T>(gradient) + begin,
-                   data<float>(slot.first_moment->value) + begin, data<float>(slot.second_moment->value) + begin,
-                   end - begin, rates);
+          vectorized<update<T>>(data<T>(parameter) + begin, master + begin, data<T>(gradient) + begin,
+                                data<float>(slot.first_moment->value) + begin,
+                                data<float>(slot.second_moment->value) + begin, end - begin, rates);
         });
       });
     }
@@ -115,19 +100,18 @@ int ct_global_norm(double *out, const ct_tensor *tensors, int count) {
     double sum = 0;
     for (int t = 0; t < count; ++t) {
       at::Tensor tensor = tensors[t]->value.contiguous();
-      if (!served(tensor)) {
+      if (!is_supported(tensor)) {
         sum += tensor.to(at::kFloat).square().sum().item<double>();
         continue;
       }
-      with_element(tensor, [&](auto *type) {
-        using T = std::remove_pointer_t<decltype(type)>;
+      with_element(tensor, [&]<typename T>() {
         // Blocks of a fixed size, so that the sum does not depend on the number of threads.
-        constexpr int64_t block = 1 << 16;
-        int64_t size = tensor.numel(), blocks = (size + block - 1) / block;
+        constexpr int64_t kBlock = 1 << 16;
+        int64_t size = tensor.numel(), blocks = (size + kBlock - 1) / kBlock;
         std::vector<double> parts(blocks);
         parallel_for(blocks, 1, [&](int64_t begin, int64_t end) {
           for (int64_t b = begin; b < end; ++b)
-            parts[b] = sum_of_squares(data<T>(tensor) + b * block, std::min(block, size - b * block));
+            parts[b] = vectorized<sum_of_squares<T>>(data<T>(tensor) + b * kBlock, std::min(kBlock, size - b * kBlock));
         });
         for (double part : parts) sum += part;
       });

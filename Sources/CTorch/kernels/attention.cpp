@@ -34,8 +34,7 @@ INLINE void soften(T *row, Span seen, int64_t length, float scale) {
   for (int64_t i = seen.begin; i < seen.end; ++i) sum += exponential((load(row[i]) - top) * scale);
   float inverse = 1.0f / sum;
   for (int64_t i = 0; i < seen.begin; ++i) store(row[i], 0.0f);
-  for (int64_t i = seen.begin; i < seen.end; ++i)
-    store(row[i], exponential((load(row[i]) - top) * scale) * inverse);
+  for (int64_t i = seen.begin; i < seen.end; ++i) store(row[i], exponential((load(row[i]) - top) * scale) * inverse);
   for (int64_t i = seen.end; i < length; ++i) store(row[i], 0.0f);
 }
 
@@ -51,20 +50,11 @@ INLINE void differentiate(T *gradient, const T *weights, Span seen, int64_t leng
   for (int64_t i = seen.end; i < length; ++i) store(gradient[i], 0.0f);
 }
 
-VECTORIZED void soften_row(float *row, Span seen, int64_t length, float scale) { soften(row, seen, length, scale); }
-VECTORIZED void soften_row(bf16 *row, Span seen, int64_t length, float scale) { soften(row, seen, length, scale); }
-VECTORIZED void differentiate_row(float *gradient, const float *weights, Span seen, int64_t length, float scale) {
-  differentiate(gradient, weights, seen, length, scale);
-}
-VECTORIZED void differentiate_row(bf16 *gradient, const bf16 *weights, Span seen, int64_t length, float scale) {
-  differentiate(gradient, weights, seen, length, scale);
-}
-
 // [batch, heads, length, size] → [batch · heads, length, size].
 at::Tensor flattened(const at::Tensor &x) { return x.contiguous().view({-1, x.size(2), x.size(3)}); }
 
-// What each row of [batch · heads, length] sees: all positions, those up to its own, or those from `first` on, [batch,
-// length], up to its own.
+// The positions that each row of [batch · heads, length] sees: all positions, those up to its own, or those from
+// `first` on, [batch, length], up to its own.
 struct Sight {
   int64_t length, heads;
   bool causal;
@@ -82,19 +72,16 @@ struct Sight {
 
 struct ShortAttention : torch::autograd::Function<ShortAttention> {
   static at::Tensor forward(AutogradContext *context, const at::Tensor &query, const at::Tensor &key,
-                            const at::Tensor &value, bool causal,
-                            const std::optional<at::Tensor> &first) {
+                            const at::Tensor &value, bool causal, const std::optional<at::Tensor> &first) {
     at::Tensor q = flattened(query), k = flattened(key), v = flattened(value);
     int64_t length = q.size(1);
     float scale = 1.0f / std::sqrt(static_cast<float>(q.size(2)));
     at::Tensor begin = first.value_or(at::Tensor());
     Sight sight(begin, causal, length, query.size(1));
     at::Tensor weights = at::bmm(q, k.transpose(1, 2));
-    with_element(weights, [&](auto *type) {
-      using T = std::remove_pointer_t<decltype(type)>;
-      for_rows(q.size(0) * length, [&](int64_t row) {
-        soften_row(data<T>(weights) + row * length, sight(row), length, scale);
-      });
+    with_element(weights, [&]<typename T>() {
+      for_rows(q.size(0) * length,
+               [&](int64_t row) { vectorized<soften<T>>(data<T>(weights) + row * length, sight(row), length, scale); });
     });
     context->save_for_backward({q, k, v, weights, begin});
     context->saved_data["causal"] = causal;
@@ -109,10 +96,10 @@ struct ShortAttention : torch::autograd::Function<ShortAttention> {
     float scale = 1.0f / std::sqrt(static_cast<float>(q.size(2)));
     Sight sight(saved[4], causal, length, gradients[0].size(1));
     at::Tensor g = flattened(gradients[0]), products = at::bmm(g, v.transpose(1, 2));
-    with_element(products, [&](auto *type) {
-      using T = std::remove_pointer_t<decltype(type)>;
+    with_element(products, [&]<typename T>() {
       for_rows(q.size(0) * length, [&](int64_t row) {
-        differentiate_row(data<T>(products) + row * length, data<T>(weights) + row * length, sight(row), length, scale);
+        vectorized<differentiate<T>>(data<T>(products) + row * length, data<T>(weights) + row * length, sight(row),
+                                     length, scale);
       });
     });
     auto shape = gradients[0].sizes();
@@ -129,11 +116,10 @@ at::Tensor mask(const at::Tensor &first) {
 
 }  // namespace
 
-int ct_attention(ct_tensor *out, ct_tensor query, ct_tensor key, ct_tensor value, bool causal,
-                 ct_tensor first) {
+int ct_attention(ct_tensor *out, ct_tensor query, ct_tensor key, ct_tensor value, bool causal, ct_tensor first) {
   return make(out, [&]() -> at::Tensor {
     const at::Tensor &q = query->value, &k = key->value, &v = value->value;
-    bool is_short = served(q) && q.dim() == 4 && q.sizes() == k.sizes() && q.sizes() == v.sizes() &&
+    bool is_short = is_supported(q) && q.dim() == 4 && q.sizes() == k.sizes() && q.sizes() == v.sizes() &&
                     q.scalar_type() == k.scalar_type() && q.scalar_type() == v.scalar_type() && q.numel() > 0 &&
                     q.size(2) > 1 && q.size(2) <= longest(q.scalar_type());
     std::optional<at::Tensor> begin;

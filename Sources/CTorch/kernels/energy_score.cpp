@@ -1,4 +1,4 @@
-// The energy loss of each position, and its gradient in the same pass.
+// The energy score of each position, and its gradient in the same pass.
 //
 //     2/(N·M) Σ‖x_n − y_m‖^β − 1/(N(N−1)) Σ_{n≠k} ‖x_n − x_k‖^β
 //
@@ -38,9 +38,9 @@ INLINE float attract(float *gradient, float &pull, const float *x, const float *
   return scale * power;
 }
 
-// One position. x: [N][size]; targets of the position lie `stride` floats apart. Returns the loss, writes [N][size].
-VECTORIZED float position_loss(float *gradient, float *pull, const float *x, const float *targets, int64_t stride,
-                               int64_t n, int64_t m, int64_t size, float beta) {
+// One position. x: [N][size]; targets of the position are `stride` floats apart. Returns the score, writes [N][size].
+INLINE float position_score(float *gradient, float *pull, const float *x, const float *targets, int64_t stride,
+                            int64_t n, int64_t m, int64_t size, float beta) {
   for (int64_t i = 0; i < n * size; ++i) gradient[i] = 0;
   for (int64_t i = 0; i < n; ++i) pull[i] = 0;
   float loss = 0;
@@ -60,8 +60,8 @@ VECTORIZED float position_loss(float *gradient, float *pull, const float *x, con
 }
 
 // The targets mean + σ·ε of one position, [m][size]; `noise` has room for m·size numbers, rounded up to fours.
-VECTORIZED void draw_targets(float *targets, float *noise, const float *mean, const float *deviation, int64_t m,
-                             int64_t size, uint64_t seed, uint64_t position) {
+INLINE void draw_targets(float *targets, float *noise, const float *mean, const float *deviation, int64_t m,
+                         int64_t size, uint64_t seed, uint64_t position) {
   normal_noise(noise, (m * size + 3) / 4, seed, position);
   for (int64_t j = 0; j < m; ++j)
     for (int64_t i = 0; i < size; ++i) targets[j * size + i] = mean[i] + deviation[i] * noise[j * size + i];
@@ -75,7 +75,7 @@ struct Distribution {
   std::vector<uint64_t> seeds;
 };
 
-struct EnergyLoss : torch::autograd::Function<EnergyLoss> {
+struct EnergyScore : torch::autograd::Function<EnergyScore> {
   // Targets are given, [M, positions, size], or else drawn from the distribution.
   static at::Tensor forward(AutogradContext *context, const at::Tensor &samples,
                             const std::optional<at::Tensor> &targets, const Distribution *distribution, double beta) {
@@ -91,13 +91,13 @@ struct EnergyLoss : torch::autograd::Function<EnergyLoss> {
         for (int64_t i = 0; i < n; ++i)
           std::memcpy(&here[i * size], data<float>(x) + (i * positions + p) * size, size * sizeof(float));
         if (distribution)
-          draw_targets(drawn.data(), noise.data(), data<float>(distribution->mean) + p * size,
-                       data<float>(distribution->deviation) + p * size, m, size,
-                       distribution->seeds[p / row], p % row);
+          vectorized<draw_targets>(drawn.data(), noise.data(), data<float>(distribution->mean) + p * size,
+                                   data<float>(distribution->deviation) + p * size, m, size,
+                                   distribution->seeds[p / row], p % row);
         const float *first = distribution ? drawn.data() : data<float>(y) + p * size;
-        data<float>(loss)[p] = position_loss(change.data(), pull.data(), here.data(), first,
-                                             distribution ? size : positions * size, n, m, size,
-                                             static_cast<float>(beta));
+        data<float>(loss)[p] =
+            vectorized<position_score>(change.data(), pull.data(), here.data(), first,
+                                       distribution ? size : positions * size, n, m, size, static_cast<float>(beta));
         for (int64_t i = 0; i < n; ++i)
           std::memcpy(data<float>(gradient) + (i * positions + p) * size, &change[i * size], size * sizeof(float));
       }
@@ -116,8 +116,8 @@ struct EnergyLoss : torch::autograd::Function<EnergyLoss> {
 
 // ‖a_i − b_j‖ of every pair at each position: [positions, N, M].
 at::Tensor distances(const at::Tensor &a, const at::Tensor &b) {
-  constexpr int64_t without_products = 2;  // the expanded form loses digits where the points are close
-  return at::cdist(a.transpose(0, 1), b.transpose(0, 1), 2.0, without_products);
+  constexpr int64_t kWithoutProducts = 2;  // the expanded form loses digits where the points are close
+  return at::cdist(a.transpose(0, 1), b.transpose(0, 1), 2.0, kWithoutProducts);
 }
 
 at::Tensor by_operations(const at::Tensor &samples, const at::Tensor &targets, double beta) {
@@ -130,25 +130,25 @@ at::Tensor by_operations(const at::Tensor &samples, const at::Tensor &targets, d
 
 }  // namespace
 
-int ct_energy_loss(ct_tensor *out, ct_tensor samples, ct_tensor targets, double beta) {
+int ct_energy_score(ct_tensor *out, ct_tensor samples, ct_tensor targets, double beta) {
   return make(out, [&] {
     const at::Tensor &x = samples->value, &y = targets->value;
     TORCH_CHECK(x.dim() == 3 && y.dim() == 3 && x.size(0) >= 2 && y.size(0) >= 1 && x.size(1) == y.size(1) &&
                     x.size(2) == y.size(2) && y.scalar_type() == at::kFloat,
-                "energy loss of samples ", x.sizes(), " against targets ", y.sizes());
-    return served(x) ? EnergyLoss::apply(x, std::optional(y), nullptr, beta) : by_operations(x, y, beta);
+                "energy score of samples ", x.sizes(), " against targets ", y.sizes());
+    return is_supported(x) ? EnergyScore::apply(x, std::optional(y), nullptr, beta) : by_operations(x, y, beta);
   });
 }
 
-int ct_energy_loss_of_normal(ct_tensor *out, ct_tensor samples, ct_tensor mean, ct_tensor deviation, int64_t count,
-                             ct_generator generator, double beta) {
+int ct_energy_score_of_normal(ct_tensor *out, ct_tensor samples, ct_tensor mean, ct_tensor deviation, int64_t count,
+                              ct_generator generator, double beta) {
   return make(out, [&] {
     const at::Tensor &x = samples->value, &centre = mean->value, &spread = deviation->value;
     TORCH_CHECK(x.dim() == 3 && x.size(0) >= 2 && count >= 1 && centre.sizes() == x.sizes().slice(1) &&
                     spread.sizes() == centre.sizes() && centre.scalar_type() == at::kFloat &&
                     spread.scalar_type() == at::kFloat,
-                "energy loss of samples ", x.sizes(), " against distributions of ", centre.sizes());
-    if (!served(x)) {
+                "energy score of samples ", x.sizes(), " against distributions of ", centre.sizes());
+    if (!is_supported(x)) {
       int64_t shape[] = {count, x.size(1), x.size(2)};
       ct_tensor noise = nullptr;
       TORCH_CHECK(ct_normal(&noise, shape, 3, 0, 1, CT_FLOAT32, ct_tensor_device(mean), generator, 1) == 0,
@@ -157,8 +157,8 @@ int ct_energy_loss_of_normal(ct_tensor *out, ct_tensor samples, ct_tensor mean, 
       return by_operations(x, owner->value.mul_(spread.detach()).add_(centre.detach()), beta);
     }
     Distribution distribution{centre.contiguous(), spread.contiguous(), count, draw_seeds(generator)};
-    TORCH_CHECK(x.size(1) % static_cast<int64_t>(distribution.seeds.size()) == 0, "energy loss of ", x.size(1),
+    TORCH_CHECK(x.size(1) % static_cast<int64_t>(distribution.seeds.size()) == 0, "energy score of ", x.size(1),
                 " positions in ", distribution.seeds.size(), " rows");
-    return EnergyLoss::apply(x, std::optional<at::Tensor>(), &distribution, beta);
+    return EnergyScore::apply(x, std::optional<at::Tensor>(), &distribution, beta);
   });
 }

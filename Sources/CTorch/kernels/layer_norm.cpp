@@ -1,7 +1,7 @@
 // LayerNorm: y = (x − mean) / √(variance + ε) · weight + bias, one pass forward, one backward.
 //
 // libtorch's backward pass walks the rows once for the input and once more, by columns, for weight and bias; here a row
-// is read once, from the first-level cache, and the sums of weight and bias grow beside it.
+// is read once, from the first-level cache, and added to the sums of weight and bias at once.
 
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
@@ -35,8 +35,8 @@ INLINE void normalize(T *y, float *statistics, const T *x, const T *weight, cons
 
 // With n = (x − mean)·r and u = g·w: dx = r·(u − mean(u) − n·mean(u·n)); dw += g·n; db += g
 template <typename T>
-INLINE void differentiate(T *dx, float *dw, float *db, const T *g, const T *x, const T *weight,
-                          const float *statistics, int64_t rows, int64_t size) {
+INLINE void differentiate(T *dx, float *dw, float *db, const T *g, const T *x, const T *weight, const float *statistics,
+                          int64_t rows, int64_t size) {
   ANY_ORDER
   for (int64_t row = 0; row < rows; ++row, x += size, g += size, dx += size) {
     float mean = statistics[2 * row], r = statistics[2 * row + 1], sum = 0, product = 0;
@@ -55,34 +55,17 @@ INLINE void differentiate(T *dx, float *dw, float *db, const T *g, const T *x, c
   }
 }
 
-VECTORIZED void normalize_rows(float *y, float *statistics, const float *x, const float *weight, const float *bias,
-                               int64_t rows, int64_t size, float epsilon) {
-  normalize(y, statistics, x, weight, bias, rows, size, epsilon);
-}
-VECTORIZED void normalize_rows(bf16 *y, float *statistics, const bf16 *x, const bf16 *weight, const bf16 *bias,
-                               int64_t rows, int64_t size, float epsilon) {
-  normalize(y, statistics, x, weight, bias, rows, size, epsilon);
-}
-VECTORIZED void differentiate_rows(float *dx, float *dw, float *db, const float *g, const float *x,
-                                   const float *weight, const float *statistics, int64_t rows, int64_t size) {
-  differentiate(dx, dw, db, g, x, weight, statistics, rows, size);
-}
-VECTORIZED void differentiate_rows(bf16 *dx, float *dw, float *db, const bf16 *g, const bf16 *x, const bf16 *weight,
-                                   const float *statistics, int64_t rows, int64_t size) {
-  differentiate(dx, dw, db, g, x, weight, statistics, rows, size);
-}
-
 struct LayerNorm : torch::autograd::Function<LayerNorm> {
   static at::Tensor forward(AutogradContext *context, const at::Tensor &input, const at::Tensor &weight,
                             const at::Tensor &bias, double epsilon) {
     at::Tensor x = input.contiguous(), y = at::empty_like(x);
     int64_t size = x.size(-1), rows = size > 0 ? x.numel() / size : 0;
     at::Tensor statistics = at::empty({rows, 2}, at::kFloat);
-    with_element(x, [&](auto *type) {
-      using T = std::remove_pointer_t<decltype(type)>;
+    with_element(x, [&]<typename T>() {
       parallel_for(rows, 16, [&](int64_t begin, int64_t end) {
-        normalize_rows(data<T>(y) + begin * size, data<float>(statistics) + 2 * begin, data<T>(x) + begin * size,
-                       data<T>(weight), data<T>(bias), end - begin, size, static_cast<float>(epsilon));
+        vectorized<normalize<T>>(data<T>(y) + begin * size, data<float>(statistics) + 2 * begin,
+                                 data<T>(x) + begin * size, data<T>(weight), data<T>(bias), end - begin, size,
+                                 static_cast<float>(epsilon));
       });
     });
     context->save_for_backward({x, weight, statistics});
@@ -95,13 +78,12 @@ struct LayerNorm : torch::autograd::Function<LayerNorm> {
     at::Tensor g = gradients[0].contiguous(), dx = at::empty_like(x);
     int64_t size = x.size(-1), rows = size > 0 ? x.numel() / size : 0;
     at::Tensor sums = at::zeros({kSlices, 2, size}, at::kFloat);
-    with_element(x, [&](auto *type) {
-      using T = std::remove_pointer_t<decltype(type)>;
+    with_element(x, [&]<typename T>() {
       in_slices(rows, [&](int64_t slice, int64_t begin, int64_t end) {
         float *dw = data<float>(sums) + slice * 2 * size;
-        differentiate_rows(data<T>(dx) + begin * size, dw, dw + size, data<T>(g) + begin * size,
-                           data<T>(x) + begin * size, data<T>(weight), data<float>(statistics) + 2 * begin,
-                           end - begin, size);
+        vectorized<differentiate<T>>(data<T>(dx) + begin * size, dw, dw + size, data<T>(g) + begin * size,
+                                     data<T>(x) + begin * size, data<T>(weight), data<float>(statistics) + 2 * begin,
+                                     end - begin, size);
       });
     });
     at::Tensor total = sums.sum(0).to(weight.scalar_type());
@@ -114,12 +96,12 @@ struct LayerNorm : torch::autograd::Function<LayerNorm> {
 int ct_layer_norm(ct_tensor *out, ct_tensor x, ct_tensor weight, ct_tensor bias, double epsilon) {
   return make(out, [&] {
     const at::Tensor &input = x->value;
-    if (served(input) && weight && bias && weight->value.scalar_type() == input.scalar_type() &&
+    if (is_supported(input) && weight && bias && weight->value.scalar_type() == input.scalar_type() &&
         bias->value.scalar_type() == input.scalar_type()) {
       const at::Tensor &scale = weight->value, &shift = bias->value;
-      TORCH_CHECK(input.dim() > 0 && scale.dim() == 1 && scale.size(0) == input.size(-1) &&
-                      shift.sizes() == scale.sizes(),
-                  "LayerNorm of ", input.sizes(), " with a weight of ", scale.sizes());
+      TORCH_CHECK(
+          input.dim() > 0 && scale.dim() == 1 && scale.size(0) == input.size(-1) && shift.sizes() == scale.sizes(),
+          "LayerNorm of ", input.sizes(), " with a weight of ", scale.sizes());
       return LayerNorm::apply(input, scale.contiguous(), shift.contiguous(), epsilon);
     }
     auto given = [](ct_tensor tensor) { return tensor ? std::optional(tensor->value) : std::nullopt; };

@@ -8,8 +8,8 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "../support.h"
-#include "few_rows.h"
 #include "parallel.h"
+#include "skinny_gemm.h"
 #include "vectorized.h"
 
 using namespace ctorch;
@@ -37,15 +37,6 @@ INLINE void sum(float *total, const T *x, int64_t rows, int64_t size) {
     for (int64_t i = 0; i < size; ++i) total[i] += load(x[i]);
 }
 
-VECTORIZED void add_rows(float *y, const float *bias, const float *residual, int64_t rows, int64_t size) {
-  add(y, bias, residual, rows, size);
-}
-VECTORIZED void add_rows(bf16 *y, const bf16 *bias, const bf16 *residual, int64_t rows, int64_t size) {
-  add(y, bias, residual, rows, size);
-}
-VECTORIZED void sum_rows(float *total, const float *x, int64_t rows, int64_t size) { sum(total, x, rows, size); }
-VECTORIZED void sum_rows(float *total, const bf16 *x, int64_t rows, int64_t size) { sum(total, x, rows, size); }
-
 at::Tensor in_rows(const at::Tensor &x) { return x.reshape({-1, x.size(-1)}).contiguous(); }
 
 struct Linear : torch::autograd::Function<Linear> {
@@ -56,11 +47,10 @@ struct Linear : torch::autograd::Function<Linear> {
     if (bias || residual) {
       at::Tensor shift = bias ? bias->contiguous() : at::Tensor();
       at::Tensor rest = residual ? residual->contiguous() : at::Tensor();
-      with_element(y, [&](auto *type) {
-        using T = std::remove_pointer_t<decltype(type)>;
+      with_element(y, [&]<typename T>() {
         parallel_for(rows, 16, [&](int64_t begin, int64_t end) {
-          add_rows(data<T>(y) + begin * size, bias ? data<T>(shift) : nullptr,
-                   residual ? data<T>(rest) + begin * size : nullptr, end - begin, size);
+          vectorized<add<T>>(data<T>(y) + begin * size, bias ? data<T>(shift) : nullptr,
+                             residual ? data<T>(rest) + begin * size : nullptr, end - begin, size);
         });
       });
     }
@@ -76,15 +66,14 @@ struct Linear : torch::autograd::Function<Linear> {
     at::Tensor g = in_rows(gradients[0]), dx, dweight, dbias, dresidual;
     if (context->needs_input_grad(0)) dx = at::mm(g, weight).view(with_last(gradients[0], weight.size(1)));
     if (context->needs_input_grad(1)) dweight = at::mm(g.t(), x);
-    // What was not given has no place in this numbering.
+    // Absent inputs are not counted in this numbering.
     bool has_bias = context->saved_data["bias"].toBool(), has_residual = context->saved_data["residual"].toBool();
     if (has_bias && context->needs_input_grad(2)) {
       int64_t size = g.size(1);
       at::Tensor sums = at::zeros({kSlices, size}, at::kFloat);
-      with_element(g, [&](auto *type) {
-        using T = std::remove_pointer_t<decltype(type)>;
+      with_element(g, [&]<typename T>() {
         in_slices(g.size(0), [&](int64_t slice, int64_t begin, int64_t end) {
-          sum_rows(data<float>(sums) + slice * size, data<T>(g) + begin * size, end - begin, size);
+          vectorized<sum<T>>(data<float>(sums) + slice * size, data<T>(g) + begin * size, end - begin, size);
         });
       });
       dbias = sums.sum(0).to(g.scalar_type());
@@ -113,8 +102,8 @@ int ct_linear(ct_tensor *out, ct_tensor x, ct_tensor weight, ct_tensor bias, ct_
     auto fits = [&](const std::optional<at::Tensor> &other) {
       return !other || other->scalar_type() == input.scalar_type();
     };
-    if (served(input) && (differentiable(input) || differentiable(matrix)) && input.dim() > 1 && input.numel() > 0 &&
-        fits(matrix) && fits(shift) && fits(rest)) {
+    if (is_supported(input) && (differentiable(input) || differentiable(matrix)) && input.dim() > 1 &&
+        input.numel() > 0 && fits(matrix) && fits(shift) && fits(rest)) {
       int64_t outputs = matrix.size(0), size = input.size(-1);
       TORCH_CHECK(matrix.dim() == 2 && matrix.size(1) == size &&
                       (!shift || (shift->dim() == 1 && shift->size(0) == outputs)) &&
@@ -123,8 +112,8 @@ int ct_linear(ct_tensor *out, ct_tensor x, ct_tensor weight, ct_tensor bias, ct_
       return Linear::apply(input, matrix, shift, rest);
     }
     at::Tensor summand = shift.value_or(at::Tensor());
-    at::Tensor y = serves_few_rows(input, matrix, summand) ? linear_of_few_rows(input, matrix, summand)
-                                                           : at::linear(input, matrix, shift);
+    at::Tensor y = supports_skinny_gemm(input, matrix, summand) ? skinny_linear(input, matrix, summand)
+                                                                : at::linear(input, matrix, shift);
     return rest ? y + *rest : y;
   });
 }

@@ -20,9 +20,9 @@ using torch::autograd::variable_list;
 
 namespace {
 
-constexpr int64_t ignored = -100;
+constexpr int64_t kIgnored = -100;
 
-// Rows whose logits take some four megabytes: in cache, and enough for an efficient product.
+// As many rows as have some four megabytes of logits: they fit in cache and make an efficient product.
 int64_t block_rows(int64_t vocabulary) {
   return std::clamp<int64_t>((1 << 20) / std::max<int64_t>(1, vocabulary), 32, 4096);
 }
@@ -33,7 +33,7 @@ int64_t training_rows(const at::Tensor &hidden, int64_t vocabulary) {
   return std::max<int64_t>(block_rows(vocabulary), hidden.size(1) * 4 / hidden.element_size());
 }
 
-VECTORIZED void accumulate(float *total, const bf16 *part, int64_t count) {
+INLINE void accumulate(float *total, const bf16 *part, int64_t count) {
   for (int64_t i = 0; i < count; ++i) total[i] += load(part[i]);
 }
 
@@ -45,7 +45,7 @@ void add_product(at::Tensor &dweight, const at::Tensor &logits, const at::Tensor
   }
   at::Tensor part = at::mm(logits.t(), hidden);
   parallel_for(part.numel(), 16384, [&](int64_t begin, int64_t end) {
-    accumulate(data<float>(dweight) + begin, data<bf16>(part) + begin, end - begin);
+    vectorized<accumulate>(data<float>(dweight) + begin, data<bf16>(part) + begin, end - begin);
   });
 }
 
@@ -66,20 +66,13 @@ INLINE double descend(T *row, float *powers, int64_t size, int64_t target, float
   return std::log(static_cast<double>(sum)) + top - chosen;
 }
 
-VECTORIZED double descend_row(float *row, float *powers, int64_t size, int64_t target, float scale) {
-  return descend(row, powers, size, target, scale);
-}
-VECTORIZED double descend_row(bf16 *row, float *powers, int64_t size, int64_t target, float scale) {
-  return descend(row, powers, size, target, scale);
-}
-
 struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
   static at::Tensor forward(AutogradContext *context, const at::Tensor &hidden, const at::Tensor &weight,
                             const at::Tensor &targets, bool differentiable) {
     int64_t rows = hidden.size(0), vocabulary = weight.size(0);
     int64_t block = differentiable ? training_rows(hidden, vocabulary) : block_rows(vocabulary);
     const int64_t *target = data<int64_t>(targets);
-    int64_t counted = rows - std::count(target, target + rows, ignored);
+    int64_t counted = rows - std::count(target, target + rows, kIgnored);
     float scale = 1.0f / static_cast<float>(std::max<int64_t>(1, counted));
     at::Tensor losses = at::zeros({rows}, at::kDouble);
     at::Tensor dhidden, dweight;
@@ -91,17 +84,16 @@ struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
     for (int64_t begin = 0; begin < rows; begin += block) {
       int64_t count = std::min(block, rows - begin);
       at::Tensor part = hidden.narrow(0, begin, count), logits = at::mm(part, weight.t());
-      with_element(logits, [&](auto *type) {
-        using T = std::remove_pointer_t<decltype(type)>;
+      with_element(logits, [&]<typename T>() {
         parallel_for(count, 4, [&](int64_t first, int64_t last) {
           std::vector<float> powers(vocabulary);
           for (int64_t row = first; row < last; ++row) {
             T *place = data<T>(logits) + row * vocabulary;
-            if (target[begin + row] == ignored)
+            if (target[begin + row] == kIgnored)
               std::memset(static_cast<void *>(place), 0, vocabulary * sizeof(T));
             else
               data<double>(losses)[begin + row] =
-                  descend_row(place, powers.data(), vocabulary, target[begin + row], scale);
+                  vectorized<descend<T>>(place, powers.data(), vocabulary, target[begin + row], scale);
           }
         });
       });
@@ -125,8 +117,8 @@ struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
 };
 
 void check(const at::Tensor &hidden, const at::Tensor &weight) {
-  TORCH_CHECK(hidden.dim() == 2 && weight.dim() == 2 && hidden.size(1) == weight.size(1),
-              "projection of ", hidden.sizes(), " by a weight of ", weight.sizes());
+  TORCH_CHECK(hidden.dim() == 2 && weight.dim() == 2 && hidden.size(1) == weight.size(1), "projection of ",
+              hidden.sizes(), " by a weight of ", weight.sizes());
 }
 
 }  // namespace
@@ -137,13 +129,13 @@ int ct_linear_cross_entropy(ct_tensor *out, ct_tensor hidden, ct_tensor weight, 
     check(h, w);
     TORCH_CHECK(t.dim() == 1 && t.size(0) == h.size(0) && t.scalar_type() == at::kLong, "targets of ", t.sizes(),
                 " for ", h.size(0), " rows");
-    if (!served(h) || h.scalar_type() != w.scalar_type())
+    if (!is_supported(h) || h.scalar_type() != w.scalar_type())
       return at::cross_entropy_loss(at::linear(h, w).to(at::kFloat), t);
     at::Tensor known = t.contiguous();
     const int64_t *ids = data<int64_t>(known);
     int64_t vocabulary = w.size(0);
     TORCH_CHECK(std::all_of(ids, ids + known.numel(),
-                            [&](int64_t id) { return id == ignored || (id >= 0 && id < vocabulary); }),
+                            [&](int64_t id) { return id == kIgnored || (id >= 0 && id < vocabulary); }),
                 "a target lies outside the vocabulary of ", vocabulary);
     return LinearCrossEntropy::apply(h.contiguous(), w.contiguous(), known, differentiable(h) || differentiable(w));
   });

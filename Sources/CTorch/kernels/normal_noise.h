@@ -35,8 +35,9 @@ INLINE void turn(float u, float &sine, float &cosine) {
   float quarters = u * 4.0f, quadrant = std::nearbyintf(quarters);
   float a = (quarters - quadrant) * 1.57079632679f, square = a * a;
   float s = ((-1.9515295891e-4f * square + 8.3321608736e-3f) * square - 1.6666654611e-1f) * square * a + a;
-  float c = ((2.443315711809948e-5f * square - 1.388731625493765e-3f) * square + 4.166664568298827e-2f) * square *
-                square - 0.5f * square + 1.0f;
+  float c =
+      ((2.443315711809948e-5f * square - 1.388731625493765e-3f) * square + 4.166664568298827e-2f) * square * square -
+      0.5f * square + 1.0f;
   int32_t q = static_cast<int32_t>(quadrant);
   float first = q & 1 ? c : s, second = q & 1 ? s : c;
   sine = q & 2 ? -first : first;

@@ -54,7 +54,7 @@ void parallel_for(int64_t count, int64_t grain, const Body &body) {
   }
   start(
       [](void *data) {
-        // A team may be smaller than was asked for: each thread takes every team-th slice.
+        // A team may be smaller than requested: each thread runs every team-th slice.
         const Work &work = *static_cast<Work *>(data);
         for (int slice = index(); slice < work.slices; slice += team()) work.run(slice);
       },

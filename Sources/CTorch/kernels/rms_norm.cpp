@@ -30,8 +30,8 @@ INLINE void normalize(T *y, float *inverse, const T *x, const T *weight, int64_t
 
 // dx = r·(g·w) − x·r³·mean(g·w·x); dw += g·x·r
 template <typename T>
-INLINE void differentiate(T *dx, float *dw, const T *g, const T *x, const T *weight, const float *inverse,
-                          int64_t rows, int64_t size) {
+INLINE void differentiate(T *dx, float *dw, const T *g, const T *x, const T *weight, const float *inverse, int64_t rows,
+                          int64_t size) {
   ANY_ORDER
   for (int64_t row = 0; row < rows; ++row, x += size, g += size, dx += size) {
     float r = inverse[row], sum = 0;
@@ -45,34 +45,16 @@ INLINE void differentiate(T *dx, float *dw, const T *g, const T *x, const T *wei
   }
 }
 
-VECTORIZED void normalize_rows(float *y, float *inverse, const float *x, const float *weight, int64_t rows,
-                               int64_t size, float epsilon) {
-  normalize(y, inverse, x, weight, rows, size, epsilon);
-}
-VECTORIZED void normalize_rows(bf16 *y, float *inverse, const bf16 *x, const bf16 *weight, int64_t rows, int64_t size,
-                               float epsilon) {
-  normalize(y, inverse, x, weight, rows, size, epsilon);
-}
-VECTORIZED void differentiate_rows(float *dx, float *dw, const float *g, const float *x, const float *weight,
-                                   const float *inverse, int64_t rows, int64_t size) {
-  differentiate(dx, dw, g, x, weight, inverse, rows, size);
-}
-VECTORIZED void differentiate_rows(bf16 *dx, float *dw, const bf16 *g, const bf16 *x, const bf16 *weight,
-                                   const float *inverse, int64_t rows, int64_t size) {
-  differentiate(dx, dw, g, x, weight, inverse, rows, size);
-}
-
 struct RMSNorm : torch::autograd::Function<RMSNorm> {
   static at::Tensor forward(AutogradContext *context, const at::Tensor &input, const at::Tensor &weight,
                             double epsilon) {
     at::Tensor x = input.contiguous(), y = at::empty_like(x);
     int64_t size = x.size(-1), rows = size > 0 ? x.numel() / size : 0;
     at::Tensor inverse = at::empty({rows}, at::kFloat);
-    with_element(x, [&](auto *type) {
-      using T = std::remove_pointer_t<decltype(type)>;
+    with_element(x, [&]<typename T>() {
       parallel_for(rows, 16, [&](int64_t begin, int64_t end) {
-        normalize_rows(data<T>(y) + begin * size, data<float>(inverse) + begin, data<T>(x) + begin * size,
-                       data<T>(weight), end - begin, size, static_cast<float>(epsilon));
+        vectorized<normalize<T>>(data<T>(y) + begin * size, data<float>(inverse) + begin, data<T>(x) + begin * size,
+                                 data<T>(weight), end - begin, size, static_cast<float>(epsilon));
       });
     });
     context->save_for_backward({x, weight, inverse});
@@ -85,12 +67,11 @@ struct RMSNorm : torch::autograd::Function<RMSNorm> {
     at::Tensor g = gradients[0].contiguous(), dx = at::empty_like(x);
     int64_t size = x.size(-1), rows = size > 0 ? x.numel() / size : 0;
     at::Tensor dw = at::zeros({kSlices, size}, at::kFloat);
-    with_element(x, [&](auto *type) {
-      using T = std::remove_pointer_t<decltype(type)>;
+    with_element(x, [&]<typename T>() {
       in_slices(rows, [&](int64_t slice, int64_t begin, int64_t end) {
-        differentiate_rows(data<T>(dx) + begin * size, data<float>(dw) + slice * size, data<T>(g) + begin * size,
-                           data<T>(x) + begin * size, data<T>(weight), data<float>(inverse) + begin, end - begin,
-                           size);
+        vectorized<differentiate<T>>(data<T>(dx) + begin * size, data<float>(dw) + slice * size,
+                                     data<T>(g) + begin * size, data<T>(x) + begin * size, data<T>(weight),
+                                     data<float>(inverse) + begin, end - begin, size);
       });
     });
     return {dx, dw.sum(0).to(weight.scalar_type()), at::Tensor()};
@@ -104,7 +85,7 @@ int ct_rms_norm(ct_tensor *out, ct_tensor x, ct_tensor weight, double epsilon) {
     const at::Tensor &input = x->value, &scale = weight->value;
     TORCH_CHECK(scale.dim() == 1 && input.dim() > 0 && input.size(-1) == scale.size(0), "RMSNorm of ", input.sizes(),
                 " with a weight of ", scale.sizes());
-    if (served(input) && input.scalar_type() == scale.scalar_type())
+    if (is_supported(input) && input.scalar_type() == scale.scalar_type())
       return RMSNorm::apply(input, scale.contiguous(), epsilon);
     at::Tensor wide = input.to(at::kFloat);
     at::Tensor normal = wide * at::rsqrt(wide.square().mean(-1, true) + epsilon);

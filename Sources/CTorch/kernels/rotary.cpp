@@ -26,25 +26,15 @@ INLINE void rotate(T *y, const T *x, const float *cosine, const float *sine, int
     }
 }
 
-VECTORIZED void rotate_heads(float *y, const float *x, const float *cosine, const float *sine, int64_t heads,
-                             int64_t half, float sign) {
-  rotate(y, x, cosine, sine, heads, half, sign);
-}
-VECTORIZED void rotate_heads(bf16 *y, const bf16 *x, const float *cosine, const float *sine, int64_t heads,
-                             int64_t half, float sign) {
-  rotate(y, x, cosine, sine, heads, half, sign);
-}
-
 // x: [batch, length, heads, size]. A sign of −1 turns back, which is also the gradient.
 at::Tensor turn(const at::Tensor &input, const at::Tensor &cosine, const at::Tensor &sine, float sign) {
   at::Tensor x = input.contiguous(), y = at::empty_like(x);
   int64_t length = x.size(1), heads = x.size(2), size = x.size(3);
-  with_element(x, [&](auto *type) {
-    using T = std::remove_pointer_t<decltype(type)>;
+  with_element(x, [&]<typename T>() {
     for_rows(x.size(0) * length, [&](int64_t row) {
       int64_t place = row * heads * size, angle = row % length * (size / 2);
-      rotate_heads(data<T>(y) + place, data<T>(x) + place, data<float>(cosine) + angle, data<float>(sine) + angle,
-                   heads, size / 2, sign);
+      vectorized<rotate<T>>(data<T>(y) + place, data<T>(x) + place, data<float>(cosine) + angle,
+                            data<float>(sine) + angle, heads, size / 2, sign);
     });
   });
   return y;
@@ -72,7 +62,7 @@ int ct_rotary(ct_tensor *out, ct_tensor x, ct_tensor cosine, ct_tensor sine) {
     TORCH_CHECK(input.dim() == 4 && input.size(3) % 2 == 0 && c.dim() == 2 && c.size(0) == input.size(1) &&
                     c.size(1) * 2 == input.size(3) && s.sizes() == c.sizes() && c.scalar_type() == at::kFloat,
                 "rotary embedding of ", input.sizes(), " with angles of ", c.sizes());
-    if (served(input)) return Rotary::apply(input, c, s);
+    if (is_supported(input)) return Rotary::apply(input, c, s);
     c = c.unsqueeze(1), s = s.unsqueeze(1);
     auto halves = input.to(at::kFloat).chunk(2, -1);
     return at::cat({halves[0] * c - halves[1] * s, halves[1] * c + halves[0] * s}, -1).to(input.scalar_type());

@@ -32,30 +32,14 @@ INLINE void differentiate(T *dgate, T *dup, const T *dy, const T *gate, const T 
   }
 }
 
-VECTORIZED void multiply_all(float *y, const float *gate, const float *up, int64_t count) {
-  multiply(y, gate, up, count);
-}
-VECTORIZED void multiply_all(bf16 *y, const bf16 *gate, const bf16 *up, int64_t count) {
-  multiply(y, gate, up, count);
-}
-VECTORIZED void differentiate_all(float *dgate, float *dup, const float *dy, const float *gate, const float *up,
-                                  int64_t count) {
-  differentiate(dgate, dup, dy, gate, up, count);
-}
-VECTORIZED void differentiate_all(bf16 *dgate, bf16 *dup, const bf16 *dy, const bf16 *gate, const bf16 *up,
-                                  int64_t count) {
-  differentiate(dgate, dup, dy, gate, up, count);
-}
-
-constexpr int64_t grain = 4096;
+constexpr int64_t kGrain = 4096;
 
 struct SwiGLU : torch::autograd::Function<SwiGLU> {
   static at::Tensor forward(AutogradContext *context, const at::Tensor &gate_, const at::Tensor &up_) {
     at::Tensor gate = gate_.contiguous(), up = up_.contiguous(), y = at::empty_like(gate);
-    with_element(gate, [&](auto *type) {
-      using T = std::remove_pointer_t<decltype(type)>;
-      parallel_for(gate.numel(), grain, [&](int64_t begin, int64_t end) {
-        multiply_all(data<T>(y) + begin, data<T>(gate) + begin, data<T>(up) + begin, end - begin);
+    with_element(gate, [&]<typename T>() {
+      parallel_for(gate.numel(), kGrain, [&](int64_t begin, int64_t end) {
+        vectorized<multiply<T>>(data<T>(y) + begin, data<T>(gate) + begin, data<T>(up) + begin, end - begin);
       });
     });
     context->save_for_backward({gate, up});
@@ -66,11 +50,10 @@ struct SwiGLU : torch::autograd::Function<SwiGLU> {
     auto saved = context->get_saved_variables();
     const at::Tensor &gate = saved[0], &up = saved[1];
     at::Tensor dy = gradients[0].contiguous(), dgate = at::empty_like(gate), dup = at::empty_like(up);
-    with_element(gate, [&](auto *type) {
-      using T = std::remove_pointer_t<decltype(type)>;
-      parallel_for(gate.numel(), grain, [&](int64_t begin, int64_t end) {
-        differentiate_all(data<T>(dgate) + begin, data<T>(dup) + begin, data<T>(dy) + begin, data<T>(gate) + begin,
-                          data<T>(up) + begin, end - begin);
+    with_element(gate, [&]<typename T>() {
+      parallel_for(gate.numel(), kGrain, [&](int64_t begin, int64_t end) {
+        vectorized<differentiate<T>>(data<T>(dgate) + begin, data<T>(dup) + begin, data<T>(dy) + begin,
+                                     data<T>(gate) + begin, data<T>(up) + begin, end - begin);
       });
     });
     return {dgate, dup};
@@ -99,21 +82,6 @@ INLINE void differentiate_biased(T *dx, float *dbias, const T *dy, const T *row,
   }
 }
 
-VECTORIZED void multiply_row(float *y, const float *row, const float *bias, int64_t size) {
-  multiply_biased(y, row, bias, size);
-}
-VECTORIZED void multiply_row(bf16 *y, const bf16 *row, const bf16 *bias, int64_t size) {
-  multiply_biased(y, row, bias, size);
-}
-VECTORIZED void differentiate_row(float *dx, float *dbias, const float *dy, const float *row, const float *bias,
-                                  int64_t size) {
-  differentiate_biased(dx, dbias, dy, row, bias, size);
-}
-VECTORIZED void differentiate_row(bf16 *dx, float *dbias, const bf16 *dy, const bf16 *row, const bf16 *bias,
-                                  int64_t size) {
-  differentiate_biased(dx, dbias, dy, row, bias, size);
-}
-
 // Both in one tensor, rows of [gate, up]; its gradient is written in one piece too.
 struct SwiGLUHalves : torch::autograd::Function<SwiGLUHalves> {
   static at::Tensor forward(AutogradContext *context, const at::Tensor &input, const at::Tensor &shift) {
@@ -121,10 +89,9 @@ struct SwiGLUHalves : torch::autograd::Function<SwiGLUHalves> {
     auto shape = x.sizes().vec();
     int64_t size = shape.back() /= 2, rows = size > 0 ? x.numel() / (2 * size) : 0;
     at::Tensor y = at::empty(shape, x.options());
-    with_element(x, [&](auto *type) {
-      using T = std::remove_pointer_t<decltype(type)>;
+    with_element(x, [&]<typename T>() {
       for_rows(rows, [&](int64_t row) {
-        multiply_row(data<T>(y) + row * size, data<T>(x) + row * 2 * size, data<T>(bias), size);
+        vectorized<multiply_biased<T>>(data<T>(y) + row * size, data<T>(x) + row * 2 * size, data<T>(bias), size);
       });
     });
     context->save_for_backward({x, bias});
@@ -137,11 +104,10 @@ struct SwiGLUHalves : torch::autograd::Function<SwiGLUHalves> {
     at::Tensor dy = gradients[0].contiguous(), dx = at::empty_like(x);
     int64_t size = x.size(-1) / 2, rows = size > 0 ? x.numel() / (2 * size) : 0;
     at::Tensor sums = at::zeros({kSlices, 2 * size}, at::kFloat);
-    with_element(x, [&](auto *type) {
-      using T = std::remove_pointer_t<decltype(type)>;
+    with_element(x, [&]<typename T>() {
       for_rows_in_slices(rows, [&](int64_t slice, int64_t row) {
-        differentiate_row(data<T>(dx) + row * 2 * size, data<float>(sums) + slice * 2 * size, data<T>(dy) + row * size,
-                          data<T>(x) + row * 2 * size, data<T>(bias), size);
+        vectorized<differentiate_biased<T>>(data<T>(dx) + row * 2 * size, data<float>(sums) + slice * 2 * size,
+                                            data<T>(dy) + row * size, data<T>(x) + row * 2 * size, data<T>(bias), size);
       });
     });
     return {dx, sums.sum(0).to(bias.scalar_type())};
@@ -155,7 +121,7 @@ int ct_swiglu_halves(ct_tensor *out, ct_tensor x, ct_tensor bias) {
     const at::Tensor &input = x->value, &shift = bias->value;
     TORCH_CHECK(input.dim() > 0 && input.size(-1) % 2 == 0 && shift.dim() == 1 && shift.size(0) == input.size(-1),
                 "SwiGLU of the halves of ", input.sizes(), " with a bias of ", shift.sizes());
-    if (served(input) && shift.scalar_type() == input.scalar_type()) return SwiGLUHalves::apply(input, shift);
+    if (is_supported(input) && shift.scalar_type() == input.scalar_type()) return SwiGLUHalves::apply(input, shift);
     auto halves = (input + shift).chunk(2, -1);
     return at::silu(halves[0]) * halves[1];
   });
@@ -165,7 +131,7 @@ int ct_swiglu(ct_tensor *out, ct_tensor gate, ct_tensor up) {
   return make(out, [&] {
     const at::Tensor &a = gate->value, &b = up->value;
     TORCH_CHECK(a.sizes() == b.sizes(), "SwiGLU of ", a.sizes(), " and ", b.sizes());
-    if (served(a) && a.scalar_type() == b.scalar_type()) return SwiGLU::apply(a, b);
+    if (is_supported(a) && a.scalar_type() == b.scalar_type()) return SwiGLU::apply(a, b);
     return at::silu(a) * b;
   });
 }

@@ -9,12 +9,13 @@
 #include <cstring>
 #include <limits>
 
-// Compiled once a listed processor level; the loader picks the best that the machine has.
-#if defined(__x86_64__) && defined(__ELF__)
-#define VECTORIZED __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define VECTORIZED
-#endif
+#include "../processor.h"
+
+// The instructions of the levels. Named one by one: compilers tune code for the architecture x86-64-v4 as for its first
+// processors, which are slower with vectors of 512 bits.
+#define AVX2_FEATURES "avx2,bmi,bmi2,f16c,fma,lzcnt,movbe"
+#define AVX2_TARGET __attribute__((target(AVX2_FEATURES), noinline))
+#define AVX512_TARGET __attribute__((target(AVX2_FEATURES ",avx512f,avx512bw,avx512cd,avx512dq,avx512vl"), noinline))
 
 #define INLINE inline __attribute__((always_inline))
 
@@ -23,7 +24,37 @@
 
 namespace ctorch {
 
-// A bfloat16 as it lies in memory.
+// A kernel, an INLINE function, compiled for each level of processors. Compilers inline it into each form, so that its
+// loops become code of that level. Kernels are templates of the elements' type T, and called as
+// `vectorized<add<T>>(y, bias, size)`.
+template <auto kernel>
+struct Vectorized;
+
+template <typename Result, typename... Arguments, Result (*kernel)(Arguments...)>
+struct Vectorized<kernel> {
+  static Result call(Arguments... arguments) {
+#ifdef __x86_64__
+    switch (cpu_level()) {
+      case CPULevel::amx:
+      case CPULevel::avx512: return avx512(arguments...);
+      case CPULevel::avx2: return avx2(arguments...);
+      case CPULevel::baseline: break;
+    }
+#endif
+    return kernel(arguments...);
+  }
+
+#ifdef __x86_64__
+ private:
+  AVX512_TARGET static Result avx512(Arguments... arguments) { return kernel(arguments...); }
+  AVX2_TARGET static Result avx2(Arguments... arguments) { return kernel(arguments...); }
+#endif
+};
+
+template <auto kernel>
+inline constexpr auto vectorized = &Vectorized<kernel>::call;
+
+// The bits of a bfloat16.
 struct bf16 {
   uint16_t bits;
 };
@@ -89,18 +120,18 @@ T *data(const at::Tensor &tensor) {
   return static_cast<T *>(tensor.data_ptr());
 }
 
-// Whether our own loops serve this tensor; what they do not serve goes through libtorch's operations.
-inline bool served(const at::Tensor &tensor) {
+// Whether the kernels of this folder support this tensor; others go through libtorch's operations.
+inline bool is_supported(const at::Tensor &tensor) {
   return tensor.device().is_cpu() && (tensor.scalar_type() == at::kFloat || tensor.scalar_type() == at::kBFloat16);
 }
 
-// Calls body with a null pointer of the tensor's element type.
+// Calls body, a lambda `[&]<typename T>() { … }`, with the type of the tensor's elements.
 template <typename Body>
 void with_element(const at::Tensor &tensor, const Body &body) {
   if (tensor.scalar_type() == at::kFloat)
-    body(static_cast<float *>(nullptr));
+    body.template operator()<float>();
   else
-    body(static_cast<bf16 *>(nullptr));
+    body.template operator()<bf16>();
 }
 
 }  // namespace ctorch

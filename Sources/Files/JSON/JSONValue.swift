@@ -16,6 +16,8 @@ package enum JSONValue {
   package struct Member {
     package var key: String
     package var value: JSONValue
+
+    package init(key: String, value: JSONValue) { (self.key, self.value) = (key, value) }
   }
 
   /// The value of the member `key` of an object; nil if this is no object or has no such member. Setting it replaces or

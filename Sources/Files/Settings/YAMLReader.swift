@@ -24,6 +24,7 @@ struct YAMLReader {
     guard let text = String(validating: bytes, as: UTF8.self) else {
       throw YAMLSyntaxError("text that is not UTF-8", at: nil)
     }
+    try YAMLNameCheck.check(bytes)
     do {
       guard let root = try Parser(yaml: text, resolver: .basic, encoding: .utf8).singleRoot() else { return .null }
       var reader = YAMLReader()

@@ -62,6 +62,12 @@ public final class CorpusReader: TextSource {
       skippedLines: counts.skippedLines, repairedDocuments: counts.repairedDocuments)
   }
 
+  /// Whether some of the files are plain text.
+  public var readsPlainText: Bool { files.contains { !$0.isJSONLines } }
+
+  /// Whether some of the files are JSON lines.
+  public var readsJSONLines: Bool { files.contains(where: \.isJSONLines) }
+
   /// The files in the order they are read, as they were named or found.
   public var names: [String] { files.map(\.displayName) }
 

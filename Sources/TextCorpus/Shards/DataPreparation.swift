@@ -107,6 +107,7 @@ public struct DataPreparation: Sendable {
 
   /// Whether the target is a data set that gives way.
   private func mustReplace(_ folder: String) throws -> Bool {
+    AtomicFolder.recover(folder)
     if AtomicFolder.isFree(folder) { return false }
     let isDataSet = (try? TokenDataSet.manifest(path: folder)) != nil
     guard isDataSet && overwrite else { throw DataSetError.targetExists(path: folder, isDataSet: isDataSet) }

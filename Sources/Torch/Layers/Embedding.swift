@@ -1,13 +1,11 @@
-/// A vector for each id.
-///
-/// ids: […] → […, size].
+/// A table of one vector per id: ids […] → […, size].
 public final class Embedding: Module {
   /// [vocabulary, size].
   @Parameter("weight") public var weight: Tensor
   /// An id whose vector starts at zero and gets no gradient.
   public let padding: Int?
 
-  /// Vectors normal with the given deviation.
+  /// Vectors are normal with the given standard deviation.
   public init(
     vocabulary: Int, size: Int, padding: Int? = nil, deviation: Double = 0.02, generator: Generator
   ) {

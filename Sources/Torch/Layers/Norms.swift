@@ -16,6 +16,9 @@ public final class RMSNorm: Module {
   public func callAsFunction(_ x: Tensor) -> Tensor {
     rmsNorm(x, weight: weight, epsilon: epsilon)
   }
+
+  /// The normalised rows: […, size].
+  public func callAsFunction(_ x: Rows) -> Rows { rmsNorm(x, weight: weight, epsilon: epsilon) }
 }
 
 /// (x − mean) / √(variance + ε) · weight + bias over the last dimension (Ba et al., 2016).
@@ -39,4 +42,7 @@ public final class LayerNorm: Module {
   public func callAsFunction(_ x: Tensor) -> Tensor {
     layerNorm(x, weight: weight, bias: bias, epsilon: epsilon)
   }
+
+  /// The normalised rows: […, size].
+  public func callAsFunction(_ x: Rows) -> Rows { layerNorm(x, weight: weight, bias: bias, epsilon: epsilon) }
 }

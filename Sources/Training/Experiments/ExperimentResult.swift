@@ -23,7 +23,7 @@ public struct ExperimentResult: Codable, Sendable {
   /// model.
   public var crossEntropyCorrelation: Double?
   /// Of a continuous model.
-  public var energyLoss: Double?
+  public var energyScore: Double?
   /// Of an autoencoder.
   public var accuracy: [AutoencoderEvaluation.NoiseLevel]?
 }
@@ -60,7 +60,7 @@ public struct ExperimentTable: Sendable {
 
   private static let header = [
     "run", "kind", "K", "parameters", "training FLOPs", "FLOPs/token", "BrierLM", "standard error", "cross-entropy",
-    "correlation of both in training", "energy loss", "accuracy", "accuracy at noise 0.3",
+    "correlation of both in training", "energy score", "accuracy", "accuracy at noise 0.3",
   ]
 
   private var rows: [[String]] {
@@ -74,7 +74,7 @@ public struct ExperimentTable: Sendable {
         figure(result.training.flops, "%.3g"), figure(result.inferenceFlopsPerToken, "%.3g"),
         figure(result.brierLM?.score, "%.2f"), figure(result.brierLM?.scoreStandardError, "%.2f"),
         figure(result.crossEntropy, "%.4f"), figure(result.crossEntropyCorrelation, "%.3f"),
-        figure(result.energyLoss, "%.4f"), accuracy(0), accuracy(0.3),
+        figure(result.energyScore, "%.4f"), accuracy(0), accuracy(0.3),
       ]
     }
   }

@@ -7,7 +7,9 @@ import Torch
 
 /// Runs an experiment in a folder: the data, a run for each training, and the tables and plots of all.
 ///
-/// What is done is not done again, and a training that was stopped goes on from its last checkpoint.
+/// Finished runs are not repeated, and an interrupted one resumes from its last checkpoint. Each run stores its
+/// ``ExperimentFingerprint``: if the settings of its training have changed since, it is refused; if only those of the
+/// evaluation have, its model is evaluated again.
 public struct ExperimentRunner {
   /// What to run.
   public let plan: ExperimentPlan
@@ -28,30 +30,33 @@ public struct ExperimentRunner {
   ///
   /// - Parameter train: runs one training, and says how it ended.
   /// - Returns: the results in the order of the plan; nil where a training was stopped.
-  /// - Throws: ``ExperimentError/otherSettings(run:)``, and errors of data, trainings and files.
+  /// - Throws: ``ExperimentError``, and errors of data, trainings and files.
   public func run(training train: (_ name: String, TrainingRun) throws -> TrainingEnd) throws -> [ExperimentResult]? {
     let path = try prepareData()
     let data = try TrainingData(path: path)
+    let fingerprints = try fingerprints(data: data, path: path)
     for run in plan.runs {
-      _ = try isTrained(record(of: run, data: data, path: path), at: folder(of: run.name))
+      if let fingerprint = fingerprints[run.name] { _ = try isTrained(fingerprint, at: folder(of: run.name)) }
       guard try heldOut(for: run, of: data) != nil else { throw ExperimentError.nothingHeldOut(data: path) }
     }
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     var results: [ExperimentResult] = []
     for run in plan.runs {
+      guard let fingerprint = fingerprints[run.name] else { continue }
       let url = folder(of: run.name)
-      let record = record(of: run, data: data, path: path)
-      let done = url.appendingPathComponent("result.json")
-      if try isTrained(record, at: url), let stored = try? Data(contentsOf: done) {
-        results.append(try JSONDecoder().decode(ExperimentResult.self, from: stored))
-        continue
-      }
-      if !FileManager.default.fileExists(atPath: url.appendingPathComponent("model").path) {
-        let training = try start(record, in: url)
+      if try !isTrained(fingerprint, at: url) {
+        let training = try start(record(of: run, data: data, path: path), fingerprint, in: url)
         guard try train(run.name, training).isComplete else { return nil }
       }
+      let done = url.appendingPathComponent("result.json")
+      if let stored = try? JSONDecoder().decode(MeasuredResult.self, from: Data(contentsOf: done)),
+        stored.fingerprint == fingerprint
+      {
+        results.append(stored.result)
+        continue
+      }
       let result = try measure(run, at: url, data: data, before: results)
-      try write(try JSONEncoder().encode(result), to: done)
+      try write(try JSONEncoder().encode(MeasuredResult(fingerprint: fingerprint, result: result)), to: done)
       results.append(result)
     }
     try report(results)
@@ -112,37 +117,50 @@ public struct ExperimentRunner {
     return RunRecord(model: model, data: [.init(path: path)], settings: settings, device: device, program: program)
   }
 
-  /// Whether a run of this name has ended.
-  ///
-  /// - Throws: ``ExperimentError/otherSettings(run:)`` where it was told otherwise.
-  private func isTrained(_ record: RunRecord, at url: URL) throws -> Bool {
-    let stored = url.appendingPathComponent("run.json")
-    guard let data = try? Data(contentsOf: stored) else { return false }
-    let before = try JSONDecoder().decode(RunRecord.self, from: data)
-    func told(_ record: RunRecord) throws -> Data {
-      struct Told: Encodable {
-        let model: RunRecord.Model
-        let settings: TrainingSettings
-      }
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = .sortedKeys
-      return try encoder.encode(Told(model: record.model, settings: record.settings))
+  /// The fingerprint of each run, by its name.
+  private func fingerprints(data: TrainingData, path: String) throws -> [String: ExperimentFingerprint] {
+    var found: [String: ExperimentFingerprint] = [:]
+    for run in plan.runs {
+      var autoencoder: ExperimentFingerprint?
+      if case .continuous(_, let name, _) = run.model { autoencoder = found[name] }
+      found[run.name] = try ExperimentFingerprint(
+        of: record(of: run, data: data, path: path), in: plan, data: data.set, autoencoder: autoencoder)
     }
-    guard try told(before) == told(record) else { throw ExperimentError.otherSettings(run: url.path) }
-    return FileManager.default.fileExists(atPath: url.appendingPathComponent("model").path)
+    return found
   }
 
-  private func start(_ record: RunRecord, in url: URL) throws -> TrainingRun {
-    guard FileManager.default.fileExists(atPath: url.appendingPathComponent("run.json").path) else {
-      return try TrainingRun(record, in: url)
+  /// Whether a run has ended.
+  ///
+  /// - Throws: ``ExperimentError`` if it was trained with other settings, or has no fingerprint.
+  private func isTrained(_ fingerprint: ExperimentFingerprint, at url: URL) throws -> Bool {
+    func has(_ name: String) -> Bool {
+      FileManager.default.fileExists(atPath: url.appendingPathComponent(name).path)
     }
+    // A run without a checkpoint begins again, with the new settings.
+    guard has("latest") || has("model") else { return false }
+    guard let data = try? Data(contentsOf: fingerprintURL(of: url)),
+      let before = try? JSONDecoder().decode(ExperimentFingerprint.self, from: data)
+    else { throw ExperimentError.unknownSettings(run: url.path) }
+    if let change = fingerprint.change(since: before) {
+      throw ExperimentError.otherSettings(run: url.path, name: change.name, before: change.before, now: change.now)
+    }
+    return has("model")
+  }
+
+  private func start(_ record: RunRecord, _ fingerprint: ExperimentFingerprint, in url: URL) throws -> TrainingRun {
     if FileManager.default.fileExists(atPath: url.appendingPathComponent("latest").path) {
       return try TrainingRun(resuming: url)
     }
     // Stopped before its first checkpoint: there is nothing to lose.
-    try FileManager.default.removeItem(at: url)
-    return try TrainingRun(record, in: url)
+    if FileManager.default.fileExists(atPath: url.appendingPathComponent("run.json").path) {
+      try FileManager.default.removeItem(at: url)
+    }
+    let run = try TrainingRun(record, in: url)
+    try write(try JSONEncoder().encode(fingerprint), to: fingerprintURL(of: url))
+    return run
   }
+
+  private func fingerprintURL(of run: URL) -> URL { run.appendingPathComponent("fingerprint.json") }
 
   // MARK: Measuring
 
@@ -182,20 +200,23 @@ public struct ExperimentRunner {
       language.convert(to: precision)
       language.autoencoder.convert(to: precision)
       let found = try language.evaluate(on: held, blocks: plan.blocks, samples: plan.samples, seed: plan.seed)
-      (row.brierLM, row.energyLoss) = (found.brierLM, found.energyLoss)
+      (row.brierLM, row.energyScore) = (found.brierLM, finite(found.energyScore))
       return row
     case .autoregressive:
       let transformer = try model.loadAutoregressiveModel(device: device)
       var row = result(kind: "transformer", cost: transformer.configuration.cost)
       transformer.convert(to: precision)
       let found = try transformer.evaluate(on: held, blocks: plan.blocks, samples: plan.samples, seed: plan.seed)
-      (row.brierLM, row.crossEntropy) = (found.brierLM, found.crossEntropy)
+      (row.brierLM, row.crossEntropy) = (found.brierLM, finite(found.crossEntropy))
       let curve = curve(of: run.name)
       row.crossEntropyCorrelation = correlation(
         zip(curve.points(of: "cross_entropy"), curve.points(of: "brier_lm")).map { ($0.y, $1.y) })
       return row
     }
   }
+
+  /// Nil for a NaN or infinite metric, which JSON cannot represent.
+  private func finite(_ metric: Double) -> Double? { metric.isFinite ? metric : nil }
 
   // MARK: Reports
 

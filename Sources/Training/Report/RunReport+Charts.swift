@@ -6,7 +6,7 @@ extension RunReport {
 
   /// What stands first, in this order; other figures follow by name.
   private static let order = [
-    "evaluation/brier_lm", "train/loss", "evaluation/energy", "evaluation/cross_entropy", "evaluation/accuracy",
+    "evaluation/brier_lm", "train/loss", "evaluation/energy_score", "evaluation/cross_entropy", "evaluation/accuracy",
     "train/gradient_norm", "train/tokens_per_second", "train/learning_rate",
   ]
   /// Not worth a curve.
@@ -66,7 +66,8 @@ extension RunReport {
   }
 
   private static let names = [
-    "loss": "Training loss", "brier_lm": "BrierLM", "energy": "Energy loss", "auxiliary": "Auxiliary token loss",
+    "loss": "Training loss", "brier_lm": "BrierLM", "energy": "Loss of the energy head",
+    "energy_score": "Energy score", "auxiliary": "Auxiliary token loss",
     "accuracy": "Token accuracy", "accuracy_noise_0.3": "Token accuracy, noise 0.3", "divergence": "KL divergence",
     "loader_wait_seconds": "Loader wait, seconds", "tokens_per_second": "Tokens per second",
   ]

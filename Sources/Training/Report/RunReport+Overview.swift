@@ -27,7 +27,7 @@ extension RunReport {
     var figures: [(String, String)] = [("Steps", steps(of: summary))]
     if let loss = summary.loss { figures.append(("Loss", Self.figure(loss))) }
     for (key, value) in summary.evaluation.sorted(by: { $0.key < $1.key }) {
-      figures.append((Self.name(of: key) + ", held out", Self.figure(value)))
+      figures.append((Self.name(of: key) + ", held out", value.map(Self.figure) ?? "not finite"))
     }
     if let speed = summary.tokensPerSecond { figures.append(("Tokens per second", Self.figure(speed))) }
     let rows = figures.map { "<div><dt>\($0.escapedForMarkup)</dt><dd>\($1.escapedForMarkup)</dd></div>" }

@@ -3,7 +3,7 @@ import Foundation
 
 /// The figures of a run's `metrics.jsonl`, step by step.
 public struct MetricsHistory: Sendable {
-  /// A figure at the steps that have it.
+  /// A metric at the steps where it is present and finite.
   public struct Series: Sendable {
     /// Step and value, in the order of the file.
     public fileprivate(set) var points: [(x: Double, y: Double)] = []
@@ -20,6 +20,7 @@ public struct MetricsHistory: Sendable {
     for line in bytes.split(separator: UInt8(ascii: "\n")) {
       guard let line = MetricsLine(line) else { continue }
       for (key, value) in line.values {
+        guard let value else { continue }
         let point = (Double(line.step), value)
         if line.isEvaluation {
           evaluation[key, default: Series()].points.append(point)

@@ -5,21 +5,22 @@ import Foundation
 struct MetricsLine {
   /// Steps taken.
   let step: Int
-  /// The figures, in the order in which they stand.
-  let values: [(key: String, value: Double)]
+  /// The metrics, in the order of the line; nil for null, a NaN or infinite metric.
+  let values: [(key: String, value: Double?)]
   /// Whether it is an evaluation's.
   let isEvaluation: Bool
 
-  /// Reads a line; nil where it is not one. What is no number is passed over.
+  /// Reads a line; nil where it is not one. Values other than numbers and null are skipped.
   init?(_ bytes: some Sequence<UInt8>) {
     guard let members = try? JSONParser.parse(Array(bytes)).object else { return nil }
     var step: Double?
-    var values: [(key: String, value: Double)] = []
+    var values: [(key: String, value: Double?)] = []
     for member in members {
-      let value: Double
+      let value: Double?
       switch member.value {
       case .integer(let integer): value = Double(integer)
       case .number(let number): value = number
+      case .null: value = nil
       default: continue
       }
       if member.key == "step" { step = value } else { values.append((member.key, value)) }
@@ -29,7 +30,7 @@ struct MetricsLine {
     isEvaluation = Self.isEvaluation(values.lazy.map(\.key))
   }
 
-  /// A figure of this line.
+  /// A metric of this line; nil if it is absent or null.
   subscript(key: String) -> Double? { values.first { $0.key == key }?.value }
 
   /// Whether figures of these names are an evaluation's: every line of a step has its learning rate.

@@ -20,9 +20,14 @@ struct RunDescription {
     else { throw TrainingError.damagedRecord(folder.recordURL.path) }
     kind = record["model"]?["kind"]?.string ?? "run"
     steps = record["settings"]?["steps"]?.integer
+    settings = Self.settings(of: record)
+  }
+
+  /// Every setting of a record under its path.
+  static func settings(of record: JSONValue) -> [(name: String, value: String)] {
     var settings: [(name: String, value: String)] = []
-    for member in record.object ?? [] { Self.flatten(member.value, under: member.key, into: &settings) }
-    self.settings = settings
+    for member in record.object ?? [] { flatten(member.value, under: member.key, into: &settings) }
+    return settings
   }
 
   private static func flatten(

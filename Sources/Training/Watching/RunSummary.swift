@@ -15,8 +15,8 @@ public struct RunSummary: Encodable, Sendable {
   public let totalSteps: Int?
   /// The last loss.
   public let loss: Double?
-  /// The figures of the last evaluation on held-out text.
-  public let evaluation: [String: Double]
+  /// The metrics of the last evaluation on held-out text; nil, null in JSON, for a NaN or infinite one.
+  public let evaluation: [String: Double?]
   /// The step of that evaluation.
   public let evaluationStep: Int?
   /// The speed at the last line.

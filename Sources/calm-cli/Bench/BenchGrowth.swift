@@ -100,8 +100,8 @@ struct BenchGrowth: ParsableCommand {
   }
 
   private func measure(_ subject: Subject, _ series: Series, _ x: Int, _ arguments: [String]) throws -> Point {
-    var arguments = ["job", series.job.rawValue, "--steps", "\(steps)", "--device", compute.device] + arguments
-    arguments += ["--precision", compute.precision.rawValue]
+    var arguments = ["job", series.job.rawValue, "--steps", "\(steps)", "--device", compute.deviceName] + arguments
+    if let precision = compute.precision { arguments += ["--precision", precision.rawValue] }
     if let threads = compute.threads { arguments += ["--threads", "\(threads)"] }
     struct Answer: Decodable { let measurement: BenchMeasurement }
     let measured = try BenchProcess.ourselves(arguments, as: Answer.self).measurement

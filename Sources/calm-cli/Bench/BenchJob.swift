@@ -42,4 +42,7 @@ enum BenchJob: String, ExpressibleByArgument, CaseIterable, Codable {
 
   var isTraining: Bool { self == .trainLanguageModel || self == .trainAutoencoder }
   var readsText: Bool { self == .tokenizer || self == .data }
+  var generates: Bool { choosesFromPool || self == .generate }
+  /// Whether it chooses each chunk from a pool of draws.
+  var choosesFromPool: Bool { [.generateHalf, .generateHalfAlike, .generateHalfLate].contains(self) }
 }

@@ -18,8 +18,8 @@ struct BenchJobCommand: ParsableCommand {
   @Argument(help: ArgumentHelp("What to time: \(BenchJob.names).", valueName: "job"))
   var job: BenchJob
 
-  @Option(help: ArgumentHelp("The sizes: small, wide or calm-m.", valueName: "shape"))
-  var shape = BenchShape.Name.small
+  @Option(help: ArgumentHelp("The sizes: small (by default), wide or calm-m.", valueName: "shape"))
+  var shape: BenchShape.Name?
 
   @OptionGroup var work: BenchWorkOptions
   @OptionGroup var compute: ComputeOptions
@@ -33,8 +33,16 @@ struct BenchJobCommand: ParsableCommand {
     let measurement: BenchMeasurement
   }
 
+  func validate() throws {
+    try refuse(
+      work.problems(with: [job])
+        + withoutEffect(
+          "on \(job.rawValue)", when: job.readsText,
+          ["--shape": shape, "--device": compute.device, "--precision": compute.precision]))
+  }
+
   func run() throws {
-    let compute = try compute.prepare()
+    let (compute, shape) = (try compute.prepare(), shape ?? .small)
     let measurement =
       job.readsText
       ? try BenchTextJob(work, threads: compute.threads).measure(job)

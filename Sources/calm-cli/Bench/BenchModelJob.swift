@@ -72,7 +72,7 @@ struct BenchModelJob {
       }
     }
     let cost = shape.languageModel.cost(autoencoder: shape.autoencoder)
-    let encoder = 2 * Double(shape.autoencoder.encoderProducts) / Double(shape.chunk)
+    let encoder = 2 * Double(shape.autoencoder.encoderMACs) / Double(shape.chunk)
     result.operations = (cost.inferencePerToken(samples: samples) + encoder) * Double(result.tokens)
     return result
   }
@@ -81,13 +81,13 @@ struct BenchModelJob {
     let model = languageModel()
     spreadDraws(of: model, job)
     convert(model)
-    let prompt = randomIds(1, work.promptTokens).elements(as: Int32.self)
+    let prompt = randomIds(1, work.promptLength).elements(as: Int32.self)
     var options = GenerationOptions()
     options.temperature = job == .generate ? 1 : 0.5
-    options.poolSize = work.pool
-    options.maximumTokens = work.newTokens
+    options.poolSize = work.poolSize
+    options.maximumTokens = work.newLength
     var promptTimes: [Double] = []
-    var result = try BenchMeasurement(steps: work.steps, warmUp: 1, tokens: work.newTokens, label: job.rawValue) {
+    var result = try BenchMeasurement(steps: work.steps, warmUp: 1, tokens: work.newLength, label: job.rawValue) {
       let start = ContinuousClock.now
       let generator = try ChunkGenerator(model, prompt: prompt, options: options)
       waitForDevice(generator.hidden)
@@ -95,10 +95,10 @@ struct BenchModelJob {
       while try generator.step() != nil {}
     }
     result.promptSeconds = BenchMeasurement.median(Array(promptTimes.dropFirst()))
-    let draws = job == .generate ? 1 : work.pool
+    let draws = job == .generate ? 1 : work.poolSize
     let cost = shape.languageModel.cost(autoencoder: shape.autoencoder)
-    let (chunks, context) = (work.newTokens / shape.chunk, work.promptTokens / shape.chunk)
-    result.operations = cost.inferencePerToken(samples: draws) * Double(work.newTokens)
+    let (chunks, context) = (work.newLength / shape.chunk, work.promptLength / shape.chunk)
+    result.operations = cost.inferencePerToken(samples: draws) * Double(work.newLength)
     let read = cost.parameters + cost.frozenParameters - unreadParameters
     let kept = 2 * shape.layers * shape.hidden * (context + chunks / 2)
     result.bytes = Double((read + kept) * compute.precision.size * chunks)

@@ -17,6 +17,17 @@ struct BenchOfficialOptions: ParsableArguments {
     if compile && official == nil { throw ValidationError("--compile is about the official code: give --official") }
   }
 
+  /// Options that have no effect on some jobs, or on the official code.
+  func problems(with jobs: [BenchJob], _ work: BenchWorkOptions) -> [String] {
+    withoutEffect(
+      "on \(jobs.map(\.rawValue).joined(separator: ", "))", when: !jobs.contains(where: \.isTraining),
+      ["--compile": compile.ifGiven])
+      + withoutEffect(
+        "on the official code, which draws 200 chunks",
+        when: official != nil && work.poolSize != 200 && jobs.contains(where: \.choosesFromPool),
+        ["--pool": work.pool])
+  }
+
   /// What runs the official code; nil where nothing was named.
   func runner() throws -> BenchOfficial? {
     guard let official, let python else { return nil }
@@ -53,7 +64,7 @@ struct BenchOfficial {
       encoder.keyEncodingStrategy = .convertToSnakeCase
       arguments += [
         "--shape", String(decoding: try encoder.encode(shape), as: UTF8.self), "--precision", precision, "--device",
-        device, "--prompt-tokens", "\(work.promptTokens)", "--new-tokens", "\(work.newTokens)",
+        device, "--prompt-tokens", "\(work.promptLength)", "--new-tokens", "\(work.newLength)",
       ]
     }
     if isCompiled && job.isTraining { arguments.append("--compile") }

@@ -25,12 +25,13 @@ struct BenchTable: ParsableCommand {
   @Argument(help: ArgumentHelp("Jobs to time; by default all: \(BenchJob.names).", valueName: "jobs"))
   var jobs: [BenchJob] = []
 
-  @Option(parsing: .upToNextOption, help: ArgumentHelp("Sizes: small, wide, calm-m.", valueName: "shapes"))
-  var shape: [BenchShape.Name] = [.small]
+  @Option(parsing: .upToNextOption, help: ArgumentHelp("Sizes: small (by default), wide, calm-m.", valueName: "shapes"))
+  var shape: [BenchShape.Name] = []
 
   @Option(
-    parsing: .upToNextOption, help: ArgumentHelp("Types to compute in: float32, bfloat16.", valueName: "precisions"))
-  var precision: [Precision] = [.auto]
+    parsing: .upToNextOption,
+    help: ArgumentHelp("Types to compute in: float32, bfloat16, auto (by default).", valueName: "precisions"))
+  var precision: [Precision] = []
 
   @Option(help: ArgumentHelp("Turns of each side.", valueName: "n"))
   var turns = 2
@@ -38,8 +39,8 @@ struct BenchTable: ParsableCommand {
   @Option(help: ArgumentHelp("Threads to compute with; by default one for each core.", valueName: "n"))
   var threads: Int?
 
-  @Option(help: "Where to compute: cpu, cuda, cuda:N or mps.")
-  var device = "cpu"
+  @Option(help: "Where to compute: cpu, cuda, cuda:N or mps; by default cpu.")
+  var device: String?
 
   @Option(name: .customLong("out"), help: ArgumentHelp("Keep the results in this JSON file.", valueName: "file"))
   var output: String?
@@ -56,7 +57,15 @@ struct BenchTable: ParsableCommand {
     if let threads, !(1...1024).contains(threads) {
       throw ValidationError("--threads must be from 1 to 1024, not \(threads)")
     }
+    try refuse(
+      work.problems(with: timedJobs) + comparison.problems(with: timedJobs, work)
+        + withoutEffect(
+          "on jobs on text", when: timedJobs.allSatisfy(\.readsText),
+          ["--shape": shape.ifGiven, "--precision": precision.ifGiven, "--device": device]))
   }
+
+  private var timedJobs: [BenchJob] { jobs.isEmpty ? BenchJob.allCases : jobs }
+  private var deviceName: String { device ?? "cpu" }
 
   func run() throws {
     let official = try comparison.runner()
@@ -64,8 +73,8 @@ struct BenchTable: ParsableCommand {
     for path in [output, markdown] {
       if let path { try requireParentFolder(of: URL(fileURLWithPath: path)) }
     }
-    let place = try Device(parsing: device)
-    let jobs = jobs.isEmpty ? BenchJob.allCases : jobs
+    let place = try Device(parsing: deviceName)
+    let jobs = timedJobs
     let files = jobs.contains(where: \.readsText) ? try BenchTextFiles(work) : nil
     var new = BenchResults()
     func measure(_ job: BenchJob, _ shape: BenchShape.Name?, _ precision: DType?, rates: MachineRates?) throws {
@@ -78,12 +87,12 @@ struct BenchTable: ParsableCommand {
       if let output { try Self.write(results, to: output) }
       if let markdown { try Self.insert(results.markdown, into: markdown) }
     }
-    for precision in Self.distinct(precision.map { $0.resolved(on: place) }) {
+    for precision in Self.distinct((precision.ifGiven ?? [.auto]).map { $0.resolved(on: place) }) {
       let models = jobs.filter { !$0.readsText }
       if models.isEmpty { break }
       let rates = try BenchProcess.ourselves(
         ["machine", "--precision", precision.rawValue] + computeArguments, as: MachineRates.self)
-      for shape in Self.distinct(shape) {
+      for shape in Self.distinct(shape.ifGiven ?? [.small]) {
         for job in models { try measure(job, shape, precision, rates: rates) }
       }
     }
@@ -92,7 +101,7 @@ struct BenchTable: ParsableCommand {
   }
 
   private var computeArguments: [String] {
-    ["--device", device] + (threads.map { ["--threads", "\($0)"] } ?? [])
+    ["--device", deviceName] + (threads.map { ["--threads", "\($0)"] } ?? [])
   }
 
   private func result(
@@ -100,25 +109,27 @@ struct BenchTable: ParsableCommand {
     files: BenchTextFiles?
   ) throws -> BenchResult {
     let threads = threads ?? Runtime.threads
-    var arguments = ["job", job.rawValue, "--threads", "\(threads)", "--device", device]
+    var arguments = ["job", job.rawValue, "--threads", "\(threads)"]
     var work = work
-    if let shape, let precision { arguments += ["--shape", shape.rawValue, "--precision", precision.rawValue] }
+    if let shape, let precision {
+      arguments += ["--shape", shape.rawValue, "--precision", precision.rawValue, "--device", deviceName]
+    }
     if let files { (work.text, work.tokenizer) = (files.text, files.tokenizer) }
     struct Answer: Decodable { let measurement: BenchMeasurement }
     var (ours, theirs): ([BenchMeasurement], [BenchMeasurement]) = ([], [])
     for _ in 0..<turns {
-      ours.append(try BenchProcess.ourselves(arguments + work.arguments, as: Answer.self).measurement)
+      ours.append(try BenchProcess.ourselves(arguments + work.arguments(of: job), as: Answer.self).measurement)
       if let official {
         theirs.append(
           try official.measure(
             job, work.shape(shape ?? .small), work: work, files: files, precision: precision?.rawValue ?? "",
-            threads: threads, device: device))
+            threads: threads, device: deviceName))
       }
     }
     return BenchResult(
       job: job, shape: shape?.rawValue, precision: precision?.rawValue,
       isCompiled: comparison.compile && job.isTraining, ours: ours, official: theirs, rates: rates,
-      processor: Processor.current.model, threads: threads, device: device, libtorch: Runtime.version,
+      processor: Processor.current.model, threads: threads, device: deviceName, libtorch: Runtime.version,
       date: String(ISO8601DateFormatter().string(from: Date()).prefix(10)))
   }
 

@@ -11,14 +11,15 @@ struct BenchWorkOptions: ParsableArguments {
   @Option(help: ArgumentHelp("The vocabulary, if not that of the shape.", valueName: "n"))
   var vocabulary: Int?
 
-  @Option(help: ArgumentHelp("Tokens of the prompt of a generation.", valueName: "n"))
-  var promptTokens = 64
+  @Option(help: ArgumentHelp("Tokens of the prompt of a generation; by default 64.", valueName: "n"))
+  var promptTokens: Int?
 
-  @Option(help: ArgumentHelp("Tokens that are generated.", valueName: "n"))
-  var newTokens = 128
+  @Option(help: ArgumentHelp("Tokens that are generated; by default 128.", valueName: "n"))
+  var newTokens: Int?
 
-  @Option(help: ArgumentHelp("Chunks drawn at once below T = 1; the official code has 200.", valueName: "n"))
-  var pool = 200
+  @Option(
+    help: ArgumentHelp("Chunks drawn at once below T = 1; by default 200, as in the official code.", valueName: "n"))
+  var pool: Int?
 
   @Option(
     help: ArgumentHelp(
@@ -42,7 +43,7 @@ struct BenchWorkOptions: ParsableArguments {
       throw ValidationError("--block-tokens must be a multiple of 4 and at least 8, not \(blockTokens)")
     }
     if let vocabulary, vocabulary < 8 { throw ValidationError("--vocabulary must be at least 8, not \(vocabulary)") }
-    if promptTokens % 4 != 0 || newTokens % 4 != 0 {
+    if promptLength % 4 != 0 || newLength % 4 != 0 {
       throw ValidationError("--prompt-tokens and --new-tokens must be multiples of 4")
     }
   }
@@ -56,19 +57,35 @@ struct BenchWorkOptions: ParsableArguments {
     return shape
   }
 
-  /// These options as arguments of another process.
-  var arguments: [String] {
-    var list = [
-      "--prompt-tokens", "\(promptTokens)", "--new-tokens", "\(newTokens)", "--pool", "\(pool)", "--steps", "\(steps)",
+  /// Tokens of the prompt.
+  var promptLength: Int { promptTokens ?? 64 }
+  /// Tokens that are generated.
+  var newLength: Int { newTokens ?? 128 }
+  /// Chunks drawn at once.
+  var poolSize: Int { pool ?? 200 }
+
+  /// The options that some jobs have: each with its value where it was given, and whether a job has it.
+  private var ofSomeJobs: [(name: String, value: String?, isOf: (BenchJob) -> Bool)] {
+    [
+      ("--batch-size", batchSize.map(String.init), { $0.isTraining || $0 == .evaluate }),
+      ("--block-tokens", blockTokens.map(String.init), { $0.isTraining || $0 == .evaluate }),
+      ("--vocabulary", vocabulary.map(String.init), { !$0.readsText }),
+      ("--prompt-tokens", promptTokens.map(String.init), \.generates),
+      ("--new-tokens", newTokens.map(String.init), \.generates),
+      ("--pool", pool.map(String.init), \.choosesFromPool),
+      ("--text", text, \.readsText), ("--tokenizer", tokenizer, \.readsText),
     ]
-    for (name, value) in [
-      ("--batch-size", batchSize), ("--block-tokens", blockTokens), ("--vocabulary", vocabulary),
-    ] {
-      if let value { list += [name, "\(value)"] }
-    }
-    for (name, value) in [("--text", text), ("--tokenizer", tokenizer)] {
-      if let value { list += [name, value] }
-    }
-    return list
+  }
+
+  /// Options that none of some jobs has.
+  func problems(with jobs: [BenchJob]) -> [String] {
+    let idle = ofSomeJobs.filter { $0.value != nil && !jobs.contains(where: $0.isOf) }
+    return withoutEffect("on \(jobs.map(\.rawValue).joined(separator: ", "))", names: idle.map(\.name))
+  }
+
+  /// These options as arguments of another process, which does a job.
+  func arguments(of job: BenchJob) -> [String] {
+    ["--steps", "\(steps)"]
+      + ofSomeJobs.filter { $0.isOf(job) }.flatMap { option in option.value.map { [option.name, $0] } ?? [] }
   }
 }

@@ -42,6 +42,10 @@ struct ConvertCommand: ParsableCommand {
       output.map { URL(fileURLWithPath: $0) }
       ?? source.deletingLastPathComponent().appendingPathComponent("\(source.lastPathComponent)-\(format.rawValue)")
     let model = try ModelFolder(source)
+    if autoencoder != nil && model.kind != .languageModel {
+      throw InputError.otherKind(
+        model: folder, option: "--autoencoder", kind: model.kind, needed: .languageModel)
+    }
     try model.convert(to: format, at: target, autoencoder: autoencoder.map { URL(fileURLWithPath: $0) })
     let figures = Figures(folder: target.path, kind: model.kind.rawValue, format: format.rawValue)
     try report.print(figures, text: "\(target.path): \(model.kind.rawValue), \(format.rawValue)")

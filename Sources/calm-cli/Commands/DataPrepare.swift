@@ -38,11 +38,11 @@ struct DataPrepare: ParsableCommand {
   @Option(help: ArgumentHelp("The share of documents set apart for validation.", valueName: "share"))
   var validation = 0.01
 
-  @Option(help: ArgumentHelp("Set no more documents than this apart.", valueName: "n"))
-  var validationMaximum = 1000
+  @Option(help: ArgumentHelp("Set no more documents than this apart; by default 1000.", valueName: "n"))
+  var validationMaximum: Int?
 
-  @Option(help: ArgumentHelp("Decides which documents are set apart.", valueName: "n"))
-  var seed: UInt64 = 0
+  @Option(help: ArgumentHelp("Decides which documents are set apart; by default 0.", valueName: "n"))
+  var seed: UInt64?
 
   @Option(help: ArgumentHelp("Threads that tokenize; by default one for each core.", valueName: "n"))
   var threads: Int?
@@ -66,9 +66,14 @@ struct DataPrepare: ParsableCommand {
     guard (0..<1).contains(validation) else {
       throw ValidationError("--validation must be at least 0 and below 1, not \(validation)")
     }
-    guard validationMaximum >= 0 else {
+    if let validationMaximum, validationMaximum < 0 {
       throw ValidationError("--validation-maximum must not be negative")
     }
+    try refuse(
+      withoutEffect(
+        "with --validation 0", when: validation == 0,
+        ["--validation-maximum": validationMaximum, "--seed": seed])
+        + withoutEffect("with --completion-field", when: completionField != nil, ["--text-field": input.textField]))
     if let threads, !(1...1024).contains(threads) {
       throw ValidationError("--threads must be from 1 to 1024, not \(threads)")
     }
@@ -83,8 +88,8 @@ struct DataPrepare: ParsableCommand {
     let reader = try input.reader(fields: fields)
     var preparation = DataPreparation(vocabulary: vocabulary, createdBy: "calm \(Calm.version)")
     preparation.validationShare = validation
-    preparation.validationMaximum = validationMaximum
-    preparation.seed = seed
+    preparation.validationMaximum = validationMaximum ?? 1000
+    preparation.seed = seed ?? 0
     preparation.threads = threads ?? ProcessInfo.processInfo.activeProcessorCount
     preparation.overwrite = overwrite
     preparation.hasPrompts = fields != nil

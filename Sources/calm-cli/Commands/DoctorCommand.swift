@@ -7,7 +7,8 @@ struct DoctorCommand: ParsableCommand {
     commandName: "doctor",
     abstract: "Show what this machine offers: libtorch, processor, devices, speed.",
     discussion: """
-      Measures matrix products for about a second in each precision, and says what --precision auto takes.
+      Measures matrix products for about a second in each precision, and shows which precision --precision auto \
+      takes. CALM_CPU=baseline|avx2|avx512|amx limits the instructions that are used.
 
       Example:
         calm doctor
@@ -43,6 +44,7 @@ struct DoctorCommand: ParsableCommand {
       "",
       machine.processor.features.isEmpty
         ? "none of the known features" : machine.processor.features.joined(separator: ", "))
+    row("", level(machine.processor))
     row("threads", "\(machine.threads) of \(machine.processor.cores) cores")
     row("memory", memory(machine.memory))
     for device in machine.devices + [machine.nccl] {
@@ -54,6 +56,14 @@ struct DoctorCommand: ParsableCommand {
       row(program.name, program.path ?? "missing: .\(program.ending) files cannot be read; install it")
     }
     return table.text
+  }
+
+  private func level(_ processor: MachineReport.ProcessorReport) -> String {
+    let text = "level \(processor.level.rawValue)"
+    guard let limit = processor.limit else { return text }
+    return processor.level < processor.machineLevel
+      ? "\(text), limited by \(limit); the machine has \(processor.machineLevel.rawValue)"
+      : "\(text); \(limit) does not lower it"
   }
 
   private func memory(_ memory: MachineReport.Memory) -> String {

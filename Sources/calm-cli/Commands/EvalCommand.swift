@@ -37,13 +37,16 @@ struct EvalAutoencoder: ParsableCommand {
   @Option(help: ArgumentHelp("Standard deviations of the noise, with commas between.", valueName: "list"))
   var noise = "0,0.1,0.2,0.3,0.4"
 
-  @Option(help: ArgumentHelp("Decides the noise.", valueName: "n"))
-  var seed: UInt64 = 0
+  @Option(help: ArgumentHelp("Decides the noise; by default 0.", valueName: "n"))
+  var seed: UInt64?
 
   @OptionGroup var compute: ComputeOptions
   @OptionGroup var report: ReportOptions
 
-  func validate() throws { _ = try levels() }
+  func validate() throws {
+    let isClean = try levels().allSatisfy { $0 == 0 }
+    try refuse(withoutEffect("without noise", when: isClean, ["--seed": seed]))
+  }
 
   private func levels() throws -> [Double] {
     try noise.split(separator: ",").map { part in
@@ -62,7 +65,7 @@ struct EvalAutoencoder: ParsableCommand {
     let result = try text.withBlocks(
       for: folder, chunkSize: sizes.chunkSize, blockChunks: 256, vocabularySize: sizes.vocabularySize,
       special: sizes.special
-    ) { try model.evaluate(on: $0, blocks: text.blocks, noise: try levels(), seed: seed) }
+    ) { try model.evaluate(on: $0, blocks: text.blocks, noise: try levels(), seed: seed ?? 0) }
     var table = Table(header: ["noise", "token accuracy"])
     for level in result.accuracy {
       table.append([String(format: "%g", level.noise), String(format: "%.4f %%", 100 * level.accuracy)])

@@ -7,7 +7,7 @@ import Torch
 struct EvalLanguageModel: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "calm",
-    abstract: "BrierLM and Brier-1 to Brier-4 with standard errors, and the energy loss.",
+    abstract: "BrierLM and Brier-1 to Brier-4 with standard errors, and the energy score.",
     discussion: """
       Every chunk is predicted from the true text before it in its block, so the score grows with the block: compare \
       scores of one --block-tokens only. Below K = 4 continuations are rolled on, which costs a forward pass for every \
@@ -40,7 +40,7 @@ struct EvalLanguageModel: ParsableCommand {
       for: folder, chunkSize: sizes.chunkSize, vocabularySize: sizes.vocabularySize, special: sizes.special
     ) { try model.evaluate(on: $0, blocks: brier.text.blocks, samples: brier.samples, seed: brier.seed, progress: $1) }
     let table = brierTable(
-      result.brierLM, others: [("energy loss", String(format: "%.4f", result.energyLoss))],
+      result.brierLM, others: [("energy score", String(format: "%.4f", result.energyScore))],
       blockTokens: result.blockTokens, samples: result.samples)
     try report.print(result, text: table + compute.summary)
   }

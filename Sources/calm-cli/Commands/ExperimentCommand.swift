@@ -24,7 +24,7 @@ struct ExperimentCommand: ParsableCommand {
   @Option(name: .customLong("out"), help: ArgumentHelp("The folder of the experiment.", valueName: "folder"))
   var output: String
 
-  @Flag(help: "Check the file and list its trainings, without running any.")
+  @Flag(help: "Check the file and the other options and list the trainings, without running any.")
   var check = false
 
   @OptionGroup var compute: ComputeOptions
@@ -32,10 +32,10 @@ struct ExperimentCommand: ParsableCommand {
 
   func run() throws {
     let plan = try ExperimentPlan(contentsOf: URL(fileURLWithPath: file))
+    let compute = try compute.prepare()
     if check {
       return try report.print(plan.runs.map(\.name), text: plan.runs.map { $0.name + "\n" }.joined())
     }
-    let compute = try compute.prepare()
     let folder = URL(fileURLWithPath: output)
     StandardError.note("\(counted(plan.runs.count, "training")), \(compute.summary)")
     let runner = ExperimentRunner(

@@ -102,6 +102,19 @@ struct GenerateCommand: ParsableCommand {
   func validate() throws {
     if prompt != nil && promptFile != nil { throw ValidationError("give --prompt or --prompt-file, not both") }
     try asUsage { try options().validate() }
+    try refuse(idleOptions(isOne: Temperature.number(parsing: temperature) == 1))
+  }
+
+  /// The options that have no effect beside others, whatever the model.
+  ///
+  /// - Parameter isOne: whether the temperature is 1, at which nothing is chosen from draws.
+  private func idleOptions(isOne: Bool) -> [String] {
+    let (hasPrompt, isExact) = (prompt != nil || promptFile != nil, sampler == .exact && !isOne)
+    return withoutEffect("at temperature 1", when: isOne, ["--sampler": sampler, "--pool": pool])
+      + withoutEffect("with --sampler exact", when: isExact, ["--pool": pool])
+      + withoutEffect(
+        "without a prompt or --sampler exact", when: !hasPrompt && !isExact, ["--draw-limit": drawLimit])
+      + withoutEffect("without a prompt", when: !hasPrompt, ["--continue-text": continuesText.ifGiven])
   }
 
   /// Makes any error one of usage.

@@ -86,9 +86,9 @@ struct InfoCommand: ParsableCommand {
   }
 
   private func comparison(_ figures: [ModelFigures]) -> String {
-    var table = Table(header: [
-      "preset", "parameters", "paper", "FLOPs/token", "paper", "", "training FLOPs", "paper", "",
-    ])
+    var header = ["preset", "parameters", "paper", "FLOPs/token", "paper", "", "training FLOPs", "paper", ""]
+    if let tokens { header.append("on \(scientific(tokens.count)) tokens") }
+    var table = Table(header: header)
     for model in figures {
       var row = [model.name, shortCount(model.parameters)]
       if let published = model.published, let training = model.paperTrainingFlops {
@@ -100,6 +100,9 @@ struct InfoCommand: ParsableCommand {
         ]
       } else {
         row += ["", scientific(model.inferenceFlopsPerToken)]
+      }
+      if let training = model.trainingFlops {
+        row += Array(repeating: "", count: header.count - 1 - row.count) + [scientific(training)]
       }
       table.append(row)
     }

@@ -21,6 +21,12 @@ struct MachineReport: Encodable {
   struct ProcessorReport: Encodable {
     let model: String
     let features: [String]
+    /// The level of instructions in use.
+    let level: Processor.Level
+    /// The level of the machine.
+    let machineLevel: Processor.Level
+    /// The environment variable that limits the level, as `NAME=value`, where it is set.
+    let limit: String?
     let cores: Int
   }
 
@@ -90,6 +96,8 @@ struct MachineReport: Encodable {
     let current = Processor.current
     processor = ProcessorReport(
       model: current.model, features: Processor.Feature.allCases.filter(current.features.contains).map(\.rawValue),
+      level: .current, machineLevel: .machine,
+      limit: Processor.Level.limit.map { "\(Processor.Level.variable)=\($0)" },
       cores: ProcessInfo.processInfo.activeProcessorCount)
     threads = Runtime.threads
     memory = Memory(

@@ -29,14 +29,18 @@ struct ReportCommand: ParsableCommand {
   @Option(count: "Texts that each language model writes for the page.", from: 0)
   var samples = 2
 
-  @Option(help: ArgumentHelp("The temperature of these texts, up to 1, also as a fraction.", valueName: "t"))
-  var temperature = "1/2"
+  @Option(
+    help: ArgumentHelp(
+      "The temperature of these texts, up to 1, also as a fraction; by default 1/2.", valueName: "t"))
+  var temperature: String?
 
   @OptionGroup var compute: ComputeOptions
 
+  private var usedTemperature: String { temperature ?? "1/2" }
+
   private func options() throws -> GenerationOptions {
     var options = GenerationOptions()
-    options.temperature = try Temperature.number(parsing: temperature)
+    options.temperature = try Temperature.number(parsing: usedTemperature)
     options.sequences = max(1, samples)
     // A few sentences: the page is to be there at once.
     options.maximumTokens = 80
@@ -45,6 +49,13 @@ struct ReportCommand: ParsableCommand {
 
   func validate() throws {
     do { try options().validate(probabilities: false) } catch { throw ValidationError("\(error)") }
+    try refuse(
+      withoutEffect(
+        "with --samples 0", when: samples == 0,
+        [
+          "--temperature": temperature, "--threads": compute.threads, "--device": compute.device,
+          "--precision": compute.precision,
+        ]))
   }
 
   func run() throws {
@@ -67,7 +78,7 @@ struct ReportCommand: ParsableCommand {
       do {
         guard let model = try newestModel(of: folder), model.kind != .autoencoder else { continue }
         written[folder] = try texts(of: model, label: relativePath(folder.path), setting).map {
-          RunReport.Sample(text: $0, note: "\(model.url.lastPathComponent), temperature \(temperature)")
+          RunReport.Sample(text: $0, note: "\(model.url.lastPathComponent), temperature \(usedTemperature)")
         }
       } catch {
         StandardError.note("\(relativePath(folder.path)): no samples: \(failureLine(for: error))")

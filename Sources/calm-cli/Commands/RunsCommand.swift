@@ -40,7 +40,9 @@ struct RunsCommand: ParsableCommand {
       alignments: [.left, .left, .left, .right, .right, .right, .right, .left])
     for run in runs {
       let steps = grouped(run.step) + (run.totalSteps.map { " of " + grouped($0) } ?? "")
-      let evaluation = run.evaluation.sorted { $0.key < $1.key }.map { "\($0.key) \(String(format: "%.4g", $0.value))" }
+      let evaluation = run.evaluation.sorted { $0.key < $1.key }.map { key, value in
+        "\(key) \(value.map { String(format: "%.4g", $0) } ?? "not finite")"
+      }
       table.append([
         relativePath(run.path), run.kind, run.state.rawValue, steps,
         run.loss.map { String(format: "%.4f", $0) } ?? "",

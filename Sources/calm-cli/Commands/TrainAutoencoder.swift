@@ -38,8 +38,9 @@ struct TrainAutoencoder: ParsableCommand {
   @Option(count: "Layers of encoder and of decoder, an even number; by default 2.", from: 2)
   var layers: Int?
 
-  @Flag(inversion: .prefixedNo, help: "A plain autoencoder: no distribution, no noise, no dropout.")
-  var plain = false
+  @Flag(
+    inversion: .prefixedNo, help: "A plain autoencoder: no distribution, no noise, no dropout; by default variational.")
+  var plain: Bool?
 
   @Option(
     help: ArgumentHelp("The probability of masking an input token in training.", valueName: "p"), transform: probability
@@ -70,10 +71,17 @@ struct TrainAutoencoder: ParsableCommand {
     if let layers, layers % 2 != 0 {
       problems.append("--layers must be an even number above 0, not \(layers): half work on tokens, half on chunks")
     }
-    if training.gradientCheckpointing {
-      problems.append("--gradient-checkpointing is of the Transformer's layers, and an autoencoder has none")
-    }
+    problems += withoutEffect(
+      "on an autoencoder, which has no Transformer",
+      ["--gradient-checkpointing": training.gradientCheckpointing.ifGiven])
+    if training.initFrom == nil { problems += settingsOfDistribution(isVariational: plain != true) }
     try training.check(usual: Self.usual, figures: Self.figures, others: problems)
+  }
+
+  /// Settings that have no effect on a plain autoencoder.
+  private func settingsOfDistribution(isVariational: Bool) -> [String] {
+    withoutEffect(
+      "on a plain autoencoder", when: !isVariational, ["--kl-weight": klWeight, "--kl-clamp": klClamp])
   }
 
   func run() throws {
@@ -86,7 +94,7 @@ struct TrainAutoencoder: ParsableCommand {
     let configuration = AutoencoderConfiguration(
       vocabularySize: data.tokenizer.vocabularySize, chunkSize: chunk ?? 4, latentSize: latent ?? 64,
       hiddenSize: hidden ?? 256, intermediateSize: intermediate, encoderLayers: layers ?? 2,
-      decoderLayers: layers ?? 2, isVariational: !plain, special: data.special)
+      decoderLayers: layers ?? 2, isVariational: plain != true, special: data.special)
     return withTrainingConstants(configuration)
   }
 
@@ -98,9 +106,8 @@ struct TrainAutoencoder: ParsableCommand {
       ("--hidden", hidden, configuration.hiddenSize), ("--intermediate", intermediate, configuration.intermediateSize),
       ("--layers", layers, configuration.encoderLayers), ("--layers", layers, configuration.decoderLayers),
     ])
-    if plain && configuration.isVariational {
-      throw ValidationError("--plain does not fit --init-from: \(folder) holds a variational autoencoder")
-    }
+    try training.agree("--plain", plain, !configuration.isVariational)
+    try refuse(settingsOfDistribution(isVariational: configuration.isVariational))
     return withTrainingConstants(configuration)
   }
 

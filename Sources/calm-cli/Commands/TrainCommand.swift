@@ -49,8 +49,8 @@ func train(
   model: (String) throws -> RunRecord.Model
 ) throws {
   if let url = try options.runToContinue() { return try goOn(with: url, options, label: label) }
-  if !options.printSettings, try options.processes.launch(on: options.compute.device) { return }
-  let compute = try options.compute.prepare(on: options.processes.ownDevice(of: options.compute.device))
+  if !options.printSettings, try options.processes.launch(on: options.compute.deviceName) { return }
+  let compute = try options.compute.prepare(on: options.processes.ownDevice(of: options.compute.deviceName))
   let data = try options.corpora()
   let trained = try model(data[0].path)
   let record = RunRecord(

@@ -78,7 +78,7 @@ struct TrainLanguageModel: ParsableCommand {
 
   private static let usual = TrainingSettings(
     steps: 5000, batchSize: 16, blockChunks: 64, schedule: LearningRateSchedule(peak: 2e-3, shape: .stableDecay))
-  private static let figures = ["energy", "brier_lm"]
+  private static let figures = ["energy_score", "brier_lm"]
 
   func validate() throws {
     var problems: [String] = []
@@ -99,11 +99,10 @@ struct TrainLanguageModel: ParsableCommand {
   }
 
   /// Settings that have no effect with a head. The energy score's are not among them: whatever the head, they decide the
-  /// held-out figure `energy`.
+  /// held-out figure `energy_score`.
   private func settingsOfOtherHeads(than head: HeadKind) -> [String] {
-    [("--noise-size", noiseSize != nil, HeadKind.energy), ("--latent-bound", latentBound != nil, HeadKind.diffusion)]
-      .filter { $0.1 && $0.2 != head }
-      .map { "\($0.0) is of the head \($0.2), not of \(head); leave it out" }
+    withoutEffect("with --head \(head)", when: head != .energy, ["--noise-size": noiseSize])
+      + withoutEffect("with --head \(head)", when: head != .diffusion, ["--latent-bound": latentBound])
   }
 
   func run() throws {
@@ -136,6 +135,7 @@ struct TrainLanguageModel: ParsableCommand {
     try training.agree("--head", head, configuration.head)
     try refuse(settingsOfOtherHeads(than: configuration.head))
     try training.agree("--input", input, configuration.input)
+    try training.agree("--separate-documents", sizes.separateDocuments, configuration.transformer.separatesDocuments)
     try training.agree(
       sizes.beside(configuration.transformer) + [
         ("--head-blocks", headBlocks, configuration.headBlocks), ("--noise-size", noiseSize, configuration.noiseSize),

@@ -23,8 +23,8 @@ struct TrainTransformer: ParsableCommand {
 
   @OptionGroup var sizes: TransformerOptions
 
-  @Flag(inversion: .prefixedNo, help: "Use the embedding matrix for the logits too.")
-  var tieEmbeddings = false
+  @Flag(inversion: .prefixedNo, help: "Use the embedding matrix for the logits too; by default not.")
+  var tieEmbeddings: Bool?
 
   private static let usual = TrainingSettings(
     steps: 5000, batchSize: 16, blockChunks: 256, schedule: LearningRateSchedule(peak: 2e-3, shape: .stableDecay))
@@ -51,7 +51,7 @@ struct TrainTransformer: ParsableCommand {
     let preset = try sizes.preset(as: \.autoregressive, beginsWith: nil)
     return AutoregressiveConfiguration(
       vocabularySize: data.tokenizer.vocabularySize, transformer: try sizes.shape(usual: preset?.transformer),
-      tiesEmbeddings: tieEmbeddings,
+      tiesEmbeddings: tieEmbeddings ?? false,
       special: data.specialWithoutStandIn)
   }
 
@@ -59,7 +59,8 @@ struct TrainTransformer: ParsableCommand {
   private func configuration(of folder: String) throws -> AutoregressiveConfiguration {
     var configuration = try ModelFolder(URL(fileURLWithPath: folder)).autoregressiveConfiguration()
     try training.agree(sizes.beside(configuration.transformer))
-    try training.agree("--tie-embeddings", tieEmbeddings ? true : nil, configuration.tiesEmbeddings)
+    try training.agree("--separate-documents", sizes.separateDocuments, configuration.transformer.separatesDocuments)
+    try training.agree("--tie-embeddings", tieEmbeddings, configuration.tiesEmbeddings)
     configuration.hasDocumentEnds = true
     return configuration
   }

@@ -22,8 +22,8 @@ struct DemoCommand: ParsableCommand {
     help: ArgumentHelp("Your own text instead of the tales: files, folders or patterns.", valueName: "files"))
   var text: [String] = []
 
-  @Option(help: "What is one document in plain text.")
-  var textSplit = TextSplit.paragraphs
+  @Option(help: "What is one document in plain text; by default paragraphs.")
+  var textSplit: TextSplit?
 
   @OptionGroup var faults: TextFaultOptions
 
@@ -47,12 +47,28 @@ struct DemoCommand: ParsableCommand {
   @OptionGroup var compute: ComputeOptions
   @OptionGroup var report: ReportOptions
 
+  func validate() throws {
+    try refuse(
+      withoutEffect(
+        "without --text", when: text.isEmpty,
+        [
+          "--text-split": textSplit, "--lossy": faults.lossy.ifGiven,
+          "--skip-malformed": faults.skipMalformed.ifGiven,
+        ]))
+  }
+
   func run() throws {
     let setting = try compute.prepare()
     let folder = URL(fileURLWithPath: output ?? Self.defaultFolder())
     if FileManager.default.fileExists(atPath: folder.path) { throw DemoError.exists(folder.path) }
-    let options = CorpusOptions(split: textSplit, lossy: faults.lossy, skipMalformed: faults.skipMalformed)
+    let options = CorpusOptions(
+      split: textSplit ?? .paragraphs, lossy: faults.lossy, skipMalformed: faults.skipMalformed)
     let input = text.isEmpty ? nil : try CorpusReader(paths: text, options: options)
+    if let input {
+      try refuse(
+        faults.problems(with: input)
+          + withoutEffect("on JSON lines", when: !input.readsPlainText, ["--text-split": textSplit]))
+    }
     let usual = text.isEmpty ? DemoRecipe.tales : .text
     let recipe = auxiliaryWeight.map { usual.with(auxiliaryLossWeight: $0) } ?? usual
     let pipeline = DemoPipeline(

@@ -205,7 +205,7 @@ final class DemoPipeline {
       configuration, autoencoder: place("autoencoder/model").path, leadIn: recipe.leadIn)
     let last = try train(record, recipe.languageModel, in: "calm")
     let (count, loss) = (try loadModel().parameterCount, String(format: "%.2f", last.parts["energy"] ?? last.loss))
-    return "\(shortCount(count)) parameters, \(last.step) steps, energy loss \(loss)"
+    return "\(shortCount(count)) parameters, \(last.step) steps, energy score \(loss)"
   }
 
   private func evaluate(_ prepared: TrainingData) throws -> String {

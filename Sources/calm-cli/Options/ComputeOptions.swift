@@ -9,22 +9,25 @@ struct ComputeOptions: ParsableArguments {
     transform: whole(from: 1, to: 1024))
   var threads: Int?
 
-  @Option(help: "Where to compute: cpu, cuda, cuda:N or mps.")
-  var device = "cpu"
+  @Option(help: "Where to compute: cpu, cuda, cuda:N or mps; by default cpu.")
+  var device: String?
 
   @Option(
     help: """
-      The type to compute in. auto takes bfloat16 where the device is fast with it (CUDA; processors with AVX-512 BF16 \
-      or AMX), else float32.
+      The type to compute in; by default auto, which takes bfloat16 where the device is fast with it (CUDA; processors \
+      with AVX-512 BF16 or AMX), else float32.
       """)
-  var precision = Precision.auto
+  var precision: Precision?
+
+  /// The name of the device that was asked for.
+  var deviceName: String { device ?? "cpu" }
 
   /// Makes the choices those of this process: call it first in a command that computes.
   ///
   /// - Parameter own: this process's own device, where it is one of several.
   /// - Throws: ``DeviceError`` for a device that is not here.
   func prepare(on own: String? = nil) throws -> ComputeSetting {
-    prepare(on: try Device(parsing: own ?? device), precision, threads: threads)
+    prepare(on: try Device(parsing: own ?? deviceName), precision ?? .auto, threads: threads)
   }
 
   /// Makes the choices of a run that goes on those of this process: where and in which type it computed before, and

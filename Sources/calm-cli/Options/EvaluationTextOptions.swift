@@ -10,8 +10,8 @@ struct EvaluationTextOptions: ParsableArguments {
   @Option(help: ArgumentHelp("The folder that 'calm data prepare' made.", valueName: "folder"))
   var data: String?
 
-  @Option(help: "Which part of the prepared data.")
-  var split = DataSplit.validation
+  @Option(help: "Which part of the prepared data; by default validation.")
+  var split: DataSplit?
 
   @Option(
     parsing: .upToNextOption,
@@ -32,6 +32,13 @@ struct EvaluationTextOptions: ParsableArguments {
       throw ValidationError("name the text to evaluate on: either --data or --text")
     }
     try positive("--blocks", blocks)
+    try refuse(
+      withoutEffect(
+        "with --data", when: data != nil,
+        [
+          "--tokenizer": tokenizer, "--lossy": faults.lossy.ifGiven, "--skip-malformed": faults.skipMalformed.ifGiven,
+        ])
+        + withoutEffect("with --text", when: data == nil, ["--split": split]))
   }
 
   /// Calls `body` with the text packed into blocks, each document followed by the model's end token and padding.
@@ -40,6 +47,7 @@ struct EvaluationTextOptions: ParsableArguments {
     _ body: (PackedBlocks) throws -> Result
   ) throws -> Result {
     if let data {
+      let split = split ?? .validation
       let prepared = try TrainingData(path: data)
       try prepared.check(against: model, vocabularySize: vocabularySize)
       guard
@@ -64,6 +72,7 @@ struct EvaluationTextOptions: ParsableArguments {
     preparation.validationShare = 0
     let reader = try CorpusReader(
       paths: text, options: CorpusOptions(lossy: faults.lossy, skipMalformed: faults.skipMalformed))
+    try refuse(faults.problems(with: reader))
     _ = try preparation.run(reader, into: temporary.path, encode: { tokenizer.encode($0) })
     let (documents, remarks) = (reader.progress.documents, reader.progress.remarks)
     if !remarks.isEmpty { StandardError.note("\(counted(documents, "document")) read\(remarks)") }

@@ -19,9 +19,9 @@ struct ProcessOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "How long a process waits for the others, at the start and in every step, before it gives up.",
+      "How long a process waits for the others, at the start and in every step, before it gives up; by default 600.",
       valueName: "seconds"), transform: whole(from: 1))
-  var processTimeout = 600
+  var processTimeout: Int?
 
   @Flag(
     inversion: .prefixedNo,
@@ -31,12 +31,12 @@ struct ProcessOptions: ParsableArguments {
   /// What contradicts itself, or the place of this process among others.
   var problems: [String] {
     var problems: [String] = []
-    if restarts > 0 && processes == nil {
+    if restarts > 0 && (processes == nil || LaunchedProcess.hasOtherLauncher) {
       problems.append("--restarts goes with --processes; other launchers restart by themselves")
     }
-    if shardOptimizer && !areSeveral {
-      problems.append("--shard-optimizer is of several processes; add --processes, or leave it out")
-    }
+    problems += withoutEffect(
+      "in a single process", when: !areSeveral,
+      ["--shard-optimizer": shardOptimizer.ifGiven, "--process-timeout": processTimeout])
     return problems
   }
 
@@ -116,7 +116,7 @@ struct ProcessOptions: ParsableArguments {
     return ProcessReplicas(
       try ProcessGroup(
         host: place.host, port: place.port, rank: place.rank, count: place.worldSize, device: device,
-        timeout: .seconds(processTimeout)),
+        timeout: .seconds(processTimeout ?? 600)),
       shardsOptimizer: shardOptimizer)
   }
 }
@@ -124,6 +124,13 @@ struct ProcessOptions: ParsableArguments {
 /// What a process knows of the launcher that has started it, ``ProcessLauncher`` or another.
 enum LaunchedProcess {
   private static let mode = ProcessInfo.processInfo.environment[ProcessLauncher.variable]
+
+  /// Whether another launcher than --processes has started this process.
+  static var hasOtherLauncher: Bool {
+    if mode != nil { return false }
+    // A place that is only half told is refused where the processes meet.
+    do { return try RankVariables() != nil } catch { return true }
+  }
 
   /// Whether the processes before this one have died.
   static var isRestart: Bool { mode == "resume" || RankVariables.isRestart() }

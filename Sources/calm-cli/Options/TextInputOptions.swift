@@ -13,11 +13,11 @@ struct TextInputOptions: ParsableArguments {
   @Option(help: "How files are understood; auto goes by their ending.")
   var format = Format.auto
 
-  @Option(help: "What is one document in plain text.")
-  var split = TextSplit.file
+  @Option(help: "What is one document in plain text; by default file.")
+  var split: TextSplit?
 
-  @Option(help: ArgumentHelp("The member of each JSON line that holds the text.", valueName: "name"))
-  var textField = "text"
+  @Option(help: ArgumentHelp("The member of each JSON line that holds the text; by default text.", valueName: "name"))
+  var textField: String?
 
   @OptionGroup var faults: TextFaultOptions
 
@@ -37,12 +37,17 @@ struct TextInputOptions: ParsableArguments {
   /// A reader of the documents.
   ///
   /// - Parameter fields: the members that hold prompt and completion; nil reads ``textField``.
-  /// - Throws: ``CorpusError`` for what is missing, empty or unreadable.
+  /// - Throws: ``CorpusError`` for what is missing, empty or unreadable; a usage error for options that have no effect.
   func reader(fields: (prompt: String, completion: String)? = nil) throws -> CorpusReader {
     let options = CorpusOptions(
-      format: format.corpusFormat, split: split, textField: fields?.completion ?? textField,
+      format: format.corpusFormat, split: split ?? .file, textField: fields?.completion ?? textField ?? "text",
       promptField: fields?.prompt, lossy: faults.lossy, skipMalformed: faults.skipMalformed)
-    return try CorpusReader(paths: paths, options: options)
+    let reader = try CorpusReader(paths: paths, options: options)
+    try refuse(
+      faults.problems(with: reader)
+        + withoutEffect("on JSON lines", when: !reader.readsPlainText, ["--split": split])
+        + withoutEffect("on plain text", when: !reader.readsJSONLines, ["--text-field": textField]))
+    return reader
   }
 }
 
@@ -53,6 +58,11 @@ struct TextFaultOptions: ParsableArguments {
 
   @Flag(help: "Pass over malformed JSON lines, and count them, instead of stopping.")
   var skipMalformed = false
+
+  /// Those that have no effect on what a reader reads.
+  func problems(with reader: CorpusReader) -> [String] {
+    withoutEffect("on plain text", when: !reader.readsJSONLines, ["--skip-malformed": skipMalformed.ifGiven])
+  }
 }
 
 extension TextSplit: ExpressibleByArgument {}

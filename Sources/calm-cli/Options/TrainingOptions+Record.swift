@@ -10,8 +10,15 @@ extension TrainingOptions {
   /// - Throws: a usage error, ``InputError/nothingToScore(data:tokens:)``, or an error of the data.
   func check(_ record: RunRecord) throws {
     let (settings, chunkSize) = (record.settings, record.model.chunkSize)
+    let parts = try record.data.map { try TokenDataSet(path: $0.path).validation }.filter { !$0.isEmpty }
     let steps = min(settings.steps, settings.stepsOfTokens(chunkSize: chunkSize) ?? .max)
     var problems = tooLong(leadIn: record.model.leadIn, for: steps)
+    problems += withoutEffect(
+      "where the data has no held-out text", when: parts.isEmpty,
+      [
+        "--evaluate-every": evaluateEvery, "--evaluation-blocks": evaluationBlocks,
+        "--best-by": bestBy == "none" ? nil : bestBy,
+      ])
     guard record.model.isScored else { return try refuse(problems) }
     // A chunk, and those that hold the tokens behind it which are scored.
     let needed = 1 + (BrierScore.maximumOrder + chunkSize - 1) / chunkSize
@@ -21,7 +28,6 @@ extension TrainingOptions {
     }
     try refuse(problems)
     // The held-out documents of all corpora follow one another; only the last block may be shorter than the others.
-    let parts = try record.data.map { try TokenDataSet(path: $0.path).validation }.filter { !$0.isEmpty }
     let chunks = try parts.map {
       try PackedBlocks(shards: $0, chunkSize: chunkSize, blockChunks: 1, remainder: .padded).chunkCount
     }

@@ -78,7 +78,9 @@ struct TrainingOptions: ParsableArguments {
     transform: amount)
   var weightDecay: Double?
 
-  @Option(help: ArgumentHelp("Scale down gradients whose norm is larger.", valueName: "norm"), transform: amount)
+  @Option(
+    help: ArgumentHelp("Scale down gradients whose norm is larger; by default 1, 0 clips nothing.", valueName: "norm"),
+    transform: amount)
   var gradientClip: Double?
 
   @Option(
@@ -156,9 +158,8 @@ struct TrainingOptions: ParsableArguments {
       problems.append("--batch-size \(batchSize) cannot be cut into the \(accumulate) parts of --accumulate")
     }
     let shape = schedule ?? usual.schedule.shape
-    if decayShare != nil && shape != .stableDecay {
-      problems.append("--decay-share is of the schedule stable-decay, not of \(shape.rawValue); leave it out")
-    }
+    problems += withoutEffect(
+      "with --schedule \(shape.rawValue)", when: shape != .stableDecay, ["--decay-share": decayShare])
     if let steps = steps ?? (maxTokens == nil ? usual.steps : nil) {
       problems += tooLong(leadIn: leadIn, for: steps)
     }
@@ -235,7 +236,7 @@ struct TrainingOptions: ParsableArguments {
     settings.schedule.warmupSteps = warmupSteps ?? min(usual.schedule.warmupSteps, max(1, planned / 10))
     if let decayShare { settings.schedule.decayShare = decayShare }
     if let weightDecay { settings.optimizer.weightDecay = weightDecay }
-    if let gradientClip, gradientClip > 0 { settings.gradientClip = gradientClip }
+    if let gradientClip { settings.gradientClip = gradientClip }
     settings.averageDecay = ema
     settings.gradientCheckpointing = gradientCheckpointing
     if let skipLimit { settings.toleratedSkips = skipLimit }

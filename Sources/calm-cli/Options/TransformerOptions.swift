@@ -23,8 +23,9 @@ struct TransformerOptions: ParsableArguments {
 
   @Flag(
     inversion: .prefixedNo,
-    help: ArgumentHelp("Keep attention within a document where several are packed into one block; beyond the paper."))
-  var separateDocuments = false
+    help: ArgumentHelp(
+      "Keep attention within a document where several are packed into one block, beyond the paper; by default not."))
+  var separateDocuments: Bool?
 
   /// The sizes that were given, each beside that of a model to begin with.
   func beside(_ model: TransformerShape) -> [(name: String, given: Int?, model: Int)] {
@@ -73,7 +74,7 @@ struct TransformerOptions: ParsableArguments {
     var shape = TransformerShape(
       hiddenSize: width, intermediateSize: intermediate ?? (isUsual ? usual.intermediateSize : nil),
       layers: layers ?? usual.layers, attentionHeads: heads, keyValueHeads: keyValueHeads)
-    shape.separatesDocuments = separateDocuments
+    shape.separatesDocuments = separateDocuments ?? false
     return shape
   }
 }

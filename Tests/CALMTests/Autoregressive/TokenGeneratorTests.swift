@@ -81,6 +81,19 @@ import Torch
     #expect(generator.sequences.allSatisfy { !$0.tokens.contains(1) })
   }
 
+  @Test("every one of several end tokens ends a sequence and is not among its tokens")
+  func endTokens() throws {
+    var special = SpecialTokens(end: 1)
+    special.furtherEnds = [2, 3]
+    let model = SmallTransformer.model(vocabulary: 5, special: special)
+    var options = GenerationOptions()
+    (options.sequences, options.maximumTokens) = (20, 60)
+    let generator = try TokenGenerator(model, prompt: [], options: options)
+    while try generator.step() != nil {}
+    #expect(generator.sequences.contains { $0.end == .endOfDocument })
+    #expect(generator.sequences.allSatisfy { Set($0.tokens).isDisjoint(with: [1, 2, 3]) })
+  }
+
   @Test("options that do not belong to a kind of model are refused by name")
   func foreignOptions() throws {
     #expect(throws: GenerationError.needlessSampler) { try sequences { $0.sampler = .exact } }

@@ -68,6 +68,22 @@ struct ConversionTests {
     ] { #expect(text.contains(line), "\(text)") }
   }
 
+  @Test("the rotary embedding of transformers 5 is written as the official code reads it")
+  func rotaryEmbedding() throws {
+    let folder = try scratch.saved("own")
+    try scratch.setConfiguration(of: folder, "rope_theta", NSNull())
+    try scratch.setConfiguration(
+      of: folder, "rope_parameters", ["rope_theta": 50_000, "rope_type": "linear", "factor": 2] as [String: Any])
+    try ModelFolder(folder).convert(to: .official, at: place("out"))
+    let text = try String(contentsOf: place("out/config.json"), encoding: .utf8)
+    #expect(!text.contains("rope_parameters"))
+    for line in [#""rope_theta": 50000.0"#, #""factor": 2.0"#, #""type": "linear""#] {
+      #expect(text.contains(line), "\(text)")
+    }
+    let (before, after) = (try ModelFolder(folder), try ModelFolder(place("out")))
+    #expect(try before.languageModelConfiguration().transformer == after.languageModelConfiguration().transformer)
+  }
+
   @Test("what training alone uses, and what the official code does not have, stays behind")
   func refusals() throws {
     let folder = try scratch.saved("own")

@@ -46,4 +46,19 @@ struct TextGeneratorTests {
     while try text.step() != nil {}
     #expect(try text.sequences == tokens.run())
   }
+
+  @Test("an id that the model has and the tokenizer lacks ends the text with an error that names it")
+  func idWithoutText() throws {
+    let larger = TinyGenerator.model(
+      vocabulary: 600, special: SpecialTokens(padding: 0, beginning: 1, end: 2), latentDeviation: 2)
+    let options = try TinyGenerator.options { $0.sequences = 20 }
+    let generator = try TextGenerator(larger, tokenizer: byteTokenizer(), prompt: "abc", options: options)
+    let error = #expect(throws: GenerationError.self) { while try generator.step() != nil {} }
+    guard case .idWithoutText(let id, let tokens) = error else {
+      Issue.record("\(String(describing: error))")
+      return
+    }
+    #expect((259..<600).contains(id) && tokens == 259)
+    #expect("\(GenerationError.idWithoutText(id: id, tokens: tokens))".contains("id \(id)"))
+  }
 }

@@ -6,8 +6,8 @@ import Torch
 @Suite("Every generative head") struct HeadTests {
   private static let kinds = HeadKind.allCases
 
-  /// Two conditions, each with a normal distribution of its own, learnt within a second.
-  @Test("learns the distribution of its targets", arguments: kinds)
+  /// Two conditions, each with its own normal distribution, learned within a second.
+  @Test("a head learns the distribution of its targets", arguments: kinds)
   func learnsDistribution(kind: HeadKind) {
     var sizes = LanguageModelConfiguration(
       vocabularySize: 8, latentSize: 2, hiddenSize: 32, attentionHeads: 2, head: kind, headBlocks: 2)
@@ -32,19 +32,19 @@ import Torch
       head.loss(hidden: hidden, targets: targets, generator: generator).backward()
       optimizer.update(learningRate: 5e-3 * (1 - Double(step) / 400), gradientScale: 1)
     }
-    let drawn = withoutGradients {
+    let samples = withoutGradients {
       head(conditions, noise: head.noise(samples: 2_000, positions: 2, generator: generator))
     }
-    let found = drawn.mean(0)
-    let spread = (drawn - found).squared().mean(0).squareRoot()
-    // How near training comes, not sampling error, decides these: 2,000 draws leave 0.02.
+    let found = samples.mean(0)
+    let spread = (samples - found).squared().mean(0).squareRoot()
+    // Training error, not sampling error, sets these tolerances: 2,000 samples leave 0.02.
     for (value, wanted) in zip(found.elements(as: Float.self), means) { #expect(abs(value - wanted) < 0.25) }
     for (value, wanted) in zip(spread.elements(as: Float.self), deviations) {
       #expect(abs(value - wanted) < 0.1 + 0.3 * wanted)
     }
   }
 
-  @Test("stores and loads a model that gives the same samples", arguments: kinds)
+  @Test("a model with any head gives the same samples after saving and loading", arguments: kinds)
   func roundTrip(kind: HeadKind) throws {
     let folder = try TemporaryModel(SmallModels.languageModel(head: kind))
     let loaded = try ModelFolder(folder.url).loadLanguageModel()
@@ -52,7 +52,7 @@ import Torch
     #expect(largestDifference(samples(of: loaded), samples(of: folder.model)) == 0)
   }
 
-  @Test("is told from its weights where the configuration does not name it", arguments: kinds)
+  @Test("a head is inferred from its weights if the configuration does not name it", arguments: kinds)
   func inferredFromWeights(kind: HeadKind) throws {
     let folder = try TemporaryModel(SmallModels.languageModel(head: kind))
     try folder.edit {
@@ -62,7 +62,7 @@ import Torch
     #expect(try ModelFolder(folder.url).loadLanguageModel().configuration.head == kind)
   }
 
-  @Test("gives each position samples of its own that do not depend on the others", arguments: kinds)
+  @Test("the samples of a position do not depend on other positions", arguments: kinds)
   func positionsAreIndependent(kind: HeadKind) {
     let head = SmallModels.languageModel(head: kind).head
     let generator = Generator(seed: 9)
@@ -75,7 +75,7 @@ import Torch
     }
   }
 
-  @Test("that is unknown is named in the error", arguments: ["architectures", "model_type"])
+  @Test("the error for an unknown head names it and the known ones", arguments: ["architectures", "model_type"])
   func unknownHead(key: String) throws {
     let folder = try TemporaryModel(SmallModels.languageModel())
     try folder.edit {

@@ -10,8 +10,9 @@ struct DocumentStartsTests {
   private let first: [Int64] = [2, 0, 5, 6, 7, 8, 9, 2]
   private let second: [Int64] = [10, 11, 12, 13, 14, 15]
 
-  private func model(separate: Bool, chunk: Int = 2) -> ContinuousLanguageModel {
-    let special = SpecialTokens(padding: 0, end: 2)
+  private func model(
+    separate: Bool, chunk: Int = 2, special: SpecialTokens = SpecialTokens(padding: 0, end: 2)
+  ) -> ContinuousLanguageModel {
     let generator = Generator(seed: 5)
     let autoencoder = Autoencoder(
       AutoencoderConfiguration(vocabularySize: 20, chunkSize: chunk, latentSize: 4, hiddenSize: 8, special: special),
@@ -50,6 +51,17 @@ struct DocumentStartsTests {
     let other = hidden(changed + second, separate: true)
     #expect(difference(packed.suffix(4 * 16), other.suffix(4 * 16)) == 0)
     #expect(difference(packed[16..<32], other[16..<32]) > 1e-3)
+  }
+
+  @Test("every one of several end tokens ends a document")
+  func severalEnds() {
+    var special = SpecialTokens(padding: 0, end: 1)
+    special.furtherEnds = [2]
+    let hidden = withoutGradients {
+      model(separate: true, special: special).hiddenStates(Tensor(first + second, shape: [1, 14]))
+        .elements(as: Float.self)
+    }
+    #expect(difference(hidden[...], self.hidden(first + second, separate: true)[...]) == 0)
   }
 
   @Test("text of one document has the same hidden states either way")

@@ -1,4 +1,5 @@
 import CALM
+import Testing
 import Torch
 
 /// The recorded numbers of the autoencoder: latents, reconstructions, the training loss and its gradients.
@@ -42,18 +43,18 @@ struct AutoencoderParity {
 
     loss.total.backward()
     let parameters = autoencoder.namedParameters()
-    for name in numbers.names where name.hasPrefix("ae.grad.") {
+    for name in numbers.names(withPrefix: "ae.grad.") {
       let gradient = parameters.first { name == "ae.grad." + $0.name }?.tensor.gradient
       if let gradient { try numbers.check(name, gradient) }
     }
-    numbers.checkGradientNorms(of: autoencoder, numbers.source.description.autoencoderGradientNorms)
+    try numbers.checkGradientNorms(of: autoencoder, numbers.source.description.autoencoderGradientNorms)
     autoencoder.clearGradients()
   }
 
   /// The logits of the first sequence, from which the training loss was computed.
   private func checkTrainingLogits(of ids: Tensor, noise: AutoencoderNoise) throws {
-    guard let keptTokens = noise.keptTokens, let epsilon = noise.latentNoise, let keptLatent = noise.keptLatent
-    else { return }
+    let (keptTokens, epsilon) = (try #require(noise.keptTokens), try #require(noise.latentNoise))
+    let keptLatent = try #require(noise.keptLatent)
     let z = sample(autoencoder.encode(ids * keptTokens), noise: epsilon) * keptLatent
     let logits = autoencoder.logits(z / (1 - autoencoder.configuration.latentDropout))
     let chunksInRow = ids.shape[1] / autoencoder.configuration.chunkSize

@@ -11,7 +11,8 @@ struct GenerationParity {
   let numbers: RecordedNumbers
 
   func check() throws {
-    guard numbers.has("gen.prompt"), let end = model.configuration.special.end else { return }
+    guard numbers.has("gen.prompt") else { return }
+    let end = try #require(model.configuration.special.end)
     let run = try generate(end: end)
     try numbers.check("gen.chunks", Tensor.stacked(run.chunks, along: 1))
     try numbers.check("gen.output", run.output)

@@ -74,22 +74,22 @@ struct EnergyHeadParity: HeadParity {
     let count = samples.shape[0]
     let toTargets = (0..<count).map { index in
       let sample = samples.narrowed(0, index..<index + 1)
-      return energyDistance(samples: .concatenated([sample, sample]), targets: targets, exponent: own) * 0.5
+      return energyScore(samples: .concatenated([sample, sample]), targets: targets, exponent: own) * 0.5
     }
     let distance = Tensor.stacked(toTargets).mean(0)
     try numbers.check("energy.distance_y", distance)
     try numbers.check(
-      "energy.distance_x", distance * 2 - energyDistance(samples: samples, targets: targets, exponent: own))
+      "energy.distance_x", distance * 2 - energyScore(samples: samples, targets: targets, exponent: own))
 
-    for name in numbers.names where name.hasPrefix("energy.loss_beta") {
-      guard let exponent = Double(name.dropFirst("energy.loss_beta".count)) else { continue }
-      try numbers.check(name, energyDistance(samples: samples, targets: targets, exponent: exponent).mean())
+    for name in numbers.names(withPrefix: "energy.loss_beta") {
+      let exponent = try #require(Double(name.dropFirst("energy.loss_beta".count)))
+      try numbers.check(name, energyScore(samples: samples, targets: targets, exponent: exponent).mean())
     }
-    for name in numbers.names where name.hasPrefix("energy.sample_grad") {
+    for name in numbers.names(withPrefix: "energy.sample_grad") {
       let exponent = Double(name.dropFirst("energy.sample_grad_beta".count)) ?? own
       let leaf = samples.clone()
       leaf.requiresGradient = true
-      energyDistance(samples: leaf, targets: targets, exponent: exponent).mean().backward()
+      energyScore(samples: leaf, targets: targets, exponent: exponent).mean().backward()
       if let gradient = leaf.gradient { try numbers.check(name, gradient) }
     }
   }

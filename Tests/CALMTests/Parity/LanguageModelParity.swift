@@ -43,13 +43,13 @@ struct LanguageModelParity {
 
   private func checkGradients() throws {
     let parameters = model.namedParameters()
-    for name in numbers.names where name.hasPrefix("lm.grad.") {
+    for name in numbers.names(withPrefix: "lm.grad.") {
       let gradient = parameters.first { name == "lm.grad." + $0.name }?.tensor.gradient
       if let gradient { try numbers.check(name, gradient) }
     }
     let square = parameters.compactMap(\.tensor.gradient).reduce(0) { $0 + $1.squared().sum().item() }
     try numbers.check("lm.grad_norm", Tensor([square.squareRoot()]))
-    numbers.checkGradientNorms(of: model, numbers.source.description.modelGradientNorms)
+    try numbers.checkGradientNorms(of: model, numbers.source.description.modelGradientNorms)
     model.clearGradients()
   }
 }

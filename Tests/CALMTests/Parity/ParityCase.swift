@@ -25,14 +25,17 @@ struct ParityCase: Sendable {
     let modelType: String?
     let kind: String?
     let inputs: [String]?
+    /// What a case that is cut down leaves out: names of tensors, and prefixes of names that end in `*`.
+    let notRecorded: [String]?
     let tolerance: [String: Tolerance]?
     let relativeTolerance: Double?
-    let autoencoderGradientNorms: [String: Double?]?
-    let modelGradientNorms: [String: Double?]?
+    let autoencoderGradientNorms: [String: Double]?
+    let modelGradientNorms: [String: Double]?
 
     private enum CodingKeys: String, CodingKey {
       case modelType = "model_type"
       case kind, inputs, tolerance
+      case notRecorded = "not_recorded"
       case relativeTolerance = "tolerance_relative"
       case autoencoderGradientNorms = "ae_grad_norms"
       case modelGradientNorms = "lm_grad_norms"
@@ -77,6 +80,9 @@ struct ParityCase: Sendable {
     let shared = environment["CALM_SHARED"].map { URL(filePath: $0) } ?? sibling
     return [tests.appending(path: "Fixtures"), shared.appending(path: "fixtures")]
   }()
+
+  /// Whether `CALM_FIXTURES` says which cases there are.
+  static let areNamed = ProcessInfo.processInfo.environment["CALM_FIXTURES"] != nil
 
   /// Every case in the roots, each a folder there or the root itself.
   static func all() throws -> [ParityCase] {

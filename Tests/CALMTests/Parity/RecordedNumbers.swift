@@ -2,13 +2,14 @@ import Foundation
 import Testing
 import Torch
 
-/// The recorded tensors of a case, with an account of which of them were used and which were met.
+/// The recorded tensors of a case, with an account of which were used, which were met, and which a check missed.
 final class RecordedNumbers {
   let source: ParityCase
   private let file: SafetensorsFile
   private let inputs: Set<String>
   private var read: Set<String> = []
   private var checked: Set<String> = []
+  private var missing: Set<String> = []
 
   init(_ source: ParityCase) throws {
     self.source = source
@@ -16,11 +17,19 @@ final class RecordedNumbers {
     inputs = Set(source.description.inputs ?? [])
   }
 
-  /// The names of all recorded tensors.
-  var names: [String] { file.names }
+  /// The names of the recorded tensors that begin with a prefix; without any, the prefix counts as missing.
+  func names(withPrefix prefix: String) -> [String] {
+    let names = file.names.filter { $0.hasPrefix(prefix) }
+    if names.isEmpty { missing.insert(prefix + "*") }
+    return names
+  }
 
-  /// Whether a tensor was recorded.
-  func has(_ name: String) -> Bool { file.layout(of: name) != nil }
+  /// Whether a tensor was recorded; if not, it counts as missing.
+  func has(_ name: String) -> Bool {
+    if file.layout(of: name) != nil { return true }
+    missing.insert(name)
+    return false
+  }
 
   /// A recorded tensor to compute from.
   func input(_ name: String) throws -> Tensor {
@@ -33,7 +42,7 @@ final class RecordedNumbers {
 
   /// Expects a result to be the recorded one, element by element; whole numbers and what is so marked exactly.
   ///
-  /// What was not recorded cannot be checked: a case need not hold everything.
+  /// A tensor that was not recorded counts as missing: see ``expectNothingMissing()``.
   func check(_ name: String, _ actual: Tensor) throws {
     guard has(name) else { return }
     expect(name, actual, toBe: try file.tensor(named: name))
@@ -42,7 +51,7 @@ final class RecordedNumbers {
   /// Expects a result to be what was recorded under a name, or a part of it.
   func expect(_ name: String, _ actual: Tensor, toBe expected: Tensor) {
     checked.insert(name)
-    guard actual.count == expected.count else {
+    guard actual.count == expected.count, expected.count > 0 else {
       Issue.record("\(name): \(actual.shape) where \(expected.shape) was recorded")
       return
     }
@@ -53,7 +62,7 @@ final class RecordedNumbers {
     func excess(_ index: Int) -> Double { abs(found[index] - recorded[index]) - tolerances[index / rowLength] }
     for index in recorded.indices where !(excess(index) <= excess(worst)) { worst = index }
     #expect(
-      recorded.isEmpty || excess(worst) <= 0,
+      excess(worst) <= 0,
       "\(name)[\(worst)] is \(found[worst]), recorded \(recorded[worst]), tolerance \(tolerances[worst / rowLength])")
   }
 
@@ -65,12 +74,12 @@ final class RecordedNumbers {
   /// - Parameters:
   ///   - module: its parameters have their gradients.
   ///   - norms: by parameter name, as `meta.json` gives them.
-  func checkGradientNorms(of module: some Module, _ norms: [String: Double?]?) {
-    guard let norms else { return }
+  func checkGradientNorms(of module: some Module, _ norms: [String: Double]?) throws {
+    let norms = try #require(norms, "meta.json has no norms of the gradients")
     let parameters = module.namedParameters()
     #expect(Set(parameters.map(\.name)) == Set(norms.keys))
     for parameter in parameters {
-      guard let recorded = norms[parameter.name] ?? nil else { continue }
+      let recorded = try #require(norms[parameter.name])
       let found = parameter.tensor.gradient.map { $0.squared().sum().item().squareRoot() } ?? 0
       #expect(
         abs(found - recorded) <= Self.relativeTolerance * recorded,
@@ -78,13 +87,24 @@ final class RecordedNumbers {
     }
   }
 
-  /// Expects every recorded tensor to have been checked or to be an input that a check was computed from.
+  /// Expects every recorded tensor to have been checked or to be an input that a check was computed from, and every
+  /// tensor that a check wanted to be recorded.
   func expectComplete() {
-    let open = Set(names).subtracting(checked).subtracting(read.intersection(inputs))
+    expectNothingMissing()
+    let open = Set(file.names).subtracting(checked).subtracting(read.intersection(inputs))
     #expect(open.isEmpty, "nothing was compared with \(open.sorted().joined(separator: ", "))")
     print(
-      "\(source.testDescription): of \(names.count) recorded tensors \(checked.count) were compared, "
+      "\(source.testDescription): of \(file.names.count) recorded tensors \(checked.count) were compared, "
         + "\(read.subtracting(checked).count) were inputs, \(open.count) were not used")
+  }
+
+  /// Expects every tensor that a check wanted to be recorded, but for those that `meta.json` declares as not recorded.
+  func expectNothingMissing() {
+    let omitted = Set(source.description.notRecorded ?? [])
+    #expect(missing == omitted, "expected.safetensors lacks other tensors than meta.json declares as not recorded")
+    if !omitted.isEmpty {
+      print("\(source.testDescription): not recorded, so not checked: \(omitted.sorted().joined(separator: ", "))")
+    }
   }
 
   private static let relativeTolerance = 1e-4

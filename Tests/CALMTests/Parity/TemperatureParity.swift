@@ -8,22 +8,24 @@ struct TemperatureParity {
   let numbers: RecordedNumbers
 
   func check() throws {
-    for name in numbers.names where name.hasPrefix("temp.") && name.hasSuffix(".pool") {
+    for name in numbers.names(withPrefix: "temp.") where name.hasSuffix(".pool") {
       try checkPool(String(name.dropLast(".pool".count)))
     }
   }
 
   private func checkPool(_ pool: String) throws {
     let counts = try numbers.input("\(pool).counts").elements(as: Int64.self).map(Int.init)
-    for name in numbers.names where name.hasPrefix("\(pool).probs_n") {
+    for name in numbers.names(withPrefix: "\(pool).probs_n") {
       let suffix = name.dropFirst("\(pool).probs_n".count)
-      guard let size = Double(suffix) else { continue }
+      let size = try #require(Double(suffix))
       let rule = BatchTemperatureRule(temperature: try Temperature(1 / size))
       let weights = rule.weights(forCounts: counts)
       let probabilities = normalized(weights)
       try numbers.check(name, Tensor(probabilities))
 
+      #expect(probabilities.count == counts.count && !counts.isEmpty, "\(pool)")
       let recorded = normalized(try numbers.input("\(pool).weights_n\(suffix)").elements())
+      #expect(recorded.count == counts.count)
       #expect(zip(recorded, probabilities).allSatisfy { abs($0 - $1) < 1e-12 }, "\(pool).weights_n\(suffix)")
       numbers.markChecked("\(pool).weights_n\(suffix)")
 
@@ -41,6 +43,7 @@ struct TemperatureParity {
   /// first appearance, as recorded.
   private func checkChoices(_ pool: String, rule: BatchTemperatureRule, probabilities: [Double]) throws {
     let (draws, chunks) = (try rows(of: "\(pool).pool"), try rows(of: "\(pool).chunks"))
+    #expect(chunks.count == probabilities.count, "\(pool)")
     var start = 0.0
     for (chunk, probability) in zip(chunks, probabilities) where probability > 0 {
       var generator = FixedNumber(start + probability / 2)

@@ -15,7 +15,9 @@ struct BatchTemperatureTests {
     let expected = counts.map { count in
       (0..<size).reduce(1.0) { $0 * max(0, Double(count - $1)) / Double(9 - $1) }
     }
-    for (weight, truth) in zip(rule.weights(forCounts: counts), expected) { #expect(abs(weight - truth) < 1e-14) }
+    let weights = rule.weights(forCounts: counts)
+    #expect(weights.count == expected.count)
+    for (weight, truth) in zip(weights, expected) { #expect(abs(weight - truth) < 1e-14) }
   }
 
   @Test("where nothing was drawn n times, the most frequent outcomes share the choice", arguments: [0.25, 0.22])
@@ -45,6 +47,7 @@ struct BatchTemperatureTests {
     }
     let rule = BatchTemperatureRule(temperature: temperature)
     let weights = rule.weights(forCounts: Array(whole...poolSize))
+    #expect(weights.count == expected.count && weights.count > 1)
     for (weight, truth) in zip(weights, expected).dropFirst() {
       #expect(abs(weight - truth / expected[expected.count - 1]) < 1e-13)
     }
@@ -82,6 +85,7 @@ struct BatchTemperatureTests {
       let counts = (0..<(1 + generator.uniform(below: 20))).map { _ in 1 + generator.uniform(below: 10) }
       let weights = rule.weights(forCounts: counts)
       let total = weights.reduce(0, +)
+      #expect(weights.count == counts.count)
       for (weight, probability) in zip(weights, law.choice(counts: counts)) {
         #expect(abs(weight / total - probability) < 1e-9)
       }

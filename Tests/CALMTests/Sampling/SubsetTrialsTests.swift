@@ -79,4 +79,20 @@ struct SubsetTrialsTests {
   func notServed(value: Double) throws {
     #expect(!SubsetTrials<Int32>.serve(try Temperature(value)))
   }
+
+  @Test("the sets are those that the stable uniform(below:) gives")
+  func stableSets() throws {
+    var generator = SeededGenerator(seed: 11)
+    var reference = generator
+    var trials = SubsetTrials<Int32>(poolSize: 7, length: 1, temperature: try Temperature(1 / 3.0))
+    trials.add(2, using: &generator)
+    var named: Set<Int> = []
+    for _ in 0..<2 {
+      var places: Set<Int> = []
+      while places.count < 3 { places.insert(reference.uniform(below: 7)) }
+      named.formUnion(places)
+    }
+    #expect(trials.drawCount == named.count)
+    #expect(generator == reference)
+  }
 }

@@ -6,7 +6,8 @@ import TextCorpus
 /// Makes the tables of `docs/temperature.md`: about a minute and a half, with `CALM_LONG_TESTS=1` only.
 @Suite(
   "Tables of docs/temperature.md", .serialized,
-  .enabled(if: ProcessInfo.processInfo.environment["CALM_LONG_TESTS"] == "1"))
+  .enabled(
+    if: ProcessInfo.processInfo.environment["CALM_LONG_TESTS"] == "1", "runs with CALM_LONG_TESTS=1 only"))
 struct TemperatureTables {
   static let values = [0.9, 0.75, 2 / 3.0, 0.5, 0.4, 1 / 3.0]
   static let poolSizes = [10, 30, 100, 300, 1_000, 3_000, 10_000]

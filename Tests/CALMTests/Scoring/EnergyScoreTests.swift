@@ -3,11 +3,11 @@ import Foundation
 import Testing
 import Torch
 
-/// The energy loss in expectation is smallest where the samples have the distribution of the targets.
+/// The expected energy score is minimal if the samples have the distribution of the targets.
 ///
 /// Every position is an independent experiment: N = 8 samples, M = 16 targets. A mean over positions is called larger
-/// than another when it is so by 5 standard errors of the paired difference, and equal when within 5: were the law not
-/// so, or were it, a seed would mislead with probability below 6e-7.
+/// than another if it is by 5 standard errors of the paired difference, and equal if within 5: a seed misleads with
+/// probability below 6e-7.
 @Suite("Energy score")
 struct EnergyScoreTests {
   private static let positions = 4000
@@ -29,13 +29,13 @@ struct EnergyScoreTests {
     ]
   }
 
-  /// The loss of each position, against targets from the standard normal.
-  private func losses(_ prediction: Prediction, exponent: Double, samples: Int = Self.samples) -> [Double] {
+  /// The score of each position, against targets from the standard normal.
+  private func scores(_ prediction: Prediction, exponent: Double, samples: Int = Self.samples) -> [Double] {
     let shape = [samples, Self.positions, Self.size]
     // A collapsed prediction keeps a trace of noise: at distance zero the power has no gradient.
     let x = Generator(seed: 11).normal(shape, mean: prediction.mean, deviation: max(prediction.deviation, 1e-6))
     let y = Generator(seed: 12).normal([Self.targets, Self.positions, Self.size])
-    return energyDistance(samples: x, targets: y, exponent: exponent).elements(as: Double.self)
+    return energyScore(samples: x, targets: y, exponent: exponent).elements(as: Double.self)
   }
 
   /// The mean and its standard error.
@@ -49,37 +49,37 @@ struct EnergyScoreTests {
   private static let properExponents = [0.5, 1, 1.5]
 
   @Test(
-    "for 0 < β < 2 a wrong distribution has a larger loss than the right one", arguments: properExponents,
+    "for 0 < β < 2 a wrong distribution has a larger energy score than the right one", arguments: properExponents,
     Prediction.wrong)
   func strictlyProper(exponent: Double, wrong: Prediction) {
-    let right = losses(Prediction(testDescription: "right"), exponent: exponent)
-    let difference = estimate(zip(losses(wrong, exponent: exponent), right).map { $0 - $1 })
+    let right = scores(Prediction(testDescription: "right"), exponent: exponent)
+    let difference = estimate(zip(scores(wrong, exponent: exponent), right).map { $0 - $1 })
     #expect(difference.mean > 5 * difference.error)
   }
 
-  @Test("for β = 2 only the mean matters", arguments: Prediction.wrong)
+  @Test("for β = 2 the energy score depends on the mean only", arguments: Prediction.wrong)
   func squaredDistanceSeesOnlyTheMean(prediction: Prediction) {
     // 2(‖μ‖² + l σx² + l σy²) − 2 l σx² = 2‖μ‖² + 2 l σy², and σy = 1.
     let expected = 2 * Double(Self.size) * (prediction.mean * prediction.mean + 1)
-    let found = estimate(losses(prediction, exponent: 2))
+    let found = estimate(scores(prediction, exponent: 2))
     #expect(abs(found.mean - expected) < 5 * found.error)
   }
 
-  @Test("the expectation does not depend on the number of samples", arguments: [2, 3, 8])
+  @Test("the expected energy score does not depend on the number of samples", arguments: [2, 3, 8])
   func unbiased(samples: Int) {
     // At the true distribution it is the mean distance of two of its draws: in four dimensions the mean of a chi
     // variable, √2·Γ(5/2)/Γ(2), times √2.
     let expected = 2 * tgamma(2.5) / tgamma(2)
-    let found = estimate(losses(Prediction(testDescription: "right"), exponent: 1, samples: samples))
+    let found = estimate(scores(Prediction(testDescription: "right"), exponent: 1, samples: samples))
     #expect(abs(found.mean - expected) < 5 * found.error)
   }
 
-  @Test("the loss is its definition", arguments: [0.5, 1, 1.5, 2])
+  @Test("the energy score agrees with its definition", arguments: [0.5, 1, 1.5, 2])
   func definition(exponent: Double) {
     let (n, m, positions, size) = (3, 5, 4, 7)
     let x = Generator(seed: 21).normal([n, positions, size])
     let y = Generator(seed: 22).normal([m, positions, size], mean: 0.5)
-    let found = energyDistance(samples: x, targets: y, exponent: exponent).elements(as: Double.self)
+    let found = energyScore(samples: x, targets: y, exponent: exponent).elements(as: Double.self)
     let (xs, ys) = (x.elements(as: Double.self), y.elements(as: Double.self))
     func vector(_ values: [Double], _ index: Int, _ position: Int) -> ArraySlice<Double> {
       values[(index * positions + position) * size..<(index * positions + position + 1) * size]
@@ -101,12 +101,12 @@ struct EnergyScoreTests {
     }
   }
 
-  @Test("samples that coincide have a finite gradient at every exponent", arguments: [0.5, 1, 1.5, 2])
+  @Test("the energy score has a finite gradient where samples coincide", arguments: [0.5, 1, 1.5, 2])
   func coincidingSamples(exponent: Double) throws {
     let one = Generator(seed: 31).normal([1, 3, 5])
     let samples = Tensor.concatenated([one, one, one * 0.5])
     samples.requiresGradient = true
-    energyDistance(samples: samples, targets: one, exponent: exponent).mean().backward()
+    energyScore(samples: samples, targets: one, exponent: exponent).mean().backward()
     #expect(try #require(samples.gradient).isFinite().all())
   }
 }

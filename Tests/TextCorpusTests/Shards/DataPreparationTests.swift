@@ -162,6 +162,26 @@ struct DataPreparationTests {
     #expect(try folder.names() == ["data"])
   }
 
+  @Test("a data set is restored if a process was killed between the two renames of its replacement")
+  func recovers() throws {
+    let folder = try ScratchFolder()
+    let target = folder("data")
+    _ = try preparation().run(ListSource(["good"]), into: target, encode: Self.bytes)
+    let retired = folder(".data.partial-2147483646-7-old")
+    try FileManager.default.moveItem(atPath: target, toPath: retired)
+    try folder.write("x", to: ".data.partial-2147483646-7/train-00000.calmtokens")
+    #expect(throws: DataSetError.targetExists(path: target, isDataSet: true)) {
+      try preparation().run(ListSource(["x"]), into: target, encode: Self.bytes)
+    }
+    #expect(try texts(.train, of: target) == ["good"])
+
+    // Killed after the second rename: the replaced data set is removed.
+    try FileManager.default.copyItem(atPath: target, toPath: retired)
+    _ = try preparation { $0.overwrite = true }.run(ListSource(["better"]), into: target, encode: Self.bytes)
+    #expect(try texts(.train, of: target) == ["better"])
+    #expect(try folder.names() == ["data"])
+  }
+
   @Test("a folder that is not whole is told of")
   func damagedSet() throws {
     let folder = try ScratchFolder()

@@ -44,7 +44,9 @@ private let hasNCCL = (try? CUDA.loadNCCL()) != nil
     }
   }
 
-  @Test("a group of GPUs takes tensors of GPUs and of the CPU", .enabled(if: hasNCCL))
+  @Test(
+    "a group of GPUs takes tensors of GPUs and of the CPU",
+    .enabled(if: hasNCCL, "this machine has no NVIDIA GPU, or its libtorch no NCCL"))
   func onGPUs() throws {
     let count = min(2, CUDA.deviceCount)
     let sums = try inGroup(of: count, onGPUs: true) { group in
@@ -58,7 +60,9 @@ private let hasNCCL = (try? CUDA.loadNCCL()) != nil
     for result in sums { #expect(result == Array(repeating: Array(repeating: sum, count: 2 * count), count: 2)) }
   }
 
-  @Test("a group of GPUs is refused in one line where there are none", .enabled(if: !hasNCCL))
+  @Test(
+    "a group of GPUs is refused in one line where there are none",
+    .enabled(if: !hasNCCL, "this machine has an NVIDIA GPU"))
   func withoutGPUs() throws {
     let port = try #require(ProcessGroup.freePort())
     let error = #expect(throws: ProcessGroupError.self) {

@@ -75,7 +75,9 @@ struct ModuleLoadingTests {
   }
 
   #if os(Linux)
-    @Test("loading costs less than 1.3 times the file's size in memory", .enabled(if: runsLongTests))
+    @Test(
+      "loading costs less than 1.3 times the file's size in memory",
+      .enabled(if: runsLongTests, "runs with CALM_LONG_TESTS=1 only"))
     func memory() async {
       await #expect(processExitsWith: .success) {
         func kilobytes(_ key: String) throws -> Int {

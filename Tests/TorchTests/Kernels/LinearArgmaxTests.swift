@@ -1,3 +1,4 @@
+import CTorch
 import Testing
 import TextCorpus
 import Torch
@@ -17,7 +18,7 @@ struct LinearArgmaxTests {
   ]
 
   @Test(
-    "is the first of the largest products", arguments: sizes, [DType.float32, .bfloat16, .float64])
+    "the argmax is the first of the largest products", arguments: sizes, [DType.float32, .bfloat16, .float64])
   func ties(sizes: [Int], dtype: DType) {
     let (rows, size, vocabulary) = (sizes[0], sizes[1], sizes[2])
     let hidden = whole([rows, size], in: -2...2, seed: 1)
@@ -34,11 +35,50 @@ struct LinearArgmaxTests {
       Tensor(hidden, shape: [rows, size]).to(dtype), weight: Tensor(weight, shape: [vocabulary, size]).to(dtype))
     #expect(found.dtype == .int64)
     #expect(found.elements(as: Int64.self) == expected)
-    let search = VocabularySearch(Tensor(weight, shape: [vocabulary, size]).to(dtype))
-    #expect(search(Tensor(hidden, shape: [rows, size]).to(dtype)).elements(as: Int64.self) == expected)
+    let argmax = QuantizedArgmax(Tensor(weight, shape: [vocabulary, size]).to(dtype))
+    #expect(argmax(Tensor(hidden, shape: [rows, size]).to(dtype)).elements(as: Int64.self) == expected)
   }
 
-  @Test("does not depend on how its inputs lie in memory, and carries no gradient")
+  /// A row of 512 float32 numbers, and two rows of weights with the products 258.002 and 257.952. Rounded to bfloat16,
+  /// which moves the numbers of the first down and those of the second up, they have the products 256 and 259.96.
+  private let misleading = {
+    let (half, below, above) = (256, Float(1) + 0x1p-8 - 0x1p-18, Float(1) + 0x1p-8 + 0x1p-18)
+    let low = [Float](repeating: below, count: half)
+    let high = [Float](repeating: above, count: half)
+    let zeros = [Float](repeating: 0, count: half)
+    let second = high.dropLast() + [above - 0.0526]
+    return (
+      hidden: Tensor(low + high, shape: [1, 2 * half]),
+      weight: Tensor(low + zeros + zeros + second, shape: [2, 2 * half])
+    )
+  }()
+
+  @Test("the argmax is exact where rounding to bfloat16 turns the order of two rows around")
+  func misleadingRounding() {
+    let (hidden, weight) = misleading
+    let products = matmul(hidden.to(.float64), weight.to(.float64).transposed()).numbers
+    let rounded = matmul(hidden.to(.bfloat16).to(.float64), weight.to(.bfloat16).to(.float64).transposed()).numbers
+    #expect(products[0] > products[1] && rounded[0] + 3.9 < rounded[1])
+    #expect(linearArgmax(hidden, weight: weight).elements(as: Int64.self) == [0])
+    #expect(QuantizedArgmax(weight)(hidden).elements(as: Int64.self) == [0])
+  }
+
+  // The first pass that rounds to bfloat16 runs only on processors with AMX. Its bound is checked on all.
+  @Test("the bound of products of numbers rounded to bfloat16 holds in the worst cases")
+  func boundOfRounding() {
+    func norm(_ x: Tensor) -> Double { x.to(.float64).squared().sum().item().squareRoot() }
+    let (hidden, weight) = misleading
+    let worst = Tensor.full([1, 512], 1 + 0x1p-8)
+    for (x, w) in [
+      (hidden, weight.narrowed(0, 0..<1)), (hidden, weight.narrowed(0, 1..<2)), (worst, worst), (hidden, hidden),
+    ] {
+      let exact = (x.to(.float64) * w.to(.float64)).sum().item()
+      let rounded = (x.to(.bfloat16).to(.float64) * w.to(.bfloat16).to(.float64)).sum().item()
+      #expect(abs(rounded - exact) <= Double(ct_bfloat16_product_error(512)) * norm(x) * norm(w))
+    }
+  }
+
+  @Test("the argmax does not depend on the memory layout of its inputs, and has no gradient")
   func layout() {
     let (hidden, weight) = (Generator(seed: 3).normal([8, 20]).leaf(.float32), Generator(seed: 4).normal([8, 50]))
     let found = linearArgmax(hidden.transposed(), weight: weight.transposed())
@@ -48,7 +88,7 @@ struct LinearArgmaxTests {
   }
 
   @Test(
-    "is that of the exact products, however close the next ones are", arguments: [DType.float32, .bfloat16],
+    "the argmax is that of the exact products, however close the next ones are", arguments: [DType.float32, .bfloat16],
     [[1, 64], [50, 64], [33, 128], [9, 60]])
   func exact(dtype: DType, sizes: [Int]) {
     let (rows, size, vocabulary) = (sizes[0], sizes[1], 3_001)
@@ -59,7 +99,7 @@ struct LinearArgmaxTests {
     let near = base * (1 + 1.2e-7)
     let weight = Tensor.concatenated([base, near, base]).narrowed(0, 0..<vocabulary).to(dtype)
     let expected = matmul(hidden.to(.float64), weight.to(.float64).transposed()).elements(as: Double.self)
-    for found in [linearArgmax(hidden, weight: weight), VocabularySearch(weight)(hidden)] {
+    for found in [linearArgmax(hidden, weight: weight), QuantizedArgmax(weight)(hidden)] {
       for (row, index) in found.elements(as: Int64.self).enumerated() {
         let line = expected[row * vocabulary..<(row + 1) * vocabulary]
         let top = line.max()!
@@ -69,9 +109,9 @@ struct LinearArgmaxTests {
   }
 
   @Test(
-    "a matrix made ready gives the same ids, whatever the sizes of its rows and vectors",
+    "a quantized matrix gives the same ids, whatever the norms of its rows and of the vectors",
     arguments: [DType.float32, .bfloat16], [64, 100, 192])
-  func madeReady(dtype: DType, size: Int) {
+  func quantized(dtype: DType, size: Int) {
     let generator = Generator(seed: 9)
     // Rows of different lengths, and vectors with an entry that is much larger than the others.
     let lengths = generator.uniform([5_000, 1], in: -1..<0.5).exp()
@@ -80,53 +120,56 @@ struct LinearArgmaxTests {
     hidden.narrowed(1, 0..<1).fill(6)
     hidden.narrowed(0, 3..<4).fill(0)
     let rows = hidden.to(dtype)
-    let search = VocabularySearch(weight)
+    let argmax = QuantizedArgmax(weight)
     let expected = linearArgmax(rows, weight: weight).elements(as: Int64.self)
-    #expect(search(rows).elements(as: Int64.self) == expected)
+    #expect(argmax(rows).elements(as: Int64.self) == expected)
     #expect(Set(expected).count > 20)
-    #expect(search(rows.narrowed(0, 5..<6)).elements(as: Int64.self) == [expected[5]])
+    #expect(argmax(rows.narrowed(0, 5..<6)).elements(as: Int64.self) == [expected[5]])
   }
 
   @Test(
-    "so does one whose numbers are tiny or huge, with rows of zeros between", arguments: [1e-35, 1e-25, 1e-13, 1e20])
+    "a quantized matrix of tiny or huge numbers gives the same ids, with rows of zeros between",
+    arguments: [1e-35, 1e-25, 1e-13, 1e20])
   func extremeSizes(size: Double) {
     let generator = Generator(seed: 12)
     let (hidden, weight) = (generator.normal([40, 64]), generator.normal([700, 64]))
     weight.narrowed(0, 20..<30).fill(0)
     let expected = linearArgmax(hidden, weight: weight).elements(as: Int64.self)
-    #expect(VocabularySearch(weight)(hidden * size).elements(as: Int64.self) == expected)
-    #expect(VocabularySearch(weight * size)(hidden).elements(as: Int64.self) == expected)
+    #expect(QuantizedArgmax(weight)(hidden * size).elements(as: Int64.self) == expected)
+    #expect(QuantizedArgmax(weight * size)(hidden).elements(as: Int64.self) == expected)
   }
 
-  @Test("a search tells when its matrix was changed or replaced")
+  @Test("a quantized argmax notices when its matrix was changed or replaced")
   func current() {
     let weight = Generator(seed: 11).normal([50, 64])
-    let search = VocabularySearch(weight)
-    #expect(search.isCurrent(for: weight) && search.isCurrent(for: weight.detached()))
-    #expect(!search.isCurrent(for: weight.clone()) && !search.isCurrent(for: weight.narrowed(0, 0..<40)))
-    #expect(!search.isCurrent(for: weight.to(.bfloat16)))
+    let argmax = QuantizedArgmax(weight)
+    #expect(argmax.isCurrent(for: weight) && argmax.isCurrent(for: weight.detached()))
+    #expect(!argmax.isCurrent(for: weight.clone()) && !argmax.isCurrent(for: weight.narrowed(0, 0..<40)))
+    #expect(!argmax.isCurrent(for: weight.to(.bfloat16)))
     weight.narrowed(0, 3..<4).fill(1)
-    #expect(!search.isCurrent(for: weight))
+    #expect(!argmax.isCurrent(for: weight))
   }
 
-  @Test("numbers that are not finite are looked at plainly", arguments: [Float.nan, .infinity, -.infinity])
+  @Test(
+    "a quantized argmax with numbers that are not finite falls back to the plain one",
+    arguments: [Float.nan, .infinity, -.infinity])
   func notFinite(value: Float) {
     let generator = Generator(seed: 10)
     let (hidden, weight) = (generator.normal([20, 64]), generator.normal([600, 64]))
     let broken = hidden.clone()
     broken.narrowed(0, 4..<5).fill(Double(value))
     #expect(
-      VocabularySearch(weight)(broken).elements(as: Int64.self)
+      QuantizedArgmax(weight)(broken).elements(as: Int64.self)
         == linearArgmax(broken, weight: weight).elements(as: Int64.self))
     let brokenWeight = weight.clone()
     brokenWeight.narrowed(0, 77..<78).fill(Double(value))
     #expect(
-      VocabularySearch(brokenWeight)(hidden).elements(as: Int64.self)
+      QuantizedArgmax(brokenWeight)(hidden).elements(as: Int64.self)
         == linearArgmax(hidden, weight: brokenWeight).elements(as: Int64.self))
   }
 
   @Test(
-    "does not depend on the way it is computed: columns of zeros change nothing",
+    "the argmax is the same on every code path: columns of zeros change nothing",
     arguments: [DType.float32, .bfloat16])
   func paths(dtype: DType) {
     let hidden = Generator(seed: 6).normal([40, 60]).to(dtype)
@@ -139,10 +182,10 @@ struct LinearArgmaxTests {
         == linearArgmax(padded(hidden), weight: padded(weight)).elements(as: Int64.self))
   }
 
-  @Test("of a row of zeros is the first entry", arguments: [60, 64])
+  @Test("the argmax of a row of zeros is the first entry", arguments: [60, 64])
   func zeros(size: Int) {
     let weight = Generator(seed: 8).normal([500, size])
     #expect(linearArgmax(.zeros([3, size]), weight: weight).elements(as: Int64.self) == [0, 0, 0])
-    #expect(VocabularySearch(weight)(.zeros([3, size])).elements(as: Int64.self) == [0, 0, 0])
+    #expect(QuantizedArgmax(weight)(.zeros([3, size])).elements(as: Int64.self) == [0, 0, 0])
   }
 }

@@ -65,15 +65,15 @@ struct ThreadCountTests {
     expectSame(results { withGradients([x]) { rotary($0[0], cosine: angles, sine: angles * 0.5) } })
   }
 
-  @Test("Energy loss", arguments: [1, 1.5])
+  @Test("Energy score", arguments: [1, 1.5])
   func energy(exponent: Double) {
     let (x, y) = (Generator(seed: 1).normal([4, 53, 19]), Generator(seed: 2).normal([7, 53, 19]))
-    expectSame(results { withGradients([x]) { energyDistance(samples: $0[0], targets: y, exponent: exponent) } })
+    expectSame(results { withGradients([x]) { energyScoreKernel(samples: $0[0], targets: y, exponent: exponent) } })
     let (mean, deviation) = (y.selected(0, 0), y.selected(0, 1).exp())
     expectSame(
       results {
         withGradients([x]) {
-          energyDistance(
+          energyScoreKernel(
             samples: $0[0], mean: mean, deviation: deviation, count: 7, exponent: exponent,
             generator: Generator(seed: 3))
         }

@@ -30,6 +30,7 @@ func expectClose(
   _ actual: [Double], _ expected: [Double], within tolerance: Double, _ what: String = "",
   sourceLocation: SourceLocation = #_sourceLocation
 ) {
+  #expect(actual.count == expected.count, "\(what)", sourceLocation: sourceLocation)
   let scale = expected.reduce(1e-30) { max($0, abs($1)) }
   // A NaN compares false, and fails.
   let wrong = zip(actual, expected).enumerated().first { !(abs($1.0 - $1.1) <= tolerance * scale) }

@@ -1,0 +1,32 @@
+/// The settings of the rotary embedding as one object of `config.json`: `rope_parameters` of transformers 5, or
+/// `rope_scaling` of earlier versions, which have the base as `rope_theta` beside it.
+struct RopeParameters: Decodable {
+  /// The base of the wavelengths; nil where the object does not give it.
+  let theta: Double?
+  /// How the embedding is stretched.
+  let scaling: RopeScaling
+
+  private enum Keys: String, CodingKey {
+    case theta = "rope_theta"
+    case rotaryShare = "partial_rotary_factor"
+  }
+
+  init(from decoder: any Decoder) throws {
+    let name = decoder.codingPath.last?.stringValue ?? "rope_scaling"
+    let members = try decoder.container(keyedBy: AnyKey.self)
+    let known = RopeScaling.keyNames + [Keys.theta.rawValue, Keys.rotaryShare.rawValue]
+    for key in members.allKeys.sorted(by: { $0.stringValue < $1.stringValue })
+    where try !known.contains(key.stringValue) && !members.decodeNil(forKey: key) {
+      let member = key.stringValue.prefix(80)
+      if (try? members.nestedContainer(keyedBy: AnyKey.self, forKey: key)) != nil {
+        throw members.corrupted(
+          key, "'\(name)' has settings of its own for '\(member)' layers; only one set for all layers is supported")
+      }
+      throw members.corrupted(key, "'\(member)' in '\(name)' is not supported")
+    }
+    let values = try decoder.container(keyedBy: Keys.self)
+    try values.refuse(unless: .rotaryShare, is: 1.0)
+    theta = try values.decodeIfPresent(Double.self, forKey: .theta)
+    scaling = try RopeScaling(from: decoder)
+  }
+}

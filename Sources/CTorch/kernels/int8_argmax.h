@@ -1,0 +1,19 @@
+// The first pass of an argmax in eight bits.
+
+#pragma once
+
+#include <vector>
+
+#include "CTorch.h"
+#include "argmax_search.h"
+#include "vectorized.h"
+
+namespace ctorch {
+
+// Finds the entries of x·weightᵀ that may be the largest of their rows. Returns nothing where eight bits cannot rule
+// out enough of them, or a row is not finite.
+template <typename T>
+std::vector<Search> search_int8(const ct_int8_weight &weight, const T *x, int64_t rows, int64_t size,
+                                int64_t vocabulary);
+
+}  // namespace ctorch

@@ -1,0 +1,60 @@
+// A matrix of weights in eight bits, for the first pass of an argmax over it, and how numbers are rounded to it.
+
+#pragma once
+
+#include "amx_tiles.h"
+#include "vectorized.h"
+
+#ifdef CTORCH_AMX
+
+namespace ctorch {
+
+// A block is 32 entries of the vocabulary, in two halves in the order of the second factor: [2][depth / 4][16][4]. To
+// them 128 is added, because one factor of the instructions is unsigned. Vectors come in groups of 32, row by row.
+constexpr int64_t kBlockRows = 32, kHalfBlock = 16, kDepthStep = 64;
+
+// The scales and bounds of a block.
+struct BlockBounds {
+  float scales[kBlockRows];
+  float lost, length;  // the largest ‖w − ŵ‖ and ‖ŵ‖
+};
+constexpr int64_t kBoundsSize = sizeof(BlockBounds) / sizeof(float);
+
+inline int64_t padded_depth(int64_t size) { return (size + kDepthStep - 1) / kDepthStep * kDepthStep; }
+
+// The bounds of quantized numbers: x ≈ y · scale, the norm of the rounding error, and the norm of y · scale.
+struct Quantized {
+  float scale = 1, lost = 0, length = 0;
+};
+
+// Rounds `size` numbers. The norms are rounded up. The scale is NaN where x is not finite, or so large or small that
+// products of norms leave the range of float32.
+template <typename T>
+INLINE void quantize(Quantized &result, int8_t *y, const T *x, int64_t size) {
+  ANY_ORDER
+  float top = 0, finite = 0;
+  for (int64_t i = 0; i < size; ++i) {
+    float value = std::fabs(load(x[i]));
+    top = value > top ? value : top;
+    finite += value * 0;
+  }
+  if (finite != 0 || top > 1e12f || (top > 0 && top < 1e-12f)) {
+    result.scale = std::numeric_limits<float>::quiet_NaN();
+    return;
+  }
+  float inverse = top > 0 ? 127 / top : 0, lost = 0, length = 0;
+  result.scale = top > 0 ? top / 127 : 1;
+  for (int64_t i = 0; i < size; ++i) {
+    float value = load(x[i]), whole = std::nearbyintf(value * inverse);
+    y[i] = static_cast<int8_t>(static_cast<int32_t>(whole));
+    float left = value - whole * result.scale;
+    lost += left * left;
+    length += whole * whole;
+  }
+  result.lost = std::sqrt(lost) * 1.0001f;
+  result.length = std::sqrt(length) * result.scale * 1.0001f;
+}
+
+}  // namespace ctorch
+
+#endif

@@ -1,0 +1,21 @@
+// The instructions that kernels may use.
+
+#pragma once
+
+namespace ctorch {
+
+// Levels of x86 processors, each with all that the one before has. Other processors are at the baseline.
+enum class CPULevel {
+  baseline,
+  avx2,    // x86-64-v3: AVX2 and FMA
+  avx512,  // x86-64-v4: AVX-512 F, BW, CD, DQ and VL
+  amx,     // tiles of bfloat16 and int8, and AVX-512 BF16
+};
+
+// The level of this machine, or the limit that the environment sets where that is lower.
+CPULevel cpu_level();
+
+// Products of int8 vectors, which some processors at the level avx512 have.
+bool has_vnni();
+
+}  // namespace ctorch

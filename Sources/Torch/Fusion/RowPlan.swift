@@ -1,0 +1,126 @@
+import CTorch
+
+/// A recorded row-wise network as steps, ready to run on tensors.
+package struct RowPlan {
+  private let trace: RowTrace
+  private let result: Int
+  /// In the order of evaluation, each with the value that it computes.
+  private let steps: [(result: Int, step: RowStep)]
+
+  /// Records `network` and chooses its steps.
+  package init(_ network: (Rows) -> Rows) {
+    trace = RowTrace()
+    let output = network(Rows(trace: trace, index: 0))
+    precondition(output.trace === trace, "the rows belong to different calls of rowwise")
+    result = output.index
+    let selection = RowStepSelection(trace.operations, result: result)
+    var (steps, needed) = ([(Int, RowStep)](), Set([result]))
+    for index in trace.operations.indices.reversed() where needed.contains(index) {
+      guard let step = selection.step(computing: index) else { continue }
+      needed.formUnion(step.operands)
+      steps.append((index, step))
+    }
+    self.steps = steps.reversed()
+  }
+
+  /// Runs the network on the rows of `x`, […, inputs] → […, outputs].
+  package func callAsFunction(_ x: Tensor, fusing: RowFusion) -> Tensor {
+    if fusing == .chain, let kernel = kernelSteps, let fused = run(kernel, on: x) { return fused }
+    return stepByStep(x)
+  }
+
+  /// Frees each value after the last step that reads it.
+  private func stepByStep(_ x: Tensor) -> Tensor {
+    var reads = [Int: Int]()
+    for operand in steps.flatMap(\.step.operands) + [result] { reads[operand, default: 0] += 1 }
+    var values = [0: x]
+    func read(_ index: Int) -> Tensor {
+      guard let value = values[index], let left = reads[index] else { fatalError("a value is read before its step") }
+      reads[index] = left - 1
+      if left == 1 { values[index] = nil }
+      return value
+    }
+    for (result, step) in steps { values[result] = step.run(step.operands.map(read)) }
+    return read(result)
+  }
+}
+
+// MARK: The fused kernel
+
+// The kernel has one register, which each step replaces, and keeps one copy of it as a residual.
+
+extension RowPlan {
+  /// The steps of the kernel; nil where it cannot express the network: where a step has no form in it, reads anything but
+  /// the value before it, or adds another residual than the last one kept.
+  private var kernelSteps: [ct_row_step]? {
+    let residuals = Set(steps.compactMap { $0.step.operands.dropFirst().first })
+    var (kernel, kept, current) = ([ct_row_step](), nil as Int?, 0)
+    func keepResidual() {
+      guard residuals.contains(current) else { return }
+      kernel.append(.keep)
+      kept = current
+    }
+    keepResidual()
+    for (result, step) in steps {
+      guard let form = step.kernel, step.operands[0] == current,
+        step.operands.dropFirst().allSatisfy({ $0 == kept })
+      else { return nil }
+      kernel += form
+      current = result
+      keepResidual()
+    }
+    return kernel
+  }
+
+  private func run(_ kernel: [ct_row_step], on x: Tensor) -> Tensor? {
+    // The trace owns the tensors whose handles the kernel has.
+    withExtendedLifetime(trace) {
+      ct_row_network_is_supported(x.handle, kernel, Int32(kernel.count)) != 0
+        ? .make { ct_row_network($0, x.handle, kernel, Int32(kernel.count)) } : nil
+    }
+  }
+
+  /// The names of the kernel's steps; nil where it cannot express the network.
+  package var kernelDescription: [String]? { kernelSteps?.map(\.name) }
+}
+
+extension ct_row_step {
+  static func linear(_ weight: Tensor, _ bias: Tensor?, addsKept: Bool = false) -> Self {
+    Self(kind: CT_LINEAR, weight: weight.handle, other: bias?.handle, epsilon: 0, adds_kept: addsKept ? 1 : 0)
+  }
+
+  static func layerNorm(_ weight: Tensor, _ bias: Tensor, _ epsilon: Double) -> Self {
+    Self(kind: CT_LAYER_NORM, weight: weight.handle, other: bias.handle, epsilon: epsilon, adds_kept: 0)
+  }
+
+  static func rmsNorm(_ weight: Tensor, _ epsilon: Double) -> Self {
+    Self(kind: CT_RMS_NORM, weight: weight.handle, other: nil, epsilon: epsilon, adds_kept: 0)
+  }
+
+  static func silu(plus shared: Tensor) -> Self {
+    Self(kind: CT_SILU_PLUS, weight: nil, other: shared.handle, epsilon: 0, adds_kept: 0)
+  }
+
+  static func halves(plus bias: Tensor) -> Self {
+    Self(kind: CT_HALVES, weight: nil, other: bias.handle, epsilon: 0, adds_kept: 0)
+  }
+
+  static func gated(_ gate: Tensor, _ up: Tensor) -> Self {
+    Self(kind: CT_GATED, weight: gate.handle, other: up.handle, epsilon: 0, adds_kept: 0)
+  }
+
+  static var keep: Self { Self(kind: CT_KEEP, weight: nil, other: nil, epsilon: 0, adds_kept: 0) }
+
+  fileprivate var name: String {
+    switch kind {
+    case CT_LINEAR: (other == nil ? "linear" : "linear with bias") + (adds_kept == 0 ? "" : " + kept")
+    case CT_LAYER_NORM: "layer norm"
+    case CT_RMS_NORM: "RMS norm"
+    case CT_SILU_PLUS: "SiLU of sum"
+    case CT_HALVES: "SwiGLU of halves"
+    case CT_GATED: "SwiGLU of layers"
+    case CT_KEEP: "keep"
+    default: "unknown"
+    }
+  }
+}

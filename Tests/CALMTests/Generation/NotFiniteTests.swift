@@ -1,0 +1,76 @@
+import CALM
+import Testing
+import Torch
+
+/// Models with weights that are NaN: generation ends with an error instead of text.
+@Suite("Weights that are not finite")
+struct NotFiniteTests {
+  private func damage(_ tensor: Tensor) {
+    withoutGradients { tensor.copy(from: .full(tensor.shape, .nan)) }
+  }
+
+  private func expectNotFinite(_ what: String, _ generate: () throws -> Void) {
+    let error = #expect(throws: GenerationError.self, "\(what)") { try generate() }
+    #expect(error == .notFinite, "\(what): \(String(describing: error))")
+  }
+
+  @Test("NaN in any part of a continuous model ends its generation with an error", arguments: [1, 0.5, 0.4])
+  func continuous(temperature: Double) throws {
+    let parts = TinyGenerator.model().namedParameters().map(\.name)
+    #expect(parts.count > 30)
+    for index in parts.indices {
+      let model = TinyGenerator.model()
+      damage(model.namedParameters()[index].tensor)
+      let options = try TinyGenerator.options(temperature: temperature) { $0.maximumTokens = 12 }
+      expectNotFinite(parts[index]) { _ = try ChunkGenerator(model, prompt: [3, 4, 5], options: options).run() }
+    }
+  }
+
+  @Test(
+    "NaN in any part of the autoencoder's decoder ends generation with an error",
+    arguments: GenerationOptions.Sampler.allCases)
+  func decoder(sampler: GenerationOptions.Sampler) throws {
+    let names = TinyGenerator.model().autoencoder.namedParameters().map(\.name)
+    let used = names.filter { $0.hasPrefix("decoder.") || $0.contains("embed_tokens") }
+    #expect(used.count > 10)
+    for name in used {
+      let model = TinyGenerator.model()
+      for parameter in model.autoencoder.namedParameters() where parameter.name == name { damage(parameter.tensor) }
+      let options = try TinyGenerator.options(temperature: 0.5) {
+        $0.sampler = sampler
+        $0.maximumTokens = 12
+      }
+      expectNotFinite(name) { _ = try ChunkGenerator(model, prompt: [], options: options).run() }
+    }
+  }
+
+  @Test("NaN in any part of an autoregressive model ends its generation with an error", arguments: [nil, 3])
+  func autoregressive(topK: Int?) throws {
+    let count = SmallTransformer.model().namedParameters().count
+    for index in 0..<count {
+      let model = SmallTransformer.model()
+      let parameter = model.namedParameters()[index]
+      damage(parameter.tensor)
+      var options = GenerationOptions()
+      (options.topK, options.maximumTokens) = (topK, 4)
+      expectNotFinite(parameter.name) {
+        let generator = try TokenGenerator(model, prompt: [1], options: options)
+        while try generator.step() != nil {}
+      }
+    }
+  }
+
+  @Test("a single NaN among the weights of the decoder's vocabulary ends generation with an error")
+  func oneWeight() throws {
+    let model = TinyGenerator.model()
+    let weight = try #require(
+      model.autoencoder.namedParameters().first { $0.name == "encoder.embed_tokens.weight" }
+    ).tensor
+    withoutGradients {
+      var values = weight.elements(as: Float.self)
+      values[values.count - 1] = .nan
+      weight.copy(from: Tensor(values, shape: weight.shape))
+    }
+    expectNotFinite("vocabulary") { _ = try ChunkGenerator(model, prompt: [], options: TinyGenerator.options()).run() }
+  }
+}

@@ -1,0 +1,43 @@
+import Foundation
+
+/// A command as the program itself describes it.
+struct CommandDescription: Decodable {
+  /// An option, a flag or a positional argument.
+  struct Argument: Decodable {
+    struct Name: Decodable {
+      let kind: String
+      let name: String
+    }
+
+    let kind: String
+    let names: [Name]?
+  }
+
+  let commandName: String
+  let discussion: String?
+  let arguments: [Argument]?
+  let subcommands: [CommandDescription]?
+
+  /// All commands, each with the words that call it, those with subcommands included.
+  static func all() throws -> [(words: String, command: CommandDescription)] {
+    struct Dump: Decodable { let command: CommandDescription }
+    let dump = try Command.run(["--experimental-dump-help"])
+    return try JSONDecoder().decode(Dump.self, from: dump.output).command.all(after: "calm")
+  }
+
+  /// This command's subcommands at all depths, each with the words that call it.
+  private func all(after words: String) -> [(words: String, command: CommandDescription)] {
+    (subcommands ?? []).filter { $0.commandName != "help" }.flatMap { command in
+      let words = words + " " + command.commandName
+      return [(words, command)] + command.all(after: words)
+    }
+  }
+
+  /// The long names of the command's own options and flags, with dashes.
+  var options: [(name: String, isFlag: Bool)] {
+    (arguments ?? []).flatMap { argument in
+      (argument.names ?? []).filter { $0.kind == "long" && $0.name != "help" && $0.name != "version" }
+        .map { ("--" + $0.name, argument.kind == "flag") }
+    }
+  }
+}

@@ -1,0 +1,204 @@
+/// Arguments of a command among which some options have no effect or contradict each other.
+struct OptionConflict {
+  /// What follows the command's words, with spaces between. Names in braces stand for paths: see ``OptionConflictTests``.
+  let arguments: String
+  /// What the line of refusal says.
+  let refusal: String
+
+  init(_ arguments: String, _ refusal: String) { (self.arguments, self.refusal) = (arguments, refusal) }
+
+  /// For every command: the options that contradict each other. A command that is not here fails a test.
+  static let all: [(command: String, conflicts: [OptionConflict])] = [
+    ("tokenizer train", ofTextFiles("{files} --out {out}")),
+    ("tokenizer encode", []),
+    ("tokenizer decode", []),
+    (
+      "data prepare",
+      ofTextFiles("{files} --tokenizer {tokenizer} --out {out}") + [
+        .init("{lines} --tokenizer t --out {out} --prompt-field p", "go together"),
+        .init("{lines} --tokenizer t --out {out} --completion-field c", "go together"),
+        .init(
+          "{lines} --tokenizer t --out {out} --prompt-field p --completion-field c --text-field x",
+          "--text-field has no effect with --completion-field"),
+        .init(
+          "{text} --tokenizer t --out {out} --validation 0 --validation-maximum 5 --seed 3",
+          "--validation-maximum, --seed have no effect with --validation 0"),
+      ]
+    ),
+    (
+      "demo",
+      [
+        .init(
+          "--out {out} --text-split lines --lossy --skip-malformed",
+          "--text-split, --lossy, --skip-malformed have no effect without --text"),
+        .init("--out {out} --text {lines} --text-split lines", "--text-split has no effect on JSON lines"),
+        .init("--out {out} --text {text} --skip-malformed", "--skip-malformed has no effect on plain text"),
+      ]
+    ),
+    (
+      "train autoencoder",
+      ofTraining + [
+        .init(
+          "{new} --plain --kl-weight 1 --kl-clamp 1", "--kl-weight, --kl-clamp have no effect on a plain autoencoder"),
+        .init("{new} --gradient-checkpointing", "--gradient-checkpointing has no effect on an autoencoder"),
+        .init("{new} --init-from {autoencoder} --plain", "--plain is false there, not true"),
+        .init("{new} --init-from {plain} --no-plain", "--plain is true there, not false"),
+        .init("{new} --init-from {plain} --kl-weight 1", "--kl-weight has no effect on a plain autoencoder"),
+        .init("{new} --init-from {autoencoder} --chunk 5", "--chunk is 8 there, not 5"),
+        .init("{new} --init-from {autoencoder} --latent 5", "--latent is 8 there, not 5"),
+        .init("{new} --init-from {autoencoder} --hidden 5", "--hidden is 24 there, not 5"),
+        .init("{new} --init-from {autoencoder} --intermediate 5", "--intermediate is 40 there, not 5"),
+        .init("{new} --init-from {autoencoder} --layers 4", "--layers is 2 there, not 4"),
+      ]
+    ),
+    (
+      "train calm",
+      ofTraining + ofInitialTransformer("{calm}") + [
+        .init("{new} --autoencoder a --head flow --noise-size 8", "--noise-size has no effect with --head flow"),
+        .init("{new} --autoencoder a --latent-bound 8", "--latent-bound has no effect with --head energy"),
+        .init("{new} --autoencoder a --lead-in 5 --auxiliary-weight 0", "--lead-in needs the auxiliary token loss"),
+        .init("{new} --autoencoder a --steps 9 --lead-in 9", "--lead-in 9 takes all 9 steps"),
+        .init("{new} --autoencoder a --preset transformer-s", "--preset must be one of"),
+        .init("{new} --init-from {calm} --preset calm-m", "--preset does not go with --init-from"),
+        .init("{new} --init-from {calm} --head flow", "--head is energy there, not flow"),
+        .init("{new} --init-from {calm} --head-blocks 5", "--head-blocks is 2 there, not 5"),
+        .init("{new} --init-from {calm} --noise-size 5", "--noise-size is 16 there, not 5"),
+        .init("{new} --init-from {calm} --input latents", "--input is tokens there, not latents"),
+        .init("{new} --init-from {calm} --latent-bound 8", "--latent-bound has no effect with --head energy"),
+      ]
+    ),
+    (
+      "train transformer",
+      ofTraining + ofInitialTransformer("{transformer}") + [
+        .init("{new} --preset calm-m", "--preset must be one of"),
+        .init("{new} --init-from {transformer} --preset transformer-s", "--preset does not go with --init-from"),
+        .init("{new} --init-from {transformer} --tie-embeddings", "--tie-embeddings is false there, not true"),
+        .init("{new} --init-from {tied} --no-tie-embeddings", "--tie-embeddings is true there, not false"),
+      ]
+    ),
+    ("experiment", []),
+    ("runs", []),
+    (
+      "report",
+      [
+        .init(
+          "r --samples 0 --temperature 1/3 --threads 1 --device cpu --precision auto",
+          "--temperature, --threads, --device, --precision have no effect with --samples 0")
+      ]
+    ),
+    (
+      "eval autoencoder",
+      ofEvaluation + [.init("m --data d --noise 0 --seed 3", "--seed has no effect without noise")]
+    ),
+    ("eval calm", ofEvaluation),
+    ("eval transformer", ofEvaluation),
+    (
+      "generate",
+      [
+        .init("m --prompt a --prompt-file b", "give --prompt or --prompt-file, not both"),
+        .init(
+          "m --temperature 1 --sampler batch --pool 9", "--sampler, --pool have no effect at temperature 1"),
+        .init("m --sampler exact --pool 9", "--pool has no effect with --sampler exact"),
+        .init("m --draw-limit 9", "--draw-limit has no effect without a prompt or --sampler exact"),
+        .init(
+          "m --draw-limit 9 --sampler exact --temperature 1",
+          "--draw-limit has no effect without a prompt or --sampler exact"),
+        .init("m --continue-text", "--continue-text has no effect without a prompt"),
+        .init("{calm} --top-k 5", "--top-k needs an autoregressive Transformer"),
+        .init("{calm} --top-p 0.5", "--top-p needs an autoregressive Transformer"),
+        .init("{transformer} --sampler batch", "--sampler needs a continuous language model"),
+        .init("{transformer} --pool 9", "--pool needs a continuous language model"),
+        .init("{transformer} --prompt a --draw-limit 9", "--draw-limit needs a continuous language model"),
+        .init("{transformer} --autoencoder a", "--autoencoder needs a continuous language model"),
+      ]
+    ),
+    ("info", []),
+    (
+      "convert",
+      [
+        .init(
+          "{autoencoder} --to official --out {out} --autoencoder a",
+          "--autoencoder needs a continuous language model")
+      ]
+    ),
+    ("doctor", []),
+    (
+      "bench table",
+      ofBench("tokenizer data") + [
+        .init("train-ae --official o", "--official and --python go together"),
+        .init("train-ae --compile", "--compile is about the official code"),
+        .init("generate --official o --python p --compile", "--compile has no effect on generate"),
+        .init("--official o --python p --pool 9", "--pool has no effect on the official code"),
+      ]
+    ),
+    ("bench job", ofBench("tokenizer")),
+    ("bench machine", []),
+    ("bench growth", []),
+  ]
+
+  /// How plain text and JSON lines are read.
+  private static func ofTextFiles(_ arguments: String) -> [Self] {
+    func reading(_ file: String, _ options: String) -> String {
+      arguments.replacing("{files}", with: file) + " " + options
+    }
+    return [
+      .init(reading("{lines}", "--split lines"), "--split has no effect on JSON lines"),
+      .init(reading("{text}", "--format jsonl --split lines"), "--split has no effect on JSON lines"),
+      .init(reading("{text}", "--text-field x"), "--text-field has no effect on plain text"),
+      .init(reading("{lines}", "--format text --text-field x"), "--text-field has no effect on plain text"),
+      .init(reading("{text}", "--skip-malformed"), "--skip-malformed has no effect on plain text"),
+    ]
+  }
+
+  /// What all trainings take.
+  private static let ofTraining: [Self] = [
+    .init("{new} --block-chunks 9 --block-tokens 36", "--block-chunks and --block-tokens say the same"),
+    .init("{new} --batch-size 6 --accumulate 4", "--batch-size 6 cannot be cut into the 4 parts"),
+    .init("{new} --schedule cosine --decay-share 0.3", "--decay-share has no effect with --schedule cosine"),
+    .init("{new} --schedule constant --decay-share 0.3", "--decay-share has no effect with --schedule constant"),
+    .init("{new} --steps 9 --warmup-steps 9", "--warmup-steps 9 takes all 9 steps"),
+    .init(
+      "{new} --shard-optimizer --process-timeout 9",
+      "--shard-optimizer, --process-timeout have no effect in a single process"),
+    .init("{new} --processes 1 --process-timeout 9", "--process-timeout has no effect in a single process"),
+    .init("{new} --restarts 3", "--restarts goes with --processes"),
+    .init("--resume r --restarts 3", "--restarts goes with --processes"),
+    .init("--resume r --process-timeout 9", "--process-timeout has no effect in a single process"),
+  ]
+
+  /// The sizes of a model to begin with.
+  private static func ofInitialTransformer(_ model: String) -> [Self] {
+    [
+      .init("{new} --init-from \(model) --hidden 5", "--hidden is 48 there, not 5"),
+      .init("{new} --init-from \(model) --intermediate 5", "--intermediate is 128 there, not 5"),
+      .init("{new} --init-from \(model) --layers 5", "--layers is 3 there, not 5"),
+      .init("{new} --init-from \(model) --heads 5", "--heads is 4 there, not 5"),
+      .init("{new} --init-from \(model) --key-value-heads 5", "--key-value-heads is 4 there, not 5"),
+      .init("{new} --init-from \(model) --separate-documents", "--separate-documents is false there, not true"),
+    ]
+  }
+
+  /// The text of an evaluation.
+  private static let ofEvaluation: [Self] = [
+    .init("m", "either --data or --text"),
+    .init("m --data d --text t", "either --data or --text"),
+    .init(
+      "m --data d --tokenizer t --lossy --skip-malformed",
+      "--tokenizer, --lossy, --skip-malformed have no effect with --data"),
+    .init("m --text t --split train", "--split has no effect with --text"),
+  ]
+
+  /// The work of the jobs.
+  private static func ofBench(_ textJobs: String) -> [Self] {
+    [
+      .init(
+        "train-lm --prompt-tokens 8 --new-tokens 8 --pool 9", "--prompt-tokens, --new-tokens, --pool have no effect"),
+      .init("train-ae --text t --tokenizer t", "--text, --tokenizer have no effect on train-ae"),
+      .init("generate --batch-size 2 --block-tokens 8", "--batch-size, --block-tokens have no effect on generate"),
+      .init("generate --pool 9", "--pool has no effect on generate"),
+      .init("\(textJobs) --vocabulary 99", "--vocabulary has no effect on tokenizer"),
+      .init("\(textJobs) --shape wide", "--shape has no effect on"),
+      .init("\(textJobs) --precision float32 --device cpu", "have no effect on"),
+    ]
+  }
+}

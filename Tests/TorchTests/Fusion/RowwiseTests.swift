@@ -1,0 +1,184 @@
+import Testing
+import Torch
+
+@Suite("Row-wise networks")
+struct RowwiseTests {
+  /// Random layers in bfloat16, without gradients.
+  private struct Layers {
+    private let generator = Generator(seed: 7)
+
+    func vector(_ size: Int, around mean: Double = 0) -> Tensor {
+      (generator.normal([size], deviation: 0.3) + Tensor.full([size], mean)).to(.bfloat16)
+    }
+
+    func rows(_ shape: Int...) -> Tensor { generator.normal(shape).to(.bfloat16) }
+
+    func linear(_ inputs: Int, _ outputs: Int, bias: Bool = false) -> Linear {
+      let layer = Linear(inputs, outputs, bias: bias, generator: generator)
+      layer.setTrainable(false)
+      if bias { layer.bias = generator.normal([outputs], deviation: 0.3) }
+      layer.convert(to: .bfloat16)
+      return layer
+    }
+
+    func rmsNorm(_ size: Int) -> RMSNorm {
+      let norm = RMSNorm(size)
+      norm.weight = vector(size, around: 1)
+      return norm
+    }
+
+    func layerNorm(_ size: Int) -> LayerNorm {
+      let norm = LayerNorm(size)
+      (norm.weight, norm.bias) = (vector(size, around: 1), vector(size))
+      return norm
+    }
+  }
+
+  /// The formulas of a network in float64, from the values that weights and rows have in bfloat16.
+  private enum Exact {
+    static func linear(_ x: Tensor, _ layer: Linear) -> Tensor {
+      let y = matmul(x, layer.weight.to(.float64).transposed())
+      return layer.bias.map { y + $0.to(.float64) } ?? y
+    }
+
+    static func silu(_ x: Tensor) -> Tensor { x / ((-x).exp() + 1) }
+
+    static func rmsNorm(_ x: Tensor, _ norm: RMSNorm) -> Tensor {
+      x / ((x * x).mean(-1, keepDimensions: true) + norm.epsilon).squareRoot() * norm.weight.to(.float64)
+    }
+
+    static func layerNorm(_ x: Tensor, _ norm: LayerNorm) -> Tensor {
+      let centered = x - x.mean(-1, keepDimensions: true)
+      return centered / ((centered * centered).mean(-1, keepDimensions: true) + norm.epsilon).squareRoot()
+        * norm.weight.to(.float64) + norm.bias.to(.float64)
+    }
+  }
+
+  @Test(
+    "a network of all operations agrees with its formulas, in one kernel and operation by operation",
+    arguments: [9, 16, 17, 130, 333])
+  func formulas(count: Int) {
+    let layers = Layers()
+    let (enter, middle, gates, down) = (
+      layers.linear(64, 96, bias: true), layers.linear(96, 64, bias: true), layers.linear(64, 128, bias: true),
+      layers.linear(64, 96)
+    )
+    let (first, second) = (layers.layerNorm(96), layers.rmsNorm(96))
+    let (gate, up, out) = (layers.linear(96, 160), layers.linear(96, 160), layers.linear(160, 32))
+    func network(_ x: Rows) -> Rows {
+      let e = first(enter(x))
+      let halves = gates(silu(middle(e))).halves()
+      let h = second(e + down(silu(halves.first) * halves.second))
+      return out(silu(gate(h)) * up(h))
+    }
+
+    let x = layers.rows(count, 64)
+    let e = Exact.layerNorm(Exact.linear(x.to(.float64), enter), first)
+    let halves = Exact.linear(Exact.silu(Exact.linear(e, middle)), gates).split(2)
+    let h = Exact.rmsNorm(e + Exact.linear(Exact.silu(halves[0]) * halves[1], down), second)
+    let exact = Exact.linear(Exact.silu(Exact.linear(h, gate)) * Exact.linear(h, up), out)
+
+    withoutGradients {
+      let fused = rowwise(x, network)
+      #expect(fused.dtype == .bfloat16)
+      expectClose(fused, exact, within: 2e-2)
+      expectClose(rowwise(x, fusing: .neighbors, network), exact, within: 2e-2)
+    }
+    #expect(
+      RowPlan(network).kernelDescription == [
+        "linear with bias", "layer norm", "keep", "linear", "SiLU of sum", "linear", "SwiGLU of halves",
+        "linear + kept", "RMS norm", "SwiGLU of layers", "linear",
+      ])
+  }
+
+  @Test("a row has the same result among many rows as among few")
+  func independent() {
+    let layers = Layers()
+    let (norm, gate, up, down) = (
+      layers.rmsNorm(64), layers.linear(64, 96), layers.linear(64, 96), layers.linear(96, 64)
+    )
+    func network(_ x: Rows) -> Rows {
+      let y = norm(x)
+      return x + down(silu(gate(y)) * up(y))
+    }
+    let x = layers.rows(300, 64)
+    let all = withoutGradients { rowwise(x, network) }
+    for range in [0..<40, 100..<217] {
+      #expect(withoutGradients { rowwise(x.narrowed(0, range), network) }.numbers == all.narrowed(0, range).numbers)
+    }
+  }
+
+  @Test("a tensor that samples share is added to each of them", arguments: [1, 5, 48])
+  func shared(positions: Int) {
+    let layers = Layers()
+    let (layer, shared) = (layers.linear(32, 64), layers.rows(positions, 64))
+    let x = layers.rows(4 + 90 / positions, positions, 32)
+    let exact = Exact.linear(x.to(.float64), layer) + shared.to(.float64)
+    withoutGradients {
+      expectClose(rowwise(x) { silu(layer($0) + shared) }, Exact.silu(exact), within: 1e-2)
+      expectClose(rowwise(x) { layer($0) + shared }, exact, within: 1e-2)
+    }
+  }
+
+  @Test("a network that the kernel cannot express gives the same result operation by operation")
+  func unsupported() {
+    let generator = Generator(seed: 8)
+    let (a, b) = (Linear(32, 32, generator: generator), Linear(32, 32, bias: false, generator: generator))
+    let (c, norm) = (Linear(32, 64, generator: generator), RMSNorm(32))
+    withoutGradients {
+      for layer in [a, c] { layer.bias?.copy(from: generator.normal([layer.weight.shape[0]])) }
+    }
+    let networks: [(name: String, recorded: (Rows) -> Rows, direct: (Tensor) -> Tensor)] = [
+      ("a sum of two layers", { a($0) + b($0) }, { a($0) + b($0) }),
+      ("a value plus itself", { x in a(x) + x + x }, { x in a(x) + x + x }),
+      ("a residual to the right", { x in a(norm(x)) + norm(x) }, { x in a(norm(x)) + norm(x) }),
+      ("a layer read twice", { silu(a($0).twice) }, { x in silu(a(x) + a(x)) }),
+      ("a layer that is its own residual's input", { x in b(norm(x)) * x + x }, { x in b(norm(x)) * x + x }),
+      (
+        "two residuals at once", { x in x + b(norm(x).plus { a(norm($0)) }) },
+        { x in x + b(norm(x) + a(norm(norm(x)))) }
+      ),
+      ("another activation", { Activation.gelu(a($0)) * b($0) }, { Activation.gelu(a($0)) * b($0) }),
+      ("gates with biases", { silu(a($0)) * a($0) }, { silu(a($0)) * a($0) }),
+      (
+        "halves in exchanged roles", { x in exchanged(c(x).halves()) },
+        { x in silu(c(x).split(2)[1]) * c(x).split(2)[0] }
+      ),
+      ("SiLU alone", { silu(norm($0)) }, { silu(norm($0)) }),
+      ("one half", { c($0).halves().second }, { c($0).split(2)[1] }),
+    ]
+    let x = generator.normal([50, 32])
+    for (name, recorded, direct) in networks {
+      expectClose(rowwise(x, recorded), direct(x), within: 1e-5, name)
+      #expect(RowPlan(recorded).kernelDescription == nil, "\(name)")
+    }
+    expectClose(rowwise(x) { $0 }, x, within: 0)
+  }
+
+  @Test("sizes that the kernel does not support run operation by operation, with the same numbers")
+  func oddSizes() {
+    let layers = Layers()
+    let (layer, x) = (layers.linear(24, 40, bias: true), layers.rows(50, 24))
+    withoutGradients { #expect(rowwise(x) { layer($0) }.numbers == layer(x).numbers) }
+  }
+
+  @Test("gradients reach every weight and the rows")
+  func gradients() {
+    let layers = Layers()
+    let (norm, layer) = (layers.rmsNorm(32), layers.linear(32, 32, bias: true))
+    for module in [norm, layer] as [any Module] { module.setTrainable(true) }
+    let (x, shared) = (layers.rows(50, 32).leaf(.bfloat16), layers.vector(32).leaf(.bfloat16))
+    rowwise(x) { $0 + layer(silu(layer(norm($0)) + shared)) }.sum().backward()
+    for tensor in [x, shared, norm.weight, layer.weight] + [layer.bias].compactMap(\.self) {
+      #expect(tensor.gradient?.numbers.contains { $0 != 0 } == true)
+    }
+  }
+}
+
+extension Rows {
+  fileprivate var twice: Rows { self + self }
+
+  fileprivate func plus(_ branch: (Rows) -> Rows) -> Rows { self + branch(self) }
+}
+
+private func exchanged(_ halves: (first: Rows, second: Rows)) -> Rows { silu(halves.second) * halves.first }

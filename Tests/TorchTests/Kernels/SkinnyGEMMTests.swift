@@ -1,0 +1,41 @@
+import Testing
+import Torch
+
+@Suite("Products of a few rows")
+struct SkinnyGEMMTests {
+  @Test(
+    "products of a few rows are x·weightᵀ + bias, up to the most rows of the kernel and one more",
+    arguments: [1, 2, 3, 7, 8, 9],
+    [DType.float32, .bfloat16])
+  func formula(rows: Int, dtype: DType) {
+    let generator = Generator(seed: 1)
+    for (inputs, outputs) in [(1, 1), (5, 3), (33, 70), (384, 1_000)] {
+      let x = generator.normal([rows, 1, inputs]).to(dtype)
+      let weight = generator.normal([outputs, inputs]).to(dtype)
+      let bias = generator.normal([outputs]).to(dtype)
+      let exact = matmul(x.to(.float64), weight.to(.float64).transposed())
+      // bfloat16 has eight bits.
+      let tolerance = dtype == .float32 ? 1e-6 : 5e-3
+      expectClose(linear(x, weight: weight), exact, within: tolerance)
+      expectClose(linear(x, weight: weight, bias: bias), exact + bias.to(.float64), within: tolerance)
+    }
+  }
+
+  @Test("a product of a few rows with half of the columns of a weight needs no copy of them")
+  func halves() {
+    let (x, weight) = (Generator(seed: 2).normal([2, 20]), Generator(seed: 3).normal([30, 40]))
+    for half in weight.split(2, along: 1) {
+      expectClose(linear(x, weight: half), matmul(x, half.contiguous().transposed()), within: 1e-6)
+    }
+  }
+
+  @Test("a product of a few rows has gradients where an input requires them")
+  func gradients() {
+    let (x, weight) = (
+      Generator(seed: 4).normal([2, 20]).leaf(.float32), Generator(seed: 5).normal([30, 20]).leaf(.float32)
+    )
+    linear(x, weight: weight).sum().backward()
+    expectClose(x.gradient!, weight.detached().sum(0).expanded(2, 20), within: 1e-5)
+    expectClose(weight.gradient!, x.detached().sum(0).expanded(30, 20), within: 1e-5)
+  }
+}
