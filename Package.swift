@@ -3,70 +3,98 @@
 import Foundation
 import PackageDescription
 
-// libtorch is not a Swift package. `make` fetches it once into a per-user cache (scripts/set-up-libtorch); the
-// environment variable LIBTORCH names an installed PyTorch's `torch` folder instead.
+// libtorch is not a Swift package. `make` fetches it once into a per-user cache; the environment variable LIBTORCH
+// names the `torch` folder of an installed PyTorch instead. Either way scripts/set-up-libtorch writes the libtorch.pc
+// that SwiftPM reads here by its absolute path: docs/design.md says why.
 func variable(_ name: String) -> String? {
   Context.environment[name].flatMap { $0.isEmpty ? nil : $0 }
 }
 let caches = variable("XDG_CACHE_HOME") ?? (variable("HOME") ?? NSHomeDirectory()) + "/.cache"
-let libtorch = variable("LIBTORCH") ?? (variable("CALM_CACHE") ?? caches + "/calm") + "/libtorch-2.13.0"
+let cache = variable("CALM_CACHE") ?? caches + "/calm"
+let installed = variable("LIBTORCH")
+let libtorch = installed ?? cache + "/libtorch-2.13.0"
+let packageConfiguration = (installed.map { cache + "/installed" + $0 } ?? libtorch) + "/libtorch.pc"
 
-let torchHeaders: [CXXSetting] = [
-  .unsafeFlags(["-isystem", libtorch + "/include", "-isystem", libtorch + "/include/torch/csrc/api/include", "-O3"]),
-  // No loop with a square root in it becomes vector code as long as the root may set errno.
-  .unsafeFlags(["-fno-math-errno"]),
-  // The environment variable that limits the instructions of kernels.
-  .define("CTORCH_CPU_VARIABLE", to: "CALM_CPU"),
-]
-let torchLibraries: [LinkerSetting] = [
-  .unsafeFlags(["-L" + libtorch + "/lib", "-Xlinker", "-rpath", "-Xlinker", libtorch + "/lib"]),
-  .linkedLibrary("torch_cpu"),
-  .linkedLibrary("c10"),
-]
+// Executables and tests find the libraries at run time. SwiftPM allows unsafe flags there: no other package uses them.
+let findsLibtorch: [LinkerSetting] = [.unsafeFlags(["-Xlinker", "-rpath", "-Xlinker", libtorch + "/lib"])]
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
 let package = Package(
   name: "calm",
   platforms: [.macOS(.v14)],
   products: [
-    .library(name: "CALM", targets: ["CALM", "Training", "TextCorpus", "Tokenization", "Torch"]),
+    .library(
+      name: "CALM", targets: ["CALM", "CALMTraining", "CALMCorpus", "CALMTokenizer", "CALMSupport", "Torch"]),
     .executable(name: "calm", targets: ["calm-cli"]),
   ],
   dependencies: [
-    // The command line: options, validation and help, as every Swift tool has them.
+    // Options, validation and help of the command line.
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     // YAML for files that people write by hand (experiments, settings): lists and comments without JSON's quotes.
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
   ],
+  // Each target imports only targets above it: see docs/design.md.
   targets: [
+    .systemLibrary(name: "Clibtorch", pkgConfig: packageConfiguration),
     .target(
-      name: "CTorch", cxxSettings: torchHeaders + [.headerSearchPath("gloo-declarations")],
-      linkerSettings: torchLibraries),
-    .target(name: "Files", dependencies: ["Yams"]),
-    .target(name: "Torch", dependencies: ["CTorch", "Files"]),
-    .target(name: "Tokenization", dependencies: ["Files"]),
-    .target(name: "TextCorpus", dependencies: ["Files"]),
-    .target(name: "CALM", dependencies: ["Torch", "Tokenization", "TextCorpus", "Files"]),
-    .target(name: "Training", dependencies: ["CALM", "Torch", "Tokenization", "TextCorpus", "Files"]),
+      name: "CTorch", dependencies: ["Clibtorch"],
+      cxxSettings: [
+        .headerSearchPath("gloo-declarations"),
+        // The environment variable that limits the instructions of the kernels.
+        .define("CTORCH_CPU_VARIABLE", to: "CALM_CPU"),
+      ]),
+    .target(name: "CALMSupport", dependencies: ["Yams"]),
+    .target(name: "Torch", dependencies: ["CTorch", "CALMSupport"]),
+    .target(name: "CALMTokenizer", dependencies: ["CALMSupport"]),
+    .target(name: "CALMCorpus", dependencies: ["CALMTokenizer", "CALMSupport"]),
+    .target(name: "CALM", dependencies: ["Torch", "CALMTokenizer", "CALMCorpus", "CALMSupport"]),
+    .target(name: "CALMTraining", dependencies: ["CALM", "Torch", "CALMTokenizer", "CALMCorpus", "CALMSupport"]),
+    .target(name: "CALMReports", dependencies: ["CALMTraining", "CALM", "CALMSupport"]),
+    .target(
+      name: "CALMExperiments",
+      dependencies: ["CALMTraining", "CALMReports", "CALM", "Torch", "CALMTokenizer", "CALMCorpus", "CALMSupport"]),
+    .target(
+      name: "CALMTerminal",
+      dependencies: ["CALMTraining", "CALM", "Torch", "CALMCorpus", "CALMSupport", argumentParser]),
     .executableTarget(
       name: "calm-cli",
       dependencies: [
-        "CALM", "Training", "Torch", "Tokenization", "TextCorpus", "Files",
-        .product(name: "ArgumentParser", package: "swift-argument-parser"),
-      ]),
+        "CALMTerminal", "CALMExperiments", "CALMReports", "CALMTraining", "CALM", "Torch", "CALMTokenizer",
+        "CALMCorpus", "CALMSupport", argumentParser,
+      ], linkerSettings: findsLibtorch),
+    .executableTarget(
+      name: "calm-bench",
+      dependencies: [
+        "CALMTerminal", "CALMReports", "CALMTraining", "CALM", "Torch", "CALMTokenizer", "CALMCorpus", "CALMSupport",
+        argumentParser,
+      ], linkerSettings: findsLibtorch),
 
-    .target(name: "TestSupport", dependencies: ["Torch"], path: "Tests/Support"),
-    .testTarget(name: "FilesTests", dependencies: ["Files"]),
+    .target(name: "TestSupport", dependencies: ["Torch", "CALMSupport"], path: "Tests/Support"),
+    .testTarget(name: "CALMSupportTests", dependencies: ["CALMSupport"], linkerSettings: findsLibtorch),
     .testTarget(
-      name: "TorchTests", dependencies: ["Torch", "CTorch", "TextCorpus", "Files", "TestSupport"], exclude: ["Fixtures"]
-    ),
+      name: "TorchTests", dependencies: ["Torch", "CALMSupport", "CALMCorpus", "TestSupport"], exclude: ["Fixtures"]),
     .testTarget(
-      name: "TokenizationTests", dependencies: ["Tokenization", "TextCorpus", "Files"], exclude: ["Fixtures"]),
-    .testTarget(name: "TextCorpusTests", dependencies: ["TextCorpus", "Files"]),
-    .testTarget(name: "CALMTests", dependencies: ["CALM", "TextCorpus", "Torch"], exclude: ["Fixtures"]),
+      name: "CALMTokenizerTests", dependencies: ["CALMTokenizer", "CALMCorpus", "CALMSupport"], exclude: ["Fixtures"]),
+    .testTarget(name: "CALMCorpusTests", dependencies: ["CALMCorpus", "CALMSupport"]),
     .testTarget(
-      name: "TrainingTests",
-      dependencies: ["Training", "CALM", "Torch", "TextCorpus", "Tokenization", "Files", "TestSupport"]),
-    .testTarget(name: "CommandTests", dependencies: ["calm-cli", "TextCorpus"]),
+      name: "CALMTests", dependencies: ["CALM", "CALMCorpus", "CALMSupport", "Torch", "TestSupport"],
+      exclude: ["Fixtures"]),
+    .target(
+      name: "TrainingTestSupport",
+      dependencies: ["CALMTraining", "CALM", "Torch", "CALMCorpus", "CALMTokenizer"], path: "Tests/TrainingSupport"),
+    .testTarget(
+      name: "CALMTrainingTests",
+      dependencies: [
+        "CALMTraining", "CALMReports", "CALM", "Torch", "CALMCorpus", "CALMTokenizer", "CALMSupport", "TestSupport",
+        "TrainingTestSupport",
+      ]),
+    .testTarget(name: "CALMReportsTests", dependencies: ["CALMReports", "CALMTraining", "TrainingTestSupport"]),
+    .testTarget(
+      name: "CALMExperimentsTests",
+      dependencies: ["CALMExperiments", "CALMTraining", "CALM", "CALMSupport", "TrainingTestSupport"]),
+    .testTarget(name: "CALMTerminalTests", dependencies: ["CALMTerminal", "CALMSupport"]),
+    .testTarget(
+      name: "CLITests", dependencies: ["calm-cli", "calm-bench", "CALMCorpus", "CALMSupport"]),
   ],
   cxxLanguageStandard: .cxx20
 )

@@ -1,14 +1,13 @@
 import ArgumentParser
+import CALMSupport
+import CALMTerminal
+import CALMTraining
 import Foundation
 import Torch
-import Training
 
 /// The command `calm`: everything from text to a trained model and back to text.
 @main
 struct Calm: ParsableCommand {
-  /// The version of the program, which it also writes into what it makes.
-  static let version = "0.1.0"
-
   static let configuration = CommandConfiguration(
     commandName: "calm",
     abstract: "Trains, evaluates and runs continuous autoregressive language models (CALM).",
@@ -29,7 +28,7 @@ struct Calm: ParsableCommand {
 
       'calm help COMMAND' explains each, with an example.
       """,
-    version: version,
+    version: calmVersion,
     groupedSubcommands: [
       CommandGroup(name: "Data", subcommands: [TokenizerCommand.self, DataCommand.self]),
       CommandGroup(
@@ -40,7 +39,7 @@ struct Calm: ParsableCommand {
       CommandGroup(
         name: "Model",
         subcommands: [EvalCommand.self, GenerateCommand.self, InfoCommand.self, ConvertCommand.self]),
-      CommandGroup(name: "Machine", subcommands: [DoctorCommand.self, BenchCommand.self]),
+      CommandGroup(name: "Machine", subcommands: [DoctorCommand.self]),
     ])
 
   /// Runs the command that the arguments name. Whatever fails is told in one line, with status 1; wrong arguments are

@@ -6,7 +6,7 @@ struct AutogradTests {
   private struct Interruption: Error {}
 
   @Test("gradients accumulate until they are forgotten")
-  func accumulation() {
+  func gradientAccumulation() {
     let x = Tensor([3] as [Float]).leaf(.float32)
     #expect(x.gradient == nil)
     x.squared().sum().backward()

@@ -61,7 +61,7 @@ struct WeightAverageTests {
   @Test("the average moves by 1 − d of the difference, d growing from 1/10 to the decay")
   func formula() {
     let weight = Tensor([1, 2] as [Float])
-    let average = WeightAverage(of: ["w": weight], decay: 0.5)
+    let average = MovingAverage(of: ["w": weight], decay: 0.5)
     var expected = [1.0, 2.0]
     for step in 1...20 {
       weight.copy(from: Tensor([Float(step), 0]))
@@ -82,7 +82,7 @@ struct WeightAverageTests {
     }
     let model = Model()
     let before = model.weight.numbers
-    let average = WeightAverage(of: ["w": Tensor([1, 2, 3, 4, 5] as [Float])], decay: 0.9)
+    let average = MovingAverage(of: ["w": Tensor([1, 2, 3, 4, 5] as [Float])], decay: 0.9)
     let inside = average.used(by: model.namedParameters()) { model.weight.numbers }
     #expect(inside == [1, 2, 3, 4, 5])
     #expect(model.weight.numbers == before)

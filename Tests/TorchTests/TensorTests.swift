@@ -1,5 +1,6 @@
+import CALMCorpus
+import CALMSupport
 import Testing
-import TextCorpus
 import Torch
 
 @Suite("Tensors")

@@ -1,5 +1,6 @@
+import CALMCorpus
+import CALMSupport
 import Foundation
-import TextCorpus
 import Torch
 
 /// How well an autoregressive model predicts held-out text.
@@ -13,7 +14,7 @@ public struct AutoregressiveEvaluation: Codable, Sendable {
   /// Tokens predicted.
   public let tokens: Int
   /// Tokens in a block: a longer context scores higher, so the figure belongs to the score.
-  public let blockTokens: Int
+  public let sequenceTokens: Int
   /// Continuations drawn a position.
   public let samples: Int
 }
@@ -35,21 +36,21 @@ extension AutoregressiveModel {
   ///   - progress: told after each block how many are done.
   /// - Throws: ``EvaluationError``, ``BrierError``, and what reading the blocks throws.
   public func evaluate(
-    on text: PackedBlocks, blocks: Int? = nil, samples: Int = 2, seed: UInt64, share: EvaluationShare = .whole,
+    on text: PackedSequences, blocks: Int? = nil, samples: Int = 2, seed: UInt64, share: EvaluationShard = .whole,
     progress: (Int) -> Void = { _ in }
   ) throws -> AutoregressiveEvaluation {
     precondition(text.chunkSize == 1, "an autoregressive model reads single tokens")
-    guard text.blockTokens > BrierScore.maximumOrder else {
-      throw EvaluationError.blockTooShort(tokens: text.blockTokens, needed: BrierScore.maximumOrder + 1)
+    guard text.sequenceTokens > BrierScore.maximumOrder else {
+      throw EvaluationError.blockTooShort(tokens: text.sequenceTokens, needed: BrierScore.maximumOrder + 1)
     }
     var accumulator = try BrierAccumulator(samplesPerPosition: samples)
     var (crossEntropy, tokens) = (0.0, 0)
     for index in share.blocks(of: min(blocks ?? text.count, text.count)) {
       let block = try text.block(index)
-      let count = block.documents.prefix { $0 != PackedBlocks.noDocument }.count
+      let count = block.documents.prefix { $0 != PackedSequences.noDocument }.count
       if count < 2 { continue }
       let ids = Array(block.ids.prefix(count))
-      var generator = SeededGenerator(seed: EvaluationShare.seed(seed, block: index))
+      var generator = SeededGenerator(seed: EvaluationShard.seed(seed, block: index))
       withoutGradients {
         let tensor = Tensor(ids.map(Int64.init), shape: [1, count], device: outputWeight.device)
         crossEntropy += loss(tensor).item() * Double(count - 1)
@@ -65,7 +66,7 @@ extension AutoregressiveModel {
     let mean = sums[0] / max(1, sums[1])
     return AutoregressiveEvaluation(
       brierLM: try accumulator.merged(over: share).result(seed: seed), crossEntropy: mean, perplexity: exp(mean),
-      tokens: Int(sums[1]), blockTokens: text.blockTokens, samples: samples)
+      tokens: Int(sums[1]), sequenceTokens: text.sequenceTokens, samples: samples)
   }
 
   /// The Brier scores of the four tokens after each token of a text that has four tokens behind it.

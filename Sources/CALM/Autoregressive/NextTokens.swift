@@ -1,4 +1,5 @@
-import TextCorpus
+import CALMCorpus
+import CALMSupport
 import Torch
 
 /// What a model says of the token after each of many positions, with one token drawn at each.

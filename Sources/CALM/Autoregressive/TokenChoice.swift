@@ -1,5 +1,6 @@
+import CALMCorpus
+import CALMSupport
 import Foundation
-import TextCorpus
 
 /// How the next token is drawn from logits: at a temperature, from the likeliest tokens alone.
 struct TokenChoice {

@@ -1,4 +1,5 @@
-import TextCorpus
+import CALMCorpus
+import CALMSupport
 import Torch
 
 /// Generates sequences of tokens from a prompt with an autoregressive model, one token a step.

@@ -1,4 +1,4 @@
-import Files
+import CALMSupport
 import Foundation
 import Torch
 

@@ -1,6 +1,6 @@
-import Files
+import CALMSupport
+import CALMTokenizer
 import Foundation
-import Tokenization
 import Torch
 
 /// A model on disk: `config.json`, weights, `tokenizer.json`, and for a language model `autoencoder/` with the same.

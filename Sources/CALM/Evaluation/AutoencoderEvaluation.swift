@@ -1,4 +1,4 @@
-import TextCorpus
+import CALMCorpus
 import Torch
 
 /// How well an autoencoder gives back held-out text.
@@ -30,15 +30,15 @@ extension Autoencoder {
   ///   - share: this process's part, where several share the work; all get the whole figures.
   /// - Throws: what reading the blocks throws.
   public func evaluate(
-    on text: PackedBlocks, blocks: Int? = nil, noise: [Double], seed: UInt64, share: EvaluationShare = .whole
+    on text: PackedSequences, blocks: Int? = nil, noise: [Double], seed: UInt64, share: EvaluationShard = .whole
   ) throws -> AutoencoderEvaluation {
     let device = encoder.embedding.weight.device
     var (right, tokens, divergence) = ([Double](repeating: 0, count: noise.count), 0, 0.0)
     for index in share.blocks(of: min(blocks ?? text.count, text.count)) {
       let block = try text.block(index)
-      let chunks = block.documents.prefix { $0 != PackedBlocks.noDocument }.count
+      let chunks = block.documents.prefix { $0 != PackedSequences.noDocument }.count
       if chunks == 0 { continue }
-      let generator = Generator(seed: EvaluationShare.seed(seed, block: index), device: device)
+      let generator = Generator(seed: EvaluationShard.seed(seed, block: index), device: device)
       withoutGradients {
         let ids = Tensor(block.ids.prefix(chunks * text.chunkSize).map(Int64.init), device: device)
         let latent = encode(ids)

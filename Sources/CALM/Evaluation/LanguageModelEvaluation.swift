@@ -1,4 +1,4 @@
-import TextCorpus
+import CALMCorpus
 import Torch
 
 /// How well a continuous language model predicts held-out text.
@@ -8,7 +8,7 @@ public struct LanguageModelEvaluation: Codable, Sendable {
   /// The energy score of the samples, a mean over positions. It exists for every head, whatever its training loss.
   public let energyScore: Double
   /// Tokens in a block: a longer context scores higher, so the figure belongs to the score.
-  public let blockTokens: Int
+  public let sequenceTokens: Int
   /// Samples drawn a position.
   public let samples: Int
 }
@@ -25,21 +25,21 @@ extension ContinuousLanguageModel {
   ///   - progress: told after each block how many are done.
   /// - Throws: ``EvaluationError``, ``BrierError``, and what reading the blocks throws.
   public func evaluate(
-    on text: PackedBlocks, blocks: Int? = nil, samples: Int = 2, seed: UInt64, share: EvaluationShare = .whole,
+    on text: PackedSequences, blocks: Int? = nil, samples: Int = 2, seed: UInt64, share: EvaluationShard = .whole,
     progress: (Int) -> Void = { _ in }
   ) throws -> LanguageModelEvaluation {
-    guard text.blockChunks > scoredChunks else {
+    guard text.sequenceChunks > scoredChunks else {
       throw EvaluationError.blockTooShort(
-        tokens: text.blockTokens, needed: (scoredChunks + 1) * configuration.chunkSize)
+        tokens: text.sequenceTokens, needed: (scoredChunks + 1) * configuration.chunkSize)
     }
     var accumulator = try BrierAccumulator(samplesPerPosition: samples)
     var (energy, predicted) = (0.0, 0)
     for index in share.blocks(of: min(blocks ?? text.count, text.count)) {
       let block = try text.block(index)
-      let chunks = block.documents.prefix { $0 != PackedBlocks.noDocument }.count
+      let chunks = block.documents.prefix { $0 != PackedSequences.noDocument }.count
       if chunks <= scoredChunks { continue }
       let generator = Generator(
-        seed: EvaluationShare.seed(seed, block: index), device: backbone.embedding.weight.device)
+        seed: EvaluationShard.seed(seed, block: index), device: backbone.embedding.weight.device)
       let scores = withoutGradients {
         self.scores(of: Array(block.ids.prefix(chunks * text.chunkSize)), samples: samples, generator: generator)
       }
@@ -53,7 +53,7 @@ extension ContinuousLanguageModel {
     let sums = try share.sum([energy, Double(predicted)])
     return LanguageModelEvaluation(
       brierLM: try accumulator.merged(over: share).result(seed: seed), energyScore: sums[0] / max(1, sums[1]),
-      blockTokens: text.blockTokens, samples: samples)
+      sequenceTokens: text.sequenceTokens, samples: samples)
   }
 
   /// The chunks that hold the four tokens that are scored.

@@ -12,9 +12,9 @@ extension ChunkSampler {
   func conditionedChunk(
     _ hidden: Tensor, beginning: [Int32], randomness: SequenceRandomness
   ) throws(GenerationError) -> Choice {
-    var matching: [DrawnChunks] = []
+    var matching: [SampledChunks] = []
     var (draws, matches) = (0, 0)
-    var last: DrawnChunks
+    var last: SampledChunks
     repeat {
       let count = min(options.poolSize, options.drawLimit - draws)
       last = try draw(count, hidden, randomness: [randomness])
@@ -25,7 +25,7 @@ extension ChunkSampler {
     } while matches < poolSize && draws < options.drawLimit
 
     let isForced = matching.isEmpty
-    let candidates = isForced ? last : DrawnChunks(joining: matching)
+    let candidates = isForced ? last : SampledChunks(joining: matching)
     let pool = Array(0..<min(poolSize, candidates.count))
     let rest = choose(from: [pool], of: candidates, after: beginning.count, randomness: [randomness])[0]
     return Choice(tokens: beginning + rest.tokens, latent: isForced ? nil : candidates.latent(of: rest.chunk))

@@ -1,4 +1,4 @@
-import TextCorpus
+import CALMCorpus
 import Torch
 
 extension ChunkSampler {

@@ -1,5 +1,5 @@
+import CALMCorpus
 import Foundation
-import TextCorpus
 import Torch
 
 extension ChunkSampler {
@@ -8,7 +8,7 @@ extension ChunkSampler {
   /// - Parameter hidden: a row for each sequence, [sequences, h].
   /// - Throws: ``GenerationError/notFinite``.
   func pooledChunks(_ hidden: Tensor, randomness: [SequenceRandomness]) throws(GenerationError) -> [Choice] {
-    let pools = ChunkPools(sampler: self, hidden: hidden, randomness: randomness)
+    let pools = CandidatePools(sampler: self, hidden: hidden, randomness: randomness)
     var chosen = try equalSubsets(in: pools)
     let undecided = randomness.indices.filter { chosen[$0] == nil }
     if !undecided.isEmpty {
@@ -34,7 +34,7 @@ extension ChunkSampler {
 
   /// What the first draws settle, by sequence: see ``SubsetTrials``. It is not tried where it mostly failed of late.
   private func equalSubsets(
-    in pools: ChunkPools
+    in pools: CandidatePools
   ) throws(GenerationError) -> [Int: (tokens: [Int32], chunk: Int)] {
     let stages = earlySets
     var undecided = pools.chunks.indices.filter { pools.randomness[$0].settledEarly > 0.2 }
@@ -68,7 +68,7 @@ extension ChunkSampler {
   ///   - known: the tokens that all of them begin with; the choice is by those after.
   /// - Returns: the tokens after the known ones, and which of the chunks drawn has them; of several, one.
   func choose(
-    from pools: [[Int]], of drawn: DrawnChunks, after known: Int, randomness: [SequenceRandomness]
+    from pools: [[Int]], of drawn: SampledChunks, after known: Int, randomness: [SequenceRandomness]
   ) -> [(tokens: [Int32], chunk: Int)] {
     let rule = BatchTemperatureRule(temperature: temperature)
     if temperature.wholeExponent == 1 {
@@ -103,7 +103,7 @@ extension ChunkSampler {
   ///   - pools: for each choice, which of the chunks drawn its samples are.
   ///   - known: the tokens before those that the choices are about.
   private func answer(
-    _ choices: inout [some TokenwiseChoice<Int32>], from pools: [[Int]], of drawn: DrawnChunks, after known: Int
+    _ choices: inout [some TokenwiseChoice<Int32>], from pools: [[Int]], of drawn: SampledChunks, after known: Int
   ) {
     while true {
       let pending = choices.map(\.pending)

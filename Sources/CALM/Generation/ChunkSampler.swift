@@ -1,4 +1,4 @@
-import TextCorpus
+import CALMCorpus
 import Torch
 
 /// Draws the next chunk of each sequence from the head, at a temperature.
@@ -57,10 +57,10 @@ struct ChunkSampler {
   /// - Throws: ``GenerationError/notFinite``.
   func draw(
     _ count: Int, _ hidden: Tensor, randomness: [SequenceRandomness]
-  ) throws(GenerationError) -> DrawnChunks {
+  ) throws(GenerationError) -> SampledChunks {
     let noise = randomness.map { model.head.noise(samples: count, positions: 1, generator: $0.noise) }
     let latents = model.head(hidden, noise: Tensor.concatenated(noise, along: 1))
-    return try DrawnChunks(
+    return try SampledChunks(
       latents: latents.reshaped(-1, model.configuration.latentSize), decoder: model.tokenDecoder)
   }
 

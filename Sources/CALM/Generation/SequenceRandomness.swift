@@ -1,4 +1,5 @@
-import TextCorpus
+import CALMCorpus
+import CALMSupport
 import Torch
 
 /// The random numbers of one sequence: its own, so that it does not depend on how many others are generated with it.

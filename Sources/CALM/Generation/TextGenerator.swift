@@ -1,4 +1,4 @@
-import Tokenization
+import CALMTokenizer
 
 /// Generates texts from a prompt, piece by piece.
 ///

@@ -1,4 +1,4 @@
-import TextCorpus
+import CALMCorpus
 
 /// The choice of `BatchTemperatureRule` from the first few draws of a pool, where they settle it.
 ///

@@ -1,4 +1,5 @@
-import TextCorpus
+import CALMCorpus
+import CALMSupport
 
 /// Collects Brier scores over the positions of a corpus, in memory that grows with its documents only.
 ///
@@ -88,7 +89,7 @@ public struct BrierAccumulator: Sendable {
   }
 
   /// What the accumulators of all processes collected together.
-  func merged(over share: EvaluationShare) throws -> BrierAccumulator {
+  func merged(over share: EvaluationShard) throws -> BrierAccumulator {
     if share.count == 1 { return self }
     let own = slots.sorted { $0.value < $1.value }.flatMap { document, slot in
       [Double(document), Double(sums[slot].positions)] + Self.lanes(sums[slot].accuracy)

@@ -1,4 +1,4 @@
-import TextCorpus
+import CALMCorpus
 
 /// Standard errors by resampling clusters: whole documents rather than positions, which are not independent.
 ///

@@ -26,7 +26,7 @@ INLINE void update(T *parameter, float *master, const T *gradient, float *first,
     float v = rates.beta2 * second[i] + (1 - rates.beta2) * g * g;
     first[i] = m;
     second[i] = v;
-    master[i] = master[i] * rates.decay - rates.step_size * m / (std::sqrt(v) * rates.root_correction + rates.epsilon);
+    master[i] = master[i] * rates.decay - rates.step_size * m / (square_root(v) * rates.root_correction + rates.epsilon);
     store(parameter[i], master[i]);
   }
 }

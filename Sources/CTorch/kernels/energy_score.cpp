@@ -30,7 +30,7 @@ INLINE float attract(float *gradient, float &pull, const float *x, const float *
   float square = 0;
   for (int64_t i = 0; i < size; ++i) square += (x[i] - y[i]) * (x[i] - y[i]);
   if (square == 0) return 0;
-  float distance = std::sqrt(square);
+  float distance = square_root(square);
   float power = beta == 1 ? distance : std::pow(distance, beta);
   float factor = scale * beta * power / square;
   pull += factor;

@@ -65,7 +65,7 @@ INLINE void normal_noise(float *out, int64_t blocks, uint64_t seed, uint64_t str
       // Uniform in (0, 1] and in [0, 1).
       float u = static_cast<float>((words[2 * pair] >> 8) + 1) * 0x1p-24f;
       float v = static_cast<float>(words[2 * pair + 1] >> 8) * 0x1p-24f;
-      float radius = std::sqrt(-2.0f * logarithm(u)), sine, cosine;
+      float radius = square_root(-2.0f * logarithm(u)), sine, cosine;
       turn(v, sine, cosine);
       out[2 * pair * blocks + i] = radius * cosine;
       out[(2 * pair + 1) * blocks + i] = radius * sine;

@@ -33,7 +33,7 @@ INLINE void layer_norm(float *x, float *sums, const bf16 *weight, const bf16 *bi
       squares[row] += centred * centred;
     }
   for (int64_t row = 0; row < stride; ++row)
-    squares[row] = 1.0f / std::sqrt(squares[row] / static_cast<float>(size) + epsilon);
+    squares[row] = 1.0f / square_root(squares[row] / static_cast<float>(size) + epsilon);
   for (int64_t i = 0; i < size; ++i) {
     float scale = load(weight[i]), shift = load(bias[i]);
     for (int64_t row = 0; row < stride; ++row)
@@ -47,7 +47,7 @@ INLINE void rms_norm(float *x, float *sums, const bf16 *weight, int64_t size, in
   for (int64_t i = 0; i < size; ++i)
     for (int64_t row = 0; row < stride; ++row) sums[row] += x[i * stride + row] * x[i * stride + row];
   for (int64_t row = 0; row < stride; ++row)
-    sums[row] = 1.0f / std::sqrt(sums[row] / static_cast<float>(size) + epsilon);
+    sums[row] = 1.0f / square_root(sums[row] / static_cast<float>(size) + epsilon);
   for (int64_t i = 0; i < size; ++i) {
     float scale = load(weight[i]);
     for (int64_t row = 0; row < stride; ++row) x[i * stride + row] *= sums[row] * scale;

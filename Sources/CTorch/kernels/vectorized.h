@@ -78,6 +78,9 @@ INLINE void store(bf16 &place, float value) {
   place.bits = static_cast<uint16_t>(value != value ? 0x7fc0 : rounded);
 }
 
+// √x. Unlike std::sqrt it never sets errno, which would keep a loop from being vectorized.
+INLINE float square_root(float x) { return __builtin_elementwise_sqrt(x); }
+
 // eˣ within 2 units in the last place over the range of float32; 0 below it.
 INLINE float exponential(float x) {
   x = x < -87.3f ? -87.3f : (x > 88.3f ? 88.3f : x);

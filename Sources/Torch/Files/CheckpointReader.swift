@@ -1,4 +1,4 @@
-import Files
+import CALMSupport
 import Foundation
 
 /// The weights of a model, however they are stored: one file or shards with an index, safetensors or torch.save.

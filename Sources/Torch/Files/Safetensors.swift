@@ -1,4 +1,4 @@
-import Files
+import CALMSupport
 import Foundation
 
 /// Writing of the safetensors format; ``SafetensorsFile`` reads it.

@@ -1,4 +1,4 @@
-import Files
+import CALMSupport
 import Foundation
 
 /// A file of named tensors in the safetensors format, <https://github.com/huggingface/safetensors>.

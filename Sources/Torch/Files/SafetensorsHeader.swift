@@ -1,4 +1,4 @@
-import Files
+import CALMSupport
 
 /// The checked header of a safetensors file.
 struct SafetensorsHeader {

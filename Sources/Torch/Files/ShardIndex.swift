@@ -1,4 +1,4 @@
-import Files
+import CALMSupport
 import Foundation
 
 /// The index of a checkpoint in shards: a JSON object whose `weight_map` says for every tensor which file has it.

@@ -1,5 +1,5 @@
+import CALMSupport
 import CTorch
-import Files
 import Foundation
 
 /// Named tensors on disk, read one at a time.

@@ -1,5 +1,5 @@
+import CALMSupport
 import CTorch
-import Files
 import Foundation
 
 /// A file of named tensors as `torch.save` writes a state dictionary, usually called `pytorch_model.bin`.

@@ -1,4 +1,4 @@
-import Files
+import CALMSupport
 
 /// The entries of a zip archive (PKWARE's APPNOTE.TXT), from the directory at its end.
 ///

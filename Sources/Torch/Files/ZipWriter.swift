@@ -1,4 +1,4 @@
-import Files
+import CALMSupport
 
 /// Writes a zip archive (PKWARE's APPNOTE.TXT) as torch.save does: entries stored as they are, their bytes aligned.
 ///

@@ -4,7 +4,7 @@ import CTorch
 /// new value.
 ///
 /// In the first steps d grows from 1/10 as (1 + t)/(10 + t), so that the initial weights are forgotten in time.
-public final class WeightAverage {
+public final class MovingAverage {
   /// d, above 0 and below 1.
   public let decay: Double
   /// The averages by name.
@@ -12,7 +12,7 @@ public final class WeightAverage {
 
   /// - Parameter weights: the float32 values to begin with, by name.
   public init(of weights: [String: Tensor], decay: Double) {
-    precondition(decay > 0 && decay < 1, "WeightAverage: decay \(decay)")
+    precondition(decay > 0 && decay < 1, "MovingAverage: decay \(decay)")
     self.decay = decay
     values = withoutGradients { weights.mapValues { $0.detached().clone() } }
   }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import CALM
+import CALMTerminal
 import Foundation
 
 /// `calm convert`.

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CALMTerminal
 
 /// `calm data`: makes what training reads.
 struct DataCommand: ParsableCommand {

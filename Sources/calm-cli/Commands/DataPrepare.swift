@@ -1,8 +1,10 @@
 import ArgumentParser
+import CALMCorpus
+import CALMSupport
+import CALMTerminal
+import CALMTokenizer
+import CALMTraining
 import Foundation
-import TextCorpus
-import Tokenization
-import Training
 
 /// `calm data prepare`.
 struct DataPrepare: ParsableCommand {
@@ -86,7 +88,7 @@ struct DataPrepare: ParsableCommand {
     let vocabulary = try TokenVocabulary(of: tokenizer, at: self.tokenizer.path)
     let fields = promptField.flatMap { prompt in completionField.map { (prompt: prompt, completion: $0) } }
     let reader = try input.reader(fields: fields)
-    var preparation = DataPreparation(vocabulary: vocabulary, createdBy: "calm \(Calm.version)")
+    var preparation = DataPreparation(vocabulary: vocabulary, createdBy: "calm \(calmVersion)")
     preparation.validationShare = validation
     preparation.validationMaximum = validationMaximum ?? 1000
     preparation.seed = seed ?? 0
@@ -106,11 +108,11 @@ struct DataPrepare: ParsableCommand {
             completed: progress.bytesRead,
             detail: "\(counted(progress.documents, "document")), \(shortCount(tokens)) tokens")
         }
-        return Interruption.isRequested ? .stop : .goOn
+        return Interruption.isRequested ? .stop : .continue
       })
     bar.finish()
     let (train, apart) = (manifest.train, manifest.validation)
-    let seconds = start.duration(to: .now).inSeconds
+    let seconds = start.duration(to: .now).seconds
     let figures = Figures(
       folder: output, manifest: manifest,
       bytesPerToken: Double(train.bytes + apart.bytes) / Double(max(1, train.tokens + apart.tokens)), seconds: seconds)

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CALMTerminal
 import Torch
 
 /// `calm doctor`.

@@ -1,7 +1,8 @@
 import ArgumentParser
 import CALM
+import CALMCorpus
+import CALMTerminal
 import Foundation
-import TextCorpus
 import Torch
 
 /// `calm eval`.
@@ -63,7 +64,7 @@ struct EvalAutoencoder: ParsableCommand {
     let model = try folder.loadAutoencoder(device: compute.device, as: compute.precision)
     let sizes = model.configuration
     let result = try text.withBlocks(
-      for: folder, chunkSize: sizes.chunkSize, blockChunks: 256, vocabularySize: sizes.vocabularySize,
+      for: folder, chunkSize: sizes.chunkSize, sequenceChunks: 256, vocabularySize: sizes.vocabularySize,
       special: sizes.special
     ) { try model.evaluate(on: $0, blocks: text.blocks, noise: try levels(), seed: seed ?? 0) }
     var table = Table(header: ["noise", "token accuracy"])

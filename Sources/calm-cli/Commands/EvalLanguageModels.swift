@@ -1,5 +1,6 @@
 import ArgumentParser
 import CALM
+import CALMTerminal
 import Foundation
 import Torch
 
@@ -41,7 +42,7 @@ struct EvalLanguageModel: ParsableCommand {
     ) { try model.evaluate(on: $0, blocks: brier.text.blocks, samples: brier.samples, seed: brier.seed, progress: $1) }
     let table = brierTable(
       result.brierLM, others: [("energy score", String(format: "%.4f", result.energyScore))],
-      blockTokens: result.blockTokens, samples: result.samples)
+      sequenceTokens: result.sequenceTokens, samples: result.samples)
     try report.print(result, text: table + compute.summary)
   }
 }
@@ -80,14 +81,14 @@ struct EvalTransformer: ParsableCommand {
       others: [
         ("cross-entropy", String(format: "%.4f", result.crossEntropy)),
         ("perplexity", String(format: "%.3f", result.perplexity)),
-      ], blockTokens: result.blockTokens, samples: result.samples)
+      ], sequenceTokens: result.sequenceTokens, samples: result.samples)
     try report.print(result, text: table + compute.summary)
   }
 }
 
 /// BrierLM and its parts with their errors, and other figures below them.
 private func brierTable(
-  _ score: BrierLM, others: [(name: String, value: String)], blockTokens: Int, samples: Int
+  _ score: BrierLM, others: [(name: String, value: String)], sequenceTokens: Int, samples: Int
 ) -> String {
   func figure(_ value: Double, _ error: Double?, _ digits: Int) -> String {
     String(format: "%.\(digits)f", value) + (error.map { String(format: " ± %.\(digits)f", $0) } ?? "")
@@ -99,5 +100,5 @@ private func brierTable(
   }
   for other in others { table.append([other.name, other.value]) }
   return table.text
-    + "\(grouped(score.positions)) positions in \(counted(score.documents, "document")), blocks of \(blockTokens) tokens, \(samples) samples a position\n"
+    + "\(grouped(score.positions)) positions in \(counted(score.documents, "document")), blocks of \(sequenceTokens) tokens, \(samples) samples a position\n"
 }

@@ -1,7 +1,10 @@
 import ArgumentParser
 import CALM
+import CALMExperiments
+import CALMSupport
+import CALMTerminal
+import CALMTraining
 import Foundation
-import Training
 
 /// `calm experiment`.
 struct ExperimentCommand: ParsableCommand {
@@ -39,7 +42,7 @@ struct ExperimentCommand: ParsableCommand {
     let folder = URL(fileURLWithPath: output)
     StandardError.note("\(counted(plan.runs.count, "training")), \(compute.summary)")
     let runner = ExperimentRunner(
-      plan, in: folder, precision: compute.precision, device: compute.device, program: "calm \(Calm.version)")
+      plan, in: folder, precision: compute.precision, device: compute.device, program: "calm \(calmVersion)")
     let results = try runner.run { name, run in
       let reporter = TrainingReporter(label: name, total: run.record.settings.steps, isQuiet: true)
       defer { reporter.finish() }

@@ -1,7 +1,9 @@
 import ArgumentParser
 import CALM
+import CALMSupport
+import CALMTerminal
+import CALMTokenizer
 import Foundation
-import Tokenization
 
 /// `calm generate`: writes text with a language model.
 struct GenerateCommand: ParsableCommand {
@@ -140,7 +142,7 @@ struct GenerateCommand: ParsableCommand {
     } else {
       while try !Interruption.isRequested && generator.step() != nil {}
     }
-    let generated = GeneratedTexts(generator, prompt: prompt, seconds: start.duration(to: .now).inSeconds)
+    let generated = GeneratedTexts(generator, prompt: prompt, seconds: start.duration(to: .now).seconds)
     if !streams { try report.print(generated.figures, text: generated.listing) }
     if let remark = generated.remark(drawLimit: drawLimit ?? GenerationOptions().drawLimit) {
       StandardError.note(remark)

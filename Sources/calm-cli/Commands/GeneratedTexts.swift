@@ -1,4 +1,6 @@
 import CALM
+import CALMSupport
+import CALMTerminal
 import Foundation
 
 /// The texts of `calm generate`, and what is told of them.

@@ -1,5 +1,7 @@
 import ArgumentParser
 import CALM
+import CALMSupport
+import CALMTerminal
 import Foundation
 
 /// `calm info`.
@@ -42,7 +44,7 @@ struct InfoCommand: ParsableCommand {
   private func figures(of name: String) throws -> ModelFigures {
     if let preset = Preset(rawValue: name) { return ModelFigures(preset: preset, tokens: tokens?.count) }
     if !FileManager.default.fileExists(atPath: name) {
-      let near = nearest(to: name, among: Preset.allCases.map(\.rawValue))
+      let near = nearestNames(to: name, among: Preset.allCases.map(\.rawValue))
       throw InfoError.unknownModel(name, suggestions: near.isEmpty ? Preset.allCases.map(\.rawValue) : near)
     }
     let folder = try ModelFolder(URL(fileURLWithPath: name))

@@ -1,3 +1,5 @@
+import CALMSupport
+import CALMTerminal
 import Foundation
 import Torch
 
@@ -75,7 +77,7 @@ struct MachineReport: Encodable {
     let path: String?
   }
 
-  let calm = Calm.version
+  let calm = calmVersion
   let libtorch: Libtorch
   let processor: ProcessorReport
   let threads: Int

@@ -1,3 +1,6 @@
+import CALMSupport
+import CALMTerminal
+
 /// A file that holds a prompt.
 enum PromptFile {
   /// The text of a file, without a byte-order mark and without the line end that editors put last.

@@ -1,9 +1,11 @@
 import ArgumentParser
 import CALM
-import Files
+import CALMReports
+import CALMSupport
+import CALMTerminal
+import CALMTraining
 import Foundation
 import Torch
-import Training
 
 /// `calm report`.
 struct ReportCommand: ParsableCommand {

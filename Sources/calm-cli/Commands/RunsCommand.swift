@@ -1,6 +1,7 @@
 import ArgumentParser
+import CALMTerminal
+import CALMTraining
 import Foundation
-import Training
 
 /// `calm runs`.
 struct RunsCommand: ParsableCommand {

@@ -1,6 +1,7 @@
 import ArgumentParser
+import CALMTerminal
+import CALMTokenizer
 import Foundation
-import Tokenization
 
 /// `calm tokenizer`: makes and uses byte-level BPE tokenizers.
 struct TokenizerCommand: ParsableCommand {

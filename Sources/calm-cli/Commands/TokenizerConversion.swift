@@ -1,5 +1,6 @@
 import ArgumentParser
-import Tokenization
+import CALMTerminal
+import CALMTokenizer
 
 /// What encoding and decoding have in common: a tokenizer, an input, and in which form both sides are.
 struct TokenizerConversion: ParsableArguments {

@@ -1,6 +1,7 @@
 import ArgumentParser
+import CALMTerminal
+import CALMTokenizer
 import Foundation
-import Tokenization
 
 /// `calm tokenizer encode`.
 struct TokenizerEncode: ParsableCommand {

@@ -1,6 +1,8 @@
 import ArgumentParser
+import CALMSupport
+import CALMTerminal
+import CALMTokenizer
 import Foundation
-import Tokenization
 
 /// `calm tokenizer train`.
 struct TokenizerTrain: ParsableCommand {
@@ -59,7 +61,7 @@ struct TokenizerTrain: ParsableCommand {
     let figures = Figures(
       tokenizer: output, vocabularySize: tokenizer.vocabularySize, contentHash: tokenizer.contentHash,
       documents: progress.documents, bytes: bytes, skippedLines: progress.skippedLines,
-      repairedDocuments: progress.repairedDocuments, seconds: start.duration(to: .now).inSeconds)
+      repairedDocuments: progress.repairedDocuments, seconds: start.duration(to: .now).seconds)
     if tokenizer.vocabularySize < vocabulary {
       StandardError.note("the text gives only \(tokenizer.vocabularySize) tokens: no further pair occurs twice")
     }

@@ -1,8 +1,9 @@
 import ArgumentParser
 import CALM
+import CALMTerminal
+import CALMTraining
 import Foundation
 import Torch
-import Training
 
 /// `calm train autoencoder`.
 struct TrainAutoencoder: ParsableCommand {
@@ -63,7 +64,7 @@ struct TrainAutoencoder: ParsableCommand {
   var klClamp: Double?
 
   private static let usual = TrainingSettings(
-    steps: 2000, batchSize: 8, blockChunks: 64, schedule: LearningRateSchedule(peak: 2e-3, shape: .stableDecay))
+    steps: 2000, batchSize: 8, sequenceChunks: 64, schedule: LearningRateSchedule(peak: 2e-3, shape: .stableDecay))
   private static let figures = ["accuracy_noise_0.3", "accuracy"]
 
   func validate() throws {

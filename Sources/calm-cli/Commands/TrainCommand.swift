@@ -1,7 +1,9 @@
 import ArgumentParser
+import CALMSupport
+import CALMTerminal
+import CALMTraining
 import Foundation
 import Torch
-import Training
 
 /// `calm train`.
 struct TrainCommand: ParsableCommand {
@@ -48,7 +50,7 @@ func train(
   _ options: TrainingOptions, label: String, usual: TrainingSettings, figures: [String],
   model: (String) throws -> RunRecord.Model
 ) throws {
-  if let url = try options.runToContinue() { return try goOn(with: url, options, label: label) }
+  if let url = try options.runToContinue() { return try resume(with: url, options, label: label) }
   if !options.printSettings, try options.processes.launch(on: options.compute.deviceName) { return }
   let compute = try options.compute.prepare(on: options.processes.ownDevice(of: options.compute.deviceName))
   let data = try options.corpora()
@@ -56,16 +58,16 @@ func train(
   let record = RunRecord(
     model: trained, initialModel: options.initFrom, data: data,
     settings: try options.settings(usual, chunkSize: trained.chunkSize, figures: figures, precision: compute),
-    device: compute.device, program: "calm \(Calm.version)")
+    device: compute.device, program: "calm \(calmVersion)")
   try options.check(record)
   if options.printSettings { return try printSettings(record) }
-  let replicas = try options.processes.meet(on: compute.device)
-  let run = try TrainingRun(record, in: URL(fileURLWithPath: options.out ?? ""), replicas: replicas)
-  try train(run, label: label, compute: compute, replicas: replicas, report: options.report)
+  let group = try options.processes.meet(on: compute.device)
+  let run = try TrainingRun(record, in: URL(fileURLWithPath: options.out ?? ""), group: group)
+  try train(run, label: label, compute: compute, group: group, report: options.report)
 }
 
 /// Takes up a run, or one of its checkpoints, and trains it.
-private func goOn(with url: URL, _ options: TrainingOptions, label: String) throws {
+private func resume(with url: URL, _ options: TrainingOptions, label: String) throws {
   let limits = ResumedLimits(
     steps: options.steps, maximumTokens: options.maxTokens, maximumSeconds: options.maxTime)
   let record = try TrainingRun.record(resuming: url.path, limits: limits)
@@ -77,9 +79,9 @@ private func goOn(with url: URL, _ options: TrainingOptions, label: String) thro
   if try options.processes.launch(on: device) { return }
   let compute = try options.compute.prepare(
     resuming: record, on: options.processes.ownDevice(of: device), areSeveral: options.processes.areSeveral)
-  let replicas = try options.processes.meet(on: compute.device)
-  let run = try TrainingRun(resuming: url, limits: limits, device: compute.device, replicas: replicas)
-  try train(run, label: label, compute: compute, replicas: replicas, report: options.report)
+  let group = try options.processes.meet(on: compute.device)
+  let run = try TrainingRun(resuming: url, limits: limits, device: compute.device, group: group)
+  try train(run, label: label, compute: compute, group: group, report: options.report)
 }
 
 /// Prints a record as `run.json` holds it.
@@ -89,15 +91,16 @@ private func printSettings(_ record: RunRecord) throws {
 
 /// Trains a run to its end under a progress bar, and tells the result. Of several processes the first shows and tells.
 private func train(
-  _ run: TrainingRun, label: String, compute: ComputeSetting, replicas: any Replicas, report options: ReportOptions
+  _ run: TrainingRun, label: String, compute: ComputeSetting, group: any DataParallelGroup,
+  report options: ReportOptions
 ) throws {
-  guard replicas.rank == 0 else {
+  guard group.rank == 0 else {
     Interruption.watch()
-    try run.train { _ in Interruption.isRequested ? .stop : .goOn }
+    try run.train { _ in Interruption.isRequested ? .stop : .continue }
     return
   }
   let count = run.task.module.parameterCount
-  let processes = replicas.count > 1 ? ", \(replicas.count) processes" : ""
+  let processes = group.count > 1 ? ", \(group.count) processes" : ""
   StandardError.note("\(label): \(shortCount(count)) parameters, \(compute.summary)\(processes)")
   for damage in run.damage { StandardError.note("\(damage)") }
   if run.step > 0 { StandardError.note("going on after step \(run.step) of \(run.trainer.total)") }

@@ -1,8 +1,9 @@
 import ArgumentParser
 import CALM
+import CALMTerminal
+import CALMTraining
 import Foundation
 import Torch
-import Training
 
 /// `calm train calm`.
 struct TrainLanguageModel: ParsableCommand {
@@ -74,10 +75,10 @@ struct TrainLanguageModel: ParsableCommand {
   @Option(
     help: ArgumentHelp("Steps at the beginning that train on the auxiliary token loss alone.", valueName: "steps"),
     transform: whole(from: 0))
-  var leadIn = 0
+  var auxiliaryWarmupSteps = 0
 
   private static let usual = TrainingSettings(
-    steps: 5000, batchSize: 16, blockChunks: 64, schedule: LearningRateSchedule(peak: 2e-3, shape: .stableDecay))
+    steps: 5000, batchSize: 16, sequenceChunks: 64, schedule: LearningRateSchedule(peak: 2e-3, shape: .stableDecay))
   private static let figures = ["energy_score", "brier_lm"]
 
   func validate() throws {
@@ -92,10 +93,11 @@ struct TrainLanguageModel: ParsableCommand {
       problems.append("\(error)")
     }
     if training.initFrom == nil { problems += settingsOfOtherHeads(than: head ?? .energy) }
-    if leadIn > 0 && auxiliaryWeight == 0 {
+    if auxiliaryWarmupSteps > 0 && auxiliaryWeight == 0 {
       problems.append("--lead-in needs the auxiliary token loss, which --auxiliary-weight 0 leaves out")
     }
-    try training.check(usual: Self.usual, figures: Self.figures, leadIn: leadIn, others: problems)
+    try training.check(
+      usual: Self.usual, figures: Self.figures, auxiliaryWarmupSteps: auxiliaryWarmupSteps, others: problems)
   }
 
   /// Settings that have no effect with a head. The energy score's are not among them: whatever the head, they decide the
@@ -112,7 +114,7 @@ struct TrainLanguageModel: ParsableCommand {
         try training.initFrom.map(configuration(of:))
         ?? configuration(
           for: TrainingData(path: data), ModelFolder(URL(fileURLWithPath: folder)).autoencoderConfiguration())
-      return .languageModel(configuration, autoencoder: folder, leadIn: leadIn)
+      return .languageModel(configuration, autoencoder: folder, auxiliaryWarmupSteps: auxiliaryWarmupSteps)
     }
   }
 

@@ -1,8 +1,9 @@
 import ArgumentParser
 import CALM
+import CALMTerminal
+import CALMTraining
 import Foundation
 import Torch
-import Training
 
 /// `calm train transformer`.
 struct TrainTransformer: ParsableCommand {
@@ -27,7 +28,7 @@ struct TrainTransformer: ParsableCommand {
   var tieEmbeddings: Bool?
 
   private static let usual = TrainingSettings(
-    steps: 5000, batchSize: 16, blockChunks: 256, schedule: LearningRateSchedule(peak: 2e-3, shape: .stableDecay))
+    steps: 5000, batchSize: 16, sequenceChunks: 256, schedule: LearningRateSchedule(peak: 2e-3, shape: .stableDecay))
   private static let figures = ["cross_entropy", "perplexity", "brier_lm"]
 
   func validate() throws {

@@ -1,6 +1,7 @@
 import ArgumentParser
+import CALMCorpus
+import CALMTerminal
 import Foundation
-import TextCorpus
 
 /// `calm demo`.
 struct DemoCommand: ParsableCommand {

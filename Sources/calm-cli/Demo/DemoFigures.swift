@@ -1,5 +1,7 @@
 import CALM
-import TextCorpus
+import CALMCorpus
+import CALMSupport
+import CALMTerminal
 
 /// What a demo found out, for its summary and for `--json`.
 struct DemoFigures: Encodable {
@@ -16,7 +18,7 @@ struct DemoFigures: Encodable {
   var autoencoder: AutoencoderEvaluation?
   var languageModel: LanguageModelEvaluation?
   /// The judgement of the stories; only of the built-in tales.
-  var report: TaleReport?
+  var report: StoryReport?
   var acceptedSentences: Double?
   var consistentStories: Double?
   var completeStories: Double?

@@ -1,9 +1,11 @@
 import CALM
+import CALMCorpus
+import CALMSupport
+import CALMTerminal
+import CALMTokenizer
+import CALMTraining
 import Foundation
-import TextCorpus
-import Tokenization
 import Torch
-import Training
 
 /// The whole way from text to a trained model and back to text, stage by stage, each under a bar and with one line of
 /// result. Everything stays in one folder.
@@ -72,7 +74,7 @@ final class DemoPipeline {
     try heedInterruption()
     let start = ContinuousClock.now
     let result = try body()
-    let seconds = start.duration(to: .now).inSeconds
+    let seconds = start.duration(to: .now).seconds
     figures.stages.append(.init(name: name, result: result, seconds: seconds))
     StandardError.note("\(name): \(result) (\(String(format: "%.0f", seconds)) s)")
   }
@@ -112,7 +114,7 @@ final class DemoPipeline {
         bar.update(completed: input.progress.bytesRead)
       }
     } else {
-      for story in Tales().stories(seed: seed, bytes: recipe.corpusBytes) {
+      for story in SyntheticStories().stories(seed: seed, bytes: recipe.corpusBytes) {
         try add(story)
         bar.update(completed: bytes)
       }
@@ -138,7 +140,7 @@ final class DemoPipeline {
     let tokenizer = try Tokenizer(contentsOf: place("tokenizer.json"))
     var preparation = DataPreparation(
       vocabulary: try TokenVocabulary(of: tokenizer, at: place("tokenizer.json").path),
-      createdBy: "calm \(Calm.version)")
+      createdBy: "calm \(calmVersion)")
     preparation.validationShare = recipe.validation
     preparation.seed = seed
     preparation.attachments = ["tokenizer.json": try Data(contentsOf: place("tokenizer.json"))]
@@ -146,7 +148,7 @@ final class DemoPipeline {
       try CorpusReader(paths: [corpus.path]), into: data.path, encode: { tokenizer.encode($0) },
       progress: { _ in
         try heedInterruption()
-        return .goOn
+        return .continue
       })
     return "\(shortCount(manifest.train.tokens)) tokens to train on, \(shortCount(manifest.validation.tokens)) held out"
   }
@@ -171,7 +173,7 @@ final class DemoPipeline {
   private func train(_ model: RunRecord.Model, _ usual: TrainingSettings, in name: String) throws -> StepReport {
     let record = RunRecord(
       model: model, data: [.init(path: data.path)], settings: settings(usual), device: compute.device,
-      program: "calm \(Calm.version)")
+      program: "calm \(calmVersion)")
     let run = try TrainingRun(record, in: place(name))
     hasBegunTraining = true
     let reporter = TrainingReporter(label: name, total: usual.steps, isQuiet: true)
@@ -188,7 +190,7 @@ final class DemoPipeline {
     try train(.autoencoder(configuration), recipe.autoencoder, in: "autoencoder")
     let model = try ModelFolder(place("autoencoder/model")).loadAutoencoder(device: compute.device)
     model.convert(to: compute.precision)
-    guard let held = try prepared.blocks(.validation, chunkSize: 4, blockChunks: 256, remainder: .padded) else {
+    guard let held = try prepared.blocks(.validation, chunkSize: 4, sequenceChunks: 256, remainder: .padded) else {
       return "trained (no text was held out)"
     }
     let result = try model.evaluate(on: held, noise: [0, 0.1, 0.2, 0.3, 0.4], seed: seed)
@@ -202,14 +204,14 @@ final class DemoPipeline {
   private func trainLanguageModel(_ prepared: TrainingData) throws -> String {
     let configuration = recipe.languageModelConfiguration(for: prepared)
     let record = RunRecord.Model.languageModel(
-      configuration, autoencoder: place("autoencoder/model").path, leadIn: recipe.leadIn)
+      configuration, autoencoder: place("autoencoder/model").path, auxiliaryWarmupSteps: recipe.auxiliaryWarmupSteps)
     let last = try train(record, recipe.languageModel, in: "calm")
     let (count, loss) = (try loadModel().parameterCount, String(format: "%.2f", last.parts["energy"] ?? last.loss))
     return "\(shortCount(count)) parameters, \(last.step) steps, energy score \(loss)"
   }
 
   private func evaluate(_ prepared: TrainingData) throws -> String {
-    guard let held = try prepared.blocks(.validation, chunkSize: 4, blockChunks: 256, remainder: .padded) else {
+    guard let held = try prepared.blocks(.validation, chunkSize: 4, sequenceChunks: 256, remainder: .padded) else {
       return "no text was held out"
     }
     let model = try loadModel()
@@ -238,7 +240,7 @@ final class DemoPipeline {
     figures.samples = generator.texts
     figures.temperature = recipe.temperature
     guard input == nil else { return "\(counted(recipe.stories, "text")) at temperature \(recipe.temperature)" }
-    let report = TaleReport(judging: generator.texts)
+    let report = StoryReport(judging: generator.texts)
     figures.report = report
     figures.acceptedSentences = report.acceptedShare
     figures.consistentStories = report.consistentShare

@@ -1,6 +1,7 @@
 import CALM
+import CALMTerminal
+import CALMTraining
 import Torch
-import Training
 
 /// The sizes and lengths of a demo: what goes from text to stories in minutes on two cores.
 struct DemoRecipe {
@@ -11,17 +12,17 @@ struct DemoRecipe {
   /// The share of documents set apart.
   var validation = 0.03
   var autoencoder = TrainingSettings(
-    steps: 1200, batchSize: 8, blockChunks: 64,
+    steps: 1200, batchSize: 8, sequenceChunks: 64,
     schedule: LearningRateSchedule(peak: 3e-3, shape: .stableDecay))
   var latentSize = 32
   var autoencoderHidden = 128
   var languageModel = TrainingSettings(
-    steps: 6400, batchSize: 8, blockChunks: 64,
+    steps: 6400, batchSize: 8, sequenceChunks: 64,
     schedule: LearningRateSchedule(peak: 1e-3, shape: .stableDecay))
   /// The weight of the auxiliary token loss. The tales come out better without it, as in the paper.
   private(set) var auxiliaryLossWeight = 0.0
   /// Steps of the language model's training on the auxiliary token loss alone, where it is in use.
-  private(set) var leadIn = 0
+  private(set) var auxiliaryWarmupSteps = 0
   /// N and M of the energy score: fewer than the paper's 8 and 100, for more steps in the same time.
   var (samples, targetSamples) = (4, 32)
   var hidden = 256
@@ -48,7 +49,7 @@ struct DemoRecipe {
   /// The same with another weight of the auxiliary loss, and where there is one, a lead-in.
   func with(auxiliaryLossWeight weight: Double) -> DemoRecipe {
     var recipe = self
-    (recipe.auxiliaryLossWeight, recipe.leadIn) = (weight, weight > 0 ? 1400 : 0)
+    (recipe.auxiliaryLossWeight, recipe.auxiliaryWarmupSteps) = (weight, weight > 0 ? 1400 : 0)
     return recipe
   }
 
@@ -58,7 +59,7 @@ struct DemoRecipe {
     recipe.corpusBytes = 600_000
     recipe.autoencoder.steps = 150
     recipe.languageModel.steps = 60
-    recipe.leadIn = min(20, leadIn)
+    recipe.auxiliaryWarmupSteps = min(20, auxiliaryWarmupSteps)
     recipe.stories = 8
     return recipe
   }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CALMTerminal
 import Foundation
 
 /// A setting of a command as its options declare it: what a settings file may say.

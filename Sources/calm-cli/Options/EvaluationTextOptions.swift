@@ -1,9 +1,11 @@
 import ArgumentParser
 import CALM
+import CALMCorpus
+import CALMSupport
+import CALMTerminal
+import CALMTokenizer
+import CALMTraining
 import Foundation
-import TextCorpus
-import Tokenization
-import Training
 
 /// The text a model is evaluated on: prepared data, or files that are tokenized for the occasion.
 struct EvaluationTextOptions: ParsableArguments {
@@ -43,8 +45,8 @@ struct EvaluationTextOptions: ParsableArguments {
 
   /// Calls `body` with the text packed into blocks, each document followed by the model's end token and padding.
   func withBlocks<Result>(
-    for model: ModelFolder, chunkSize: Int, blockChunks: Int, vocabularySize: Int, special: SpecialTokens,
-    _ body: (PackedBlocks) throws -> Result
+    for model: ModelFolder, chunkSize: Int, sequenceChunks: Int, vocabularySize: Int, special: SpecialTokens,
+    _ body: (PackedSequences) throws -> Result
   ) throws -> Result {
     if let data {
       let split = split ?? .validation
@@ -52,7 +54,7 @@ struct EvaluationTextOptions: ParsableArguments {
       try prepared.check(against: model, vocabularySize: vocabularySize)
       guard
         let blocks = try prepared.blocks(
-          split, chunkSize: chunkSize, blockChunks: blockChunks, padding: special.padding, remainder: .padded)
+          split, chunkSize: chunkSize, sequenceChunks: sequenceChunks, padding: special.padding, remainder: .padded)
       else { throw EvaluationTextError.emptySplit(data, split) }
       return try body(blocks)
     }
@@ -68,7 +70,7 @@ struct EvaluationTextOptions: ParsableArguments {
       endOfText: special.end.flatMap { known.contains($0) ? Int32($0) : nil })
     let temporary = FileManager.default.temporaryDirectory.appendingPathComponent("calm-eval-\(UUID().uuidString)")
     defer { try? FileManager.default.removeItem(at: temporary) }
-    var preparation = DataPreparation(vocabulary: vocabulary, createdBy: "calm \(Calm.version)")
+    var preparation = DataPreparation(vocabulary: vocabulary, createdBy: "calm \(calmVersion)")
     preparation.validationShare = 0
     let reader = try CorpusReader(
       paths: text, options: CorpusOptions(lossy: faults.lossy, skipMalformed: faults.skipMalformed))
@@ -78,8 +80,8 @@ struct EvaluationTextOptions: ParsableArguments {
     if !remarks.isEmpty { StandardError.note("\(counted(documents, "document")) read\(remarks)") }
     let set = try TokenDataSet(path: temporary.path)
     return try body(
-      try PackedBlocks(
-        shards: set.train, chunkSize: chunkSize, blockChunks: blockChunks,
+      try PackedSequences(
+        shards: set.train, chunkSize: chunkSize, sequenceChunks: sequenceChunks,
         padding: special.padding.map(Int32.init) ?? tokenizer.padToken ?? vocabulary.endOfText, remainder: .padded))
   }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
-import Files
+import CALMSupport
+import CALMTerminal
 import Foundation
 
 /// The settings of `calm train …` that somebody gave, on the command line or in a file, and what is wrong with them.
@@ -49,7 +50,7 @@ struct GivenSettings {
       let parts = argument.dropFirst(2).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
       let word = parts.first.map(String.init) ?? ""
       let isKnown = words[word] != nil
-      let key = isKnown ? word : nearest(to: word, among: words.keys.sorted()).first
+      let key = isKnown ? word : nearestNames(to: word, among: words.keys.sorted()).first
       let setting = key.flatMap { words[$0] }
       var value = parts.count > 1 ? String(parts[1]) : nil
       if value == nil, !(isKnown && setting?.isFlag == true), let next = rest.first, Self.isValue(next) {
@@ -102,7 +103,7 @@ struct GivenSettings {
     let names = declared.map(\.name) + Self.synonyms.keys.sorted()
     for member in members {
       let isKnown = names.contains(member.key)
-      let key = isKnown ? member.key : nearest(to: member.key, among: names).first
+      let key = isKnown ? member.key : nearestNames(to: member.key, among: names).first
       if !isKnown {
         problems.append("'\(member.key)' is no setting of this command" + Self.advice(key))
       }

@@ -1,7 +1,8 @@
 import ArgumentParser
+import CALMTerminal
+import CALMTraining
 import Foundation
 import Torch
-import Training
 
 /// How many processes train together, and what happens when one dies.
 struct ProcessOptions: ParsableArguments {
@@ -110,10 +111,10 @@ struct ProcessOptions: ParsableArguments {
   ///
   /// - Parameter device: this process's own.
   /// - Throws: ``ProcessGroupError`` where they do not come, ``RankVariablesError``.
-  func meet(on device: Device) throws -> any Replicas {
+  func meet(on device: Device) throws -> any DataParallelGroup {
     LaunchedProcess.endWithLauncher()
     guard let place = try RankVariables(), place.worldSize > 1 else { return SingleProcess() }
-    return ProcessReplicas(
+    return MultiProcess(
       try ProcessGroup(
         host: place.host, port: place.port, rank: place.rank, count: place.worldSize, device: device,
         timeout: .seconds(processTimeout ?? 600)),

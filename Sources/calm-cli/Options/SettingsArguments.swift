@@ -1,4 +1,5 @@
 import ArgumentParser
+import CALMTerminal
 
 /// What becomes of the arguments of `calm train …` before the parser reads them.
 ///

@@ -1,5 +1,6 @@
 import ArgumentParser
-import TextCorpus
+import CALMCorpus
+import CALMTerminal
 
 /// Text that a command reads, and how its bytes become documents.
 struct TextInputOptions: ParsableArguments {

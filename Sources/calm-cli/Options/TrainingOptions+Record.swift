@@ -1,6 +1,7 @@
 import CALM
-import TextCorpus
-import Training
+import CALMCorpus
+import CALMTerminal
+import CALMTraining
 
 // What shows only beside the data and the model: a run that would fail at its first evaluation, or train in vain.
 
@@ -12,7 +13,7 @@ extension TrainingOptions {
     let (settings, chunkSize) = (record.settings, record.model.chunkSize)
     let parts = try record.data.map { try TokenDataSet(path: $0.path).validation }.filter { !$0.isEmpty }
     let steps = min(settings.steps, settings.stepsOfTokens(chunkSize: chunkSize) ?? .max)
-    var problems = tooLong(leadIn: record.model.leadIn, for: steps)
+    var problems = tooLong(auxiliaryWarmupSteps: record.model.auxiliaryWarmupSteps, for: steps)
     problems += withoutEffect(
       "where the data has no held-out text", when: parts.isEmpty,
       [
@@ -22,14 +23,14 @@ extension TrainingOptions {
     guard record.model.isScored else { return try refuse(problems) }
     // A chunk, and those that hold the tokens behind it which are scored.
     let needed = 1 + (BrierScore.maximumOrder + chunkSize - 1) / chunkSize
-    if settings.blockChunks < needed {
-      let error = EvaluationError.blockTooShort(tokens: settings.blockChunks * chunkSize, needed: needed * chunkSize)
+    if settings.sequenceChunks < needed {
+      let error = EvaluationError.blockTooShort(tokens: settings.sequenceChunks * chunkSize, needed: needed * chunkSize)
       problems.append("\(error)")
     }
     try refuse(problems)
     // The held-out documents of all corpora follow one another; only the last block may be shorter than the others.
     let chunks = try parts.map {
-      try PackedBlocks(shards: $0, chunkSize: chunkSize, blockChunks: 1, remainder: .padded).chunkCount
+      try PackedSequences(shards: $0, chunkSize: chunkSize, sequenceChunks: 1, remainder: .padded).chunkCount
     }
     let heldOut = chunks.reduce(0, +)
     if !chunks.isEmpty && heldOut < needed {
@@ -50,8 +51,8 @@ extension RunRecord.Model {
   }
 
   /// Steps that train on the auxiliary token loss alone.
-  fileprivate var leadIn: Int {
-    if case .languageModel(_, _, let leadIn) = self { leadIn } else { 0 }
+  fileprivate var auxiliaryWarmupSteps: Int {
+    if case .languageModel(_, _, let auxiliaryWarmupSteps) = self { auxiliaryWarmupSteps } else { 0 }
   }
 
   /// Whether evaluations score predictions.

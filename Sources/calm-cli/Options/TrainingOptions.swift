@@ -1,7 +1,8 @@
 import ArgumentParser
 import CALM
+import CALMTerminal
+import CALMTraining
 import Foundation
-import Training
 
 /// What every training takes: its folders, its length, its rates.
 struct TrainingOptions: ParsableArguments {
@@ -52,10 +53,10 @@ struct TrainingOptions: ParsableArguments {
   var accumulate: Int?
 
   @Option(count: "Chunks in a block: the context that training sees (tokens, for a Transformer).")
-  var blockChunks: Int?
+  var sequenceChunks: Int?
 
   @Option(count: "Tokens in a block, in place of --block-chunks: a multiple of the chunk.")
-  var blockTokens: Int?
+  var sequenceTokens: Int?
 
   @Option(
     help: ArgumentHelp("The highest learning rate.", valueName: "rate"),
@@ -136,22 +137,22 @@ struct TrainingOptions: ParsableArguments {
   /// - Parameters:
   ///   - usual: the settings of a new run where these say nothing.
   ///   - figures: those of the evaluations.
-  ///   - leadIn: steps of a lead-in.
+  ///   - auxiliaryWarmupSteps: steps of a lead-in.
   ///   - others: what else the command has found.
   /// - Throws: a usage error.
-  func check(usual: TrainingSettings, figures: [String], leadIn: Int = 0, others: [String]) throws {
-    let own = resume == nil ? problems(usual: usual, figures: figures, leadIn: leadIn) : []
+  func check(usual: TrainingSettings, figures: [String], auxiliaryWarmupSteps: Int = 0, others: [String]) throws {
+    let own = resume == nil ? problems(usual: usual, figures: figures, auxiliaryWarmupSteps: auxiliaryWarmupSteps) : []
     try refuse(own + processes.problems + others)
   }
 
-  private func problems(usual: TrainingSettings, figures: [String], leadIn: Int) -> [String] {
+  private func problems(usual: TrainingSettings, figures: [String], auxiliaryWarmupSteps: Int) -> [String] {
     var problems: [String] = []
     if data.isEmpty { problems.append("name the prepared data with --data, or a run with --resume") }
     if out == nil { problems.append("name the folder of the new run with --out") }
     for entry in data {
       do { _ = try RunRecord.Corpus(parsing: entry) } catch { problems.append("\(error)") }
     }
-    if blockChunks != nil && blockTokens != nil {
+    if sequenceChunks != nil && sequenceTokens != nil {
       problems.append("--block-chunks and --block-tokens say the same; give one")
     }
     if let accumulate, let batchSize, batchSize % accumulate != 0 {
@@ -161,7 +162,7 @@ struct TrainingOptions: ParsableArguments {
     problems += withoutEffect(
       "with --schedule \(shape.rawValue)", when: shape != .stableDecay, ["--decay-share": decayShare])
     if let steps = steps ?? (maxTokens == nil ? usual.steps : nil) {
-      problems += tooLong(leadIn: leadIn, for: steps)
+      problems += tooLong(auxiliaryWarmupSteps: auxiliaryWarmupSteps, for: steps)
     }
     if let bestBy, bestBy != "none", !figures.contains(bestBy) {
       problems.append("--best-by must be one of \(figures.joined(separator: ", ")) and none, not \(bestBy)")
@@ -170,8 +171,9 @@ struct TrainingOptions: ParsableArguments {
   }
 
   /// What comes before the training proper, where it takes all `steps` of the run.
-  func tooLong(leadIn: Int, for steps: Int) -> [String] {
-    [("--warmup-steps", warmupSteps ?? 0), ("--lead-in", leadIn)].filter { $0.1 > 0 && $0.1 >= steps }.map {
+  func tooLong(auxiliaryWarmupSteps: Int, for steps: Int) -> [String] {
+    [("--warmup-steps", warmupSteps ?? 0), ("--lead-in", auxiliaryWarmupSteps)].filter { $0.1 > 0 && $0.1 >= steps }.map
+    {
       "\($0.0) \($0.1) takes all \(steps) steps of the run; make it shorter, or the run longer"
     }
   }
@@ -219,13 +221,13 @@ struct TrainingOptions: ParsableArguments {
     settings.maximumTokens = maxTokens
     settings.maximumSeconds = maxTime
     if let batchSize { settings.batchSize = batchSize }
-    if let accumulate { settings.accumulation = accumulate }
-    if let blockChunks { settings.blockChunks = blockChunks }
-    if let blockTokens {
-      guard blockTokens % chunkSize == 0, blockTokens > chunkSize else {
-        throw ValidationError("--block-tokens \(blockTokens) is not several chunks of \(chunkSize) tokens")
+    if let accumulate { settings.gradientAccumulation = accumulate }
+    if let sequenceChunks { settings.sequenceChunks = sequenceChunks }
+    if let sequenceTokens {
+      guard sequenceTokens % chunkSize == 0, sequenceTokens > chunkSize else {
+        throw ValidationError("--block-tokens \(sequenceTokens) is not several chunks of \(chunkSize) tokens")
       }
-      settings.blockChunks = blockTokens / chunkSize
+      settings.sequenceChunks = sequenceTokens / chunkSize
     }
     // Where tokens are named and steps are not, the tokens alone say how long.
     let ofTokens = settings.stepsOfTokens(chunkSize: chunkSize)
@@ -237,29 +239,19 @@ struct TrainingOptions: ParsableArguments {
     if let decayShare { settings.schedule.decayShare = decayShare }
     if let weightDecay { settings.optimizer.weightDecay = weightDecay }
     if let gradientClip { settings.gradientClip = gradientClip }
-    settings.averageDecay = ema
+    settings.emaDecay = ema
     settings.gradientCheckpointing = gradientCheckpointing
-    if let skipLimit { settings.toleratedSkips = skipLimit }
+    if let skipLimit { settings.skipLimit = skipLimit }
     if let seed { settings.seed = seed }
     if let logEvery { settings.logInterval = logEvery }
     settings.evaluationInterval = evaluateEvery ?? max(1, planned / 10)
     if let evaluationBlocks { settings.evaluationBlocks = evaluationBlocks }
     settings.checkpointInterval = checkpointEvery ?? max(1, planned / 5)
-    if let keep { settings.keptCheckpoints = keep }
+    if let keep { settings.checkpointsToKeep = keep }
     settings.bestBy = bestBy == "none" ? nil : bestBy ?? figures.first
     settings.precision = precision.precision
     return settings
   }
-}
-
-/// Refuses what has problems, told in one line.
-func refuse(_ problems: [String]) throws {
-  if !problems.isEmpty { throw ValidationError(problems.joined(separator: "; ")) }
-}
-
-/// Refuses a count that is not above zero.
-func positive(_ name: String, _ value: Int?) throws {
-  if let value, value <= 0 { throw ValidationError("\(name) must be above 0, not \(value)") }
 }
 
 extension LearningRateSchedule.Shape: ExpressibleByArgument {}

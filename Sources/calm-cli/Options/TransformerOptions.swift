@@ -1,5 +1,6 @@
 import ArgumentParser
 import CALM
+import CALMTerminal
 
 /// The sizes of a Transformer under training.
 struct TransformerOptions: ParsableArguments {

@@ -1,4 +1,5 @@
 import CALM
+import CALMTerminal
 import Foundation
 
 /// Input that is not what a command expects.
@@ -6,7 +7,6 @@ enum InputError: Error, Equatable, CustomStringConvertible {
   case notJSON(file: String, line: Int, expected: String)
   case notIds(file: String, line: Int)
   case badId(file: String, line: Int, reason: String)
-  case noFolder(String)
   case noFolderToRead(String)
   case settings(file: String, problems: [String])
   case otherCommand(run: String, command: String)
@@ -44,19 +44,8 @@ enum InputError: Error, Equatable, CustomStringConvertible {
       "\(path): a run of 'calm train \(command)'; go on with: calm train \(command) --resume \(path)"
     case .nothingToScore(let data, let tokens):
       "\(data): the held-out part has \(tokens) tokens, too few to score a prediction; prepare the data with a larger --validation, or with --validation 0"
-    case .noFolder(let path):
-      "\(path): no such folder; make it first, or write elsewhere"
     case .noFolderToRead(let path):
       "\(path): no such folder; check the path"
     }
-  }
-}
-
-/// Makes sure that there is a folder to put `file` into.
-func requireParentFolder(of file: URL) throws {
-  var isFolder: ObjCBool = false
-  let folder = file.deletingLastPathComponent().path
-  guard FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder), isFolder.boolValue else {
-    throw InputError.noFolder(folder)
   }
 }

@@ -1,5 +1,7 @@
+import CALMSupport
+import CALMTerminal
+import CALMTraining
 import Foundation
-import Training
 
 /// Shows a training on the terminal, and lets an interruption end it after the step in hand.
 final class TrainingReporter {
@@ -21,7 +23,7 @@ final class TrainingReporter {
   }
 
   /// The trainer's callback.
-  func report(_ event: TrainingEvent) -> TrainingDecision {
+  func report(_ event: TrainingEvent) -> Decision {
     switch event {
     case .step(let step):
       last = step
@@ -35,7 +37,7 @@ final class TrainingReporter {
     case .skipped(let step):
       bar.note("step \(step): the loss was not finite; the batch is left out")
     }
-    return Interruption.isRequested ? .stop : .goOn
+    return Interruption.isRequested ? .stop : .continue
   }
 
   /// Takes the bar away.

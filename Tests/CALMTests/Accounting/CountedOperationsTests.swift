@@ -87,7 +87,7 @@ struct CountedOperationsTests {
   }
 
   @Test("in a step of the lead-in, within 10 %")
-  func leadIn() throws {
+  func auxiliaryWarmupSteps() throws {
     let model = continuous(.energy, chunkSize: 4, auxiliary: 1)
     model.setTrainable(true)
     let made = countingMultiplications {

@@ -1,6 +1,7 @@
 import CALM
+import CALMCorpus
+import CALMSupport
 import Testing
-import TextCorpus
 import Torch
 
 /// The evaluator against every probability of a vocabulary of five, computed without caches and branches.

@@ -1,8 +1,8 @@
 import CALM
-import Files
+import CALMCorpus
+import CALMSupport
 import Foundation
 import Testing
-import TextCorpus
 import Torch
 
 /// Configurations damaged at random are either read, and then fit the weights or not, or refused with one line.

@@ -1,6 +1,6 @@
 import CALM
+import CALMCorpus
 import Testing
-import TextCorpus
 import Torch
 
 @Suite("Generation with kept keys and values")

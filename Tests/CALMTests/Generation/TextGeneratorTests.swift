@@ -1,6 +1,6 @@
 import CALM
+import CALMTokenizer
 import Testing
-import Tokenization
 import Torch
 
 @Suite("Generated text")

@@ -1,5 +1,6 @@
 import CALM
-import TextCorpus
+import CALMCorpus
+import CALMSupport
 import Torch
 
 /// Random models that answer in milliseconds and whose next chunk depends on all that stand before it.

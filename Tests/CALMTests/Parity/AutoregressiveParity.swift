@@ -1,5 +1,6 @@
 import CALM
-import TextCorpus
+import CALMCorpus
+import CALMSupport
 import Torch
 
 /// The recorded numbers of an autoregressive Llama: logits, loss, gradients, and the exact parts of its Brier scores.

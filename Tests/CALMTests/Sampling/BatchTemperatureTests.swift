@@ -1,7 +1,8 @@
 import CALM
+import CALMCorpus
+import CALMSupport
 import Foundation
 import Testing
-import TextCorpus
 
 @Suite("Batch temperature sampling")
 struct BatchTemperatureTests {

@@ -1,7 +1,8 @@
 import CALM
+import CALMCorpus
+import CALMSupport
 import Foundation
 import Testing
-import TextCorpus
 
 @Suite("Exact temperature sampling")
 struct ExactTemperatureSamplerTests {

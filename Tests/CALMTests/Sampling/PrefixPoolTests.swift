@@ -1,6 +1,7 @@
 import CALM
+import CALMCorpus
+import CALMSupport
 import Testing
-import TextCorpus
 
 @Suite("Decoding a pool token by token")
 struct PrefixPoolTests {

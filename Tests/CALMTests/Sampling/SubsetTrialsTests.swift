@@ -1,6 +1,7 @@
 import CALM
+import CALMCorpus
+import CALMSupport
 import Testing
-import TextCorpus
 
 @Suite("Sets of equal draws")
 struct SubsetTrialsTests {

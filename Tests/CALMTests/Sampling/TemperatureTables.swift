@@ -1,7 +1,8 @@
 import CALM
+import CALMCorpus
+import CALMSupport
 import Foundation
 import Testing
-import TextCorpus
 
 /// Makes the tables of `docs/temperature.md`: about a minute and a half, with `CALM_LONG_TESTS=1` only.
 @Suite(

@@ -1,7 +1,8 @@
 import CALM
+import CALMCorpus
+import CALMSupport
 import Foundation
 import Testing
-import TextCorpus
 
 /// A known distribution over four-token continuations that share prefixes.
 enum KnownContinuations {

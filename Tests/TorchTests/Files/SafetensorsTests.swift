@@ -1,7 +1,7 @@
-import Files
+import CALMCorpus
+import CALMSupport
 import Foundation
 import Testing
-import TextCorpus
 import Torch
 
 @Suite("Safetensors files")

@@ -1,6 +1,7 @@
+import CALMCorpus
+import CALMSupport
 import CTorch
 import Testing
-import TextCorpus
 import Torch
 
 @Suite("Argmax of a projection")

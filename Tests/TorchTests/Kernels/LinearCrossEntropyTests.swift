@@ -1,7 +1,8 @@
+import CALMCorpus
+import CALMSupport
 import Foundation
 import TestSupport
 import Testing
-import TextCorpus
 import Torch
 
 @Suite("Cross-entropy of a projection")

@@ -30,7 +30,8 @@ struct RMSNormTests {
     check.expectAgreement(inputs(shape), dtype: .bfloat16, terms: Self.terms(shape))
   }
 
-  @Test("of other types falls back to libtorch's operations, which sum in float32", arguments: [DType.float16, .float64])
+  @Test(
+    "of other types falls back to libtorch's operations, which sum in float32", arguments: [DType.float16, .float64])
   func fallback(dtype: DType) {
     check.expectAgreement(
       inputs([3, 5]), dtype: dtype, terms: Self.terms([3, 5]), accumulator: .float32, roundings: 4)

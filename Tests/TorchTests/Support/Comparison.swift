@@ -1,7 +1,8 @@
+import CALMCorpus
+import CALMSupport
 import Foundation
 import TestSupport
 import Testing
-import TextCorpus
 import Torch
 
 extension Tensor {

@@ -1,5 +1,6 @@
+import CALMCorpus
+import CALMSupport
 import Foundation
-import TextCorpus
 
 let runsLongTests = ProcessInfo.processInfo.environment["CALM_LONG_TESTS"] == "1"
 

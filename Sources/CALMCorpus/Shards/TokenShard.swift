@@ -1,0 +1,158 @@
+import CALMSupport
+import Foundation
+
+/// A memory-mapped file of tokenized documents.
+///
+/// Opening checks header, sizes and document offsets; token ids are checked against their checksums the first time they
+/// are read, 64 KiB at a time, so a damaged file is told of and never trained on. Safe to read from several threads.
+public final class TokenShard: Sendable {
+  /// The file.
+  public let path: String
+  /// The tokenizer its ids belong to.
+  public var vocabulary: TokenVocabulary { header.vocabulary }
+  /// Tokens of all documents together.
+  public var tokenCount: Int { header.tokenCount }
+  /// How many documents it holds.
+  public var documentCount: Int { header.documentCount }
+
+  /// Whether documents begin with prompts, which training does not predict.
+  public var hasPrompts: Bool { header.hasPrompts }
+  /// Tells this content from another: the header's checksum, which covers those of all tokens.
+  public var checksum: UInt32 { file.bytes.integer(at: TokenShardHeader.checksumStart, as: UInt32.self) }
+
+  private let header: TokenShardHeader
+  private let file: MappedFile
+  private let checked: CheckedBlocks
+
+  /// Opens a shard.
+  ///
+  /// - Parameter tokenizerHash: The tokenizer the ids must belong to, or nil for any.
+  /// - Throws: ``TokenShardError`` naming the file and what is wrong with it.
+  public init(path: String, tokenizerHash: String? = nil) throws {
+    self.path = path
+    file = try MappedFile(path: path)
+    header = try TokenShardHeader(decoding: file.bytes, path: path)
+    let size = file.bytes.count
+    if size < header.fileSize { throw TokenShardError.truncated(path: path, size: size, expected: header.fileSize) }
+    if size > header.fileSize { throw TokenShardError.oversized(path: path, size: size, expected: header.fileSize) }
+    checked = CheckedBlocks(count: header.checksumBlocks)
+    let table = UnsafeRawBufferPointer(rebasing: file.bytes[(TokenShardHeader.size + header.payloadSize)...])
+    guard CRC32.checksum(of: table) == header.tableChecksum else {
+      throw TokenShardError.damagedHeader(path: path, reason: "wrong checksum of the checksum table")
+    }
+    if let tokenizerHash, tokenizerHash != vocabulary.tokenizerHash {
+      throw TokenShardError.tokenizerMismatch(path: path, shard: vocabulary.tokenizerHash, expected: tokenizerHash)
+    }
+    try checkOffsets()
+  }
+
+  /// Where document `index` lies among the shard's tokens.
+  public func range(ofDocument index: Int) -> Range<Int> {
+    precondition(index >= 0 && index < documentCount, "TokenShard: document \(index) of \(documentCount)")
+    return offset(index)..<offset(index + 1)
+  }
+
+  /// How many of the first tokens of document `index` are its prompt.
+  public func promptLength(ofDocument index: Int) -> Int {
+    precondition(index >= 0 && index < documentCount, "TokenShard: document \(index) of \(documentCount)")
+    guard hasPrompts else { return 0 }
+    return Int(
+      file.bytes.integer(at: TokenShardHeader.size + header.promptsStart + index * 4, as: UInt32.self))
+  }
+
+  /// The tokens of document `index`.
+  ///
+  /// - Throws: ``TokenShardError/damagedBlock(path:block:bytes:)`` if the file changed since it was written.
+  public func tokens(ofDocument index: Int) throws -> [Int32] {
+    let range = range(ofDocument: index)
+    return try [Int32](unsafeUninitializedCapacity: range.count) { buffer, count in
+      try copyTokens(range, to: buffer)
+      count = range.count
+    }
+  }
+
+  /// Copies the tokens at `range` to the start of `buffer`, which must have room for them.
+  ///
+  /// - Throws: ``TokenShardError/damagedBlock(path:block:bytes:)`` if the file changed since it was written.
+  public func copyTokens(_ range: Range<Int>, to buffer: UnsafeMutableBufferPointer<Int32>) throws {
+    precondition(
+      range.lowerBound >= 0 && range.upperBound <= tokenCount, "TokenShard: tokens \(range) of \(tokenCount)")
+    precondition(buffer.count >= range.count, "TokenShard: no room for \(range.count) tokens")
+    guard let target = buffer.baseAddress, !range.isEmpty else { return }
+    let width = header.idWidth
+    try check(payload: range.lowerBound * width..<range.upperBound * width)
+    let start = TokenShardHeader.size + range.lowerBound * width
+    let source = UnsafeRawBufferPointer(rebasing: file.bytes[start..<start + range.count * width])
+    if width == 2 {
+      source.withMemoryRebound(to: UInt16.self) { ids in
+        for index in 0..<range.count { target[index] = Int32(UInt16(littleEndian: ids[index])) }
+      }
+    } else {
+      source.withMemoryRebound(to: Int32.self) { ids in
+        for index in 0..<range.count { target[index] = Int32(littleEndian: ids[index]) }
+      }
+    }
+  }
+
+  /// Reads the whole file and checks every checksum.
+  ///
+  /// - Throws: ``TokenShardError/damagedBlock(path:block:bytes:)`` for the first block that is not what was written.
+  public func verify() throws {
+    for block in 0..<header.checksumBlocks { try check(block) }
+  }
+
+  private func offset(_ index: Int) -> Int {
+    let position = TokenShardHeader.size + header.offsetsStart + index * 8
+    return Int(truncatingIfNeeded: file.bytes.integer(at: position, as: UInt64.self))
+  }
+
+  /// Everything else relies on the offsets, so they are checked when the file is opened.
+  private func checkOffsets() throws {
+    try check(payload: header.offsetsStart..<header.payloadSize)
+    var previous = offset(0)
+    var ordered = previous == 0 && offset(documentCount) == tokenCount
+    for index in 1..<(documentCount + 1) where ordered {
+      let next = offset(index)
+      ordered = next >= previous
+      previous = next
+    }
+    if !ordered { throw TokenShardError.damagedHeader(path: path, reason: "document offsets out of order") }
+  }
+
+  /// Checks the checksum blocks that these bytes of the payload lie in, unless they have been.
+  private func check(payload range: Range<Int>) throws {
+    let size = TokenShardHeader.checksumBlockSize
+    for block in range.lowerBound / size...(range.upperBound - 1) / size where !checked.contains(block) {
+      try check(block)
+      checked.insert(block)
+    }
+  }
+
+  private func check(_ block: Int) throws {
+    let range = header.fileBytes(ofChecksumBlock: block)
+    let entry = TokenShardHeader.size + header.payloadSize + block * 4
+    guard
+      CRC32.checksum(of: .init(rebasing: file.bytes[range])) == file.bytes.integer(at: entry, as: UInt32.self)
+    else {
+      throw TokenShardError.damagedBlock(path: path, block: block, bytes: range)
+    }
+  }
+}
+
+/// Which checksum blocks were found good, one bit a block; shared by threads under a lock.
+private final class CheckedBlocks: @unchecked Sendable {
+  private let lock = NSLock()
+  private var words: [UInt64]
+
+  init(count: Int) {
+    words = [UInt64](repeating: 0, count: (count + 63) / 64)
+  }
+
+  func contains(_ block: Int) -> Bool {
+    lock.withLock { words[block / 64] >> UInt64(block % 64) & 1 == 1 }
+  }
+
+  func insert(_ block: Int) {
+    lock.withLock { words[block / 64] |= 1 << UInt64(block % 64) }
+  }
+}

@@ -1,0 +1,65 @@
+import CALMCorpus
+import CALMReports
+import CALMSupport
+import CALMTraining
+import Foundation
+
+/// Everything that a result of an experiment depends on, as named settings.
+///
+/// Two results belong in one table only if each was measured with the settings that the experiment file has now.
+struct ExperimentFingerprint: Codable, Equatable {
+  struct Setting: Codable, Equatable {
+    let name: String
+    let value: String
+  }
+
+  /// The text; the settings of model and training, named as in `run.json`; and the same of the model's autoencoder, with
+  /// the prefix `autoencoder.`.
+  let training: [Setting]
+  /// The settings of the evaluation.
+  let evaluation: [Setting]
+
+  /// - Parameters:
+  ///   - record: the run's.
+  ///   - data: the data set that the run is trained and evaluated on.
+  ///   - autoencoder: the fingerprint of the run that trains its autoencoder.
+  init(of record: RunRecord, in plan: ExperimentPlan, data: TokenDataSet, autoencoder: ExperimentFingerprint?) throws {
+    // Not the path of the autoencoder, which changes when the folder is moved.
+    let settings = RunDescription.settings(of: try JSONParser.parse(Array(try record.encoded()))).filter {
+      ($0.name.hasPrefix("model.") && $0.name != "model.autoencoder") || $0.name.hasPrefix("settings.")
+    }
+    training =
+      Self.text(of: plan.source, data) + settings.map { Setting(name: $0.name, value: $0.value) }
+      + (autoencoder?.training ?? []).map { Setting(name: "autoencoder." + $0.name, value: $0.value) }
+    evaluation = [("block_tokens", plan.sequenceTokens), ("blocks", plan.blocks), ("samples", plan.samples)].map {
+      Setting(name: "evaluation.\($0)", value: "\($1)")
+    }
+  }
+
+  private static func text(of source: ExperimentPlan.Source, _ data: TokenDataSet) -> [Setting] {
+    switch source {
+    case .tales(let bytes, let vocabulary):
+      return [("tales.bytes", bytes), ("tales.vocabulary", vocabulary)].map { Setting(name: $0, value: "\($1)") }
+    case .data:
+      let splits = [data.train, data.validation].map { $0.reduce(0) { StableHash.combine($0, UInt64($1.checksum)) } }
+      let checksum = String(StableHash.combine(splits[0], splits[1]), radix: 16)
+      return [Setting(name: "data", value: "text with checksum \(checksum)")]
+    }
+  }
+
+  /// The first training setting whose value differs from that in `earlier`; nil if all are equal.
+  func change(since earlier: ExperimentFingerprint) -> (name: String, before: String, now: String)? {
+    func values(_ settings: [Setting]) -> [String: String] {
+      Dictionary(settings.map { ($0.name, $0.value) }) { first, _ in first }
+    }
+    let (old, new) = (values(earlier.training), values(training))
+    let changed = (training + earlier.training).first { old[$0.name] != new[$0.name] }
+    return changed.map { ($0.name, old[$0.name] ?? "not set", new[$0.name] ?? "not set") }
+  }
+}
+
+/// The content of `result.json`.
+struct MeasuredResult: Codable {
+  let fingerprint: ExperimentFingerprint
+  let result: ExperimentResult
+}

@@ -1,0 +1,185 @@
+import CALM
+import CALMReports
+import CALMSupport
+import CALMTraining
+import Foundation
+
+/// What an experiment file asks for: text, trainings, and how the results are measured.
+///
+/// ```json
+/// {
+///   "tales": {"bytes": 2000000, "vocabulary": 512},
+///   "evaluation": {"block_tokens": 256, "blocks": 16, "samples": 4},
+///   "autoencoders": [{"name": "ae", "chunk": [2, 4], "latent": 32, "hidden": 128, "steps": 600}],
+///   "models": [
+///     {"name": "calm", "autoencoder": "ae", "head": ["energy", "flow"], "hidden": 128, "layers": 4, "steps": 500},
+///     {"name": "transformer", "hidden": 128, "layers": 4, "steps": 500}
+///   ]
+/// }
+/// ```
+///
+/// A list stands for one training for each of its entries; a model on an autoencoder that is a list is trained on each.
+public struct ExperimentPlan: Sendable {
+  /// Where the text comes from.
+  public enum Source: Sendable, Equatable {
+    /// The built-in tales.
+    case tales(bytes: Int, vocabulary: Int)
+    /// A folder that `calm data prepare` made.
+    case data(String)
+  }
+
+  /// One training.
+  public struct Run: Sendable {
+    /// What is trained; sizes of the text and of an autoencoder are filled in when they are known.
+    public enum Model: Sendable {
+      /// An autoencoder of these sizes.
+      case autoencoder(AutoencoderConfiguration)
+      /// With the name of the autoencoder's run, and the steps of ``LanguageModelTask``'s lead-in.
+      case continuous(LanguageModelConfiguration, autoencoder: String, auxiliaryWarmupSteps: Int)
+      /// An autoregressive Transformer of this shape.
+      case autoregressive(TransformerShape)
+    }
+
+    /// The name of its folder and in the tables.
+    public let name: String
+    /// What is trained.
+    public let model: Model
+    /// How.
+    public let settings: TrainingSettings
+
+    /// K.
+    public var chunkSize: Int {
+      switch model {
+      case .autoencoder(let configuration): configuration.chunkSize
+      case .continuous(let configuration, _, _): configuration.chunkSize
+      case .autoregressive: 1
+      }
+    }
+  }
+
+  /// Where the text comes from.
+  public let source: Source
+  /// Tokens in a block of the evaluation.
+  public let sequenceTokens: Int
+  /// Blocks evaluated.
+  public let blocks: Int
+  /// Samples a position.
+  public let samples: Int
+  /// Decides everything random.
+  public let seed: UInt64
+  /// The trainings, each after those that it needs.
+  public let runs: [Run]
+
+  /// Reads a YAML or JSON file and refuses whatever could not be run, before anything runs.
+  ///
+  /// - Throws: ``ExperimentError/invalid(file:reason:)``, or an error of reading the file.
+  public init(contentsOf url: URL) throws {
+    let settings = try SettingsFile.read(url)
+    do {
+      try self.init(settings)
+    } catch let error as SettingsError {
+      throw ExperimentError.invalid(file: url.path, reason: error.reason)
+    }
+  }
+
+  private init(_ root: JSONValue) throws {
+    try Self.checkKeys(of: root)
+    source = try Self.source(root)
+    guard let seed = UInt64(exactly: root["seed"].map { $0.integer ?? -1 } ?? 1) else {
+      throw SettingsError("'seed' must be a whole number, 0 or more")
+    }
+    self.seed = seed
+    let evaluation = try Self.single(
+      root["evaluation"] ?? .object([]), at: "evaluation", known: ["block_tokens", "blocks", "samples"])
+    sequenceTokens = try evaluation.integer("block_tokens", in: 16...1_000_000, or: 256)
+    blocks = try evaluation.integer("blocks", or: 32)
+    samples = try evaluation.integer("samples", in: 2...10_000, or: 4)
+
+    var runs: [Run] = []
+    /// The runs that each autoencoder of the file stands for.
+    var families: [String: [Run]] = [:]
+    for (index, entry) in try Self.list("autoencoders", of: root).enumerated() {
+      let grid = try SettingsGrid(entry, at: "autoencoders[\(index)]", known: Self.autoencoderKeys)
+      for variant in grid.variants {
+        let run = try Self.autoencoder(variant, seed: seed)
+        families[try variant.text("name"), default: []].append(run)
+        runs.append(run)
+      }
+    }
+    for (index, entry) in try Self.list("models", of: root).enumerated() {
+      let place = "models[\(index)]"
+      let isContinuous = entry["autoencoder"] != nil
+      let known = Self.transformerKeys.union(isContinuous ? Self.headKeys : [])
+      for variant in try SettingsGrid(entry, at: place, known: known).variants {
+        guard isContinuous else {
+          runs.append(try Self.transformer(variant, seed: seed))
+          continue
+        }
+        let name = try variant.text("autoencoder")
+        guard let family = families[name] else {
+          throw SettingsError("'\(place)' names the autoencoder '\(name)', which is not among 'autoencoders'")
+        }
+        for autoencoder in family { runs.append(try Self.continuous(variant, on: autoencoder, of: name, seed: seed)) }
+      }
+    }
+    if runs.isEmpty { throw SettingsError("there is nothing to train in 'autoencoders' and 'models'") }
+    for run in runs {
+      guard sequenceTokens % run.chunkSize == 0 else {
+        throw SettingsError(
+          "'block_tokens' \(sequenceTokens) of 'evaluation' is no multiple of the \(run.chunkSize) of '\(run.name)'")
+      }
+      if case .autoencoder = run.model { continue }
+      guard min(sequenceTokens / run.chunkSize, run.settings.sequenceChunks) >= 2 else {
+        throw SettingsError("the 'block_tokens' of '\(run.name)' and of 'evaluation' must hold two chunks or more")
+      }
+    }
+    let names = runs.map(\.name)
+    if let twice = names.first(where: { name in names.count { $0 == name } > 1 }) {
+      throw SettingsError("two trainings are named '\(twice)'; give one another 'name'")
+    }
+    if let bad = names.first(where: { $0.contains("/") || $0.hasPrefix(".") || $0.isEmpty }) {
+      throw SettingsError("'\(bad)' cannot name a folder")
+    }
+    self.runs = runs
+  }
+
+  private static func checkKeys(of root: JSONValue) throws(SettingsError) {
+    let keys: Set = ["tales", "data", "seed", "evaluation", "autoencoders", "models"]
+    guard let members = root.object else {
+      throw SettingsError("must be an object with \(keys.sorted().joined(separator: ", "))")
+    }
+    var seen: Set<String> = []
+    for member in members {
+      guard keys.contains(member.key) else {
+        throw SettingsError("the unknown key '\(member.key)'; there are \(keys.sorted().joined(separator: ", "))")
+      }
+      guard seen.insert(member.key).inserted else { throw SettingsError("'\(member.key)' stands there twice") }
+    }
+  }
+
+  private static func list(_ key: String, of root: JSONValue) throws(SettingsError) -> [JSONValue] {
+    guard let value = root[key], !value.isNull else { return [] }
+    guard let entries = value.array else { throw SettingsError("'\(key)' must be a list") }
+    return entries
+  }
+
+  private static func source(_ root: JSONValue) throws(SettingsError) -> Source {
+    switch (root["tales"], root["data"]) {
+    case (let tales?, nil):
+      let settings = try single(tales, at: "tales", known: ["bytes", "vocabulary"])
+      return .tales(
+        bytes: try settings.integer("bytes", in: 100_000...1_000_000_000, or: 2_000_000),
+        vocabulary: try settings.integer("vocabulary", in: 300...65_536, or: 512))
+    case (nil, .string(let path)): return .data(path)
+    default: throw SettingsError("name the text by one of 'tales', an object, and 'data', a folder")
+    }
+  }
+
+  private static func single(
+    _ value: JSONValue, at place: String, known: Set<String>
+  ) throws(SettingsError) -> SettingsGrid.Variant {
+    let variants = try SettingsGrid(value, at: place, known: known).variants
+    guard variants.count == 1 else { throw SettingsError("'\(place)' takes no lists") }
+    return variants[0]
+  }
+}

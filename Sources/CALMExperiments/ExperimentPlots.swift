@@ -1,0 +1,85 @@
+import CALMReports
+import CALMTraining
+import Foundation
+
+/// The plots of an experiment.
+struct ExperimentPlots {
+  let results: [ExperimentResult]
+  /// By run.
+  let curves: [String: MetricsHistory]
+
+  /// Each with the name of its file; those that would be empty are left out.
+  var all: [(name: String, plot: LinePlot)] {
+    [
+      ("brier-training", overTraining), ("brier-inference", overInference), ("brier-curves", brierCurves),
+      ("loss-curves", lossCurves), ("accuracy-noise", accuracy), ("brier-cross-entropy", crossEntropy),
+    ].filter { $0.1.series.contains { !$0.points.isEmpty } }
+  }
+
+  private var models: [ExperimentResult] { results.filter { $0.brierLM != nil } }
+
+  private func series(_ key: String, of results: [ExperimentResult]) -> [LinePlot.Series] {
+    results.map { LinePlot.Series(name: $0.name, points: curves[$0.name]?.points(of: key) ?? []) }
+  }
+
+  private var overTraining: LinePlot {
+    let series = models.map { model in
+      let points = (curves[model.name]?.points(of: "brier_lm") ?? []).map { (model.training.flops(after: $0.x), $0.y) }
+      return LinePlot.Series(name: model.name, points: points)
+    }
+    return LinePlot(
+      title: "BrierLM against training FLOPs", xLabel: "training FLOPs, autoencoder included", yLabel: "BrierLM",
+      series: series, isLogarithmic: true)
+  }
+
+  private var overInference: LinePlot {
+    LinePlot(
+      title: "BrierLM against inference FLOPs", xLabel: "FLOPs per token", yLabel: "BrierLM",
+      series: models.map {
+        LinePlot.Series(name: $0.name, points: [($0.inferenceFlopsPerToken, $0.brierLM?.score ?? 0)])
+      }, isLogarithmic: true, hasLines: false)
+  }
+
+  private var brierCurves: LinePlot {
+    LinePlot(title: "BrierLM in training", xLabel: "step", yLabel: "BrierLM", series: series("brier_lm", of: models))
+  }
+
+  private var lossCurves: LinePlot {
+    LinePlot(
+      title: "Training loss, each model's own", xLabel: "step", yLabel: "loss", series: series("loss", of: models))
+  }
+
+  private var accuracy: LinePlot {
+    LinePlot(
+      title: "Token accuracy with noise on the latent", xLabel: "standard deviation of the noise", yLabel: "accuracy",
+      series: results.compactMap { result in
+        result.accuracy.map { LinePlot.Series(name: result.name, points: $0.map { ($0.noise, $0.accuracy) }) }
+      })
+  }
+
+  /// Across the checkpoints of autoregressive models; each series is named with its correlation.
+  private var crossEntropy: LinePlot {
+    let series = models.filter { $0.crossEntropy != nil }.map { model in
+      let scores = curves[model.name]?.points(of: "brier_lm") ?? []
+      let losses = curves[model.name]?.points(of: "cross_entropy") ?? []
+      let points = zip(losses, scores).map { (x: $0.y, y: $1.y) }
+      let name = model.crossEntropyCorrelation.map { "\(model.name), r = \(String(format: "%.3f", $0))" } ?? model.name
+      return LinePlot.Series(name: name, points: points)
+    }
+    return LinePlot(
+      title: "BrierLM against cross-entropy in training", xLabel: "cross-entropy, nats", yLabel: "BrierLM",
+      series: series)
+  }
+}
+
+/// Pearson's correlation; nil of fewer than three points or of a constant.
+package func correlation(_ points: [(x: Double, y: Double)]) -> Double? {
+  guard points.count >= 3 else { return nil }
+  let count = Double(points.count)
+  let (meanX, meanY) = (points.reduce(0) { $0 + $1.x } / count, points.reduce(0) { $0 + $1.y } / count)
+  let covariance = points.reduce(0) { $0 + ($1.x - meanX) * ($1.y - meanY) }
+  let squareX = points.reduce(0) { $0 + ($1.x - meanX) * ($1.x - meanX) }
+  let squareY = points.reduce(0) { $0 + ($1.y - meanY) * ($1.y - meanY) }
+  guard squareX > 0, squareY > 0 else { return nil }
+  return covariance / (squareX * squareY).squareRoot()
+}

@@ -1,0 +1,110 @@
+import CALMReports
+import CALMSupport
+import CALMTraining
+
+/// An object of settings of an experiment file, of which every list stands for as many variants.
+///
+/// `{"hidden": 128, "head": ["energy", "flow"]}` stands for two objects, told apart by their label.
+struct SettingsGrid {
+  /// One choice of all settings.
+  struct Variant {
+    let place: String
+    let values: [String: JSONValue]
+    /// What tells it from the others of its grid, such as `-head-flow`.
+    let label: String
+  }
+
+  let variants: [Variant]
+
+  /// - Parameters:
+  ///   - place: where the object stands in the file, for errors.
+  ///   - known: the keys there are.
+  /// - Throws: ``SettingsError`` for anything but an object with known keys, each once.
+  init(_ value: JSONValue?, at place: String, known: Set<String>) throws(SettingsError) {
+    guard let members = value?.object else { throw SettingsError("'\(place)' must be an object with settings") }
+    var found: [Variant] = [Variant(place: place, values: [:], label: "")]
+    for member in members {
+      guard known.contains(member.key) else {
+        throw SettingsError(
+          "'\(place)' has the unknown key '\(member.key)'; there are \(known.sorted().joined(separator: ", "))")
+      }
+      guard found[0].values[member.key] == nil else { throw SettingsError("'\(place)' has '\(member.key)' twice") }
+      let choices = member.value.array ?? [member.value]
+      if choices.isEmpty { throw SettingsError("'\(member.key)' of '\(place)' is an empty list") }
+      found = found.flatMap { variant in
+        choices.map { choice in
+          var values = variant.values
+          values[member.key] = choice
+          let label = choices.count > 1 ? "-\(member.key)-\(Self.word(choice))" : ""
+          return Variant(place: place, values: values, label: variant.label + label)
+        }
+      }
+    }
+    variants = found
+  }
+
+  private static func word(_ value: JSONValue) -> String {
+    switch value {
+    case .integer(let number): "\(number)"
+    case .number(let number): "\(number)"
+    case .string(let text): text
+    case .bool(let flag): "\(flag)"
+    default: "?"
+    }
+  }
+}
+
+/// A setting that is not what it must be; the caller adds the file.
+struct SettingsError: Error {
+  let reason: String
+
+  init(_ reason: String) { self.reason = reason }
+}
+
+extension SettingsGrid.Variant {
+  /// A whole number in a range.
+  func integer(_ key: String, in range: ClosedRange<Int> = 1...1_000_000_000, or usual: Int? = nil)
+    throws(SettingsError) -> Int
+  {
+    guard let value = values[key] else { return try require(usual, key) }
+    guard let number = value.integer, range.contains(number) else {
+      throw SettingsError(
+        "'\(key)' of '\(place)' must be a whole number from \(range.lowerBound) to \(range.upperBound)")
+    }
+    return number
+  }
+
+  /// A number in a range.
+  func number(_ key: String, in range: ClosedRange<Double>, or usual: Double) throws(SettingsError) -> Double {
+    guard let value = values[key] else { return usual }
+    let number: Double? =
+      switch value {
+      case .integer(let whole): Double(whole)
+      case .number(let any): any
+      default: nil
+      }
+    guard let number, range.contains(number) else {
+      throw SettingsError("'\(key)' of '\(place)' must be a number from \(range.lowerBound) to \(range.upperBound)")
+    }
+    return number
+  }
+
+  /// A text.
+  func text(_ key: String, or usual: String? = nil) throws(SettingsError) -> String {
+    guard let value = values[key] else { return try require(usual, key) }
+    guard let text = value.string else { throw SettingsError("'\(key)' of '\(place)' must be a text") }
+    return text
+  }
+
+  /// True or false.
+  func flag(_ key: String) throws(SettingsError) -> Bool {
+    guard let value = values[key] else { return false }
+    guard let flag = value.boolean else { throw SettingsError("'\(key)' of '\(place)' must be true or false") }
+    return flag
+  }
+
+  private func require<Value>(_ usual: Value?, _ key: String) throws(SettingsError) -> Value {
+    guard let usual else { throw SettingsError("'\(place)' lacks '\(key)'") }
+    return usual
+  }
+}

@@ -1,0 +1,180 @@
+import Foundation
+
+/// A plot of series of points, as an SVG picture.
+public struct LinePlot: Sendable {
+  /// Points of one colour under one name.
+  public struct Series: Sendable {
+    /// In the legend.
+    public let name: String
+    /// In order.
+    public let points: [(x: Double, y: Double)]
+    /// The range of the values that each point stands for, drawn as a band as far as it fits the axis; empty for none.
+    let ranges: [ClosedRange<Double>]
+
+    /// A series.
+    public init(name: String, points: [(x: Double, y: Double)]) {
+      self.init(name: name, points: points, ranges: [])
+    }
+
+    init(name: String, points: [(x: Double, y: Double)], ranges: [ClosedRange<Double>]) {
+      precondition(ranges.isEmpty || ranges.count == points.count, "LinePlot.Series: a range for each point, or none")
+      (self.name, self.points, self.ranges) = (name, points, ranges)
+    }
+  }
+
+  /// The size of a picture and of the margins around its axes, in units of which text is 12 high.
+  struct Frame {
+    let width, height, left, right, top, bottom: Double
+    /// Whether title, labels and legend stand in it.
+    let hasCaptions: Bool
+
+    /// A picture that stands alone.
+    static let picture = Frame(
+      width: 760, height: 440, left: 72, right: 220, top: 40, bottom: 56, hasCaptions: true)
+    /// A part of a page, which puts title and legend around it and colours it by its style sheet.
+    static let card = Frame(width: 400, height: 232, left: 46, right: 18, top: 8, bottom: 24, hasCaptions: false)
+  }
+
+  /// Above the plot.
+  public let title: String
+  /// Under the horizontal axis.
+  public let xLabel: String
+  /// Beside the vertical axis.
+  public let yLabel: String
+  /// What is plotted; points that are not finite, or not positive on a logarithmic axis, are left out.
+  public let series: [Series]
+  /// Whether the horizontal axis is logarithmic.
+  public let isLogarithmic: Bool
+  /// Whether a series' points are joined.
+  public let hasLines: Bool
+
+  /// A plot.
+  public init(
+    title: String, xLabel: String, yLabel: String, series: [Series], isLogarithmic: Bool = false, hasLines: Bool = true
+  ) {
+    (self.title, self.xLabel, self.yLabel) = (title, xLabel, yLabel)
+    (self.isLogarithmic, self.hasLines) = (isLogarithmic, hasLines)
+    self.series = series.map { series in
+      let shown = series.points.indices.filter {
+        let point = series.points[$0]
+        return point.x.isFinite && point.y.isFinite && (!isLogarithmic || point.x > 0)
+      }
+      return Series(
+        name: series.name, points: shown.map { series.points[$0] },
+        ranges: series.ranges.isEmpty ? [] : shown.map { series.ranges[$0] })
+    }
+  }
+
+  /// The colours of series, in order.
+  static let colours = [
+    "#1b6ca8", "#d1495b", "#2a9d5c", "#8e5ea2", "#e09f3e", "#3d3d3d", "#00a6a6", "#a0522d", "#7f8c1f", "#e377c2",
+  ]
+
+  /// The horizontal axis.
+  var xAxis: PlotAxis { PlotAxis(series.flatMap { $0.points.map(\.x) }, isLogarithmic: isLogarithmic) }
+  /// The vertical axis.
+  var yAxis: PlotAxis { PlotAxis(series.flatMap { $0.points.map(\.y) }, isLogarithmic: false) }
+
+  /// The picture, to stand alone.
+  public var svg: String { svg(in: .picture) }
+
+  /// The picture in a frame. Every series is a group of the class `series` with its number in `data-series`; what a style
+  /// sheet may colour otherwise has the classes `back` and `grid`.
+  func svg(in frame: Frame) -> String {
+    let (x, y) = (xAxis, yAxis)
+    func place(_ point: (x: Double, y: Double)) -> (x: Double, y: Double) {
+      (
+        frame.left + x.share(point.x) * (frame.width - frame.left - frame.right),
+        frame.height - frame.bottom - y.share(point.y) * (frame.height - frame.top - frame.bottom)
+      )
+    }
+    var parts = [
+      """
+      <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 \(Int(frame.width)) \(Int(frame.height))" \
+      font-family="sans-serif" font-size="12" role="img" aria-label="\(title.escapedForMarkup)">
+      <rect class="back" width="100%" height="100%" fill="white"/>
+      """
+    ]
+    if frame.hasCaptions {
+      parts += [
+        text(title, at: (frame.left, 24), size: 15),
+        text(xLabel, at: ((frame.left + frame.width - frame.right) / 2, frame.height - 14), anchor: "middle"),
+        """
+        <text transform="translate(18 \((frame.top + frame.height - frame.bottom) / 2)) rotate(-90)" \
+        text-anchor="middle">\(yLabel.escapedForMarkup)</text>
+        """,
+      ]
+    }
+    for tick in x.ticks {
+      let at = place((tick, y.lower)).x
+      parts.append(line((at, frame.top), (at, frame.height - frame.bottom)))
+      parts.append(text(PlotAxis.label(tick), at: (at, frame.height - frame.bottom + 18), anchor: "middle"))
+    }
+    for tick in y.ticks {
+      let at = place((x.lower, tick)).y
+      parts.append(line((frame.left, at), (frame.width - frame.right, at)))
+      parts.append(text(PlotAxis.label(tick), at: (frame.left - 8, at + 4), anchor: "end"))
+    }
+    for (index, series) in series.enumerated() {
+      let colour = Self.colours[index % Self.colours.count]
+      parts.append("<g class=\"series\" data-series=\"\(index)\" color=\"\(colour)\">")
+      if !series.ranges.isEmpty {
+        let lower = zip(series.points, series.ranges).map { place(($0.x, $1.lowerBound)) }
+        let upper = zip(series.points, series.ranges).map { place(($0.x, $1.upperBound)) }
+        parts.append(
+          "<polygon points=\"\(list(lower + upper.reversed()))\" fill=\"currentColor\" fill-opacity=\"0.16\"/>")
+      }
+      let places = series.points.map(place)
+      if hasLines, places.count > 1 {
+        parts.append(
+          "<polyline points=\"\(list(places))\" fill=\"none\" stroke=\"currentColor\" stroke-width=\"1.8\" stroke-linejoin=\"round\"/>"
+        )
+      }
+      for place in places where !hasLines || places.count < 40 {
+        parts.append(
+          String(format: "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"3.2\" fill=\"currentColor\"/>", place.x, place.y))
+      }
+      if frame.hasCaptions {
+        let row = frame.top + 10 + Double(index) * 18
+        parts.append(
+          "<circle cx=\"\(frame.width - frame.right + 18)\" cy=\"\(row - 4)\" r=\"4\" fill=\"currentColor\"/>")
+        parts.append(text(series.name, at: (frame.width - frame.right + 28, row)))
+      }
+      parts.append("</g>")
+    }
+    return parts.joined(separator: "\n") + "\n</svg>\n"
+  }
+
+  private func list(_ places: [(x: Double, y: Double)]) -> String {
+    places.map { String(format: "%.1f,%.1f", $0.x, $0.y) }.joined(separator: " ")
+  }
+
+  private func line(_ from: (Double, Double), _ to: (Double, Double)) -> String {
+    String(
+      format: "<line class=\"grid\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" stroke=\"#e3e3e3\"/>", from.0,
+      from.1, to.0, to.1)
+  }
+
+  private func text(_ text: String, at: (Double, Double), anchor: String = "start", size: Int = 12) -> String {
+    String(format: "<text x=\"%.1f\" y=\"%.1f\" ", at.0, at.1)
+      + "text-anchor=\"\(anchor)\" font-size=\"\(size)\">\(text.escapedForMarkup)</text>"
+  }
+}
+
+extension String {
+  /// The text as content or as a quoted attribute of HTML, XML or SVG.
+  var escapedForMarkup: String {
+    var escaped = ""
+    for scalar in unicodeScalars {
+      switch scalar {
+      case "&": escaped += "&amp;"
+      case "<": escaped += "&lt;"
+      case ">": escaped += "&gt;"
+      case "\"": escaped += "&quot;"
+      case "'": escaped += "&#39;"
+      default: escaped.unicodeScalars.append(scalar)
+      }
+    }
+    return escaped
+  }
+}

@@ -1,0 +1,26 @@
+import ArgumentParser
+import Foundation
+
+/// Throws a usage error that lists all problems in one line; does nothing without problems.
+package func refuse(_ problems: [String]) throws {
+  if !problems.isEmpty { throw ValidationError(problems.joined(separator: "; ")) }
+}
+
+/// Throws a usage error unless a count is above zero.
+package func positive(_ name: String, _ value: Int?) throws {
+  if let value, value <= 0 { throw ValidationError("\(name) must be above 0, not \(value)") }
+}
+
+/// Throws unless the folder in which `file` is to be written exists.
+package func requireParentFolder(of file: URL) throws {
+  var isFolder: ObjCBool = false
+  let folder = file.deletingLastPathComponent().path
+  guard FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder), isFolder.boolValue else {
+    throw MissingFolder(path: folder)
+  }
+}
+
+private struct MissingFolder: Error, CustomStringConvertible {
+  let path: String
+  var description: String { "\(path): no such folder; create it, or choose another place" }
+}

@@ -1,0 +1,205 @@
+import CALMSupport
+import Foundation
+
+/// Settings that somebody gave, on a command line or in a file, with everything that is wrong with them.
+///
+/// A misspelled name is a fault that names the nearest one. Its value is then read as that of the nearest name, so that
+/// one run of the program reports all faults.
+public struct GivenSettings: Sendable {
+  /// Where a setting was given.
+  private struct Entry {
+    var value: SettingValue
+    /// The setting's name in messages, in the form in which it was given: `--no-tie-embeddings`, `'tie_embeddings'`.
+    let title: String
+    let isInFile: Bool
+  }
+
+  private var entries: [String: Entry] = [:]
+  /// What messages call settings that were not given: names of options or of members.
+  private let isFromFile: Bool
+  /// What is wrong, each a phrase that names the setting.
+  public private(set) var faults: [String] = []
+
+  /// No settings.
+  ///
+  /// - Parameter isFromFile: whether messages name settings as a file does.
+  public init(isFromFile: Bool = false) { self.isFromFile = isFromFile }
+
+  /// Whether a setting was given.
+  public func has(_ name: String) -> Bool { entries[name] != nil }
+
+  /// The value of a setting that was given.
+  public subscript(name: String) -> SettingValue? { entries[name]?.value }
+
+  /// The value of a setting that was given, as a type of Swift.
+  public func value<Value: SettingConvertible>(of name: String, as type: Value.Type = Value.self) -> Value? {
+    self[name].flatMap { Value(settingValue: $0) }
+  }
+
+  /// Whether a setting was given on a command line.
+  public func isOnCommandLine(_ name: String) -> Bool { entries[name].map { !$0.isInFile } ?? false }
+
+  /// The names of all settings that were given.
+  public var names: [String] { entries.keys.sorted() }
+
+  /// What messages call a setting: as it was given, or as it would be.
+  public func title(of name: String) -> String {
+    entries[name]?.title ?? (isFromFile ? "'\(name)'" : SettingDeclaration.option(of: name))
+  }
+
+  /// A setting with a value, as it is or would be given: `--head flow`, `'head' flow`, `--no-variational`.
+  func phrase(_ name: String, _ value: SettingValue) -> String {
+    let isInFile = entries[name]?.isInFile ?? isFromFile
+    if !isInFile, case .flag(let flag) = value {
+      let option = SettingDeclaration.option(of: name)
+      return flag ? option : "--no-" + option.dropFirst(2)
+    }
+    return "\(isInFile ? "'\(name)'" : SettingDeclaration.option(of: name)) \(value)"
+  }
+
+  /// These settings and those of `other` that are not among them.
+  ///
+  /// - Parameter place: what the other faults begin with, such as the path of a file.
+  public func over(_ other: GivenSettings, faultsIn place: String) -> GivenSettings {
+    var merged = self
+    merged.entries.merge(other.entries) { own, _ in own }
+    if !other.faults.isEmpty { merged.faults.append("\(place): \(other.faults.joined(separator: "; "))") }
+    return merged
+  }
+
+  /// Removes the settings that may not be changed when a run is resumed, as a fault.
+  public mutating func removeFixed(of declarations: [SettingDeclaration]) {
+    let fixed = declarations.filter { !$0.isChangeable && has($0.name) }
+    if fixed.isEmpty { return }
+    let titles = fixed.map { title(of: $0.name) }.joined(separator: ", ")
+    let changeable = declarations.filter(\.isChangeable).map(\.option).joined(separator: ", ")
+    for declaration in fixed { entries[declaration.name] = nil }
+    faults.append("\(titles) cannot be changed when a run is resumed; only \(changeable) can")
+  }
+
+  private mutating func add(_ value: SettingValue, to name: String, title: String, isInFile: Bool) {
+    if case .list(let more) = value, case .list(let before)? = self[name] {
+      entries[name]?.value = .list(before + more)
+    } else {
+      entries[name] = Entry(value: value, title: title, isInFile: isInFile)
+    }
+  }
+
+  private static func suggestion(_ nearest: String?) -> String { nearest.map { "; did you mean '\($0)'?" } ?? "" }
+}
+
+// MARK: - Command lines
+
+extension GivenSettings {
+  /// Reads arguments: `--name value`, `--name=value`, `--flag` and `--no-flag`.
+  ///
+  /// - Parameter otherOptions: options that are no settings, such as `--json`, for suggestions.
+  public init(arguments: [String], of declarations: [SettingDeclaration], otherOptions: [String] = []) {
+    self.init()
+    var options: [String: (setting: SettingDeclaration, flag: Bool)] = [:]
+    for declaration in declarations {
+      options[declaration.option] = (declaration, true)
+      if declaration.type.isFlag { options["--no-" + declaration.option.dropFirst(2)] = (declaration, false) }
+    }
+    var rest = arguments[...]
+    while let argument = rest.popFirst() {
+      guard argument.hasPrefix("--"), argument != "--" else {
+        faults.append("'\(argument)' belongs to no option")
+        continue
+      }
+      let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+      let isKnown = options[parts[0]] != nil
+      let option = isKnown ? parts[0] : nearestNames(to: parts[0], among: options.keys.sorted() + otherOptions).first
+      let match = option.flatMap { options[$0] }
+      var text = parts.count > 1 ? parts[1] : nil
+      if text == nil, !(isKnown && match?.setting.type.isFlag == true), let next = rest.first, Self.isValue(next) {
+        text = next
+        rest.removeFirst()
+      }
+      if !isKnown {
+        faults.append("'\(parts[0])' is not an option of this command" + Self.suggestion(option))
+      }
+      guard let option, let match else { continue }
+      read(text, option, of: match.setting, flag: match.flag, isMisspelled: !isKnown)
+    }
+  }
+
+  private mutating func read(
+    _ text: String?, _ option: String, of setting: SettingDeclaration, flag: Bool, isMisspelled: Bool
+  ) {
+    if setting.type.isFlag {
+      if text != nil && !isMisspelled { faults.append("'\(option)' takes no value") }
+      return add(.flag(flag), to: setting.name, title: option, isInFile: false)
+    }
+    guard let text else {
+      if !isMisspelled { faults.append("'\(option)' needs a value") }
+      return
+    }
+    guard let value = setting.type.value(of: text) else {
+      faults.append("\(option) must be \(setting.type.requirement), not '\(text)'")
+      return
+    }
+    add(value, to: setting.name, title: option, isInFile: false)
+  }
+
+  /// Whether an argument is the value of the option before it. A negative number is: its fault is its range.
+  private static func isValue(_ argument: String) -> Bool {
+    !argument.hasPrefix("-") || argument == "-" || Double(argument) != nil
+  }
+}
+
+// MARK: - Files
+
+extension GivenSettings {
+  /// Reads a YAML or JSON file of settings. A `run.json` is one: its `settings` are read.
+  ///
+  /// - Parameter kind: the kind of model that the settings are for.
+  /// - Throws: an error of reading.
+  package init(file path: String, of declarations: [SettingDeclaration], kind: ModelKind) throws {
+    var content = try SettingsFile.read(URL(fileURLWithPath: path))
+    var otherKind: String?
+    if let settings = content["settings"], let stored = content["kind"]?.string {
+      otherKind = stored == kind.rawValue ? nil : stored
+      content = settings
+    }
+    if let members = content.object {
+      self.init(members: members, of: declarations)
+    } else {
+      self.init(isFromFile: true)
+      faults = ["it must be a mapping of settings to values"]
+    }
+    if let otherKind { faults = ["these are the settings of a run of '\(otherKind)', not of '\(kind.rawValue)'"] }
+  }
+
+  /// Reads the members of an object of settings.
+  ///
+  /// - Parameters:
+  ///   - place: the object in its file, where there are several.
+  ///   - checksRange: whether numbers out of range are refused.
+  init(
+    members: [JSONValue.Member], of declarations: [SettingDeclaration], in place: String? = nil,
+    checksRange: Bool = true
+  ) {
+    self.init(isFromFile: true)
+    let names = declarations.map(\.name)
+    for member in members {
+      let isKnown = names.contains(member.key)
+      let name = isKnown ? member.key : nearestNames(to: member.key, among: names).first
+      if !isKnown {
+        faults.append("'\(member.key)' is not a setting of \(place ?? "this command")" + Self.suggestion(name))
+      }
+      guard let setting = declarations.first(where: { $0.name == name }) else { continue }
+      if has(setting.name) {
+        faults.append("'\(member.key)' is given twice")
+      } else if let value = setting.type.value(of: member.value, checksRange: checksRange) {
+        add(value, to: setting.name, title: "'\(member.key)'", isInFile: true)
+      } else {
+        faults.append("'\(member.key)' must be \(setting.type.requirement), not \(Self.word(member.value))")
+      }
+    }
+  }
+
+  private static func word(_ value: JSONValue) -> String {
+    value.string.map { "'\($0)'" } ?? value.text.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+  }
+}

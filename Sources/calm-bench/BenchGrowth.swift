@@ -1,0 +1,179 @@
+import ArgumentParser
+import CALMReports
+import CALMSupport
+import CALMTerminal
+import CALMTraining
+import Foundation
+
+/// `calm bench growth`.
+struct BenchGrowth: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "growth",
+    abstract: "Show how time and memory grow with the size of the work.",
+    discussion: """
+      A training step against the tokens in it, by more blocks and by longer ones; a generated chunk against the \
+      context before it, the chunks drawn at once and the vocabulary. Each point is a process of its own, at the sizes \
+      of the shape small but for what varies. One plot of time and one of memory each, and growth.json.
+
+      Example:
+        calm bench growth training context --out docs/growth --precision bfloat16
+      """)
+
+  /// What varies.
+  enum Subject: String, ExpressibleByArgument, CaseIterable {
+    case training, context, pool, vocabulary
+  }
+
+  @Argument(
+    help: ArgumentHelp(
+      "What to vary; by default all: \(Subject.allCases.map(\.rawValue).joined(separator: ", ")).",
+      valueName: "subjects"))
+  var subjects: [Subject] = []
+
+  @Option(name: .customLong("out"), help: ArgumentHelp("The folder for the plots.", valueName: "folder"))
+  var output: String
+
+  @Option(help: ArgumentHelp("Repetitions of each point, of which the median counts.", valueName: "n"))
+  var steps = 3
+
+  @OptionGroup var compute: ComputeOptions
+  @OptionGroup var report: ReportOptions
+
+  private struct Point: Encodable {
+    let subject: String
+    let series: String
+    let x: Int
+    let milliseconds: Double
+    let peakMib: Double
+  }
+
+  private struct Series {
+    let name: String
+    let job: BenchJob
+    /// The values of x with the arguments that make them.
+    let points: [(x: Int, arguments: [String])]
+  }
+
+  func validate() throws {
+    try positive("--steps", steps)
+  }
+
+  func run() throws {
+    let folder = URL(fileURLWithPath: output)
+    try requireParentFolder(of: folder)
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    let subjects = subjects.isEmpty ? Subject.allCases : subjects
+    let bar = ProgressBar(
+      label: "measuring", total: subjects.flatMap(Self.series).reduce(0) { $0 + $1.points.count })
+    var all: [Point] = []
+    for subject in subjects {
+      var points: [Point] = []
+      for series in Self.series(of: subject) {
+        for (x, arguments) in series.points {
+          points.append(try measure(subject, series, x, arguments))
+          bar.update(completed: all.count + points.count)
+        }
+      }
+      all += points
+      for (quantity, unit, value) in [
+        ("time", "milliseconds a \(subject == .training ? "step" : "chunk")", \Point.milliseconds),
+        ("memory", "peak memory, MiB", \Point.peakMib),
+      ] {
+        let plot = LinePlot(
+          title: "\(subject.title): \(quantity)", xLabel: subject.axis, yLabel: unit,
+          series: Self.series(of: subject).map { series in
+            LinePlot.Series(
+              name: series.name,
+              points: points.filter { $0.series == series.name }.map { (Double($0.x), $0[keyPath: value]) })
+          }, isLogarithmic: subject == .vocabulary || subject == .pool)
+        try AtomicFile.write(
+          Data(plot.svg.utf8), to: folder.appendingPathComponent("\(subject.rawValue)-\(quantity).svg").path)
+      }
+    }
+    bar.finish()
+    try BenchTable.write(all, to: folder.appendingPathComponent("growth.json").path)
+    var table = Table(header: ["", "", "at", "ms", "MiB"], alignments: [.left, .left])
+    for point in all {
+      table.append([
+        point.subject, point.series, "\(point.x)", String(format: "%.3g", point.milliseconds), "\(Int(point.peakMib))",
+      ])
+    }
+    try report.print(all, text: table.text)
+  }
+
+  private func measure(_ subject: Subject, _ series: Series, _ x: Int, _ arguments: [String]) throws -> Point {
+    var arguments = ["job", series.job.rawValue, "--steps", "\(steps)", "--device", compute.deviceName] + arguments
+    if let precision = compute.precision { arguments += ["--precision", precision.rawValue] }
+    if let threads = compute.threads { arguments += ["--threads", "\(threads)"] }
+    struct Answer: Decodable { let measurement: BenchMeasurement }
+    let measured = try BenchProcess.ourselves(arguments, as: Answer.self).measurement
+    // Of a generation only what comes after the prompt, for each of its chunks.
+    let seconds =
+      series.job.isTraining
+      ? measured.secondsMedian
+      : (measured.secondsMedian - (measured.promptSeconds ?? 0)) / Double(measured.tokens / 4)
+    return Point(
+      subject: subject.rawValue, series: series.name, x: x, milliseconds: 1000 * seconds, peakMib: measured.peakMib)
+  }
+
+  private static func series(of subject: Subject) -> [Series] {
+    switch subject {
+    case .training:
+      [
+        Series(
+          name: "1 to 16 blocks of 512", job: .trainLanguageModel,
+          points: [1, 2, 4, 8, 16].map { ($0 * 512, ["--batch-size", "\($0)", "--block-tokens", "512"]) }),
+        Series(
+          name: "1 block of 512 to 8,192", job: .trainLanguageModel,
+          points: [512, 1024, 2048, 4096, 8192].map { ($0, ["--batch-size", "1", "--block-tokens", "\($0)"]) }),
+      ]
+    case .context:
+      [(BenchJob.generate, "T = 1"), (.generateHalfLate, "T = ½, draws part late")].map { job, name in
+        Series(
+          name: name, job: job,
+          points: [64, 1024, 2048, 4096, 8192, 16384].map {
+            ($0, ["--prompt-tokens", "\($0)", "--new-tokens", "64"])
+          })
+      }
+    case .pool:
+      draws.map { job, name in
+        Series(
+          name: name, job: job,
+          points: [25, 50, 100, 200, 400, 800].map { ($0, ["--pool", "\($0)", "--new-tokens", "64"]) })
+      }
+    case .vocabulary:
+      ([(BenchJob.generate, "T = 1")] + draws).map { job, name in
+        Series(
+          name: name, job: job,
+          points: [2_000, 8_000, 32_000, 64_000, 128_000].map {
+            ($0, ["--vocabulary", "\($0)", "--new-tokens", "64"])
+          })
+      }
+    }
+  }
+
+  private static let draws = [
+    (BenchJob.generateHalfLate, "T = ½, draws part late"), (.generateHalf, "T = ½, draws differ"),
+    (.generateHalfAlike, "T = ½, draws alike"),
+  ]
+}
+
+extension BenchGrowth.Subject {
+  fileprivate var title: String {
+    switch self {
+    case .training: "A training step of the language model"
+    case .context: "A generated chunk after a context"
+    case .pool: "A generated chunk from a pool of draws"
+    case .vocabulary: "A generated chunk from a vocabulary"
+    }
+  }
+
+  fileprivate var axis: String {
+    switch self {
+    case .training: "tokens in a step"
+    case .context: "tokens before it"
+    case .pool: "chunks drawn"
+    case .vocabulary: "tokens of the vocabulary"
+    }
+  }
+}

@@ -1,0 +1,105 @@
+import CALMTerminal
+import Foundation
+
+/// A row of the table: one job, ours and the official code's.
+struct BenchResult: Codable {
+  let job: BenchJob
+  /// Nil for jobs on text.
+  let shape: String?
+  let precision: String?
+  /// Whether torch.compile made the official step.
+  let isCompiled: Bool
+  /// A measurement each turn.
+  let ours: [BenchMeasurement]
+  let official: [BenchMeasurement]
+  /// The machine's limits, measured in the same run; nil for jobs on text.
+  let rates: MachineRates?
+  let processor: String
+  let threads: Int
+  let device: String
+  let libtorch: String
+  /// The day, as 2026-11-21.
+  let date: String
+
+  /// What the row is about: a new measurement takes the place of an older one.
+  var key: String { [job.rawValue, shape ?? "", precision ?? "", "\(isCompiled)", device].joined(separator: " ") }
+
+  var ourRate: Double { BenchMeasurement.median(ours.map(\.tokensPerSecond)) }
+  var ourPeak: Double { ours.map(\.peakMib).max() ?? 0 }
+  var officialRate: Double? {
+    official.isEmpty ? nil : BenchMeasurement.median(official.map(\.tokensPerSecond))
+  }
+  var officialPeak: Double? { official.map(\.peakMib).max() }
+  var ratio: Double? { officialRate.map { ourRate / $0 } }
+
+  /// The least time that the machine's rates allow for the work counted, as a share of the time taken.
+  var shareOfLimit: Double? {
+    guard let rates, let first = ours.first else { return nil }
+    let seconds = BenchMeasurement.median(ours.map(\.secondsMedian))
+    let arithmetic = (first.operations ?? 0) / (rates.gigaflopsPerSecond * 1e9)
+    let memory = (first.bytes ?? 0) / (rates.gigabytesPerSecond * 1e9)
+    return max(arithmetic, memory) / seconds
+  }
+}
+
+/// Rows in the order of jobs, shapes and precisions.
+struct BenchResults: Codable {
+  var rows: [BenchResult] = []
+
+  /// Takes up a row in the place of an older one about the same.
+  mutating func add(_ row: BenchResult) {
+    rows = rows.filter { $0.key != row.key } + [row]
+    let order = BenchJob.allCases
+    rows.sort {
+      (order.firstIndex(of: $0.job) ?? 0, $0.shape ?? "", $0.precision ?? "", $0.isCompiled ? 1 : 0)
+        < (order.firstIndex(of: $1.job) ?? 0, $1.shape ?? "", $1.precision ?? "", $1.isCompiled ? 1 : 0)
+    }
+  }
+
+  private static func cells(_ row: BenchResult) -> [String] {
+    func rate(_ value: Double) -> String { value < 100 ? String(format: "%.1f", value) : grouped(Int(value)) }
+    func megabytes(_ value: Double) -> String { grouped(Int(value)) }
+    return [
+      row.job.title + (row.isCompiled ? ", official compiled" : ""), row.shape ?? "", row.precision ?? "",
+      rate(row.ourRate), row.officialRate.map(rate) ?? "", row.ratio.map { String(format: "%.1f", $0) } ?? "",
+      megabytes(row.ourPeak), row.officialPeak.map(megabytes) ?? "",
+      row.shareOfLimit.map { String(format: "%.0f %%", 100 * $0) } ?? "",
+    ]
+  }
+
+  private static let header = [
+    "job", "shape", "precision", "tokens/s", "official", "ratio", "MiB", "official", "of the limit",
+  ]
+
+  /// From the least to the largest, where they differ.
+  private static func range(_ values: [Double]) -> String {
+    let bounds = [values.min(), values.max()].map { String(format: "%.0f", $0 ?? 0) }
+    return bounds[0] == bounds[1] ? bounds[0] : bounds.joined(separator: "–")
+  }
+
+  /// For a terminal.
+  var text: String {
+    var table = Table(header: Self.header, alignments: [.left, .left, .left])
+    for row in rows { table.append(Self.cells(row)) }
+    return table.text
+  }
+
+  /// For a document, with the machines and days of the rows.
+  var markdown: String {
+    let lines =
+      [Self.header, Self.header.indices.map { $0 < 3 ? "---" : "---:" }] + rows.map(Self.cells)
+    let machines = Set(
+      rows.map { row in
+        "\(row.processor), \(row.threads) thread\(row.threads == 1 ? "" : "s"), \(row.device), "
+          + "libtorch \(row.libtorch), \(row.date)"
+      })
+    let rates = Dictionary(grouping: rows.filter { $0.rates != nil }, by: { $0.precision ?? "" }).map { entry in
+      let rates = entry.value.compactMap(\.rates)
+      return "\(entry.key) \(Self.range(rates.map(\.gigaflopsPerSecond))) GFLOP/s, "
+        + "\(Self.range(rates.map(\.gigabytesPerSecond))) GB/s"
+    }
+    return lines.map { "| " + $0.joined(separator: " | ") + " |\n" }.joined() + "\n"
+      + machines.sorted().map { "Measured on: \($0).\n" }.joined()
+      + "Rates measured beside the rows: \(rates.sorted().joined(separator: "; ")).\n"
+  }
+}

@@ -1,0 +1,174 @@
+import ArgumentParser
+import CALMSupport
+import CALMTerminal
+import Foundation
+import Torch
+
+/// `calm bench table`, which `calm bench` means.
+struct BenchTable: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "table",
+    abstract: "Time jobs side by side with the official code, and make a table of them.",
+    discussion: """
+      Tokens a second are medians over the turns; peak memory is the largest of each one's own. The limit is the least \
+      time that the machine's rates, measured in the same run, allow: operations of the plain algorithm at the rate of \
+      matrix products, or bytes of weights at the rate of memory, whichever takes longer. A share above 100 % is work \
+      avoided.
+
+      With --out the results stay in a JSON file, and those of other jobs in it are kept; --markdown writes the table \
+      into a document, between the lines '<!-- calm bench -->' and '<!-- end of calm bench -->' where it has them.
+
+      Example:
+        calm bench train-ae generate-half --shape wide --precision float32 --official ../calm --python venv/bin/python
+        calm bench table --out docs/benchmarks.json --markdown docs/benchmarks.md
+      """)
+
+  @Argument(help: ArgumentHelp("Jobs to time; by default all: \(BenchJob.names).", valueName: "jobs"))
+  var jobs: [BenchJob] = []
+
+  @Option(parsing: .upToNextOption, help: ArgumentHelp("Sizes: small (by default), wide, calm-m.", valueName: "shapes"))
+  var shape: [BenchShape.Name] = []
+
+  @Option(
+    parsing: .upToNextOption,
+    help: ArgumentHelp("Types to compute in: float32, bfloat16, auto (by default).", valueName: "precisions"))
+  var precision: [Precision] = []
+
+  @Option(help: ArgumentHelp("Turns of each side.", valueName: "n"))
+  var turns = 2
+
+  @Option(help: ArgumentHelp("Threads to compute with; by default one for each core.", valueName: "n"))
+  var threads: Int?
+
+  @Option(help: "Where to compute: cpu, cuda, cuda:N or mps; by default cpu.")
+  var device: String?
+
+  @Option(name: .customLong("out"), help: ArgumentHelp("Keep the results in this JSON file.", valueName: "file"))
+  var output: String?
+
+  @Option(help: ArgumentHelp("Write the table into this document.", valueName: "file"))
+  var markdown: String?
+
+  @OptionGroup var work: BenchWorkOptions
+  @OptionGroup var comparison: BenchOfficialOptions
+  @OptionGroup var report: ReportOptions
+
+  func validate() throws {
+    try positive("--turns", turns)
+    if let threads, !(1...1024).contains(threads) {
+      throw ValidationError("--threads must be from 1 to 1024, not \(threads)")
+    }
+    try refuse(
+      work.problems(with: timedJobs) + comparison.problems(with: timedJobs, work)
+        + withoutEffect(
+          "on jobs on text", when: timedJobs.allSatisfy(\.readsText),
+          ["--shape": shape.ifGiven, "--precision": precision.ifGiven, "--device": device]))
+  }
+
+  private var timedJobs: [BenchJob] { jobs.isEmpty ? BenchJob.allCases : jobs }
+  private var deviceName: String { device ?? "cpu" }
+
+  func run() throws {
+    let official = try comparison.runner()
+    var results = try output.flatMap(Self.read) ?? BenchResults()
+    for path in [output, markdown] {
+      if let path { try requireParentFolder(of: URL(fileURLWithPath: path)) }
+    }
+    let place = try Device(parsing: deviceName)
+    let jobs = timedJobs
+    let files = jobs.contains(where: \.readsText) ? try BenchTextFiles(work) : nil
+    var new = BenchResults()
+    func measure(_ job: BenchJob, _ shape: BenchShape.Name?, _ precision: DType?, rates: MachineRates?) throws {
+      let row = try result(
+        of: job, shape, precision, rates: rates, official: official, files: job.readsText ? files : nil)
+      StandardError.note(BenchResults(rows: [row]).line)
+      new.add(row)
+      // At once, so that what is measured stays when the next one is interrupted.
+      results.add(row)
+      if let output { try Self.write(results, to: output) }
+      if let markdown { try Self.insert(results.markdown, into: markdown) }
+    }
+    for precision in Self.distinct((precision.ifGiven ?? [.auto]).map { $0.resolved(on: place) }) {
+      let models = jobs.filter { !$0.readsText }
+      if models.isEmpty { break }
+      let rates = try BenchProcess.ourselves(
+        ["machine", "--precision", precision.rawValue] + computeArguments, as: MachineRates.self)
+      for shape in Self.distinct(shape.ifGiven ?? [.small]) {
+        for job in models { try measure(job, shape, precision, rates: rates) }
+      }
+    }
+    for job in jobs where job.readsText { try measure(job, nil, nil, rates: nil) }
+    try report.print(new.rows, text: new.text)
+  }
+
+  private var computeArguments: [String] {
+    ["--device", deviceName] + (threads.map { ["--threads", "\($0)"] } ?? [])
+  }
+
+  private func result(
+    of job: BenchJob, _ shape: BenchShape.Name?, _ precision: DType?, rates: MachineRates?, official: BenchOfficial?,
+    files: BenchTextFiles?
+  ) throws -> BenchResult {
+    let threads = threads ?? Runtime.threads
+    var arguments = ["job", job.rawValue, "--threads", "\(threads)"]
+    var work = work
+    if let shape, let precision {
+      arguments += ["--shape", shape.rawValue, "--precision", precision.rawValue, "--device", deviceName]
+    }
+    if let files { (work.text, work.tokenizer) = (files.text, files.tokenizer) }
+    struct Answer: Decodable { let measurement: BenchMeasurement }
+    var (ours, theirs): ([BenchMeasurement], [BenchMeasurement]) = ([], [])
+    for _ in 0..<turns {
+      ours.append(try BenchProcess.ourselves(arguments + work.arguments(of: job), as: Answer.self).measurement)
+      if let official {
+        theirs.append(
+          try official.measure(
+            job, work.shape(shape ?? .small), work: work, files: files, precision: precision?.rawValue ?? "",
+            threads: threads, device: deviceName))
+      }
+    }
+    return BenchResult(
+      job: job, shape: shape?.rawValue, precision: precision?.rawValue,
+      isCompiled: comparison.compile && job.isTraining, ours: ours, official: theirs, rates: rates,
+      processor: Processor.current.model, threads: threads, device: deviceName, libtorch: Runtime.version,
+      date: String(ISO8601DateFormatter().string(from: Date()).prefix(10)))
+  }
+
+  private static func distinct<Value: Hashable>(_ values: [Value]) -> [Value] {
+    var seen: Set<Value> = []
+    return values.filter { seen.insert($0).inserted }
+  }
+
+  private static func read(_ path: String) throws -> BenchResults? {
+    guard let data = FileManager.default.contents(atPath: path) else { return nil }
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    do { return try decoder.decode(BenchResults.self, from: data) } catch { throw BenchError.unreadable(path: path) }
+  }
+
+  /// Writes figures as JSON, whole or not at all.
+  static func write(_ figures: some Encodable, to path: String) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    encoder.keyEncodingStrategy = .convertToSnakeCase
+    try AtomicFile.write(try encoder.encode(figures) + Data("\n".utf8), to: path)
+  }
+
+  /// Replaces what stands between the marks of a document; a document without them is written anew.
+  private static func insert(_ table: String, into path: String) throws {
+    let (begin, end) = ("<!-- calm bench -->\n", "<!-- end of calm bench -->\n")
+    let block = begin + "\n" + table + "\n" + end
+    var document = block
+    if let old = FileManager.default.contents(atPath: path).map({ String(decoding: $0, as: UTF8.self) }),
+      let first = old.range(of: begin), let last = old.range(of: end, range: first.upperBound..<old.endIndex)
+    {
+      document = old.replacingCharacters(in: first.lowerBound..<last.upperBound, with: block)
+    }
+    try AtomicFile.write(Data(document.utf8), to: path)
+  }
+}
+
+extension BenchResults {
+  /// One row without the header.
+  fileprivate var line: String { text.split(separator: "\n").dropFirst().first.map(String.init) ?? "" }
+}

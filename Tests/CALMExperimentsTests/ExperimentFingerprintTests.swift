@@ -1,0 +1,118 @@
+import CALM
+import CALMExperiments
+import CALMTraining
+import Foundation
+import Testing
+import Torch
+import TrainingTestSupport
+
+@Suite("Experiments whose file has changed", .serialized) struct ExperimentFingerprintTests {
+  private let folder = FileManager.default.temporaryDirectory.appendingPathComponent("calm-exp-\(UUID().uuidString)")
+
+  init() {
+    Runtime.threads = 1
+  }
+
+  private static let small = """
+    {"tales": {"bytes": 100000, "vocabulary": 300},
+     "evaluation": {"block_tokens": 32, "blocks": 4, "samples": 2},
+     "autoencoders": [{"name": "ae", "chunk": 4, "latent": 8, "hidden": 16, "steps": 4, "block_tokens": 32, "batch_size": 2}],
+     "models": [{"name": "calm", "autoencoder": "ae", "hidden": 32, "layers": 1, "steps": 3, "block_tokens": 32, "batch_size": 2}]}
+    """
+
+  private func change(_ old: String, to new: String) -> String {
+    Self.small.replacingOccurrences(of: old, with: new)
+  }
+
+  /// Runs a plan, and adds the names of the runs that it trained to `trained`.
+  private func run(
+    _ text: String, precision: DType = .float32, trained: inout [String]
+  ) throws -> [ExperimentResult] {
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    let file = folder.appendingPathComponent("plan.json")
+    try Data(text.utf8).write(to: file)
+    let runner = ExperimentRunner(
+      try ExperimentPlan(contentsOf: file), in: folder.appendingPathComponent("out"), precision: precision,
+      program: "tests")
+    return try #require(
+      try runner.run { name, run in
+        trained.append(name)
+        return try run.train()
+      })
+  }
+
+  private func place(_ run: String) -> URL { folder.appendingPathComponent("out/runs/\(run)") }
+
+  /// The run and the setting for which the runner refuses a plan, as `run: setting`.
+  private func refusal(of text: String, precision: DType = .float32) throws -> String? {
+    var trained: [String] = []
+    do {
+      _ = try run(text, precision: precision, trained: &trained)
+    } catch ExperimentError.otherSettings(let run, let name, _, _) {
+      #expect(trained.isEmpty)
+      return "\(URL(fileURLWithPath: run).lastPathComponent): \(name)"
+    }
+    return nil
+  }
+
+  @Test("a change of 'evaluation' evaluates every trained model again and trains none")
+  func evaluation() throws {
+    defer { try? FileManager.default.removeItem(at: folder) }
+    var trained: [String] = []
+    let first = try run(Self.small, trained: &trained)
+    #expect(trained == ["ae", "calm"])
+    for (old, new) in [("\"blocks\": 4", "\"blocks\": 3"), ("\"samples\": 2", "\"samples\": 3")] {
+      let again = try run(change(old, to: new), trained: &trained)
+      #expect(again[1].brierLM != first[1].brierLM)
+    }
+    #expect(try run(Self.small, trained: &trained)[1].brierLM == first[1].brierLM)
+    #expect(trained == ["ae", "calm"])
+  }
+
+  @Test("a change of the text or of a training setting is refused with the names of the run and the setting")
+  func training() throws {
+    defer { try? FileManager.default.removeItem(at: folder) }
+    var trained: [String] = []
+    _ = try run(Self.small, trained: &trained)
+    for (old, new, run, name) in [
+      ("\"bytes\": 100000", "\"bytes\": 110000", "ae", "tales.bytes"),
+      ("\"vocabulary\": 300", "\"vocabulary\": 301", "ae", "tales.vocabulary"),
+      ("\"steps\": 4", "\"steps\": 5", "ae", "settings.steps"),
+      ("\"latent\": 8", "\"latent\": 9", "ae", "model.latent_size"),
+      ("\"layers\": 1", "\"layers\": 2", "calm", "model.num_hidden_layers"),
+      ("{\"tales\"", "{\"seed\": 2, \"tales\"", "ae", "settings.seed"),
+    ] {
+      #expect(try refusal(of: change(old, to: new)) == "\(run): \(name)")
+    }
+    #expect(try refusal(of: Self.small, precision: .bfloat16) == "ae: settings.precision")
+
+    // A retrained autoencoder is not the one that the language model was trained on.
+    try FileManager.default.removeItem(at: place("ae"))
+    #expect(try refusal(of: change("\"steps\": 4", to: "\"steps\": 5")) == "calm: autoencoder.settings.steps")
+  }
+
+  @Test("a trained run without a fingerprint is refused")
+  func unknown() throws {
+    defer { try? FileManager.default.removeItem(at: folder) }
+    var trained: [String] = []
+    _ = try run(Self.small, trained: &trained)
+    try FileManager.default.removeItem(at: place("ae").appendingPathComponent("fingerprint.json"))
+    #expect(throws: ExperimentError.unknownSettings(run: place("ae").path)) { try run(Self.small, trained: &trained) }
+  }
+
+  @Test("a run is refused if its data set has been prepared again with different content")
+  func data() throws {
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let world = try TinyWorld()
+    let text = """
+      {"data": "\(world.data)", "evaluation": {"block_tokens": 32, "blocks": 4, "samples": 2},
+       "models": [{"name": "t", "hidden": 32, "layers": 1, "steps": 2, "block_tokens": 32, "batch_size": 2}]}
+      """
+    var trained: [String] = []
+    _ = try run(text, trained: &trained)
+    _ = try run(text, trained: &trained)
+    #expect(trained == ["t"])
+    try reverseDocuments(in: world.data)
+    #expect(try refusal(of: text) == "t: data")
+  }
+}

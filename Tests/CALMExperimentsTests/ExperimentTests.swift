@@ -1,0 +1,149 @@
+import CALM
+import CALMExperiments
+import CALMTraining
+import Foundation
+import Testing
+import Torch
+import TrainingTestSupport
+
+#if canImport(FoundationXML)
+  import FoundationXML
+#endif
+
+@Suite(.serialized) struct ExperimentTests {
+  private let folder = FileManager.default.temporaryDirectory.appendingPathComponent("calm-exp-\(UUID().uuidString)")
+
+  private func plan(_ text: String) throws -> ExperimentPlan {
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    let file = folder.appendingPathComponent("plan.json")
+    try Data(text.utf8).write(to: file)
+    return try ExperimentPlan(contentsOf: file)
+  }
+
+  private static let small = """
+    {"tales": {"bytes": 100000, "vocabulary": 300},
+     "evaluation": {"block_tokens": 32, "blocks": 4, "samples": 2},
+     "autoencoders": [{"name": "ae", "chunk": [2, 4], "latent": 8, "hidden": 16, "steps": 4, "block_tokens": 32, "batch_size": 2}],
+     "models": [
+       {"name": "calm", "autoencoder": "ae", "head": ["energy", "flow"], "hidden": 32, "layers": 1, "steps": 8,
+        "lead_in": 3, "block_tokens": 32, "batch_size": 2},
+       {"name": "transformer", "hidden": 32, "layers": 1, "steps": 8, "block_tokens": 32, "batch_size": 2}]}
+    """
+
+  @Test("lists stand for a training with each entry, and a model is trained on each autoencoder of a list")
+  func grid() throws {
+    defer { try? FileManager.default.removeItem(at: folder) }
+    #expect(
+      try plan(Self.small).runs.map(\.name) == [
+        "ae-chunk-2", "ae-chunk-4", "calm-chunk-2-head-energy", "calm-chunk-4-head-energy", "calm-chunk-2-head-flow",
+        "calm-chunk-4-head-flow", "transformer",
+      ])
+  }
+
+  @Test(
+    "what could not be run is refused by name before anything runs",
+    arguments: [
+      ("{", "plan.json"), ("[]", "must be an object"), ("5", "must be an object"),
+      (#"{"tales": {}, "tales": {}, "models": []}"#, "twice"), (#"{"tales": {}}"#, "nothing to train"),
+      (#"{"tales": {}, "models": {"name": "t", "steps": 5}}"#, "'models' must be a list"),
+      (#"{"tales": {}, "models": [5]}"#, "models[0]"), (#"{"tales": {}, "seed": -1, "models": []}"#, "seed"),
+      (#"{"tales": {}, "evaluation": {"samples": 1}, "models": [{"name": "t", "steps": 5}]}"#, "samples"),
+      (#"{"tales": {}, "evaluation": {"samples": [2, 4]}, "models": [{"name": "t", "steps": 5}]}"#, "no lists"),
+      (#"{"tales": {}, "models": [{"name": "t", "steps": []}]}"#, "empty list"),
+      (
+        #"{"tales": {}, "evaluation": {"block_tokens": 16}, "autoencoders": [{"name": "ae", "steps": 5, "chunk": 16}], "models": [{"name": "c", "autoencoder": "ae", "steps": 5}]}"#,
+        "two chunks"
+      ),
+      (
+        #"{"tales": {}, "autoencoders": [{"name": "ae", "steps": 5}], "models": [{"name": "c", "autoencoder": "ae", "steps": 5, "lead_in": 6}]}"#,
+        "lead_in"
+      ),
+      (
+        #"{"tales": {}, "autoencoders": [{"name": "ae", "steps": 5}], "models": [{"name": "c", "autoencoder": "ae", "steps": 5, "lead_in": 2, "auxiliary_weight": 0}]}"#,
+        "auxiliary"
+      ),
+      (#"{"tales": {}, "models": [{"name": "t", "steps": 5, "lead_in": 2}]}"#, "lead_in"),
+      (#"{"tales": {}, "modles": []}"#, "modles"),
+      (#"{"tales": {}, "data": "x", "models": []}"#, "one of"),
+      (#"{"tales": {"bites": 1}, "models": []}"#, "bites"),
+      (#"{"tales": {}, "models": [{"name": "t", "steps": 5, "head": "energy"}]}"#, "head"),
+      (#"{"tales": {}, "models": [{"name": "t", "steps": 0}]}"#, "steps"),
+      (#"{"tales": {}, "models": [{"steps": 5}]}"#, "name"),
+      (#"{"tales": {}, "models": [{"name": "t", "steps": 5, "hidden": 30, "heads": 4}]}"#, "heads"),
+      (#"{"tales": {}, "models": [{"name": "t", "steps": 5}, {"name": "t", "steps": 6}]}"#, "named 't'"),
+      (#"{"tales": {}, "models": [{"name": "../t", "steps": 5}]}"#, "cannot name a folder"),
+      (#"{"tales": {}, "models": [{"name": "c", "autoencoder": "ae", "steps": 5}]}"#, "not among 'autoencoders'"),
+      (
+        #"{"tales": {}, "autoencoders": [{"name": "ae", "steps": 5, "chunk": 3}]}"#, "no multiple"
+      ),
+      (
+        #"{"tales": {}, "autoencoders": [{"name": "ae", "steps": 5}], "models": [{"name": "c", "autoencoder": "ae", "head": "magic", "steps": 5}]}"#,
+        "magic"
+      ),
+    ])
+  func refused(text: String, wanted: String) throws {
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let error = #expect(throws: (any Error).self) { try plan(text) }
+    let message = error.map { "\($0)" } ?? ""
+    #expect(wanted.split(separator: "|").contains { message.contains($0) }, "\(message)")
+    #expect(message.contains("plan.json"))
+  }
+
+  @Test("the correlation is Pearson's")
+  func pearson() throws {
+    #expect(correlation([(1, 8), (2, 6), (4, 2)]) == -1)
+    #expect(abs(try #require(correlation([(1, 1), (2, 3), (3, 2)])) - 0.5) < 1e-12)
+    #expect(correlation([(1, 1), (2, 1), (3, 1)]) == nil && correlation([(1, 1), (2, 3)]) == nil)
+  }
+
+  @Test("runs to tables and plots, goes on where it was stopped, and does nothing twice")
+  func run() throws {
+    defer { try? FileManager.default.removeItem(at: folder) }
+    Runtime.threads = 1
+    let out = folder.appendingPathComponent("out")
+    let plan = try plan(Self.small)
+    let runner = ExperimentRunner(plan, in: out, precision: .float32, program: "tests")
+    // Stopped within the third training, after its first checkpoint.
+    var begun: [String] = []
+    let stopped = try runner.run { name, run in
+      begun.append(name)
+      return try run.train { event in
+        if case .step(let step) = event, begun.count == 3, step.step == 5 { return .stop }
+        return .continue
+      }
+    }
+    #expect(stopped == nil && begun.count == 3)
+
+    var steps: [String: Int] = [:]
+    let results = try #require(
+      try runner.run { name, run in
+        try run.train { event in
+          if case .step = event { steps[name, default: 0] += 1 }
+          return .continue
+        }
+      })
+    #expect(
+      steps == [
+        "calm-chunk-2-head-energy": 3, "calm-chunk-4-head-energy": 8, "calm-chunk-2-head-flow": 8,
+        "calm-chunk-4-head-flow": 8, "transformer": 8,
+      ])
+    #expect(results.map(\.name) == plan.runs.map(\.name))
+    #expect(results[0].accuracy?.count == 6 && results[2].brierLM != nil && results[6].crossEntropy != nil)
+    let cost = results[2].training
+    #expect(cost.autoencoder == results[0].training.flops && cost.auxiliaryWarmupSteps == 3)
+    #expect(cost.flops == cost.autoencoder + 3 * cost.leadInStep + 5 * cost.step && cost.leadInStep < cost.step)
+    for name in [
+      "table.csv", "table.md", "brier-training.svg", "brier-inference.svg", "loss-curves.svg", "accuracy-noise.svg",
+      "brier-cross-entropy.svg",
+    ] {
+      let text = try String(contentsOf: out.appendingPathComponent(name), encoding: .utf8)
+      #expect(text.contains("transformer") || name == "accuracy-noise.svg")
+      if name.hasSuffix("svg") { #expect(XMLParser(data: Data(text.utf8)).parse() && !text.contains("nan")) }
+    }
+    let again = try runner.run { name, _ in
+      Issue.record("\(name) was trained again")
+      return .stopped
+    }
+    #expect(again?.count == 7)
+  }
+}

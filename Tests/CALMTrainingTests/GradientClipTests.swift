@@ -1,0 +1,19 @@
+import CALMTraining
+import Testing
+import TrainingTestSupport
+
+@Suite struct GradientClipTests {
+  @Test("a gradient clip of 0 clips nothing, and a small one does")
+  func clips() throws {
+    let world = try TinyWorld()
+    func lossesOfRun(_ name: String, clip: Double) throws -> [Double] {
+      var settings = world.settings(steps: 4)
+      settings.gradientClip = clip
+      return try losses(of: try world.transformer(name, settings))
+    }
+    let unclipped = try lossesOfRun("none", clip: 0)
+    #expect(unclipped.count == 4)
+    #expect(try lossesOfRun("large", clip: 1e30) == unclipped)
+    #expect(try lossesOfRun("small", clip: 1e-9) != unclipped)
+  }
+}

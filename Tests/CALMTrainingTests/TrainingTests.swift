@@ -1,0 +1,205 @@
+import CALM
+import CALMCorpus
+import CALMTokenizer
+import CALMTraining
+import Foundation
+import Testing
+import Torch
+import TrainingTestSupport
+
+@Suite(.serialized) struct TrainingTests {
+  let world: TinyWorld
+
+  init() throws {
+    Runtime.threads = 1
+    world = try TinyWorld()
+  }
+
+  @Test("a tiny autoencoder learns to give back 90 % of held-out tokens")
+  func autoencoderLearns() throws {
+    let world = try TinyWorld(bytes: 400_000)
+    var settings = world.settings(steps: 300)
+    (settings.batchSize, settings.sequenceChunks) = (8, 64)
+    let run = try world.autoencoder("run", settings, hidden: 96, latent: 32)
+    _ = try losses(of: run)
+    let model = try ModelFolder(run.folder.modelURL).loadAutoencoder()
+    let data = try TrainingData(path: world.data)
+    let held = try #require(try data.blocks(.validation, chunkSize: 4, sequenceChunks: 16, remainder: .padded))
+    let result = try model.evaluate(on: held, noise: [0, 3], seed: 1)
+    #expect(result.accuracy[0].accuracy > 0.9)
+    #expect(result.accuracy[1].accuracy < result.accuracy[0].accuracy)
+  }
+
+  @Test(
+    "a language model's losses fall, and what is shipped lacks the auxiliary layer",
+    arguments: [HeadKind.energy, .diffusion, .flow])
+  func languageModelLearns(head: HeadKind) throws {
+    let autoencoder = try world.autoencoder("autoencoder", world.settings(steps: 60))
+    _ = try losses(of: autoencoder)
+    let run = try world.languageModel("calm", on: autoencoder.folder.modelURL, world.settings(steps: 60), head: head)
+    var auxiliary: [Double] = []
+    var headLosses: [Double] = []
+    try run.trainer.run { event in
+      if case .step(let step) = event {
+        auxiliary.append(step.parts["auxiliary"] ?? .nan)
+        headLosses.append(step.parts[head.rawValue] ?? .nan)
+      }
+      return .continue
+    }
+    func mean(_ values: some Sequence<Double>) -> Double { values.reduce(0, +) / 10 }
+    #expect(mean(auxiliary.suffix(10)) < mean(auxiliary.prefix(10)) - 0.5)
+    #expect(mean(headLosses.suffix(10)) < mean(headLosses.prefix(10)))
+
+    let shipped = try CheckpointReader(run.folder.modelURL)
+    #expect(!shipped.names.contains { $0.hasPrefix("auxiliary") })
+    let checkpoint = try CheckpointReader(try run.folder.latestCheckpoint())
+    #expect(checkpoint.names.contains("auxiliary_projection.weight"))
+    _ = try ModelFolder(run.folder.modelURL).loadLanguageModel()
+  }
+
+  @Test("a lead-in trains everything but the head, which joins after it")
+  func auxiliaryWarmupSteps() throws {
+    let autoencoder = try world.autoencoder("autoencoder", world.settings(steps: 3))
+    _ = try losses(of: autoencoder)
+    let run = try world.languageModel(
+      "calm", on: autoencoder.folder.modelURL, world.settings(steps: 6), auxiliaryWarmupSteps: 4)
+    let model = try #require(run.task.module as? ContinuousLanguageModel)
+    func values(_ isWanted: (String) -> Bool) -> [[Float]] {
+      model.namedParameters().filter { isWanted($0.name) }.map { $0.tensor.elements(as: Float.self) }
+    }
+    let isHead: (String) -> Bool = { $0.hasPrefix("mlp_generator") }
+    let (head, rest) = (values(isHead), values { !isHead($0) })
+    var parts: [Set<String>] = []
+    try run.trainer.run { event in
+      guard case .step(let step) = event else { return .continue }
+      parts.append(Set(step.parts.keys))
+      if step.step == 4 {
+        #expect(values(isHead) == head)
+        #expect(!zip(values { !isHead($0) }, rest).contains { $0 == $1 })
+      }
+      return .continue
+    }
+    #expect(parts == Array(repeating: ["auxiliary"], count: 4) + Array(repeating: ["auxiliary", "energy"], count: 2))
+    #expect(values(isHead) != head)
+  }
+
+  @Test("training in bfloat16 keeps float32 values, and leaves the frozen autoencoder's as they were")
+  func bfloat16KeepsMasters() throws {
+    let autoencoder = try world.autoencoder("autoencoder", world.settings(steps: 5))
+    _ = try losses(of: autoencoder)
+    var settings = world.settings(steps: 5)
+    settings.precision = .bfloat16
+    let run = try world.languageModel("calm", on: autoencoder.folder.modelURL, settings)
+    _ = try losses(of: run)
+    let weights = try CheckpointReader(run.folder.modelURL).tensor(named: "embed_proj.0.weight")
+    let values = weights.elements(as: Float.self)
+    let rounded = weights.to(.bfloat16).elements(as: Float.self)
+    #expect(zip(values, rounded).contains { $0 != $1 })
+
+    let before = try CheckpointReader(autoencoder.folder.modelURL)
+    let after = try CheckpointReader(run.folder.modelURL.appendingPathComponent("autoencoder"))
+    for name in before.names {
+      #expect(
+        try before.tensor(named: name).elements(as: Float.self) == after.tensor(named: name).elements(as: Float.self))
+    }
+  }
+
+  @Test("a stop leaves a checkpoint of the last step and no finished model")
+  func stopLeavesCheckpoint() throws {
+    let run = try world.autoencoder("run", world.settings(steps: 50))
+    _ = try losses(of: run, until: 3)
+    #expect(try run.folder.latestCheckpoint().lastPathComponent == "step-000003")
+    #expect(!FileManager.default.fileExists(atPath: run.folder.modelURL.path))
+  }
+
+  @Test("every line of metrics says the greatest share of a step that was waited for data")
+  func loaderWait() throws {
+    var settings = world.settings(steps: 6)
+    settings.logInterval = 2
+    let run = try world.transformer("run", settings)
+    _ = try losses(of: run)
+    let shares = try String(contentsOf: run.folder.metricsURL, encoding: .utf8).split(separator: "\n").compactMap {
+      try JSONDecoder().decode([String: Double].self, from: Data($0.utf8))["loader_wait_share_max"]
+    }
+    #expect(shares.count == 3)
+    #expect(shares.allSatisfy { $0 > 0 && $0 <= 1 })
+  }
+
+  @Test("data of another tokenizer are refused")
+  func otherTokenizer() throws {
+    let other = try TinyWorld(bytes: 20_000)
+    let run = try world.autoencoder("run", world.settings(steps: 1))
+    _ = try losses(of: run)
+    #expect(throws: TrainingError.self) {
+      try other.languageModel("calm", on: run.folder.modelURL, other.settings(steps: 1))
+    }
+  }
+
+  @Test("a model whose tokenizer cannot be read is refused; one without a tokenizer is not")
+  func unreadableTokenizer() throws {
+    let data = try TrainingData(path: world.data)
+    let size = data.tokenizer.vocabularySize
+    let folder = world.place("model")
+    try Autoencoder(
+      AutoencoderConfiguration(vocabularySize: size, chunkSize: 2, latentSize: 4, hiddenSize: 8),
+      generator: Generator(seed: 1)
+    ).save(to: folder, tokenizer: nil)
+    try data.check(against: ModelFolder(folder), vocabularySize: size)
+    try data.tokenizerFile.write(to: folder.appendingPathComponent("tokenizer.json"))
+    try data.check(against: ModelFolder(folder), vocabularySize: size)
+    try Data("{".utf8).write(to: folder.appendingPathComponent("tokenizer.json"))
+    #expect(throws: TokenizerError.self) { try data.check(against: ModelFolder(folder), vocabularySize: size) }
+  }
+
+  @Test("a folder with a run in it is not overwritten")
+  func runExists() throws {
+    _ = try world.autoencoder("run", world.settings(steps: 1))
+    let path = world.place("run").path
+    #expect(throws: TrainingError.runExists(path)) {
+      try world.autoencoder("run", world.settings(steps: 1))
+    }
+  }
+
+  @Test("blocks longer than the corpus are refused before a folder is made")
+  func corpusTooSmall() throws {
+    var settings = world.settings(steps: 1)
+    settings.sequenceChunks = 1_000_000
+    #expect(throws: PackingError.self) { try world.autoencoder("run", settings) }
+    #expect(!FileManager.default.fileExists(atPath: world.place("run").path))
+  }
+
+  @Test("the learning rate that makes the loss not finite ends the run by name")
+  func notFinite() throws {
+    var settings = world.settings(steps: 100)
+    settings.schedule = LearningRateSchedule(peak: 1e30, warmupSteps: 0)
+    let run = try world.autoencoder("run", settings)
+    var skipped = 0
+    #expect(throws: TrainingError.self) {
+      try run.trainer.run { event in
+        if case .skipped = event { skipped += 1 }
+        return .continue
+      }
+    }
+    #expect(skipped == settings.skipLimit)
+
+    // The documents of the batches that were left out are written down, the last that was too many included.
+    struct Line: Decodable {
+      struct Source: Decodable {
+        let corpus: Int
+        let documents: [Int]
+      }
+      let step: Int
+      let sources: [Source]
+    }
+    let lines = try String(contentsOf: run.folder.skipsURL, encoding: .utf8).split(separator: "\n").map {
+      try JSONDecoder().decode(Line.self, from: Data($0.utf8))
+    }
+    #expect(lines.count == skipped + 1)
+    let count = try TrainingData(path: world.data).set.manifest.train.documents
+    for line in lines {
+      #expect(line.sources.map(\.corpus) == [0])
+      let documents = try #require(line.sources.first).documents
+      #expect(!documents.isEmpty && documents.allSatisfy { (0..<count).contains($0) })
+    }
+  }
+}

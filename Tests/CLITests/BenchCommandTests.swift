@@ -1,0 +1,117 @@
+import Foundation
+import Testing
+
+@Suite("calm-bench")
+struct BenchCommandTests {
+  /// Options that make the work of a job small.
+  private static func tiny(_ job: String) -> [String] {
+    let sizes =
+      switch job {
+      case "generate": ["--prompt-tokens", "8", "--new-tokens", "8"]
+      case "generate-half", "generate-half-alike", "generate-half-late":
+        ["--prompt-tokens", "8", "--new-tokens", "8", "--pool", "20"]
+      default: ["--batch-size", "1", "--block-tokens", "64"]
+      }
+    return sizes + ["--vocabulary", "300", "--steps", "1", "--threads", "1", "--json"]
+  }
+
+  @Test(
+    "each job of a model is timed, with its work counted",
+    arguments: [
+      "train-ae", "train-lm", "generate", "generate-half", "generate-half-alike", "generate-half-late", "evaluate",
+    ])
+  func jobs(job: String) throws {
+    let result = try Command.bench(["job", job, "--precision", "float32"] + Self.tiny(job))
+    #expect(result.status == 0, "\(result.errorOutput)")
+    let measurement = try #require(try result.json()["measurement"] as? [String: Any])
+    for figure in ["tokens_per_second", "seconds_median", "peak_mib", "operations"] {
+      #expect((measurement[figure] as? Double ?? 0) > 0, "\(figure)")
+    }
+  }
+
+  @Test("jobs on text count the tokens of the text")
+  func text() throws {
+    let folder = try TemporaryFolder()
+    let tokenizer = try folder.addTokenizer()
+    try folder.write((0..<50).map { "{\"text\": \"the cat sat on mat \($0)\"}\n" }.joined(), "text.jsonl")
+    let counts = try ["tokenizer", "data"].map { job in
+      let result = try Command.bench([
+        "job", job, "--text", folder.path("text.jsonl"), "--tokenizer", tokenizer, "--steps", "1", "--json",
+      ])
+      #expect(result.status == 0, "\(result.errorOutput)")
+      return ((try result.json()["measurement"] as? [String: Any])?["tokens"] as? Int) ?? 0
+    }
+    #expect(counts[0] > 100)
+    #expect(counts[1] == counts[0])
+  }
+
+  /// A program that answers like `scripts/time-official.py` and notes its arguments.
+  private func stub(in folder: TemporaryFolder, answer: String) throws -> [String] {
+    let stub = try folder.write("#!/bin/sh\necho \"$@\" >> '\(folder.path("calls"))'\n\(answer)\n", "python")
+    try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: stub.path)
+    try FileManager.default.createDirectory(
+      atPath: folder.path("official/models"), withIntermediateDirectories: true)
+    try folder.write("", "official/models/modeling_energy.py")
+    return ["--official", folder.path("official"), "--python", stub.path]
+  }
+
+  @Test("both sides take turns; results are kept in a file and in a document between its marks")
+  func table() throws {
+    let folder = try TemporaryFolder()
+    let official = try stub(
+      in: folder,
+      answer: """
+        echo '{"seconds_median": 2, "seconds_min": 1, "tokens": 64, "tokens_per_second": 32, "peak_mib": 100}'
+        """)
+    try folder.write("before\n<!-- calm bench -->\nold\n<!-- end of calm bench -->\nafter\n", "table.md")
+    let files = ["--out", folder.path("results.json"), "--markdown", folder.path("table.md")]
+    for job in ["train-ae", "evaluate"] {
+      let result = try Command.bench(
+        [job, "--precision", "float32", "--turns", "2"] + Self.tiny(job) + official + files)
+      #expect(result.status == 0, "\(result.errorOutput)")
+    }
+    let file = URL(fileURLWithPath: folder.path("results.json"))
+    let stored = try JSONSerialization.jsonObject(with: Data(contentsOf: file))
+    let rows = try #require((stored as? [String: Any])?["rows"] as? [[String: Any]])
+    #expect(rows.map { $0["job"] as? String } == ["train-ae", "evaluate"])
+    for row in rows {
+      #expect((row["ours"] as? [Any])?.count == 2)
+      #expect((row["official"] as? [Any])?.count == 2)
+    }
+    let calls = try String(contentsOfFile: folder.path("calls"), encoding: .utf8).split(separator: "\n")
+    #expect(calls.count == 4)
+    #expect(calls.allSatisfy { $0.contains("--precision float32") && $0.contains("\"vocabulary\":300") })
+    let document = try String(contentsOfFile: folder.path("table.md"), encoding: .utf8)
+    #expect(document.hasPrefix("before\n<!-- calm bench -->\n"))
+    #expect(document.hasSuffix("<!-- end of calm bench -->\nafter\n"))
+    #expect(document.contains("| autoencoder, training step | small | float32 |") && !document.contains("old"))
+  }
+
+  @Test("what the official code complains of is told, and nothing is written")
+  func officialFails() throws {
+    let folder = try TemporaryFolder()
+    let official = try stub(in: folder, answer: "echo 'No module named torch' >&2; exit 1")
+    expectFailure(
+      try Command.bench(
+        ["evaluate", "--precision", "float32", "--out", folder.path("results.json")] + Self.tiny("evaluate")
+          + official),
+      saying: "official evaluate", "No module named torch")
+    #expect(!FileManager.default.fileExists(atPath: folder.path("results.json")))
+  }
+
+  @Test("wrong arguments are told")
+  func badArguments() throws {
+    let folder = try TemporaryFolder()
+    expectFailure(
+      try Command.bench(["--official", folder.url.path, "--python", "/bin/sh"]), saying: "modeling_energy.py")
+    try folder.write("[]", "results.json")
+    expectFailure(try Command.bench(["--out", folder.path("results.json")]), saying: "holds no results")
+    for arguments in [
+      ["sleep"], ["--official", "x"], ["--compile"], ["--turns", "0"],
+      ["job", "generate", "--pool", "0"], ["job", "generate", "--prompt-tokens", "7"],
+      ["growth"],
+    ] {
+      #expect(try Command.bench(arguments).status == 64, "\(arguments)")
+    }
+  }
+}

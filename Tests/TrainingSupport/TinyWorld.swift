@@ -1,0 +1,142 @@
+import CALM
+import CALMCorpus
+import CALMTokenizer
+import CALMTraining
+import Foundation
+import Torch
+
+/// A world small enough to train in within seconds: tales, a tokenizer, prepared data, in a folder of its own.
+package final class TinyWorld: Sendable {
+  package let folder: URL
+  package let tokenizer: Tokenizer
+
+  package init(bytes: Int = 60_000) throws {
+    folder = FileManager.default.temporaryDirectory.appendingPathComponent("calm-training-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    let stories = Array(SyntheticStories().stories(seed: 5, bytes: bytes))
+    var trainer = try BPETrainer(vocabularySize: 400)
+    for story in stories { trainer.add(story) }
+    let tokenizer = try trainer.train()
+    self.tokenizer = tokenizer
+    try tokenizer.save(to: folder.appendingPathComponent("tokenizer.json"))
+    let text = folder.appendingPathComponent("tales.txt")
+    try Data(stories.joined(separator: "\n").utf8).write(to: text)
+    var preparation = DataPreparation(
+      vocabulary: TokenVocabulary(
+        tokenizerHash: tokenizer.contentHash, size: tokenizer.vocabularySize, endOfText: tokenizer.eosToken ?? 2),
+      createdBy: "tests")
+    preparation.validationShare = 0.1
+    preparation.attachments = [
+      "tokenizer.json": try Data(contentsOf: folder.appendingPathComponent("tokenizer.json"))
+    ]
+    _ = try preparation.run(
+      try CorpusReader(paths: [text.path], options: CorpusOptions(split: .lines)), into: data,
+      encode: { tokenizer.encode($0) })
+  }
+
+  deinit { try? FileManager.default.removeItem(at: folder) }
+
+  /// Prepares prompts and completions, ``tasks``.
+  package func addTasks() throws {
+    let names = ["Ann", "Ben", "Sue", "Tom"]
+    let lines = (0..<300).map { number in
+      let name = names[number % 4]
+      return "{\"prompt\": \"Once there was a child named \(name). Who was it?\", \"completion\": \" \(name).\"}"
+    }
+    let text = folder.appendingPathComponent("tasks.jsonl")
+    try Data(lines.joined(separator: "\n").utf8).write(to: text)
+    var preparation = DataPreparation(
+      vocabulary: TokenVocabulary(
+        tokenizerHash: tokenizer.contentHash, size: tokenizer.vocabularySize, endOfText: tokenizer.eosToken ?? 2),
+      createdBy: "tests")
+    preparation.validationShare = 0.1
+    preparation.hasPrompts = true
+    preparation.attachments = [
+      "tokenizer.json": try Data(contentsOf: folder.appendingPathComponent("tokenizer.json"))
+    ]
+    let tokenizer = tokenizer
+    _ = try preparation.run(
+      try CorpusReader(
+        paths: [text.path], options: CorpusOptions(textField: "completion", promptField: "prompt")), into: tasks,
+      encode: { tokenizer.encode($0) })
+  }
+
+  package var tasks: String { folder.appendingPathComponent("tasks").path }
+
+  package var data: String { folder.appendingPathComponent("data").path }
+
+  package func place(_ name: String) -> URL { folder.appendingPathComponent(name) }
+
+  package func settings(steps: Int) -> TrainingSettings {
+    var settings = TrainingSettings(
+      steps: steps, batchSize: 4, sequenceChunks: 16,
+      schedule: LearningRateSchedule(peak: 5e-3, shape: .stableDecay, warmupSteps: 10))
+    settings.logInterval = 1
+    return settings
+  }
+
+  package func autoencoder(
+    _ name: String, _ settings: TrainingSettings, hidden: Int = 64, latent: Int = 24,
+    group: any DataParallelGroup = SingleProcess()
+  ) throws -> TrainingRun {
+    let configuration = AutoencoderConfiguration(
+      vocabularySize: tokenizer.vocabularySize, chunkSize: 4, latentSize: latent, hiddenSize: hidden,
+      special: try TrainingData(path: data).special)
+    let record = RunRecord(
+      model: .autoencoder(configuration), data: [.init(path: data)], settings: settings, device: .cpu, program: "tests")
+    return try TrainingRun(record, in: place(name), group: group)
+  }
+
+  package func transformer(
+    _ name: String, _ settings: TrainingSettings, data: String? = nil, corpora: [RunRecord.Corpus]? = nil,
+    group: any DataParallelGroup = SingleProcess()
+  ) throws -> TrainingRun {
+    let configuration = AutoregressiveConfiguration(
+      vocabularySize: tokenizer.vocabularySize,
+      transformer: TransformerShape(hiddenSize: 32, intermediateSize: 64, layers: 2, attentionHeads: 2),
+      tiesEmbeddings: false, special: try TrainingData(path: self.data).specialWithoutStandIn)
+    let record = RunRecord(
+      model: .autoregressive(configuration), data: corpora ?? [.init(path: data ?? self.data)], settings: settings,
+      device: .cpu, program: "tests")
+    return try TrainingRun(record, in: place(name), group: group)
+  }
+
+  package func languageModel(
+    _ name: String, on autoencoder: URL, _ settings: TrainingSettings, head: HeadKind = .energy,
+    auxiliaryWarmupSteps: Int = 0,
+    data: String? = nil, group: any DataParallelGroup = SingleProcess()
+  ) throws -> TrainingRun {
+    let sizes = try ModelFolder(autoencoder).autoencoderConfiguration()
+    let configuration = LanguageModelConfiguration(
+      vocabularySize: sizes.vocabularySize, chunkSize: sizes.chunkSize, latentSize: sizes.latentSize, hiddenSize: 32,
+      intermediateSize: 64, layers: 2, attentionHeads: 2, head: head, headBlocks: 1, auxiliaryLossWeight: 1,
+      special: sizes.special)
+    let record = RunRecord(
+      model: .languageModel(configuration, autoencoder: autoencoder.path, auxiliaryWarmupSteps: auxiliaryWarmupSteps),
+      data: [.init(path: data ?? self.data)],
+      settings: settings, device: .cpu, program: "tests")
+    return try TrainingRun(record, in: place(name), group: group)
+  }
+}
+
+/// Trains to the end or to a step, and gives the losses on the way.
+package func losses(of run: TrainingRun, until last: Int = .max) throws -> [Double] {
+  var losses: [Double] = []
+  try run.trainer.run { event in
+    guard case .step(let step) = event else { return .continue }
+    losses.append(step.loss)
+    return step.step >= last ? .stop : .continue
+  }
+  return losses
+}
+
+/// Prepares the training data in a folder again: as many documents of as many tokens, each from its end to its beginning.
+package func reverseDocuments(in data: String) throws {
+  for shard in try TokenDataSet(path: data).train {
+    let writer = try TokenShardWriter(path: shard.path, vocabulary: shard.vocabulary)
+    for document in 0..<shard.documentCount {
+      try writer.append(Array(try shard.tokens(ofDocument: document).reversed()))
+    }
+    try writer.finish()
+  }
+}
