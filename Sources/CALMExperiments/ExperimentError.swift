@@ -1,8 +1,9 @@
 import CALMReports
+import CALMSupport
 import CALMTraining
 
 /// An experiment that cannot be run: what is wrong with its file or folder, and what to do.
-public enum ExperimentError: Error, Equatable, CustomStringConvertible {
+public enum ExperimentError: DescribedError, Equatable {
   /// The file cannot be read as an experiment; the reason names the place.
   case invalid(file: String, reason: String)
   /// The data have no held-out part to evaluate on.

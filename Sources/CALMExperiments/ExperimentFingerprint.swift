@@ -24,14 +24,17 @@ struct ExperimentFingerprint: Codable, Equatable {
   ///   - data: the data set that the run is trained and evaluated on.
   ///   - autoencoder: the fingerprint of the run that trains its autoencoder.
   init(of record: RunRecord, in plan: ExperimentPlan, data: TokenDataSet, autoencoder: ExperimentFingerprint?) throws {
-    // Not the path of the autoencoder, which changes when the folder is moved.
+    // Not the paths, which change when a folder is moved, and not where the run computes.
+    let inputs = (RunInputs.declarations.map(\.name) + ["autoencoder"]).map { "settings.\($0)" }
     let settings = RunDescription.settings(of: try JSONParser.parse(Array(try record.encoded()))).filter {
-      ($0.name.hasPrefix("model.") && $0.name != "model.autoencoder") || $0.name.hasPrefix("settings.")
+      $0.name.hasPrefix("model.") || $0.name.hasPrefix("settings.") && !inputs.contains($0.name)
     }
     training =
       Self.text(of: plan.source, data) + settings.map { Setting(name: $0.name, value: $0.value) }
       + (autoencoder?.training ?? []).map { Setting(name: "autoencoder." + $0.name, value: $0.value) }
-    evaluation = [("block_tokens", plan.sequenceTokens), ("blocks", plan.blocks), ("samples", plan.samples)].map {
+    evaluation = [
+      ("sequence_length", plan.sequenceTokens), ("num_sequences", plan.blocks), ("brier_samples", plan.samples),
+    ].map {
       Setting(name: "evaluation.\($0)", value: "\($1)")
     }
   }
@@ -39,7 +42,7 @@ struct ExperimentFingerprint: Codable, Equatable {
   private static func text(of source: ExperimentPlan.Source, _ data: TokenDataSet) -> [Setting] {
     switch source {
     case .tales(let bytes, let vocabulary):
-      return [("tales.bytes", bytes), ("tales.vocabulary", vocabulary)].map { Setting(name: $0, value: "\($1)") }
+      return [("tales.bytes", bytes), ("tales.vocab_size", vocabulary)].map { Setting(name: $0, value: "\($1)") }
     case .data:
       let splits = [data.train, data.validation].map { $0.reduce(0) { StableHash.combine($0, UInt64($1.checksum)) } }
       let checksum = String(StableHash.combine(splits[0], splits[1]), radix: 16)

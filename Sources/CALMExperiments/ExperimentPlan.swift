@@ -8,12 +8,12 @@ import Foundation
 ///
 /// ```json
 /// {
-///   "tales": {"bytes": 2000000, "vocabulary": 512},
-///   "evaluation": {"block_tokens": 256, "blocks": 16, "samples": 4},
-///   "autoencoders": [{"name": "ae", "chunk": [2, 4], "latent": 32, "hidden": 128, "steps": 600}],
+///   "tales": {"bytes": 2000000, "vocab_size": 512},
+///   "evaluation": {"sequence_length": 256, "num_sequences": 16, "brier_samples": 4},
+///   "autoencoders": [{"name": "ae", "chunk_size": [2, 4], "latent_size": 32, "hidden_size": 128, "steps": 600}],
 ///   "models": [
-///     {"name": "calm", "autoencoder": "ae", "head": ["energy", "flow"], "hidden": 128, "layers": 4, "steps": 500},
-///     {"name": "transformer", "hidden": 128, "layers": 4, "steps": 500}
+///     {"name": "lm", "autoencoder": "ae", "head": ["energy", "flow"], "hidden_size": 128, "layers": 4, "steps": 500},
+///     {"name": "transformer", "hidden_size": 128, "layers": 4, "steps": 500}
 ///   ]
 /// }
 /// ```
@@ -30,31 +30,15 @@ public struct ExperimentPlan: Sendable {
 
   /// One training.
   public struct Run: Sendable {
-    /// What is trained; sizes of the text and of an autoencoder are filled in when they are known.
-    public enum Model: Sendable {
-      /// An autoencoder of these sizes.
-      case autoencoder(AutoencoderConfiguration)
-      /// With the name of the autoencoder's run, and the steps of ``LanguageModelTask``'s lead-in.
-      case continuous(LanguageModelConfiguration, autoencoder: String, auxiliaryWarmupSteps: Int)
-      /// An autoregressive Transformer of this shape.
-      case autoregressive(TransformerShape)
-    }
-
     /// The name of its folder and in the tables.
     public let name: String
-    /// What is trained.
-    public let model: Model
-    /// How.
-    public let settings: TrainingSettings
+    /// How, and what is trained; sizes of the text are filled in when they are known.
+    public let settings: any RunSettings
+    /// The name of the run whose autoencoder a language model is trained on.
+    public let autoencoder: String?
 
     /// K.
-    public var chunkSize: Int {
-      switch model {
-      case .autoencoder(let configuration): configuration.chunkSize
-      case .continuous(let configuration, _, _): configuration.chunkSize
-      case .autoregressive: 1
-      }
-    }
+    public var chunkSize: Int { settings.model.chunkSize }
   }
 
   /// Where the text comes from.
@@ -90,16 +74,16 @@ public struct ExperimentPlan: Sendable {
     }
     self.seed = seed
     let evaluation = try Self.single(
-      root["evaluation"] ?? .object([]), at: "evaluation", known: ["block_tokens", "blocks", "samples"])
-    sequenceTokens = try evaluation.integer("block_tokens", in: 16...1_000_000, or: 256)
-    blocks = try evaluation.integer("blocks", or: 32)
-    samples = try evaluation.integer("samples", in: 2...10_000, or: 4)
+      root["evaluation"] ?? .object([]), at: "evaluation", known: ["sequence_length", "num_sequences", "brier_samples"])
+    sequenceTokens = try evaluation.integer("sequence_length", in: 16...1_000_000, or: 256)
+    blocks = try evaluation.integer("num_sequences", in: 1...1_000_000_000, or: 32)
+    samples = try evaluation.integer("brier_samples", in: 2...10_000, or: 4)
 
     var runs: [Run] = []
     /// The runs that each autoencoder of the file stands for.
     var families: [String: [Run]] = [:]
     for (index, entry) in try Self.list("autoencoders", of: root).enumerated() {
-      let grid = try SettingsGrid(entry, at: "autoencoders[\(index)]", known: Self.autoencoderKeys)
+      let grid = try SettingsGrid(entry, at: "autoencoders[\(index)]")
       for variant in grid.variants {
         let run = try Self.autoencoder(variant, seed: seed)
         families[try variant.text("name"), default: []].append(run)
@@ -108,10 +92,8 @@ public struct ExperimentPlan: Sendable {
     }
     for (index, entry) in try Self.list("models", of: root).enumerated() {
       let place = "models[\(index)]"
-      let isContinuous = entry["autoencoder"] != nil
-      let known = Self.transformerKeys.union(isContinuous ? Self.headKeys : [])
-      for variant in try SettingsGrid(entry, at: place, known: known).variants {
-        guard isContinuous else {
+      for variant in try SettingsGrid(entry, at: place).variants {
+        guard entry["autoencoder"] != nil else {
           runs.append(try Self.transformer(variant, seed: seed))
           continue
         }
@@ -119,18 +101,20 @@ public struct ExperimentPlan: Sendable {
         guard let family = families[name] else {
           throw SettingsError("'\(place)' names the autoencoder '\(name)', which is not among 'autoencoders'")
         }
-        for autoencoder in family { runs.append(try Self.continuous(variant, on: autoencoder, of: name, seed: seed)) }
+        for autoencoder in family {
+          runs.append(try Self.languageModel(variant, on: autoencoder, of: name, seed: seed))
+        }
       }
     }
     if runs.isEmpty { throw SettingsError("there is nothing to train in 'autoencoders' and 'models'") }
     for run in runs {
       guard sequenceTokens % run.chunkSize == 0 else {
         throw SettingsError(
-          "'block_tokens' \(sequenceTokens) of 'evaluation' is no multiple of the \(run.chunkSize) of '\(run.name)'")
+          "'sequence_length' \(sequenceTokens) of 'evaluation' is not a multiple of the chunk size \(run.chunkSize) of '\(run.name)'"
+        )
       }
-      if case .autoencoder = run.model { continue }
-      guard min(sequenceTokens / run.chunkSize, run.settings.sequenceChunks) >= 2 else {
-        throw SettingsError("the 'block_tokens' of '\(run.name)' and of 'evaluation' must hold two chunks or more")
+      if type(of: run.settings).scoresPredictions && sequenceTokens < 2 * run.chunkSize {
+        throw SettingsError("'sequence_length' \(sequenceTokens) of 'evaluation' is not two chunks of '\(run.name)'")
       }
     }
     let names = runs.map(\.name)
@@ -166,10 +150,10 @@ public struct ExperimentPlan: Sendable {
   private static func source(_ root: JSONValue) throws(SettingsError) -> Source {
     switch (root["tales"], root["data"]) {
     case (let tales?, nil):
-      let settings = try single(tales, at: "tales", known: ["bytes", "vocabulary"])
+      let settings = try single(tales, at: "tales", known: ["bytes", "vocab_size"])
       return .tales(
         bytes: try settings.integer("bytes", in: 100_000...1_000_000_000, or: 2_000_000),
-        vocabulary: try settings.integer("vocabulary", in: 300...65_536, or: 512))
+        vocabulary: try settings.integer("vocab_size", in: 300...65_536, or: 512))
     case (nil, .string(let path)): return .data(path)
     default: throw SettingsError("name the text by one of 'tales', an object, and 'data', a folder")
     }

@@ -99,32 +99,24 @@ public struct ExperimentRunner {
 
   /// The run's record, with the sizes that follow from the data filled in.
   private func record(of run: ExperimentPlan.Run, data: TrainingData, path: String) -> RunRecord {
-    let vocabulary = data.tokenizer.vocabularySize
     var settings = run.settings
-    settings.precision = precision
-    let model: RunRecord.Model
-    switch run.model {
-    case .autoencoder(var configuration):
-      (configuration.vocabularySize, configuration.special) = (vocabulary, data.special)
-      model = .autoencoder(configuration)
-    case .continuous(var configuration, let autoencoder, let auxiliaryWarmupSteps):
-      (configuration.vocabularySize, configuration.special) = (vocabulary, data.special)
-      let place = folder.appendingPathComponent("runs/\(autoencoder)/model").path
-      model = .languageModel(configuration, autoencoder: place, auxiliaryWarmupSteps: auxiliaryWarmupSteps)
-    case .autoregressive(let shape):
-      model = .autoregressive(
-        AutoregressiveConfiguration(
-          vocabularySize: vocabulary, transformer: shape, special: data.specialWithoutStandIn))
+    settings.training.precision = Precision(precision)
+    settings.inputs.data = [Corpus(path: path)]
+    settings.inputs.device = device.description
+    settings.adopt(data)
+    if var language = settings as? LanguageModelSettings, let autoencoder = run.autoencoder {
+      language.autoencoder = folder(of: autoencoder).appendingPathComponent("model").path
+      language.model.vocabularySize = data.tokenizer.vocabularySize
+      settings = language
     }
-    return RunRecord(model: model, data: [.init(path: path)], settings: settings, device: device, program: program)
+    return RunRecord(settings, program: program)
   }
 
   /// The fingerprint of each run, by its name.
   private func fingerprints(data: TrainingData, path: String) throws -> [String: ExperimentFingerprint] {
     var found: [String: ExperimentFingerprint] = [:]
     for run in plan.runs {
-      var autoencoder: ExperimentFingerprint?
-      if case .continuous(_, let name, _) = run.model { autoencoder = found[name] }
+      let autoencoder = run.autoencoder.flatMap { found[$0] }
       found[run.name] = try ExperimentFingerprint(
         of: record(of: run, data: data, path: path), in: plan, data: data.set, autoencoder: autoencoder)
     }
@@ -175,15 +167,15 @@ public struct ExperimentRunner {
     _ run: ExperimentPlan.Run, at url: URL, data: TrainingData, before: [ExperimentResult]
   ) throws -> ExperimentResult {
     let model = try ModelFolder(url.appendingPathComponent("model"))
-    let tokens = Double(run.settings.batchSize * run.settings.sequenceChunks * run.chunkSize)
+    let tokens = Double(run.settings.training.tokensPerStep)
     guard let held = try heldOut(for: run, of: data) else { throw ExperimentError.nothingHeldOut(data: data.set.path) }
     func result(kind: String, cost: ModelCost) -> ExperimentResult {
       ExperimentResult(
         name: run.name, kind: kind, chunkSize: run.chunkSize, parameters: cost.parameters,
-        training: TrainingCost(step: cost.trainingPerToken * tokens, steps: run.settings.steps),
+        training: TrainingCost(step: cost.trainingPerToken * tokens, steps: run.settings.training.totalSteps),
         inferenceFlopsPerToken: cost.inferencePerToken)
     }
-    switch run.model {
+    switch type(of: run.settings).kind {
     case .autoencoder:
       let autoencoder = try model.loadAutoencoder(device: device)
       var row = result(kind: "autoencoder", cost: autoencoder.configuration.cost)
@@ -191,20 +183,20 @@ public struct ExperimentRunner {
       let noise = [0, 0.1, 0.2, 0.3, 0.4, 0.5]
       row.accuracy = try autoencoder.evaluate(on: held, blocks: plan.blocks, noise: noise, seed: plan.seed).accuracy
       return row
-    case .continuous(_, let name, let auxiliaryWarmupSteps):
+    case .lm:
       let language = try model.loadLanguageModel(device: device)
       let sizes = try model.languageModelConfiguration()
       let autoencoder = language.autoencoder.configuration
       var row = result(kind: sizes.head.rawValue, cost: sizes.cost(autoencoder: autoencoder))
-      row.training.autoencoder = before.first { $0.name == name }?.training.flops ?? 0
-      row.training.auxiliaryWarmupSteps = auxiliaryWarmupSteps
+      row.training.autoencoder = before.first { $0.name == run.autoencoder }?.training.flops ?? 0
+      row.training.auxiliaryWarmupSteps = run.settings.auxiliaryWarmupSteps
       row.training.leadInStep = sizes.leadInPerToken(autoencoder: autoencoder) * tokens
       language.convert(to: precision)
       language.autoencoder.convert(to: precision)
       let found = try language.evaluate(on: held, blocks: plan.blocks, samples: plan.samples, seed: plan.seed)
       (row.brierLM, row.energyScore) = (found.brierLM, finite(found.energyScore))
       return row
-    case .autoregressive:
+    case .transformer:
       let transformer = try model.loadAutoregressiveModel(device: device)
       var row = result(kind: "transformer", cost: transformer.configuration.cost)
       transformer.convert(to: precision)

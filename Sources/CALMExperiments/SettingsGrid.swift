@@ -9,7 +9,7 @@ struct SettingsGrid {
   /// One choice of all settings.
   struct Variant {
     let place: String
-    let values: [String: JSONValue]
+    let members: [JSONValue.Member]
     /// What tells it from the others of its grid, such as `-head-flow`.
     let label: String
   }
@@ -18,25 +18,24 @@ struct SettingsGrid {
 
   /// - Parameters:
   ///   - place: where the object stands in the file, for errors.
-  ///   - known: the keys there are.
+  ///   - known: the keys there are; nil where the reader of the variants checks them.
   /// - Throws: ``SettingsError`` for anything but an object with known keys, each once.
-  init(_ value: JSONValue?, at place: String, known: Set<String>) throws(SettingsError) {
+  init(_ value: JSONValue?, at place: String, known: Set<String>? = nil) throws(SettingsError) {
     guard let members = value?.object else { throw SettingsError("'\(place)' must be an object with settings") }
-    var found: [Variant] = [Variant(place: place, values: [:], label: "")]
+    var found: [Variant] = [Variant(place: place, members: [], label: "")]
     for member in members {
-      guard known.contains(member.key) else {
+      if let known, !known.contains(member.key) {
         throw SettingsError(
           "'\(place)' has the unknown key '\(member.key)'; there are \(known.sorted().joined(separator: ", "))")
       }
-      guard found[0].values[member.key] == nil else { throw SettingsError("'\(place)' has '\(member.key)' twice") }
+      guard found[0][member.key] == nil else { throw SettingsError("'\(place)' has '\(member.key)' twice") }
       let choices = member.value.array ?? [member.value]
       if choices.isEmpty { throw SettingsError("'\(member.key)' of '\(place)' is an empty list") }
       found = found.flatMap { variant in
         choices.map { choice in
-          var values = variant.values
-          values[member.key] = choice
+          let members = variant.members + [JSONValue.Member(key: member.key, value: choice)]
           let label = choices.count > 1 ? "-\(member.key)-\(Self.word(choice))" : ""
-          return Variant(place: place, values: values, label: variant.label + label)
+          return Variant(place: place, members: members, label: variant.label + label)
         }
       }
     }
@@ -62,11 +61,12 @@ struct SettingsError: Error {
 }
 
 extension SettingsGrid.Variant {
+  /// The value of a member.
+  subscript(key: String) -> JSONValue? { JSONValue.object(members)[key] }
+
   /// A whole number in a range.
-  func integer(_ key: String, in range: ClosedRange<Int> = 1...1_000_000_000, or usual: Int? = nil)
-    throws(SettingsError) -> Int
-  {
-    guard let value = values[key] else { return try require(usual, key) }
+  func integer(_ key: String, in range: ClosedRange<Int>, or usual: Int) throws(SettingsError) -> Int {
+    guard let value = self[key] else { return usual }
     guard let number = value.integer, range.contains(number) else {
       throw SettingsError(
         "'\(key)' of '\(place)' must be a whole number from \(range.lowerBound) to \(range.upperBound)")
@@ -74,37 +74,10 @@ extension SettingsGrid.Variant {
     return number
   }
 
-  /// A number in a range.
-  func number(_ key: String, in range: ClosedRange<Double>, or usual: Double) throws(SettingsError) -> Double {
-    guard let value = values[key] else { return usual }
-    let number: Double? =
-      switch value {
-      case .integer(let whole): Double(whole)
-      case .number(let any): any
-      default: nil
-      }
-    guard let number, range.contains(number) else {
-      throw SettingsError("'\(key)' of '\(place)' must be a number from \(range.lowerBound) to \(range.upperBound)")
-    }
-    return number
-  }
-
   /// A text.
-  func text(_ key: String, or usual: String? = nil) throws(SettingsError) -> String {
-    guard let value = values[key] else { return try require(usual, key) }
+  func text(_ key: String) throws(SettingsError) -> String {
+    guard let value = self[key] else { throw SettingsError("'\(place)' lacks '\(key)'") }
     guard let text = value.string else { throw SettingsError("'\(key)' of '\(place)' must be a text") }
     return text
-  }
-
-  /// True or false.
-  func flag(_ key: String) throws(SettingsError) -> Bool {
-    guard let value = values[key] else { return false }
-    guard let flag = value.boolean else { throw SettingsError("'\(key)' of '\(place)' must be true or false") }
-    return flag
-  }
-
-  private func require<Value>(_ usual: Value?, _ key: String) throws(SettingsError) -> Value {
-    guard let usual else { throw SettingsError("'\(place)' lacks '\(key)'") }
-    return usual
   }
 }

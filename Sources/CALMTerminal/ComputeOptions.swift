@@ -24,33 +24,11 @@ package struct ComputeOptions: ParsableArguments {
   /// The name of the device that was asked for.
   package var deviceName: String { device ?? "cpu" }
 
-  /// Makes the choices those of this process: call it first in a command that computes.
+  /// Applies these options to this process: call it first in a command that computes.
   ///
-  /// - Parameter own: this process's own device, where it is one of several.
   /// - Throws: ``DeviceError`` for a device that is not here.
-  package func prepare(on own: String? = nil) throws -> ComputeSetting {
-    prepare(on: try Device(parsing: own ?? deviceName), precision ?? .auto, threads: threads)
-  }
-
-  /// Makes the choices of a run that goes on those of this process: where and in which type it computed before, and
-  /// with as many threads where --threads says nothing, because another number gives other bits.
-  ///
-  /// - Parameters:
-  ///   - own: the record's device, or this process's own where it is one of several.
-  ///   - areSeveral: whether several processes share the cores: then none takes more than its part.
-  /// - Throws: ``DeviceError`` for a device that is not here.
-  package func prepare(resuming record: RunRecord, on own: String, areSeveral: Bool) throws -> ComputeSetting {
-    let before = areSeveral ? min(record.threads, Runtime.threads) : record.threads
-    return prepare(
-      on: try Device(parsing: own), Precision(rawValue: record.settings.precision.rawValue) ?? .float32,
-      threads: threads ?? before)
-  }
-
-  private func prepare(on device: Device, _ precision: Precision, threads: Int?) -> ComputeSetting {
-    Runtime.tuneAllocator()
-    if let threads { Runtime.threads = threads }
-    return ComputeSetting(
-      device: device, precision: precision.resolved(on: device), requested: precision, threads: Runtime.threads)
+  package func prepare() throws -> ComputeSetting {
+    try ComputeSetting(device: deviceName, precision: precision ?? .auto, threads: threads)
   }
 }
 
@@ -66,6 +44,17 @@ package struct ComputeSetting {
   package let requested: Precision
   /// Threads of an operation on the processor.
   package let threads: Int
+
+  /// Applies choices to this process.
+  ///
+  /// - Parameter threads: nil for as many as there are now.
+  /// - Throws: ``DeviceError`` for a device that is not here.
+  package init(device name: String, precision: Precision, threads: Int?) throws {
+    device = try Device(parsing: name)
+    Runtime.tuneAllocator()
+    if let threads { Runtime.threads = threads }
+    (self.precision, requested, self.threads) = (precision.resolved(on: device), precision, Runtime.threads)
+  }
 
   /// One line that says what was taken, and why where the program decided: `cpu, 2 threads, bfloat16 (auto: AMX)`.
   package var summary: String {

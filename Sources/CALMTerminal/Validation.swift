@@ -1,4 +1,5 @@
 import ArgumentParser
+import CALMSupport
 import Foundation
 
 /// Throws a usage error that lists all problems in one line; does nothing without problems.
@@ -20,7 +21,7 @@ package func requireParentFolder(of file: URL) throws {
   }
 }
 
-private struct MissingFolder: Error, CustomStringConvertible {
+private struct MissingFolder: DescribedError {
   let path: String
   var description: String { "\(path): no such folder; create it, or choose another place" }
 }

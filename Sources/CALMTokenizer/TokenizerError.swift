@@ -1,5 +1,7 @@
+import CALMSupport
+
 /// What can go wrong with a tokenizer's files, settings and ids. The description is one line.
-public enum TokenizerError: Error, Equatable, Sendable, CustomStringConvertible {
+public enum TokenizerError: DescribedError, Equatable, Sendable {
   /// The file or folder cannot be read.
   case unreadable(file: String, reason: String)
   /// The file is not what its format demands.

@@ -1,3 +1,4 @@
+import CALMSupport
 import CTorch
 
 /// Where a tensor's elements are and its operations run.
@@ -57,7 +58,7 @@ public enum Device: Sendable, Hashable, CustomStringConvertible {
 }
 
 /// A device that cannot be used.
-public enum DeviceError: Error, Equatable, CustomStringConvertible {
+public enum DeviceError: DescribedError, Equatable {
   /// A word that names no device.
   case unknown(String)
   /// A device that this machine or this libtorch does not have, with the reason.

@@ -1,3 +1,4 @@
+import CALMSupport
 import CTorch
 import Foundation
 
@@ -147,7 +148,7 @@ extension Processor.Level {
 }
 
 /// A limit of the processor's instructions that is no ``Processor/Level``.
-public struct ProcessorLevelError: Error, Equatable, CustomStringConvertible {
+public struct ProcessorLevelError: DescribedError, Equatable {
   /// The environment variable.
   public let variable: String
   /// Its value.

@@ -1,7 +1,8 @@
+import CALMSupport
 import CALMTerminal
 
 /// Why a benchmark cannot be made.
-enum BenchError: Error, Equatable, CustomStringConvertible {
+enum BenchError: DescribedError, Equatable {
   case failed(String, reason: String)
   case noScript
   case noPython(String)

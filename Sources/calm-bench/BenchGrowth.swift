@@ -122,10 +122,10 @@ struct BenchGrowth: ParsableCommand {
       [
         Series(
           name: "1 to 16 blocks of 512", job: .trainLanguageModel,
-          points: [1, 2, 4, 8, 16].map { ($0 * 512, ["--batch-size", "\($0)", "--block-tokens", "512"]) }),
+          points: [1, 2, 4, 8, 16].map { ($0 * 512, ["--batch-size", "\($0)", "--sequence-length", "512"]) }),
         Series(
           name: "1 block of 512 to 8,192", job: .trainLanguageModel,
-          points: [512, 1024, 2048, 4096, 8192].map { ($0, ["--batch-size", "1", "--block-tokens", "\($0)"]) }),
+          points: [512, 1024, 2048, 4096, 8192].map { ($0, ["--batch-size", "1", "--sequence-length", "\($0)"]) }),
       ]
     case .context:
       [(BenchJob.generate, "T = 1"), (.generateHalfLate, "T = ½, draws part late")].map { job, name in
@@ -139,14 +139,14 @@ struct BenchGrowth: ParsableCommand {
       draws.map { job, name in
         Series(
           name: name, job: job,
-          points: [25, 50, 100, 200, 400, 800].map { ($0, ["--pool", "\($0)", "--new-tokens", "64"]) })
+          points: [25, 50, 100, 200, 400, 800].map { ($0, ["--candidates", "\($0)", "--new-tokens", "64"]) })
       }
     case .vocabulary:
       ([(BenchJob.generate, "T = 1")] + draws).map { job, name in
         Series(
           name: name, job: job,
           points: [2_000, 8_000, 32_000, 64_000, 128_000].map {
-            ($0, ["--vocabulary", "\($0)", "--new-tokens", "64"])
+            ($0, ["--vocab-size", "\($0)", "--new-tokens", "64"])
           })
       }
     }

@@ -26,7 +26,7 @@ struct BenchOfficialOptions: ParsableArguments {
       + withoutEffect(
         "on the official code, which draws 200 chunks",
         when: official != nil && work.poolSize != 200 && jobs.contains(where: \.choosesFromPool),
-        ["--pool": work.pool])
+        ["--candidates": work.candidates])
   }
 
   /// What runs the official code; nil where nothing was named.

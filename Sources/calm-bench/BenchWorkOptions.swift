@@ -7,10 +7,10 @@ struct BenchWorkOptions: ParsableArguments {
   var batchSize: Int?
 
   @Option(help: ArgumentHelp("Tokens of a block, if not those of the shape.", valueName: "n"))
-  var sequenceTokens: Int?
+  var sequenceLength: Int?
 
   @Option(help: ArgumentHelp("The vocabulary, if not that of the shape.", valueName: "n"))
-  var vocabulary: Int?
+  var vocabSize: Int?
 
   @Option(help: ArgumentHelp("Tokens of the prompt of a generation; by default 64.", valueName: "n"))
   var promptTokens: Int?
@@ -20,7 +20,7 @@ struct BenchWorkOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp("Chunks drawn at once below T = 1; by default 200, as in the official code.", valueName: "n"))
-  var pool: Int?
+  var candidates: Int?
 
   @Option(
     help: ArgumentHelp(
@@ -35,15 +35,15 @@ struct BenchWorkOptions: ParsableArguments {
 
   func validate() throws {
     try positive("--batch-size", batchSize)
-    try positive("--block-tokens", sequenceTokens)
+    try positive("--sequence-length", sequenceLength)
     try positive("--prompt-tokens", promptTokens)
     try positive("--new-tokens", newTokens)
-    try positive("--pool", pool)
+    try positive("--candidates", candidates)
     try positive("--steps", steps)
-    if let sequenceTokens, sequenceTokens % 4 != 0 || sequenceTokens < 8 {
-      throw ValidationError("--block-tokens must be a multiple of 4 and at least 8, not \(sequenceTokens)")
+    if let sequenceLength, sequenceLength % 4 != 0 || sequenceLength < 8 {
+      throw ValidationError("--sequence-length must be a multiple of 4 and at least 8, not \(sequenceLength)")
     }
-    if let vocabulary, vocabulary < 8 { throw ValidationError("--vocabulary must be at least 8, not \(vocabulary)") }
+    if let vocabSize, vocabSize < 8 { throw ValidationError("--vocab-size must be at least 8, not \(vocabSize)") }
     if promptLength % 4 != 0 || newLength % 4 != 0 {
       throw ValidationError("--prompt-tokens and --new-tokens must be multiples of 4")
     }
@@ -53,8 +53,8 @@ struct BenchWorkOptions: ParsableArguments {
   func shape(_ name: BenchShape.Name) -> BenchShape {
     var shape = name.shape
     shape.blocks = batchSize ?? shape.blocks
-    shape.tokens = sequenceTokens ?? shape.tokens
-    shape.vocabulary = vocabulary ?? shape.vocabulary
+    shape.tokens = sequenceLength ?? shape.tokens
+    shape.vocabulary = vocabSize ?? shape.vocabulary
     return shape
   }
 
@@ -63,17 +63,17 @@ struct BenchWorkOptions: ParsableArguments {
   /// Tokens that are generated.
   var newLength: Int { newTokens ?? 128 }
   /// Chunks drawn at once.
-  var poolSize: Int { pool ?? 200 }
+  var poolSize: Int { candidates ?? 200 }
 
   /// The options that some jobs have: each with its value where it was given, and whether a job has it.
   private var ofSomeJobs: [(name: String, value: String?, isOf: (BenchJob) -> Bool)] {
     [
       ("--batch-size", batchSize.map(String.init), { $0.isTraining || $0 == .evaluate }),
-      ("--block-tokens", sequenceTokens.map(String.init), { $0.isTraining || $0 == .evaluate }),
-      ("--vocabulary", vocabulary.map(String.init), { !$0.readsText }),
+      ("--sequence-length", sequenceLength.map(String.init), { $0.isTraining || $0 == .evaluate }),
+      ("--vocab-size", vocabSize.map(String.init), { !$0.readsText }),
       ("--prompt-tokens", promptTokens.map(String.init), \.generates),
       ("--new-tokens", newTokens.map(String.init), \.generates),
-      ("--pool", pool.map(String.init), \.choosesFromPool),
+      ("--candidates", candidates.map(String.init), \.choosesFromPool),
       ("--text", text, \.readsText), ("--tokenizer", tokenizer, \.readsText),
     ]
   }

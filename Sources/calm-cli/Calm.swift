@@ -19,12 +19,12 @@ struct Calm: ParsableCommand {
 
       For your own text, step by step:
 
-        calm tokenizer train books/*.txt --vocabulary 4096 --out tokenizer.json
+        calm tokenizer train books/*.txt --vocab-size 4096 --out tokenizer.json
         calm data prepare books/*.txt --tokenizer tokenizer.json --out data
         calm train autoencoder --data data --out runs/ae
-        calm train calm --data data --autoencoder runs/ae/model --out runs/calm
-        calm eval calm runs/calm/model --data data
-        calm generate runs/calm/model --prompt "Once upon a time"
+        calm train lm --data data --autoencoder runs/ae/model --out runs/lm
+        calm eval lm runs/lm/model --data data
+        calm generate runs/lm/model --prompt "Once upon a time"
 
       'calm help COMMAND' explains each, with an example.
       """,
@@ -51,11 +51,15 @@ struct Calm: ParsableCommand {
     signal(SIGXFSZ, SIG_IGN)
     do {
       try Processor.Level.checkLimit()
-      var command = try parseAsRoot(SettingsArguments.expanded(Array(CommandLine.arguments.dropFirst())))
+      var command = try parseAsRoot()
       try command.run()
     } catch {
       // Without the clearing up at exit: threads may still wait for a process that is gone.
       if LaunchedProcess.isQuiet(about: error) { _exit(ProcessLauncher.peerGone) }
+      if exitCode(for: error) == .success, let help = TrainCommand.help(for: error) {
+        print(help)
+        exit()
+      }
       guard exitCode(for: error) == .failure else { exit(withError: error) }
       let line = failureLine(for: error)
       if !line.isEmpty { StandardError.write("Error: \(line)\n") }

@@ -21,13 +21,13 @@ import TrainingTestSupport
   }
 
   private static let small = """
-    {"tales": {"bytes": 100000, "vocabulary": 300},
-     "evaluation": {"block_tokens": 32, "blocks": 4, "samples": 2},
-     "autoencoders": [{"name": "ae", "chunk": [2, 4], "latent": 8, "hidden": 16, "steps": 4, "block_tokens": 32, "batch_size": 2}],
+    {"tales": {"bytes": 100000, "vocab_size": 300},
+     "evaluation": {"sequence_length": 32, "num_sequences": 4, "brier_samples": 2},
+     "autoencoders": [{"name": "ae", "chunk_size": [2, 4], "latent_size": 8, "hidden_size": 16, "steps": 4, "sequence_length": 32, "batch_size": 2}],
      "models": [
-       {"name": "calm", "autoencoder": "ae", "head": ["energy", "flow"], "hidden": 32, "layers": 1, "steps": 8,
-        "lead_in": 3, "block_tokens": 32, "batch_size": 2},
-       {"name": "transformer", "hidden": 32, "layers": 1, "steps": 8, "block_tokens": 32, "batch_size": 2}]}
+       {"name": "calm", "autoencoder": "ae", "head": ["energy", "flow"], "hidden_size": 32, "layers": 1, "steps": 8,
+        "aux_warmup_steps": 3, "sequence_length": 32, "batch_size": 2},
+       {"name": "transformer", "hidden_size": 32, "layers": 1, "steps": 8, "sequence_length": 32, "batch_size": 2}]}
     """
 
   @Test("lists stand for a training with each entry, and a model is trained on each autoencoder of a list")
@@ -35,8 +35,8 @@ import TrainingTestSupport
     defer { try? FileManager.default.removeItem(at: folder) }
     #expect(
       try plan(Self.small).runs.map(\.name) == [
-        "ae-chunk-2", "ae-chunk-4", "calm-chunk-2-head-energy", "calm-chunk-4-head-energy", "calm-chunk-2-head-flow",
-        "calm-chunk-4-head-flow", "transformer",
+        "ae-chunk_size-2", "ae-chunk_size-4", "calm-chunk_size-2-head-energy", "calm-chunk_size-4-head-energy", "calm-chunk_size-2-head-flow",
+        "calm-chunk_size-4-head-flow", "transformer",
       ])
   }
 
@@ -47,34 +47,34 @@ import TrainingTestSupport
       (#"{"tales": {}, "tales": {}, "models": []}"#, "twice"), (#"{"tales": {}}"#, "nothing to train"),
       (#"{"tales": {}, "models": {"name": "t", "steps": 5}}"#, "'models' must be a list"),
       (#"{"tales": {}, "models": [5]}"#, "models[0]"), (#"{"tales": {}, "seed": -1, "models": []}"#, "seed"),
-      (#"{"tales": {}, "evaluation": {"samples": 1}, "models": [{"name": "t", "steps": 5}]}"#, "samples"),
-      (#"{"tales": {}, "evaluation": {"samples": [2, 4]}, "models": [{"name": "t", "steps": 5}]}"#, "no lists"),
+      (#"{"tales": {}, "evaluation": {"brier_samples": 1}, "models": [{"name": "t", "steps": 5}]}"#, "brier_samples"),
+      (#"{"tales": {}, "evaluation": {"brier_samples": [2, 4]}, "models": [{"name": "t", "steps": 5}]}"#, "no lists"),
       (#"{"tales": {}, "models": [{"name": "t", "steps": []}]}"#, "empty list"),
       (
-        #"{"tales": {}, "evaluation": {"block_tokens": 16}, "autoencoders": [{"name": "ae", "steps": 5, "chunk": 16}], "models": [{"name": "c", "autoencoder": "ae", "steps": 5}]}"#,
+        #"{"tales": {}, "evaluation": {"sequence_length": 16}, "autoencoders": [{"name": "ae", "steps": 5, "chunk_size": 16}], "models": [{"name": "c", "autoencoder": "ae", "steps": 5}]}"#,
         "two chunks"
       ),
       (
-        #"{"tales": {}, "autoencoders": [{"name": "ae", "steps": 5}], "models": [{"name": "c", "autoencoder": "ae", "steps": 5, "lead_in": 6}]}"#,
-        "lead_in"
+        #"{"tales": {}, "autoencoders": [{"name": "ae", "steps": 5}], "models": [{"name": "c", "autoencoder": "ae", "steps": 5, "aux_warmup_steps": 6}]}"#,
+        "aux_warmup_steps"
       ),
       (
-        #"{"tales": {}, "autoencoders": [{"name": "ae", "steps": 5}], "models": [{"name": "c", "autoencoder": "ae", "steps": 5, "lead_in": 2, "auxiliary_weight": 0}]}"#,
+        #"{"tales": {}, "autoencoders": [{"name": "ae", "steps": 5}], "models": [{"name": "c", "autoencoder": "ae", "steps": 5, "aux_warmup_steps": 2, "aux_weight": 0}]}"#,
         "auxiliary"
       ),
-      (#"{"tales": {}, "models": [{"name": "t", "steps": 5, "lead_in": 2}]}"#, "lead_in"),
+      (#"{"tales": {}, "models": [{"name": "t", "steps": 5, "aux_warmup_steps": 2}]}"#, "aux_warmup_steps"),
       (#"{"tales": {}, "modles": []}"#, "modles"),
       (#"{"tales": {}, "data": "x", "models": []}"#, "one of"),
       (#"{"tales": {"bites": 1}, "models": []}"#, "bites"),
       (#"{"tales": {}, "models": [{"name": "t", "steps": 5, "head": "energy"}]}"#, "head"),
       (#"{"tales": {}, "models": [{"name": "t", "steps": 0}]}"#, "steps"),
       (#"{"tales": {}, "models": [{"steps": 5}]}"#, "name"),
-      (#"{"tales": {}, "models": [{"name": "t", "steps": 5, "hidden": 30, "heads": 4}]}"#, "heads"),
+      (#"{"tales": {}, "models": [{"name": "t", "steps": 5, "hidden_size": 30, "heads": 4}]}"#, "heads"),
       (#"{"tales": {}, "models": [{"name": "t", "steps": 5}, {"name": "t", "steps": 6}]}"#, "named 't'"),
       (#"{"tales": {}, "models": [{"name": "../t", "steps": 5}]}"#, "cannot name a folder"),
       (#"{"tales": {}, "models": [{"name": "c", "autoencoder": "ae", "steps": 5}]}"#, "not among 'autoencoders'"),
       (
-        #"{"tales": {}, "autoencoders": [{"name": "ae", "steps": 5, "chunk": 3}]}"#, "no multiple"
+        #"{"tales": {}, "autoencoders": [{"name": "ae", "steps": 5, "chunk_size": 3}]}"#, "no multiple"
       ),
       (
         #"{"tales": {}, "autoencoders": [{"name": "ae", "steps": 5}], "models": [{"name": "c", "autoencoder": "ae", "head": "magic", "steps": 5}]}"#,
@@ -124,8 +124,8 @@ import TrainingTestSupport
       })
     #expect(
       steps == [
-        "calm-chunk-2-head-energy": 3, "calm-chunk-4-head-energy": 8, "calm-chunk-2-head-flow": 8,
-        "calm-chunk-4-head-flow": 8, "transformer": 8,
+        "calm-chunk_size-2-head-energy": 3, "calm-chunk_size-4-head-energy": 8, "calm-chunk_size-2-head-flow": 8,
+        "calm-chunk_size-4-head-flow": 8, "transformer": 8,
       ])
     #expect(results.map(\.name) == plan.runs.map(\.name))
     #expect(results[0].accuracy?.count == 6 && results[2].brierLM != nil && results[6].crossEntropy != nil)

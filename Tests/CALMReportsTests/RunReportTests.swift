@@ -55,7 +55,7 @@ import TrainingTestSupport
     let page = try RunReport([try addRun("one", steps: 9), try addRun("two", steps: 9, rate: 0.002)]).html
     #expect(
       page.contains(
-        "<tr class=\"differs\"><th scope=\"row\">settings.schedule.peak</th><td>0.001</td><td>0.002</td></tr>"))
+        "<tr class=\"differs\"><th scope=\"row\">settings.learning_rate</th><td>0.001</td><td>0.002</td></tr>"))
     #expect(page.contains("<tr><th scope=\"row\">model.hidden_size</th><td>32</td><td>32</td></tr>"))
   }
 

@@ -65,7 +65,7 @@ import TrainingTestSupport
   @Test("several corpora take part by their weights, and a run on them goes on exactly")
   func weights() throws {
     let corpora = [
-      RunRecord.Corpus(path: world.data, weight: 3), try RunRecord.Corpus(parsing: world.tasks + ":1"),
+      Corpus(path: world.data, weight: 3), try Corpus(parsing: world.tasks + ":1"),
     ]
     func run(_ name: String) throws -> TrainingRun {
       try world.transformer(name, world.settings(steps: 6), corpora: corpora)
@@ -79,8 +79,8 @@ import TrainingTestSupport
 
   @Test("a weight that is not above 0 is refused, and a colon alone is part of a path")
   func weightParsing() throws {
-    #expect(throws: TrainingError.invalidWeight("data:0")) { try RunRecord.Corpus(parsing: "data:0") }
-    #expect(try RunRecord.Corpus(parsing: "a:b") == RunRecord.Corpus(path: "a:b"))
-    #expect(try RunRecord.Corpus(parsing: "a:b:0.5") == RunRecord.Corpus(path: "a:b", weight: 0.5))
+    #expect(throws: TrainingError.invalidWeight("data:0")) { try Corpus(parsing: "data:0") }
+    #expect(try Corpus(parsing: "a:b") == Corpus(path: "a:b"))
+    #expect(try Corpus(parsing: "a:b:0.5") == Corpus(path: "a:b", weight: 0.5))
   }
 }

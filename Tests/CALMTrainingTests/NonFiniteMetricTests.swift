@@ -52,7 +52,7 @@ private final class PrescribedEvaluations: TrainingTask {
     let run = try world.autoencoder("run", settings)
     let blocks = try #require(
       try TrainingData(path: world.data).blocks(
-        .train, chunkSize: 4, sequenceChunks: settings.sequenceChunks, remainder: .dropped))
+        .train, chunkSize: 4, sequenceChunks: settings.sequenceLength / 4, remainder: .dropped))
     let task = PrescribedEvaluations(
       of: run.task,
       [

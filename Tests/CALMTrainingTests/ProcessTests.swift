@@ -90,7 +90,7 @@ private enum Job: String, CaseIterable {
         transformer: TransformerShape(hiddenSize: 32, intermediateSize: 64, layers: 1, attentionHeads: 2),
         tiesEmbeddings: false, special: data.specialWithoutStandIn)
       let model = AutoregressiveModel(configuration, generator: Generator(seed: UInt64(group.rank)))
-      let blocks = try data.blocks(.train, chunkSize: 1, sequenceChunks: settings.sequenceChunks, remainder: .dropped)
+      let blocks = try data.blocks(.train, chunkSize: 1, sequenceChunks: settings.sequenceLength / 4, remainder: .dropped)
       let folder = group.rank == 0 ? try RunFolder(creating: place) : RunFolder(at: place)
       let corpus = WeightedSequences(try #require(blocks))
       let task = AutoregressiveTask(model, validation: nil, tokenizer: data.tokenizerFile)

@@ -19,7 +19,7 @@ import TrainingTestSupport
   func autoencoderLearns() throws {
     let world = try TinyWorld(bytes: 400_000)
     var settings = world.settings(steps: 300)
-    (settings.batchSize, settings.sequenceChunks) = (8, 64)
+    (settings.batchSize, settings.sequenceLength) = (8, 256)
     let run = try world.autoencoder("run", settings, hidden: 96, latent: 32)
     _ = try losses(of: run)
     let model = try ModelFolder(run.folder.modelURL).loadAutoencoder()
@@ -163,7 +163,7 @@ import TrainingTestSupport
   @Test("blocks longer than the corpus are refused before a folder is made")
   func corpusTooSmall() throws {
     var settings = world.settings(steps: 1)
-    settings.sequenceChunks = 1_000_000
+    settings.sequenceLength = 4_000_000
     #expect(throws: PackingError.self) { try world.autoencoder("run", settings) }
     #expect(!FileManager.default.fileExists(atPath: world.place("run").path))
   }

@@ -31,7 +31,7 @@ struct BadInputTests {
   func encoding() throws {
     try folder.write(Data("good line\nbad ".utf8) + Data([0xFF]) + Data(" line\n".utf8), "latin.txt")
     expectFailure(try train(folder.path("latin.txt")), saying: "latin.txt: not UTF-8 at byte 14 (line 2)", "--lossy")
-    let lossy = try train(folder.path("latin.txt"), "--lossy", "--vocabulary", "260")
+    let lossy = try train(folder.path("latin.txt"), "--lossy", "--vocab-size", "260")
     #expect(lossy.status == 0, "\(lossy.errorOutput)")
     #expect(lossy.text.contains("1 document repaired"))
   }
@@ -41,7 +41,7 @@ struct BadInputTests {
     try folder.write(
       "{\"text\": \"one one one\"}\n{\"text\": \n{\"body\": \"two\"}\n{\"text\": \"three\"}\n", "c.jsonl")
     expectFailure(try train(folder.path("c.jsonl")), saying: "c.jsonl:2:", "--skip-malformed")
-    let result = try train(folder.path("c.jsonl"), "--skip-malformed", "--json", "--vocabulary", "260")
+    let result = try train(folder.path("c.jsonl"), "--skip-malformed", "--json", "--vocab-size", "260")
     let figures = try result.json()
     #expect(figures["skipped_lines"] as? Int == 2)
     #expect(figures["documents"] as? Int == 2)
@@ -50,7 +50,7 @@ struct BadInputTests {
   @Test("a vocabulary without room for the bytes, and a folder that is not there")
   func targets() throws {
     try folder.write("some text", "a.txt")
-    expectFailure(try train(folder.path("a.txt"), "--vocabulary", "100"), saying: "100", "at least 259")
+    expectFailure(try train(folder.path("a.txt"), "--vocab-size", "100"), saying: "100", "at least 259")
     let result = try Command.run(["tokenizer", "train", folder.path("a.txt"), "--out", folder.path("no/t.json")])
     expectFailure(result, saying: "no: no such folder")
   }

@@ -9,10 +9,10 @@ struct BenchCommandTests {
       switch job {
       case "generate": ["--prompt-tokens", "8", "--new-tokens", "8"]
       case "generate-half", "generate-half-alike", "generate-half-late":
-        ["--prompt-tokens", "8", "--new-tokens", "8", "--pool", "20"]
-      default: ["--batch-size", "1", "--block-tokens", "64"]
+        ["--prompt-tokens", "8", "--new-tokens", "8", "--candidates", "20"]
+      default: ["--batch-size", "1", "--sequence-length", "64"]
       }
-    return sizes + ["--vocabulary", "300", "--steps", "1", "--threads", "1", "--json"]
+    return sizes + ["--vocab-size", "300", "--steps", "1", "--threads", "1", "--json"]
   }
 
   @Test(
@@ -108,7 +108,7 @@ struct BenchCommandTests {
     expectFailure(try Command.bench(["--out", folder.path("results.json")]), saying: "holds no results")
     for arguments in [
       ["sleep"], ["--official", "x"], ["--compile"], ["--turns", "0"],
-      ["job", "generate", "--pool", "0"], ["job", "generate", "--prompt-tokens", "7"],
+      ["job", "generate", "--candidates", "0"], ["job", "generate", "--prompt-tokens", "7"],
       ["growth"],
     ] {
       #expect(try Command.bench(arguments).status == 64, "\(arguments)")

@@ -17,7 +17,7 @@ import Testing
 
   private func evaluate(_ model: String) throws -> Data {
     let result = try Command.run([
-      "eval", "calm", model, "--data", demo.path("demo/data"), "--blocks", "2", "--threads", "1", "--precision",
+      "eval", "lm", model, "--data", demo.path("demo/data"), "--num-sequences", "2", "--threads", "1", "--precision",
       "float32", "--json",
     ])
     #expect(result.status == 0, "\(result.errorOutput)")
@@ -49,18 +49,18 @@ import Testing
   @Test("training begins with the weights of a model, of its own kind or official", arguments: ["", "official"])
   func initFrom(format: String) throws {
     let trained = try Command.run([
-      "train", "calm", "--data", demo.path("demo/data"), "--autoencoder", demo.path("demo/autoencoder/model"), "--out",
-      folder.path("own"), "--hidden", "64", "--layers", "1", "--steps", "40", "--batch-size", "4", "--threads", "1",
-      "--auxiliary-weight", "0",
+      "train", "lm", "--data", demo.path("demo/data"), "--autoencoder", demo.path("demo/autoencoder/model"), "--out",
+      folder.path("own"), "--hidden-size", "64", "--layers", "1", "--steps", "40", "--batch-size", "4", "--threads", "1",
+      "--aux-weight", "0",
     ])
     #expect(trained.status == 0, "\(trained.errorOutput)")
     let own = folder.path("own/model")
     let start = format.isEmpty ? own : folder.path("start")
     if !format.isEmpty { #expect(try convert(own, format, "start").status == 0) }
     // A step at next to no rate leaves the weights, and so the loss is far from that of fresh ones.
-    let begun = try train("calm", "run", "--init-from", start, "--auxiliary-weight", "0")
+    let begun = try train("calm", "run", "--init-from", start, "--aux-weight", "0")
     #expect(begun.status == 0, "\(begun.errorOutput)")
-    let fresh = try train("calm", "fresh", "--autoencoder", start, "--auxiliary-weight", "0")
+    let fresh = try train("calm", "fresh", "--autoencoder", start, "--aux-weight", "0")
     let (low, high) = (try begun.json()["loss"] as? Double ?? .nan, try fresh.json()["loss"] as? Double ?? .nan)
     #expect(low < high - 1, "\(low) and \(high)")
     let autoencoder = try train("autoencoder", "autoencoder", "--init-from", demo.path("demo/autoencoder/model"))
@@ -68,19 +68,19 @@ import Testing
     // With the auxiliary loss its layer is fresh, and the run can be resumed like any other.
     #expect(try train("calm", "auxiliary", "--init-from", start).status == 0)
     let resumed = try Command.run([
-      "train", "calm", "--resume", folder.path("auxiliary"), "--steps", "2", "--threads", "1",
+      "train", "lm", "--resume", folder.path("auxiliary"), "--steps", "2", "--threads", "1",
     ])
     #expect(resumed.status == 0, "\(resumed.errorOutput)")
   }
 
   @Test("sizes that are not those of the model to begin with are refused by the option's name")
   func otherSizes() throws {
-    expectFailure(try train("calm", "run", "--init-from", model, "--hidden", "512"), saying: "--hidden is", "not 512")
+    expectFailure(try train("calm", "run", "--init-from", model, "--hidden-size", "512"), saying: "--hidden-size is", "not 512")
     expectFailure(try train("calm", "run", "--init-from", model, "--layers", "9"), saying: "--layers is", "not 9")
     expectFailure(
       try train("calm", "run", "--init-from", model, "--head", "flow"), saying: "--head is energy", "not flow")
     expectFailure(
-      try train("autoencoder", "run", "--init-from", model, "--chunk", "8"), saying: "--chunk is 4", "not 8")
+      try train("autoencoder", "run", "--init-from", model, "--chunk-size", "8"), saying: "--chunk-size is 4", "not 8")
     expectFailure(
       try train("calm", "run", "--init-from", demo.path("demo/autoencoder/model")), saying: "holds an autoencoder")
     #expect(!FileManager.default.fileExists(atPath: folder.path("run")))

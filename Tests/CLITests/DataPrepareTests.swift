@@ -18,7 +18,7 @@ struct DataPrepareTests {
 
   @Test("leaves shards, their description and the tokenizer, and tells the figures")
   func figures() throws {
-    let result = try prepare(folder.path("stories.txt"), "--split", "lines", "--validation", "0.1", "--json")
+    let result = try prepare(folder.path("stories.txt"), "--document-unit", "lines", "--validation-fraction", "0.1", "--json")
     let figures = try result.json()
     let manifest = try #require(figures["manifest"] as? [String: Any])
     let train = try #require(manifest["train"] as? [String: Any])

@@ -32,7 +32,7 @@ import Testing
     let stories = (0..<400).map { "Story \($0): the cat sat on mat number \($0 % 7), and the dog ran off.\n" }
     try folder.write(stories.joined(), "stories.txt")
     let process = try TrainingProcess([
-      "demo", "--text", folder.path("stories.txt"), "--text-split", "lines", "--threads", "1", "--out",
+      "demo", "--text", folder.path("stories.txt"), "--document-unit", "lines", "--threads", "1", "--out",
       folder.path("demo"),
     ])
     let run = WatchedRun(url: folder.url.appendingPathComponent("demo/autoencoder"))

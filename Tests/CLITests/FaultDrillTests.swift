@@ -78,8 +78,8 @@ private final class FaultDrill {
     run = WatchedRun(url: disk.url.appendingPathComponent("run"))
     steps = (3 * faultCount + 6) * Self.interval
     let result = try Command.run([
-      "train", "autoencoder", "--data", try folder.prepareData(), "--out", folder.path("autoencoder"), "--hidden", "32",
-      "--latent", "8", "--threads", "1", "--precision", "float32", "--batch-size", "2", "--block-chunks", "16",
+      "train", "autoencoder", "--data", try folder.prepareData(), "--out", folder.path("autoencoder"), "--hidden-size", "32",
+      "--latent-size", "8", "--threads", "1", "--precision", "float32", "--batch-size", "2", "--sequence-length", "64",
       "--steps", "20",
     ])
     try #require(result.status == 0, "\(result.errorOutput)")
@@ -89,11 +89,10 @@ private final class FaultDrill {
 
   private func begin(_ path: String) -> [String] {
     [
-      "train", "calm", "--data", data, "--autoencoder", folder.path("autoencoder/model"), "--out", path, "--hidden",
-      "32", "--layers", "1", "--heads", "2", "--head-blocks", "1", "--samples", "2", "--target-samples", "8",
-      "--lead-in",
-      "15", "--threads", "1", "--precision", "float32", "--batch-size", "2", "--block-chunks", "16", "--steps",
-      "\(steps)", "--checkpoint-every", "\(Self.interval)", "--evaluate-every", "50",
+      "train", "lm", "--data", data, "--autoencoder", folder.path("autoencoder/model"), "--out", path, "--hidden-size",
+      "32", "--layers", "1", "--heads", "2", "--head-blocks", "1", "--energy-samples", "2", "--target-samples", "8",
+      "--aux-warmup-steps", "15", "--threads", "1", "--precision", "float32", "--batch-size", "2", "--sequence-length", "64", "--steps",
+      "\(steps)", "--checkpoint-interval", "\(Self.interval)", "--eval-interval", "50",
     ]
   }
 
@@ -108,7 +107,7 @@ private final class FaultDrill {
   /// Begins the run or takes it up.
   private func start(fileSizeLimit: Int? = nil) throws -> TrainingProcess {
     let isBegun = FileManager.default.fileExists(atPath: run.url.appendingPathComponent("run.json").path)
-    let arguments = isBegun ? ["train", "calm", "--resume", run.url.path, "--threads", "1"] : begin(run.url.path)
+    let arguments = isBegun ? ["train", "lm", "--resume", run.url.path, "--threads", "1"] : begin(run.url.path)
     return try TrainingProcess(arguments, fileSizeLimit: fileSizeLimit)
   }
 

@@ -38,7 +38,7 @@ enum QuickDemo {
 
   @Test("eval gives BrierLM with its error, and the same again for the same seed")
   func evaluate() throws {
-    let arguments = ["eval", "calm", model, "--data", data, "--threads", "1", "--json"]
+    let arguments = ["eval", "lm", model, "--data", data, "--threads", "1", "--json"]
     let one = try Command.run(arguments)
     #expect(one.status == 0, "\(one.errorOutput)")
     let score = try #require(try one.json()["brier_lm"] as? [String: Any])
@@ -51,7 +51,7 @@ enum QuickDemo {
   func evaluateAutoencoder() throws {
     for folder in [demo.path("demo/autoencoder/model"), model] {
       let result = try Command.run([
-        "eval", "autoencoder", folder, "--data", data, "--noise", "0,2", "--threads", "1", "--json",
+        "eval", "autoencoder", folder, "--data", data, "--noise-levels", "0,2", "--threads", "1", "--json",
       ])
       let levels = try #require(try result.json()["accuracy"] as? [[String: Double]])
       #expect((levels[0]["accuracy"] ?? 0) > (levels[1]["accuracy"] ?? 1))
@@ -62,7 +62,7 @@ enum QuickDemo {
   func evaluateText() throws {
     try demo.write("Once there was a girl.\n\nOnce there was a boy named Tom.\n", "held.txt")
     let result = try Command.run([
-      "eval", "calm", model, "--text", demo.path("held.txt"), "--block-tokens", "64", "--threads", "1", "--json",
+      "eval", "lm", model, "--text", demo.path("held.txt"), "--sequence-length", "64", "--threads", "1", "--json",
     ])
     #expect(result.status == 0, "\(result.errorOutput)")
     try demo.write(Data("Once there was a girl".utf8) + Data([0xFF]) + Data(" named Ann.\n".utf8), "latin.txt")
@@ -72,7 +72,7 @@ enum QuickDemo {
       ("cut.jsonl", "--skip-malformed", "1 malformed line passed over"),
     ] {
       let arguments = [
-        "eval", "autoencoder", demo.path("demo/autoencoder/model"), "--text", demo.path(file), "--noise", "0",
+        "eval", "autoencoder", demo.path("demo/autoencoder/model"), "--text", demo.path(file), "--noise-levels", "0",
         "--threads", "1",
       ]
       expectFailure(try Command.run(arguments), saying: file, flag)
@@ -85,9 +85,9 @@ enum QuickDemo {
   func generate(temperature: String) throws {
     let arguments =
       [
-        "generate", model, "--prompt", "Once there was", "--temperature", temperature, "--max-tokens", "20",
+        "generate", model, "--prompt", "Once there was", "--temperature", temperature, "--max-new-tokens", "20",
         "--threads", "1", "--seed", "3",
-      ] + (temperature == "1" ? [] : ["--pool", "30"])
+      ] + (temperature == "1" ? [] : ["--candidates", "30"])
     let one = try Command.run(arguments)
     #expect(one.status == 0, "\(one.errorOutput)")
     #expect(one.text.hasPrefix("Once there was"))
@@ -98,8 +98,8 @@ enum QuickDemo {
   func transformer() throws {
     let run = demo.path("transformer")
     let trained = try Command.run([
-      "train", "transformer", "--data", data, "--out", run, "--hidden", "32", "--layers", "1", "--steps", "3",
-      "--batch-size", "2", "--block-chunks", "32", "--threads", "1", "--json",
+      "train", "transformer", "--data", data, "--out", run, "--hidden-size", "32", "--layers", "1", "--steps", "3",
+      "--batch-size", "2", "--sequence-length", "32", "--threads", "1", "--json",
     ])
     #expect(trained.status == 0, "\(trained.errorOutput)")
     let model = run + "/model"
@@ -111,30 +111,30 @@ enum QuickDemo {
     #expect(abs(try #require(figures["perplexity"] as? Double) - exp(crossEntropy)) < 1e-6 * exp(crossEntropy))
     #expect((figures["brier_lm"] as? [String: Any])?["score_standard_error"] is Double)
     let text = try Command.run([
-      "generate", model, "--prompt", "Once", "--temperature", "0.7", "--top-k", "50", "--top-p", "0.9", "--max-tokens",
+      "generate", model, "--prompt", "Once", "--temperature", "0.7", "--top-k", "50", "--top-p", "0.9", "--max-new-tokens",
       "10", "--threads", "1",
     ])
     #expect(text.status == 0 && text.text.hasPrefix("Once"), "\(text.errorOutput)")
-    let hot = try Command.run(["generate", model, "--temperature", "1.5", "--max-tokens", "10", "--threads", "1"])
+    let hot = try Command.run(["generate", model, "--temperature", "1.5", "--max-new-tokens", "10", "--threads", "1"])
     #expect(hot.status == 0, "\(hot.errorOutput)")
     #expect(try Command.run(["info", model]).text.contains("autoregressive Transformer"))
     expectFailure(
-      try Command.run(["eval", "calm", model, "--data", data]), saying: "holds an autoregressive Transformer")
+      try Command.run(["eval", "lm", model, "--data", data]), saying: "holds an autoregressive Transformer")
     expectFailure(try Command.run(["generate", self.model, "--top-k", "5"]), saying: "--top-k", "continuous")
     expectFailure(try Command.run(["generate", self.model, "--top-p", "0.5"]), saying: "--top-p", "continuous")
-    for option in [["--sampler", "exact"], ["--pool", "20"], ["--prompt", "a", "--draw-limit", "20"]] {
+    for option in [["--sampler", "exact"], ["--candidates", "20"], ["--prompt", "a", "--max-samples", "20"]] {
       expectFailure(try Command.run(["generate", model] + option), saying: option[option.count - 2], "autoregressive")
     }
     expectFailure(
       try Command.run(["convert", model, "--to", "official", "--out", demo.path("y")]), saying: "nothing to convert")
-    let more = ["--data", data, "--init-from", model, "--batch-size", "2", "--block-chunks", "32", "--steps", "1"]
+    let more = ["--data", data, "--init-from", model, "--batch-size", "2", "--sequence-length", "32", "--steps", "1"]
     let begun = try Command.run(["train", "transformer", "--out", run + "-2", "--threads", "1", "--json"] + more)
     #expect(begun.status == 0, "\(begun.errorOutput)")
     expectFailure(
       try Command.run(["train", "transformer", "--out", demo.path("y"), "--layers", "9"] + more),
       saying: "--layers is 1")
     expectFailure(
-      try Command.run(["train", "calm", "--out", demo.path("y")] + more), saying: "holds an autoregressive Transformer")
+      try Command.run(["train", "lm", "--out", demo.path("y")] + more), saying: "holds an autoregressive Transformer")
   }
 
   @Test(
@@ -142,23 +142,23 @@ enum QuickDemo {
     arguments: [("1", "flow", "tokens"), ("2", "energy", "both"), ("3", "diffusion", "latents")])
   func smallChunks(chunk: String, head: String, input: String) throws {
     let (autoencoder, run) = (demo.path("autoencoder-\(chunk)"), demo.path("calm-\(chunk)"))
-    let few = ["--steps", "2", "--batch-size", "2", "--block-chunks", "16", "--threads", "1", "--data", data]
+    let few = ["--steps", "2", "--batch-size", "2", "--sequence-length", "48", "--threads", "1", "--data", data]
     let first = try Command.run(
-      ["train", "autoencoder", "--out", autoencoder, "--chunk", chunk, "--hidden", "16", "--latent", "4"] + few)
+      ["train", "autoencoder", "--out", autoencoder, "--chunk-size", chunk, "--hidden-size", "16", "--latent-size", "4"] + few)
     #expect(first.status == 0, "\(first.errorOutput)")
     let second = try Command.run(
       [
-        "train", "calm", "--out", run, "--autoencoder", autoencoder + "/model", "--head", head, "--input", input,
-        "--hidden", "32", "--layers", "1", "--head-blocks", "1", "--samples", "2",
+        "train", "lm", "--out", run, "--autoencoder", autoencoder + "/model", "--head", head, "--input", input,
+        "--hidden-size", "32", "--layers", "1", "--head-blocks", "1", "--energy-samples", "2",
       ] + few)
     #expect(second.status == 0, "\(second.errorOutput)")
     let evaluated = try Command.run([
-      "eval", "calm", run + "/model", "--data", data, "--block-tokens", "48", "--blocks", "3", "--threads", "1",
+      "eval", "lm", run + "/model", "--data", data, "--sequence-length", "48", "--num-sequences", "3", "--threads", "1",
       "--json",
     ])
     #expect(((try evaluated.json()["brier_lm"] as? [String: Any])?["positions"] as? Int ?? 0) > 10)
     let text = try Command.run([
-      "generate", run + "/model", "--max-tokens", "6", "--pool", "4", "--threads", "1", "--json",
+      "generate", run + "/model", "--max-new-tokens", "6", "--candidates", "4", "--threads", "1", "--json",
     ])
     #expect(text.status == 0, "\(text.errorOutput)")
   }
@@ -168,14 +168,14 @@ enum QuickDemo {
     expectFailure(
       try Command.run(["train", "autoencoder", "--data", data, "--out", demo.path("demo/autoencoder")]),
       saying: "a run is there already", "--resume")
-    expectFailure(try Command.run(["train", "calm", "--resume", demo.path("no")]), saying: "no training run there")
+    expectFailure(try Command.run(["train", "lm", "--resume", demo.path("no")]), saying: "no training run there")
     expectFailure(try Command.run(["demo", "--out", demo.path("demo")]), saying: "is there already")
   }
 
   @Test("a preset gives the paper's sizes, where nothing else is said")
   func preset() throws {
     let result = try Command.run([
-      "train", "calm", "--data", data, "--out", demo.path("x"), "--autoencoder", demo.path("demo/autoencoder/model"),
+      "train", "lm", "--data", data, "--out", demo.path("x"), "--autoencoder", demo.path("demo/autoencoder/model"),
       "--preset", "calm-m", "--layers", "3", "--print-settings",
     ])
     #expect(result.status == 0, "\(result.errorOutput)")
@@ -188,20 +188,20 @@ enum QuickDemo {
   func numbers() throws {
     for arguments in [
       ["generate", model, "--temperature", "0"], ["generate", model, "--temperature", "1.5"],
-      ["generate", model, "--temperature", "warm"], ["eval", "calm", model, "--data", data, "--samples", "1"],
-      ["eval", "calm", model, "--data", data, "--block-tokens", "10"],
+      ["generate", model, "--temperature", "warm"], ["eval", "lm", model, "--data", data, "--brier-samples", "1"],
+      ["eval", "lm", model, "--data", data, "--sequence-length", "10"],
       [
-        "train", "calm", "--data", data, "--out", demo.path("x"), "--autoencoder", model, "--hidden", "100", "--heads",
+        "train", "lm", "--data", data, "--out", demo.path("x"), "--autoencoder", model, "--hidden-size", "100", "--heads",
         "3",
       ],
       ["train", "autoencoder", "--data", data, "--out", demo.path("x"), "--layers", "3"],
-      ["train", "calm", "--data", data, "--out", demo.path("x"), "--autoencoder", model, "--head", "magic"],
+      ["train", "lm", "--data", data, "--out", demo.path("x"), "--autoencoder", model, "--head", "magic"],
       ["train", "transformer", "--data", data, "--out", demo.path("x"), "--preset", "calm-m"],
       [
-        "train", "calm", "--data", data, "--out", demo.path("x"), "--autoencoder", model, "--preset", "transformer-s",
+        "train", "lm", "--data", data, "--out", demo.path("x"), "--autoencoder", model, "--preset", "transformer-s",
       ],
-      ["train", "transformer", "--data", data, "--out", demo.path("x"), "--hidden", "100", "--heads", "3"],
-      ["eval", "transformer", model, "--data", data, "--samples", "1"], ["generate", model, "--top-p", "1.5"],
+      ["train", "transformer", "--data", data, "--out", demo.path("x"), "--hidden-size", "100", "--heads", "3"],
+      ["eval", "transformer", model, "--data", data, "--brier-samples", "1"], ["generate", model, "--top-p", "1.5"],
     ] {
       let result = try Command.run(arguments)
       #expect(result.status == 64, "\(arguments) \(result.errorOutput)")
@@ -221,7 +221,7 @@ enum QuickDemo {
   }
 
   private func generate(_ model: URL) throws -> CommandResult {
-    try Command.run(["generate", model.path, "--max-tokens", "4", "--threads", "1"])
+    try Command.run(["generate", model.path, "--max-new-tokens", "4", "--threads", "1"])
   }
 
   @Test("a file missing", arguments: ["config.json", "model.safetensors", "tokenizer.json", "autoencoder/config.json"])
@@ -248,7 +248,7 @@ enum QuickDemo {
     let values = content.count / 2
     content.replaceSubrange(values..., with: repeatElement(0xFF, count: content.count - values))
     try content.write(to: file)
-    let arguments = ["generate", model.path, "--max-tokens", "8", "--threads", "1"]
+    let arguments = ["generate", model.path, "--max-new-tokens", "8", "--threads", "1"]
     expectFailure(try Command.run(arguments + ["--json"]), saying: "not finite", "float32")
     let printed = try Command.run(arguments)
     #expect(printed.status == 1 && printed.errorOutput.contains("not finite"), "\(printed.errorOutput)")
@@ -270,8 +270,8 @@ enum QuickDemo {
   func otherChunkSize() throws {
     let other = folder.path("ae2")
     let trained = try Command.run([
-      "train", "autoencoder", "--data", demo.path("demo/data"), "--out", other, "--chunk", "2", "--latent", "32",
-      "--hidden", "32", "--steps", "1", "--batch-size", "1", "--threads", "1",
+      "train", "autoencoder", "--data", demo.path("demo/data"), "--out", other, "--chunk-size", "2", "--latent-size", "32",
+      "--hidden-size", "32", "--steps", "1", "--batch-size", "1", "--threads", "1",
     ])
     #expect(trained.status == 0, "\(trained.errorOutput)")
     let result = try Command.run([
@@ -283,7 +283,7 @@ enum QuickDemo {
   @Test("data of another tokenizer")
   func otherTokenizer() throws {
     let result = try Command.run([
-      "eval", "calm", demo.path("demo/calm/model"), "--data", try folder.prepareData(), "--threads", "1",
+      "eval", "lm", demo.path("demo/calm/model"), "--data", try folder.prepareData(), "--threads", "1",
     ])
     expectFailure(result, saying: "another tokenizer")
   }

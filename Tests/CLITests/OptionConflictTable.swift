@@ -21,17 +21,17 @@ struct OptionConflict {
           "{lines} --tokenizer t --out {out} --prompt-field p --completion-field c --text-field x",
           "--text-field has no effect with --completion-field"),
         .init(
-          "{text} --tokenizer t --out {out} --validation 0 --validation-maximum 5 --seed 3",
-          "--validation-maximum, --seed have no effect with --validation 0"),
+          "{text} --tokenizer t --out {out} --validation-fraction 0 --validation-max-documents 5 --seed 3",
+          "--validation-max-documents, --seed have no effect with --validation-fraction 0"),
       ]
     ),
     (
       "demo",
       [
         .init(
-          "--out {out} --text-split lines --lossy --skip-malformed",
-          "--text-split, --lossy, --skip-malformed have no effect without --text"),
-        .init("--out {out} --text {lines} --text-split lines", "--text-split has no effect on JSON lines"),
+          "--out {out} --document-unit lines --lossy --skip-malformed",
+          "--document-unit, --lossy, --skip-malformed have no effect without --text"),
+        .init("--out {out} --text {lines} --document-unit lines", "--document-unit has no effect on JSON lines"),
         .init("--out {out} --text {text} --skip-malformed", "--skip-malformed has no effect on plain text"),
       ]
     ),
@@ -39,31 +39,31 @@ struct OptionConflict {
       "train autoencoder",
       ofTraining + [
         .init(
-          "{new} --plain --kl-weight 1 --kl-clamp 1", "--kl-weight, --kl-clamp have no effect on a plain autoencoder"),
-        .init("{new} --gradient-checkpointing", "--gradient-checkpointing has no effect on an autoencoder"),
-        .init("{new} --init-from {autoencoder} --plain", "--plain is false there, not true"),
-        .init("{new} --init-from {plain} --no-plain", "--plain is true there, not false"),
-        .init("{new} --init-from {plain} --kl-weight 1", "--kl-weight has no effect on a plain autoencoder"),
-        .init("{new} --init-from {autoencoder} --chunk 5", "--chunk is 8 there, not 5"),
-        .init("{new} --init-from {autoencoder} --latent 5", "--latent is 8 there, not 5"),
-        .init("{new} --init-from {autoencoder} --hidden 5", "--hidden is 24 there, not 5"),
-        .init("{new} --init-from {autoencoder} --intermediate 5", "--intermediate is 40 there, not 5"),
-        .init("{new} --init-from {autoencoder} --layers 4", "--layers is 2 there, not 4"),
+          "{new} --no-variational --kl-weight 1 --kl-clamp 1",
+          "--kl-weight, --kl-clamp have no effect with --no-variational"),
+        .init("{new} --init-from {autoencoder} --no-variational", "--no-variational contradicts the model of --init-from"),
+        .init("{new} --init-from {plain} --variational", "--variational contradicts the model of --init-from"),
+        .init("{new} --init-from {plain} --kl-weight 1", "--kl-weight has no effect with --no-variational"),
+        .init("{new} --init-from {autoencoder} --chunk-size 5", "--chunk-size is 8 in the model of --init-from, not 5"),
+        .init("{new} --init-from {autoencoder} --latent-size 5", "--latent-size is 8 in the model of --init-from, not 5"),
+        .init("{new} --init-from {autoencoder} --hidden-size 5", "--hidden-size is 24 in the model of --init-from, not 5"),
+        .init("{new} --init-from {autoencoder} --intermediate-size 5", "--intermediate-size is 40 in the model of --init-from, not 5"),
+        .init("{new} --init-from {autoencoder} --layers 4", "--layers is 2 in the model of --init-from, not 4"),
       ]
     ),
     (
-      "train calm",
+      "train lm",
       ofTraining + ofInitialTransformer("{calm}") + [
         .init("{new} --autoencoder a --head flow --noise-size 8", "--noise-size has no effect with --head flow"),
         .init("{new} --autoencoder a --latent-bound 8", "--latent-bound has no effect with --head energy"),
-        .init("{new} --autoencoder a --lead-in 5 --auxiliary-weight 0", "--lead-in needs the auxiliary token loss"),
-        .init("{new} --autoencoder a --steps 9 --lead-in 9", "--lead-in 9 takes all 9 steps"),
+        .init("{new} --autoencoder a --aux-warmup-steps 5 --aux-weight 0", "--aux-warmup-steps needs an --aux-weight above 0"),
+        .init("{new} --autoencoder a --steps 9 --aux-warmup-steps 9", "--aux-warmup-steps 9 takes all 9 steps"),
         .init("{new} --autoencoder a --preset transformer-s", "--preset must be one of"),
-        .init("{new} --init-from {calm} --preset calm-m", "--preset does not go with --init-from"),
-        .init("{new} --init-from {calm} --head flow", "--head is energy there, not flow"),
-        .init("{new} --init-from {calm} --head-blocks 5", "--head-blocks is 2 there, not 5"),
-        .init("{new} --init-from {calm} --noise-size 5", "--noise-size is 16 there, not 5"),
-        .init("{new} --init-from {calm} --input latents", "--input is tokens there, not latents"),
+        .init("{new} --init-from {calm} --preset calm-m", "--preset cannot be combined with --init-from"),
+        .init("{new} --init-from {calm} --head flow", "--head is energy in the model of --init-from, not flow"),
+        .init("{new} --init-from {calm} --head-blocks 5", "--head-blocks is 2 in the model of --init-from, not 5"),
+        .init("{new} --init-from {calm} --noise-size 5", "--noise-size is 16 in the model of --init-from, not 5"),
+        .init("{new} --init-from {calm} --input latents", "--input is tokens in the model of --init-from, not latents"),
         .init("{new} --init-from {calm} --latent-bound 8", "--latent-bound has no effect with --head energy"),
       ]
     ),
@@ -71,9 +71,9 @@ struct OptionConflict {
       "train transformer",
       ofTraining + ofInitialTransformer("{transformer}") + [
         .init("{new} --preset calm-m", "--preset must be one of"),
-        .init("{new} --init-from {transformer} --preset transformer-s", "--preset does not go with --init-from"),
-        .init("{new} --init-from {transformer} --tie-embeddings", "--tie-embeddings is false there, not true"),
-        .init("{new} --init-from {tied} --no-tie-embeddings", "--tie-embeddings is true there, not false"),
+        .init("{new} --init-from {transformer} --preset transformer-s", "--preset cannot be combined with --init-from"),
+        .init("{new} --init-from {transformer} --tie-embeddings", "--tie-embeddings contradicts the model of --init-from"),
+        .init("{new} --init-from {tied} --no-tie-embeddings", "--no-tie-embeddings contradicts the model of --init-from"),
       ]
     ),
     ("experiment", []),
@@ -82,33 +82,33 @@ struct OptionConflict {
       "report",
       [
         .init(
-          "r --samples 0 --temperature 1/3 --threads 1 --device cpu --precision auto",
-          "--temperature, --threads, --device, --precision have no effect with --samples 0")
+          "r --num-samples 0 --temperature 1/3 --threads 1 --device cpu --precision auto",
+          "--temperature, --threads, --device, --precision have no effect with --num-samples 0")
       ]
     ),
     (
       "eval autoencoder",
-      ofEvaluation + [.init("m --data d --noise 0 --seed 3", "--seed has no effect without noise")]
+      ofEvaluation + [.init("m --data d --noise-levels 0 --seed 3", "--seed has no effect without noise")]
     ),
-    ("eval calm", ofEvaluation),
+    ("eval lm", ofEvaluation),
     ("eval transformer", ofEvaluation),
     (
       "generate",
       [
         .init("m --prompt a --prompt-file b", "give --prompt or --prompt-file, not both"),
         .init(
-          "m --temperature 1 --sampler batch --pool 9", "--sampler, --pool have no effect at temperature 1"),
-        .init("m --sampler exact --pool 9", "--pool has no effect with --sampler exact"),
-        .init("m --draw-limit 9", "--draw-limit has no effect without a prompt or --sampler exact"),
+          "m --temperature 1 --sampler batch --candidates 9", "--sampler, --candidates have no effect at temperature 1"),
+        .init("m --sampler exact --candidates 9", "--candidates has no effect with --sampler exact"),
+        .init("m --max-samples 9", "--max-samples has no effect without a prompt or --sampler exact"),
         .init(
-          "m --draw-limit 9 --sampler exact --temperature 1",
-          "--draw-limit has no effect without a prompt or --sampler exact"),
+          "m --max-samples 9 --sampler exact --temperature 1",
+          "--max-samples has no effect without a prompt or --sampler exact"),
         .init("m --continue-text", "--continue-text has no effect without a prompt"),
         .init("{calm} --top-k 5", "--top-k needs an autoregressive Transformer"),
         .init("{calm} --top-p 0.5", "--top-p needs an autoregressive Transformer"),
         .init("{transformer} --sampler batch", "--sampler needs a continuous language model"),
-        .init("{transformer} --pool 9", "--pool needs a continuous language model"),
-        .init("{transformer} --prompt a --draw-limit 9", "--draw-limit needs a continuous language model"),
+        .init("{transformer} --candidates 9", "--candidates needs a continuous language model"),
+        .init("{transformer} --prompt a --max-samples 9", "--max-samples needs a continuous language model"),
         .init("{transformer} --autoencoder a", "--autoencoder needs a continuous language model"),
       ]
     ),
@@ -128,7 +128,7 @@ struct OptionConflict {
         .init("train-ae --official o", "--official and --python go together"),
         .init("train-ae --compile", "--compile is about the official code"),
         .init("generate --official o --python p --compile", "--compile has no effect on generate"),
-        .init("--official o --python p --pool 9", "--pool has no effect on the official code"),
+        .init("--official o --python p --candidates 9", "--candidates has no effect on the official code"),
       ]
     ),
     ("bench job", ofBench("tokenizer")),
@@ -142,8 +142,8 @@ struct OptionConflict {
       arguments.replacing("{files}", with: file) + " " + options
     }
     return [
-      .init(reading("{lines}", "--split lines"), "--split has no effect on JSON lines"),
-      .init(reading("{text}", "--format jsonl --split lines"), "--split has no effect on JSON lines"),
+      .init(reading("{lines}", "--document-unit lines"), "--document-unit has no effect on JSON lines"),
+      .init(reading("{text}", "--format jsonl --document-unit lines"), "--document-unit has no effect on JSON lines"),
       .init(reading("{text}", "--text-field x"), "--text-field has no effect on plain text"),
       .init(reading("{lines}", "--format text --text-field x"), "--text-field has no effect on plain text"),
       .init(reading("{text}", "--skip-malformed"), "--skip-malformed has no effect on plain text"),
@@ -152,29 +152,28 @@ struct OptionConflict {
 
   /// What all trainings take.
   private static let ofTraining: [Self] = [
-    .init("{new} --block-chunks 9 --block-tokens 36", "--block-chunks and --block-tokens say the same"),
-    .init("{new} --batch-size 6 --accumulate 4", "--batch-size 6 cannot be cut into the 4 parts"),
-    .init("{new} --schedule cosine --decay-share 0.3", "--decay-share has no effect with --schedule cosine"),
-    .init("{new} --schedule constant --decay-share 0.3", "--decay-share has no effect with --schedule constant"),
+    .init("{new} --batch-size 6 --gradient-accumulation 4", "--batch-size 6 cannot be split into the 4 parts"),
+    .init("{new} --schedule cosine --decay-fraction 0.3", "--decay-fraction has no effect with --schedule cosine"),
+    .init("{new} --schedule constant --decay-fraction 0.3", "--decay-fraction has no effect with --schedule constant"),
     .init("{new} --steps 9 --warmup-steps 9", "--warmup-steps 9 takes all 9 steps"),
     .init(
       "{new} --shard-optimizer --process-timeout 9",
       "--shard-optimizer, --process-timeout have no effect in a single process"),
     .init("{new} --processes 1 --process-timeout 9", "--process-timeout has no effect in a single process"),
-    .init("{new} --restarts 3", "--restarts goes with --processes"),
-    .init("--resume r --restarts 3", "--restarts goes with --processes"),
+    .init("{new} --max-restarts 3", "--max-restarts needs --processes"),
+    .init("--resume r --max-restarts 3", "--max-restarts needs --processes"),
     .init("--resume r --process-timeout 9", "--process-timeout has no effect in a single process"),
   ]
 
   /// The sizes of a model to begin with.
   private static func ofInitialTransformer(_ model: String) -> [Self] {
     [
-      .init("{new} --init-from \(model) --hidden 5", "--hidden is 48 there, not 5"),
-      .init("{new} --init-from \(model) --intermediate 5", "--intermediate is 128 there, not 5"),
-      .init("{new} --init-from \(model) --layers 5", "--layers is 3 there, not 5"),
-      .init("{new} --init-from \(model) --heads 5", "--heads is 4 there, not 5"),
-      .init("{new} --init-from \(model) --key-value-heads 5", "--key-value-heads is 4 there, not 5"),
-      .init("{new} --init-from \(model) --separate-documents", "--separate-documents is false there, not true"),
+      .init("{new} --init-from \(model) --hidden-size 5", "--hidden-size is 48 in the model of --init-from, not 5"),
+      .init("{new} --init-from \(model) --intermediate-size 5", "--intermediate-size is 128 in the model of --init-from, not 5"),
+      .init("{new} --init-from \(model) --layers 5", "--layers is 3 in the model of --init-from, not 5"),
+      .init("{new} --init-from \(model) --heads 5", "--heads is 4 in the model of --init-from, not 5"),
+      .init("{new} --init-from \(model) --key-value-heads 5", "--key-value-heads is 4 in the model of --init-from, not 5"),
+      .init("{new} --init-from \(model) --document-masking", "--document-masking contradicts the model of --init-from"),
     ]
   }
 
@@ -192,11 +191,11 @@ struct OptionConflict {
   private static func ofBench(_ textJobs: String) -> [Self] {
     [
       .init(
-        "train-lm --prompt-tokens 8 --new-tokens 8 --pool 9", "--prompt-tokens, --new-tokens, --pool have no effect"),
+        "train-lm --prompt-tokens 8 --new-tokens 8 --candidates 9", "--prompt-tokens, --new-tokens, --candidates have no effect"),
       .init("train-ae --text t --tokenizer t", "--text, --tokenizer have no effect on train-ae"),
-      .init("generate --batch-size 2 --block-tokens 8", "--batch-size, --block-tokens have no effect on generate"),
-      .init("generate --pool 9", "--pool has no effect on generate"),
-      .init("\(textJobs) --vocabulary 99", "--vocabulary has no effect on tokenizer"),
+      .init("generate --batch-size 2 --sequence-length 8", "--batch-size, --sequence-length have no effect on generate"),
+      .init("generate --candidates 9", "--candidates has no effect on generate"),
+      .init("\(textJobs) --vocab-size 99", "--vocab-size has no effect on tokenizer"),
       .init("\(textJobs) --shape wide", "--shape has no effect on"),
       .init("\(textJobs) --precision float32 --device cpu", "have no effect on"),
     ]

@@ -67,8 +67,8 @@ struct OptionConflictTests {
   @Test("a run that goes on refuses every option but its limits, its threads and its processes")
   func resumed() throws {
     let allowed: Set = [
-      "--resume", "--config", "--print-settings", "--json", "--steps", "--max-steps", "--max-tokens", "--max-time",
-      "--threads", "--processes", "--restarts", "--process-timeout", "--shard-optimizer", "--no-shard-optimizer",
+      "--resume", "--config", "--print-settings", "--json", "--steps", "--max-tokens", "--max-time",
+      "--threads", "--processes", "--max-restarts", "--process-timeout", "--shard-optimizer", "--no-shard-optimizer",
     ]
     let trainings = try CommandDescription.all().filter { $0.words.hasPrefix("calm train ") }
     #expect(trainings.count == 3)
@@ -87,19 +87,19 @@ struct OptionConflictTests {
   func otherLauncher() throws {
     let result = try Command.shell(
       "RANK=0 WORLD_SIZE=2 MASTER_ADDR=127.0.0.1 MASTER_PORT=29500 \"$CALM\" train transformer --data d "
-        + "--out \"$DIR/out\" --processes 2 --restarts 3", in: folder.url)
-    #expect(result.status == 64 && result.errorOutput.contains("--restarts goes with --processes"))
+        + "--out \"$DIR/out\" --processes 2 --max-restarts 3", in: folder.url)
+    #expect(result.status == 64 && result.errorOutput.contains("--max-restarts needs --processes"))
   }
 
   @Test("options of evaluations are refused where the data has no held-out text")
   func withoutHeldOutText() throws {
-    let data = try folder.prepareData("--validation", "0")
-    let new = ["train", "transformer", "--data", data, "--out", folder.path("out"), "--hidden", "32", "--layers", "1"]
+    let data = try folder.prepareData("--validation-fraction", "0")
+    let new = ["train", "transformer", "--data", data, "--out", folder.path("out"), "--hidden-size", "32", "--layers", "1"]
     let result = try Command.run(
-      new + ["--evaluate-every", "5", "--evaluation-blocks", "3", "--best-by", "perplexity"])
+      new + ["--eval-interval", "5", "--eval-sequences", "3", "--best-metric", "perplexity"])
     #expect(
       result.errorOutput.contains(
-        "--evaluate-every, --evaluation-blocks, --best-by have no effect where the data has no held-out text"),
+        "--eval-interval, --eval-sequences, --best-metric have no effect where the data has no held-out text"),
       "\(result.errorOutput)")
     #expect(!FileManager.default.fileExists(atPath: folder.path("out")))
   }
@@ -108,9 +108,9 @@ struct OptionConflictTests {
   func obeyed() throws {
     let tokenizer = try folder.addTokenizer()
     for arguments in [
-      "{text} --out {out}/a --tokenizer \(tokenizer) --split lines --validation 0",
+      "{text} --out {out}/a --tokenizer \(tokenizer) --document-unit lines --validation-fraction 0",
       "{lines} --out {out}/b --tokenizer \(tokenizer) --text-field text --skip-malformed --seed 3",
-      "{text} {lines} --out {out}/c --tokenizer \(tokenizer) --split lines --text-field text --validation-maximum 1",
+      "{text} {lines} --out {out}/c --tokenizer \(tokenizer) --document-unit lines --text-field text --validation-max-documents 1",
     ] {
       try? FileManager.default.createDirectory(atPath: folder.path("out"), withIntermediateDirectories: true)
       let words = try resolved(arguments.replacing("{out}", with: folder.path("out")))

@@ -12,9 +12,9 @@ import Testing
 
   private func arguments(_ run: String, steps: Int = 600, _ more: String...) -> [String] {
     [
-      "train", "autoencoder", "--data", folder.path("data"), "--out", folder.path(run), "--hidden", "32", "--latent",
-      "16", "--steps", "\(steps)", "--batch-size", "4", "--block-chunks", "16", "--threads", "1", "--precision",
-      "float32", "--checkpoint-every", "20", "--json",
+      "train", "autoencoder", "--data", folder.path("data"), "--out", folder.path(run), "--hidden-size", "32", "--latent-size",
+      "16", "--steps", "\(steps)", "--batch-size", "4", "--sequence-length", "64", "--threads", "1", "--precision",
+      "float32", "--checkpoint-interval", "20", "--json",
     ] + more
   }
 
@@ -108,7 +108,7 @@ import Testing
       #expect(try losses(run) == losses("undisturbed"))
     }
     let (result, _) = try self.run(
-      arguments("restarted", "--processes", "2", "--restarts", "1"), in: "restarted"
+      arguments("restarted", "--processes", "2", "--max-restarts", "1"), in: "restarted"
     ) { _, children in
       if children.count == 2 { kill(children[1], SIGKILL) }
     }
@@ -159,8 +159,8 @@ import Testing
     expectFailure(
       try Command.run(arguments("e", "--processes", "2", "--device", "cuda:0")), saying: "--device cuda:0",
       "takes a GPU of its own", "CUDA_VISIBLE_DEVICES")
-    let usage = try Command.run(arguments("c", "--restarts", "2"))
-    #expect(usage.status == 64 && usage.errorOutput.contains("--restarts goes with --processes"))
+    let usage = try Command.run(arguments("c", "--max-restarts", "2"))
+    #expect(usage.status == 64 && usage.errorOutput.contains("--max-restarts goes with --processes"))
     let alone = try Command.shell(
       "RANK=0 WORLD_SIZE=2 MASTER_ADDR=127.0.0.1 MASTER_PORT=29777 \"$CALM\" train transformer --data \"$DIR/data\" "
         + "--out \"$DIR/d\" --process-timeout 1", in: folder.url)

@@ -20,12 +20,12 @@ import Testing
     let demo = try QuickDemo.folder.get()
     let run = demo.path("demo/calm")
     #expect(try texts(run, demo.path("demo/autoencoder"), "--threads", "1") == 2)
-    #expect(try texts(run, "--samples", "0") == 0)
+    #expect(try texts(run, "--num-samples", "0") == 0)
     let copy = try QuickDemo.copy("calm", to: folder)
     try Data("{".utf8).write(to: copy.appendingPathComponent("model/config.json"))
     #expect(try texts(copy.path, "--threads", "1") == 0)
     // As it is before its first checkpoint.
     for name in ["model", "latest"] { try FileManager.default.removeItem(at: copy.appendingPathComponent(name)) }
-    #expect(try texts(copy.path, run, "--samples", "1", "--threads", "1") == 1)
+    #expect(try texts(copy.path, run, "--num-samples", "1", "--threads", "1") == 1)
   }
 }

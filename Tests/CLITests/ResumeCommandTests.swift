@@ -9,9 +9,9 @@ import Testing
   init() throws {
     folder = try TemporaryFolder()
     let result = try Command.run([
-      "train", "transformer", "--data", try folder.prepareData(), "--out", folder.path("run"), "--hidden", "32",
-      "--layers", "1", "--steps", "4", "--batch-size", "2", "--block-tokens", "16", "--threads", "1", "--precision",
-      "float32", "--checkpoint-every", "1", "--keep", "1", "--best-by", "none",
+      "train", "transformer", "--data", try folder.prepareData(), "--out", folder.path("run"), "--hidden-size", "32",
+      "--layers", "1", "--steps", "4", "--batch-size", "2", "--sequence-length", "16", "--threads", "1", "--precision",
+      "float32", "--checkpoint-interval", "1", "--keep-checkpoints", "1", "--best-metric", "none",
     ])
     try #require(result.status == 0, "\(result.errorOutput)")
   }
@@ -23,9 +23,9 @@ import Testing
   @Test("other settings than limits, threads and processes are refused by name, on the command line and in a file")
   func settingsStay() throws {
     let file = try folder.write("layers: 2\nmax_steps: 9\n", "run.yaml").path
-    let other = try resume("--hidden", "512", "--precision=float32", "--tie-embeddings", "--config", file)
+    let other = try resume("--hidden-size", "512", "--precision=float32", "--tie-embeddings", "--config", file)
     #expect(other.status == 64)
-    #expect(other.errorOutput.contains("Error: --hidden, --precision, --tie-embeddings cannot be changed"))
+    #expect(other.errorOutput.contains("Error: --hidden-size, --precision, --tie-embeddings cannot be changed"))
     #expect(other.errorOutput.contains("run.yaml: 'layers' cannot be changed"))
     expectFailure(try resume("--config", file), saying: "run.yaml: 'layers' cannot be changed")
     for command in ["autoencoder", "calm"] {

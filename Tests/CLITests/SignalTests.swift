@@ -11,8 +11,8 @@ import Testing
 
   private func train(hidden: Int, batch: Int) throws -> TrainingProcess {
     try TrainingProcess([
-      "train", "transformer", "--data", folder.path("data"), "--out", folder.path("run"), "--hidden", "\(hidden)",
-      "--layers", "2", "--steps", "100000", "--batch-size", "\(batch)", "--block-chunks", "32", "--threads", "1",
+      "train", "transformer", "--data", folder.path("data"), "--out", folder.path("run"), "--hidden-size", "\(hidden)",
+      "--layers", "2", "--steps", "100000", "--batch-size", "\(batch)", "--sequence-length", "32", "--threads", "1",
     ])
   }
 

@@ -106,7 +106,7 @@ final class TemporaryFolder: Sendable {
     let tokenizer = try addTokenizer()
     let data = path("data")
     let result = try Command.run(
-      ["data", "prepare", path("stories.txt"), "--split", "lines", "--tokenizer", tokenizer, "--out", data] + options)
+      ["data", "prepare", path("stories.txt"), "--document-unit", "lines", "--tokenizer", tokenizer, "--out", data] + options)
     try #require(result.status == 0, "\(result.errorOutput)")
     return data
   }
@@ -120,7 +120,7 @@ final class TemporaryFolder: Sendable {
     let folder = try TemporaryFolder()
     try folder.write(stories, "stories.txt")
     let result = try Command.run([
-      "tokenizer", "train", folder.path("stories.txt"), "--vocabulary", "300", "--out", folder.path("tokenizer.json"),
+      "tokenizer", "train", folder.path("stories.txt"), "--vocab-size", "300", "--out", folder.path("tokenizer.json"),
     ])
     try #require(result.status == 0, "\(result.errorOutput)")
     return try Data(contentsOf: URL(fileURLWithPath: folder.path("tokenizer.json")))

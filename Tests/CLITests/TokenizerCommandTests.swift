@@ -96,7 +96,7 @@ struct TokenizerCommandTests {
   @Test("the same text gives the same tokenizer, and JSON tells its figures")
   func training() throws {
     let result = try Command.run([
-      "tokenizer", "train", folder.path("stories.txt"), "--split", "lines", "--vocabulary", "300", "--json",
+      "tokenizer", "train", folder.path("stories.txt"), "--document-unit", "lines", "--vocab-size", "300", "--json",
       "--out", folder.path("second.json"),
     ])
     let figures = try result.json()

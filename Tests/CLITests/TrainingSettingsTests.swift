@@ -8,7 +8,7 @@ struct TrainingSettingsTests {
 
   init() throws {
     folder = try TemporaryFolder()
-    data = try folder.prepareData("--validation", "0.1")
+    data = try folder.prepareData("--validation-fraction", "0.1")
   }
 
   private func settings(_ yaml: String, _ name: String = "run.yaml") throws -> String {
@@ -110,24 +110,24 @@ struct TrainingSettingsTests {
   func badArguments() throws {
     let file = try settings("keepp: 3\n")
     let result = try Command.run([
-      "train", "calm", "--hiden", "96", "--shedule=cosine", "--no-shard-optimiser", "--learning-rate", "99", "--ema",
-      "3", "stray", "--config", file, "--beta",
+      "train", "lm", "--hiden", "96", "--shedule=cosine", "--no-shard-optimiser", "--learning-rate", "99", "--ema-decay",
+      "3", "stray", "--config", file, "--energy-beta",
     ])
     #expect(result.status == 64)
     let lines = result.errorOutput.split(separator: "\n")
     let line = lines.first ?? ""
     #expect(line.hasPrefix("Error: "))
     for phrase in [
-      "'--hiden' is no option of this command; did you mean '--hidden'?", "'--shedule'", "'--schedule'?",
-      "'--no-shard-optimizer'?", "'99' is invalid for '--learning-rate", "'3' is invalid for '--ema",
-      "'stray' belongs to no option", "'--beta' needs a value", "run.yaml: 'keepp'", "with --data", "with --out",
+      "'--hiden' is no option of this command; did you mean '--hidden-size'?", "'--shedule'", "'--schedule'?",
+      "'--no-shard-optimizer'?", "'99' is invalid for '--learning-rate", "'3' is invalid for '--ema-decay",
+      "'stray' belongs to no option", "'--energy-beta' needs a value", "run.yaml: 'keepp'", "with --data", "with --out",
       "with --autoencoder",
     ] {
       #expect(line.contains(phrase), "'\(line)' does not say '\(phrase)'")
     }
-    #expect(lines.dropFirst().first?.hasPrefix("Usage: calm train calm") == true, "\(result.errorOutput)")
-    let help = try Command.run(["train", "calm", "--hiden", "96", "--help"])
-    #expect(help.status == 0 && help.text.contains("--hidden"))
+    #expect(lines.dropFirst().first?.hasPrefix("Usage: calm train lm") == true, "\(result.errorOutput)")
+    let help = try Command.run(["train", "lm", "--hiden", "96", "--help"])
+    #expect(help.status == 0 && help.text.contains("--hidden-size"))
   }
 
   @Test("contradictory options are refused before anything is made")
@@ -140,30 +140,30 @@ struct TrainingSettingsTests {
       #expect(!FileManager.default.fileExists(atPath: out))
     }
     let new = ["transformer", "--data", data, "--out", out]
-    try refused(new + ["--batch-size", "6", "--accumulate", "4"], saying: "cannot be cut into the 4 parts")
-    try refused(new + ["--accumulate", "5"], saying: "multiple of 5")
-    try refused(new + ["--block-chunks", "64", "--block-tokens", "64"], saying: "give one")
+    try refused(new + ["--batch-size", "6", "--gradient-accumulation", "4"], saying: "cannot be cut into the 4 parts")
+    try refused(new + ["--gradient-accumulation", "5"], saying: "multiple of 5")
+    try refused(new + ["--block-chunks", "64", "--sequence-length", "64"], saying: "give one")
     try refused(new + ["--max-time", "soon"], saying: "--max-time")
-    try refused(new + ["--ema", "1"], saying: "--ema")
-    try refused(new + ["--best-by", "beauty"], saying: "cross_entropy")
+    try refused(new + ["--ema-decay", "1"], saying: "--ema-decay")
+    try refused(new + ["--best-metric", "beauty"], saying: "cross_entropy")
     try refused(["transformer", "--data", data + ":-1", "--out", out], saying: "above 0")
     try refused(
       ["autoencoder", "--data", data, "--out", out, "--gradient-checkpointing"], saying: "no effect on an autoencoder")
-    try refused(["autoencoder", "--data", data, "--out", out, "--block-tokens", "30"], saying: "several chunks of 4")
+    try refused(["autoencoder", "--data", data, "--out", out, "--sequence-length", "30"], saying: "several chunks of 4")
     try refused(
-      ["transformer", "--resume", "x", "--ema", "0.9", "--keep", "3"], saying: "--ema, --keep cannot be changed")
-    try refused(["transformer", "--accumulate", "0"], saying: "--accumulate")
+      ["transformer", "--resume", "x", "--ema-decay", "0.9", "--keep-checkpoints", "3"], saying: "--ema-decay, --keep-checkpoints cannot be changed")
+    try refused(["transformer", "--gradient-accumulation", "0"], saying: "--gradient-accumulation")
     try refused(new + ["--steps", "9", "--warmup-steps", "9"], saying: "--warmup-steps 9 takes all 9 steps")
     try refused(
-      new + ["--max-tokens", "90", "--batch-size", "1", "--block-tokens", "10", "--warmup-steps", "9"],
+      new + ["--max-tokens", "90", "--batch-size", "1", "--sequence-length", "10", "--warmup-steps", "9"],
       saying: "--warmup-steps 9 takes all 9 steps")
     try refused(
-      new + ["--schedule", "cosine", "--decay-share", "0.3"],
-      saying: "--decay-share has no effect with --schedule cosine")
+      new + ["--schedule", "cosine", "--decay-fraction", "0.3"],
+      saying: "--decay-fraction has no effect with --schedule cosine")
     try refused(new + ["--shard-optimizer"], saying: "--shard-optimizer has no effect in a single process")
-    try refused(new + ["--block-tokens", "4"], saying: "take blocks of 5 tokens or more")
+    try refused(new + ["--sequence-length", "4"], saying: "take blocks of 5 tokens or more")
     let calm = ["calm", "--data", data, "--out", out, "--autoencoder", "x"]
-    try refused(calm + ["--steps", "9", "--lead-in", "9"], saying: "--lead-in 9 takes all 9 steps")
+    try refused(calm + ["--steps", "9", "--aux-warmup-steps", "9"], saying: "--aux-warmup-steps 9 takes all 9 steps")
     try refused(calm + ["--head", "flow", "--noise-size", "8"], saying: "--noise-size has no effect with --head flow")
     try refused(calm + ["--latent-bound", "8"], saying: "--latent-bound has no effect with --head energy")
   }
@@ -173,14 +173,14 @@ struct TrainingSettingsTests {
     try folder.write(String(repeating: "a\n", count: 60), "short.txt")
     let short = folder.path("short")
     let prepared = try Command.run([
-      "data", "prepare", folder.path("short.txt"), "--split", "lines", "--tokenizer", folder.path("tokenizer.json"),
-      "--validation", "0.5", "--validation-maximum", "1", "--out", short,
+      "data", "prepare", folder.path("short.txt"), "--document-unit", "lines", "--tokenizer", folder.path("tokenizer.json"),
+      "--validation-fraction", "0.5", "--validation-max-documents", "1", "--out", short,
     ])
     #expect(prepared.status == 0, "\(prepared.errorOutput)")
     let file = try settings(Self.small)
     expectFailure(
       try train("--config", file, "--data", short, "--out", folder.path("run")), saying: "short: the held-out part has",
-      "--validation 0")
+      "--validation-fraction 0")
     #expect(!FileManager.default.fileExists(atPath: folder.path("run")))
     let beside = try train("--config", file, "--data", short, "--data", data, "--out", folder.path("run"))
     #expect(beside.status == 0, "\(beside.errorOutput)")
@@ -196,7 +196,7 @@ struct TrainingSettingsTests {
     #expect(FileManager.default.fileExists(atPath: folder.path("b/model/config.json")))
     let alone = try resolved(
       [
-        "train", "transformer", "--data", data, "--out", "x", "--max-tokens", "99999", "--batch", "1", "--block-tokens",
+        "train", "transformer", "--data", data, "--out", "x", "--max-tokens", "99999", "--batch-size", "1", "--sequence-length",
         "10",
       ])
     #expect(alone["steps"] as? Int == 10_000)
@@ -215,13 +215,13 @@ struct TrainingSettingsTests {
     let prepare = ["data", "prepare", folder.path("tasks.jsonl"), "--tokenizer", folder.path("tokenizer.json")]
     let tasks = folder.path("tasks")
     let prepared = try Command.run(
-      prepare + ["--prompt-field", "prompt", "--completion-field", "completion", "--validation", "0.1", "--out", tasks])
+      prepare + ["--prompt-field", "prompt", "--completion-field", "completion", "--validation-fraction", "0.1", "--out", tasks])
     #expect(prepared.status == 0, "\(prepared.errorOutput)")
     let file = try settings(Self.small)
     #expect(try train("--config", file, "--data", data, "--out", folder.path("base")).status == 0)
     let tuned = try Command.run([
       "train", "transformer", "--data", tasks, "--init-from", folder.path("base/model"), "--out", folder.path("tuned"),
-      "--steps", "2", "--batch-size", "2", "--block-tokens", "32", "--threads", "1",
+      "--steps", "2", "--batch-size", "2", "--sequence-length", "32", "--threads", "1",
     ])
     #expect(tuned.status == 0, "\(tuned.errorOutput)")
 

@@ -69,9 +69,9 @@ package final class TinyWorld: Sendable {
 
   package func settings(steps: Int) -> TrainingSettings {
     var settings = TrainingSettings(
-      steps: steps, batchSize: 4, sequenceChunks: 16,
+      steps: steps, batchSize: 4, sequenceLength: 64,
       schedule: LearningRateSchedule(peak: 5e-3, shape: .stableDecay, warmupSteps: 10))
-    settings.logInterval = 1
+    (settings.logInterval, settings.precision) = (1, .float32)
     return settings
   }
 
@@ -83,21 +83,25 @@ package final class TinyWorld: Sendable {
       vocabularySize: tokenizer.vocabularySize, chunkSize: 4, latentSize: latent, hiddenSize: hidden,
       special: try TrainingData(path: data).special)
     let record = RunRecord(
-      model: .autoencoder(configuration), data: [.init(path: data)], settings: settings, device: .cpu, program: "tests")
+      AutoencoderSettings(model: configuration, training: settings, inputs: RunInputs(data: [Corpus(path: data)])),
+      program: "tests")
     return try TrainingRun(record, in: place(name), group: group)
   }
 
   package func transformer(
-    _ name: String, _ settings: TrainingSettings, data: String? = nil, corpora: [RunRecord.Corpus]? = nil,
+    _ name: String, _ settings: TrainingSettings, data: String? = nil, corpora: [Corpus]? = nil,
     group: any DataParallelGroup = SingleProcess()
   ) throws -> TrainingRun {
     let configuration = AutoregressiveConfiguration(
       vocabularySize: tokenizer.vocabularySize,
       transformer: TransformerShape(hiddenSize: 32, intermediateSize: 64, layers: 2, attentionHeads: 2),
       tiesEmbeddings: false, special: try TrainingData(path: self.data).specialWithoutStandIn)
+    var settings = settings
+    // As many positions as the models of chunks have.
+    settings.sequenceLength /= 4
+    let inputs = RunInputs(data: corpora ?? [Corpus(path: data ?? self.data)])
     let record = RunRecord(
-      model: .autoregressive(configuration), data: corpora ?? [.init(path: data ?? self.data)], settings: settings,
-      device: .cpu, program: "tests")
+      TransformerSettings(model: configuration, training: settings, inputs: inputs), program: "tests")
     return try TrainingRun(record, in: place(name), group: group)
   }
 
@@ -112,9 +116,9 @@ package final class TinyWorld: Sendable {
       intermediateSize: 64, layers: 2, attentionHeads: 2, head: head, headBlocks: 1, auxiliaryLossWeight: 1,
       special: sizes.special)
     let record = RunRecord(
-      model: .languageModel(configuration, autoencoder: autoencoder.path, auxiliaryWarmupSteps: auxiliaryWarmupSteps),
-      data: [.init(path: data ?? self.data)],
-      settings: settings, device: .cpu, program: "tests")
+      LanguageModelSettings(
+        model: configuration, autoencoder: autoencoder.path, auxiliaryWarmupSteps: auxiliaryWarmupSteps, training: settings,
+        inputs: RunInputs(data: [Corpus(path: data ?? self.data)])), program: "tests")
     return try TrainingRun(record, in: place(name), group: group)
   }
 }

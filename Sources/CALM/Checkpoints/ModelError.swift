@@ -1,7 +1,8 @@
+import CALMSupport
 import Foundation
 
 /// A model folder that cannot be used: what is wrong with which file, and what to do.
-public enum ModelError: Error, Equatable, CustomStringConvertible {
+public enum ModelError: DescribedError, Equatable {
   /// There is no such folder, or it holds no `config.json`.
   case notAModel(String)
   /// `config.json` cannot be read.

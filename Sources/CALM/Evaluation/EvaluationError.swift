@@ -1,5 +1,7 @@
+import CALMSupport
+
 /// Text that BrierLM cannot be computed from.
-public enum EvaluationError: Error, Equatable, CustomStringConvertible {
+public enum EvaluationError: DescribedError, Equatable {
   /// No position of a block has the tokens behind it that are looked at.
   case blockTooShort(tokens: Int, needed: Int)
 

@@ -1,5 +1,7 @@
+import CALMSupport
+
 /// Why text cannot be generated.
-public enum GenerationError: Error, Equatable, CustomStringConvertible {
+public enum GenerationError: DescribedError, Equatable {
   /// An option that must be at least 1.
   case tooSmall(String, value: Int)
   /// The probability of the likeliest tokens must be above 0 and at most 1.

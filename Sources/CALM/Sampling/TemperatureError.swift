@@ -1,7 +1,8 @@
+import CALMSupport
 import Foundation
 
 /// Why a temperature, or sampling at it, was refused.
-public enum TemperatureError: Error, Equatable, CustomStringConvertible {
+public enum TemperatureError: DescribedError, Equatable {
   /// Text that is neither a decimal number nor a fraction.
   case notANumber(String)
 

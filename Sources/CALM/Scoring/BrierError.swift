@@ -1,5 +1,7 @@
+import CALMSupport
+
 /// Why a Brier score cannot be computed.
-public enum BrierError: Error, Equatable, CustomStringConvertible {
+public enum BrierError: DescribedError, Equatable {
   /// Fewer samples a position than the collision term needs.
   case tooFewSamples(Int)
 

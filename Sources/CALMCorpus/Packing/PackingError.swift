@@ -1,5 +1,7 @@
+import CALMSupport
+
 /// Why token shards cannot be packed or batched.
-public enum PackingError: Error, CustomStringConvertible, Equatable, Sendable {
+public enum PackingError: DescribedError, Equatable, Sendable {
   /// No shard, or no document in any.
   case noDocuments
   /// More documents than a batch can number.

@@ -1,5 +1,7 @@
+import CALMSupport
+
 /// Why a corpus cannot be read: one line that names the file, the place in it and what to do.
-public enum CorpusError: Error, CustomStringConvertible, Equatable, Sendable {
+public enum CorpusError: DescribedError, Equatable, Sendable {
   /// No path was given at all.
   case noPaths
   /// Nothing stands at this path.

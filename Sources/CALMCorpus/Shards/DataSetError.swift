@@ -1,5 +1,7 @@
+import CALMSupport
+
 /// Why a data set cannot be prepared or opened.
-public enum DataSetError: Error, CustomStringConvertible, Equatable, Sendable {
+public enum DataSetError: DescribedError, Equatable, Sendable {
   /// Something stands where the data set is to go.
   case targetExists(path: String, isDataSet: Bool)
   /// The source gave no document.

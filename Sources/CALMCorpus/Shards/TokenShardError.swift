@@ -1,5 +1,7 @@
+import CALMSupport
+
 /// Why a token shard cannot be written or read.
-public enum TokenShardError: Error, CustomStringConvertible, Equatable, Sendable {
+public enum TokenShardError: DescribedError, Equatable, Sendable {
   /// The system refused to open or map the file.
   case unreadable(path: String, reason: String)
   /// The file does not begin as a shard does.

@@ -1,7 +1,7 @@
 import Foundation
 
 /// An operation on a file that the system refused, with its reason in one line.
-public struct FileError: Error, CustomStringConvertible, Equatable, Sendable {
+public struct FileError: DescribedError, Equatable, Sendable {
   /// What was tried, as a verb that fits after "cannot": `write`, `create`, `rename`.
   public let operation: String
   /// The file or folder it was tried on.

@@ -34,7 +34,7 @@ package enum SettingsFile {
 }
 
 /// A file that holds no settings: what is wrong with it, and where.
-public struct SettingsFileError: Error, CustomStringConvertible, Equatable, Sendable {
+public struct SettingsFileError: DescribedError, Equatable, Sendable {
   /// The file.
   public let file: String
   /// One line that ends with the place in the file, where there is one.

@@ -28,16 +28,16 @@ public struct TrainingRun {
   /// - Parameter group: the processes that train together.
   /// - Throws: an error of the data or the autoencoder, or ``TrainingError``.
   public init(_ record: RunRecord, in url: URL, group: any DataParallelGroup = SingleProcess()) throws {
-    let device = try Device(parsing: record.device)
-    let corpora = try TrainingCorpora(record.data)
-    let task = try Self.freshTask(for: record, corpora: corpora, device: device)
-    let corpus = try corpora.training(for: record)
-    try Trainer.check(record.settings, group)
+    let device = try Device(parsing: record.settings.inputs.device)
+    let corpora = try TrainingCorpora(record.settings.inputs.data)
+    let task = try corpora.newTask(for: record.settings, on: device)
+    let corpus = try corpora.training(for: record.settings)
+    try Trainer.check(record.settings.training, group)
     let folder = group.rank == 0 ? try RunFolder(creating: url) : RunFolder(at: url)
     claim = try group.rank == 0 ? folder.claim() : nil
     (self.record, self.folder, self.task, self.device, step, damage) = (record, folder, task, device, 0, [])
     trainer = try Trainer(
-      task, on: corpus, settings: record.settings, folder: folder, device: device, group: group)
+      task, on: corpus, settings: record.settings.training, folder: folder, device: device, group: group)
     // What could not begin is no run, and leaves its folder to the next.
     if group.rank == 0 { try writeRecord() }
   }
@@ -59,15 +59,15 @@ public struct TrainingRun {
     claim = try group.rank == 0 ? folder.claim() : nil
     let resumption = try folder.soundCheckpoint(named)
     let record = try Self.record(in: folder, limits: limits)
-    let device = try device ?? Device(parsing: record.device)
-    let corpora = try TrainingCorpora(record.data)
+    let device = try device ?? Device(parsing: record.settings.inputs.device)
+    let corpora = try TrainingCorpora(record.settings.inputs.data)
     let task =
-      try resumption.checkpoint.map { try Self.storedTask(in: $0, for: record, corpora: corpora, device: device) }
-      ?? Self.freshTask(for: record, corpora: corpora, device: device)
+      try resumption.checkpoint.map { try corpora.storedTask(in: $0, for: record.settings, on: device) }
+      ?? corpora.newTask(for: record.settings, on: device)
     (self.record, self.folder, self.task, self.device) = (record, folder, task, device)
     damage = resumption.damage
     trainer = try Trainer(
-      task, on: try corpora.training(for: record), settings: record.settings, folder: folder,
+      task, on: try corpora.training(for: record.settings), settings: record.settings.training, folder: folder,
       resuming: resumption.checkpoint, device: device, group: group,
       willWrite: { if group.rank == 0 { try folder.resume(from: resumption) } })
     step = trainer.step
@@ -95,60 +95,6 @@ public struct TrainingRun {
     }
   }
 
-  /// What a run begins with.
-  private static func freshTask(
-    for record: RunRecord, corpora: TrainingCorpora, device: Device
-  ) throws -> any TrainingTask {
-    let data = corpora.first
-    let generator = Generator(seed: record.settings.seed, device: device)
-    switch record.model {
-    case .autoencoder(let configuration):
-      let model =
-        try record.initialFolder(for: data)?.loadAutoencoder(configuration, device: device)
-        ?? Autoencoder(configuration, generator: generator)
-      return AutoencoderTask(
-        model, validation: try corpora.validation(for: record), tokenizer: data.tokenizerFile)
-    case .languageModel(let configuration, let path, let auxiliaryWarmupSteps):
-      let model =
-        try record.initialFolder(for: data)?.loadLanguageModel(
-          configuration, autoencoder: path == record.initialModel ? nil : URL(fileURLWithPath: path),
-          generator: generator)
-        ?? ContinuousLanguageModel(
-          configuration, autoencoder: try autoencoder(at: path, for: data, device: device), generator: generator)
-      return LanguageModelTask(
-        model, auxiliaryWarmupSteps: auxiliaryWarmupSteps, validation: try corpora.validation(for: record),
-        tokenizer: data.tokenizerFile)
-    case .autoregressive(let configuration):
-      let model =
-        try record.initialFolder(for: data)?.loadAutoregressiveModel(configuration, device: device)
-        ?? AutoregressiveModel(configuration, generator: generator)
-      return AutoregressiveTask(model, validation: try corpora.validation(for: record), tokenizer: data.tokenizerFile)
-    }
-  }
-
-  /// What a run goes on with.
-  private static func storedTask(
-    in checkpoint: URL, for record: RunRecord, corpora: TrainingCorpora, device: Device
-  ) throws -> any TrainingTask {
-    let data = corpora.first
-    let stored = try ModelFolder(checkpoint)
-    switch record.model {
-    case .autoencoder:
-      return AutoencoderTask(
-        try stored.loadAutoencoder(device: device), validation: try corpora.validation(for: record),
-        tokenizer: data.tokenizerFile)
-    case .languageModel(_, _, let auxiliaryWarmupSteps):
-      return LanguageModelTask(
-        try stored.loadLanguageModel(device: device), auxiliaryWarmupSteps: auxiliaryWarmupSteps,
-        validation: try corpora.validation(for: record),
-        tokenizer: data.tokenizerFile)
-    case .autoregressive:
-      return AutoregressiveTask(
-        try stored.loadAutoregressiveModel(device: device), validation: try corpora.validation(for: record),
-        tokenizer: data.tokenizerFile)
-    }
-  }
-
   /// What a run was told, with new limits; its folder or one of its checkpoints may be named.
   ///
   /// - Throws: ``TrainingError``.
@@ -157,18 +103,10 @@ public struct TrainingRun {
   }
 
   private static func record(in folder: RunFolder, limits: ResumedLimits) throws -> RunRecord {
-    guard let data = try? Data(contentsOf: folder.recordURL),
-      var record = try? JSONDecoder().decode(RunRecord.self, from: data)
+    guard let data = try? Data(contentsOf: folder.recordURL), var record = RunRecord(decoding: data)
     else { throw TrainingError.damagedRecord(folder.recordURL.path) }
-    limits.apply(to: &record)
+    limits.apply(to: &record.settings.training)
     return record
-  }
-
-  private static func autoencoder(at path: String, for data: TrainingData, device: Device) throws -> Autoencoder {
-    let folder = try ModelFolder(URL(fileURLWithPath: path))
-    let autoencoder = try folder.loadAutoencoder(device: device)
-    try data.check(against: folder, vocabularySize: autoencoder.configuration.vocabularySize)
-    return autoencoder
   }
 }
 
@@ -189,40 +127,15 @@ public struct ResumedLimits: Sendable {
   /// Whether anything is to change.
   fileprivate var areGiven: Bool { steps != nil || maximumTokens != nil || maximumSeconds != nil }
 
-  fileprivate func apply(to record: inout RunRecord) {
-    let chunkSize = record.model.chunkSize
-    // Where the tokens alone said how many steps there are, they go on to do so.
-    let isByTokens = record.settings.steps == record.settings.stepsOfTokens(chunkSize: chunkSize)
+  fileprivate func apply(to settings: inout TrainingSettings) {
+    // Where the tokens alone determined the steps, they still do.
+    let isByTokens = settings.steps == settings.stepsOfTokens
     if let maximumTokens {
-      record.settings.maximumTokens = maximumTokens
-      if isByTokens { record.settings.steps = record.settings.stepsOfTokens(chunkSize: chunkSize) ?? 0 }
+      settings.maximumTokens = maximumTokens
+      if isByTokens { settings.steps = settings.stepsOfTokens ?? 0 }
     }
-    if let steps { record.settings.steps = steps }
-    if let maximumSeconds { record.settings.maximumSeconds = maximumSeconds }
-  }
-}
-
-extension RunRecord {
-  fileprivate var padding: Int? {
-    switch model {
-    case .autoencoder(let configuration): configuration.special.padding
-    case .languageModel(let configuration, _, _): configuration.special.padding
-    case .autoregressive(let configuration): configuration.special.padding
-    }
-  }
-
-  /// The model to begin with, whose tokenizer, where it has one, is that of the data.
-  fileprivate func initialFolder(for data: TrainingData) throws -> ModelFolder? {
-    guard let initialModel else { return nil }
-    let folder = try ModelFolder(URL(fileURLWithPath: initialModel))
-    let vocabularySize =
-      switch model {
-      case .autoencoder(let configuration): configuration.vocabularySize
-      case .languageModel(let configuration, _, _): configuration.vocabularySize
-      case .autoregressive(let configuration): configuration.vocabularySize
-      }
-    try data.check(against: folder, vocabularySize: vocabularySize)
-    return folder
+    if let steps { settings.steps = steps }
+    if let maximumSeconds { settings.maximumSeconds = maximumSeconds }
   }
 }
 
@@ -230,7 +143,7 @@ extension RunRecord {
 private struct TrainingCorpora {
   private let corpora: [(data: TrainingData, weight: Double)]
 
-  init(_ corpora: [RunRecord.Corpus]) throws {
+  init(_ corpora: [Corpus]) throws {
     if corpora.isEmpty { throw PackingError.noDocuments }
     self.corpora = try corpora.map { (try TrainingData(path: $0.path), $0.weight) }
     for other in self.corpora where other.data.tokenizer.contentHash != first.tokenizer.contentHash {
@@ -241,25 +154,45 @@ private struct TrainingCorpora {
   /// The one that a model's tokenizer is that of.
   var first: TrainingData { corpora[0].data }
 
-  func training(for record: RunRecord) throws -> [WeightedSequences] {
+  func training(for settings: any RunSettings) throws -> [WeightedSequences] {
     try corpora.map { data, weight in
-      guard let blocks = try blocks(of: [data], .train, for: record, remainder: .dropped) else {
+      guard let blocks = try blocks(of: [data], .train, for: settings, remainder: .dropped) else {
         throw PackingError.noDocuments
       }
       return WeightedSequences(blocks, weight: weight)
     }
   }
 
-  /// The held-out documents of all corpora, one after the other.
-  func validation(for record: RunRecord) throws -> PackedSequences? {
-    try blocks(of: corpora.map { $0.data }, .validation, for: record, remainder: .padded)
+  /// A task with the model that a run begins with. The tokenizer of a model to begin with, where it has one, is that of
+  /// the data.
+  func newTask(for settings: any RunSettings, on device: Device) throws -> any TrainingTask {
+    let initial = try settings.inputs.initialModel.map { try ModelFolder(URL(fileURLWithPath: $0)) }
+    if let initial { try first.check(against: initial, vocabularySize: settings.model.vocabularySize) }
+    return try settings.newTask(from: initial, parts(for: settings, on: device))
+  }
+
+  /// A task with the model of a checkpoint.
+  func storedTask(
+    in checkpoint: URL, for settings: any RunSettings, on device: Device
+  ) throws -> any TrainingTask {
+    try settings.storedTask(in: try ModelFolder(checkpoint), parts(for: settings, on: device))
+  }
+
+  private func parts(for settings: any RunSettings, on device: Device) throws -> TaskParts {
+    // The held-out documents of all corpora, one after the other.
+    let validation = try blocks(of: corpora.map { $0.data }, .validation, for: settings, remainder: .padded)
+    return TaskParts(
+      data: first, validation: validation, device: device,
+      generator: Generator(seed: settings.training.seed, device: device))
   }
 
   private func blocks(
-    of data: [TrainingData], _ split: DataSplit, for record: RunRecord, remainder: PackedSequences.Remainder
+    of data: [TrainingData], _ split: DataSplit, for settings: any RunSettings, remainder: PackedSequences.Remainder
   ) throws -> PackedSequences? {
-    try first.blocks(
-      of: data.flatMap { $0.set.shards(split) }, chunkSize: record.model.chunkSize,
-      sequenceChunks: record.settings.sequenceChunks, padding: record.padding, remainder: remainder)
+    let model = settings.model
+    return try first.blocks(
+      of: data.flatMap { $0.set.shards(split) }, chunkSize: model.chunkSize,
+      sequenceChunks: settings.training.sequenceLength / model.chunkSize, padding: model.special.padding,
+      remainder: remainder)
   }
 }

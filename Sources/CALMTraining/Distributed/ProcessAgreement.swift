@@ -25,7 +25,7 @@ struct ProcessAgreement {
     }
     things = [
       ("step", Double(state?.step ?? 0)),
-      ("number of steps", Double(settings.totalSteps(chunkSize: task.chunkSize))),
+      ("number of steps", Double(settings.totalSteps)),
       ("batch size", Double(settings.batchSize)),
       ("settings", Self.checksum(of: try encoder.encode(settings))),
       ("data", Self.checksum(of: data.utf8)),

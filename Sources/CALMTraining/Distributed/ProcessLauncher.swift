@@ -57,7 +57,7 @@ public struct ProcessLauncher {
 }
 
 /// Processes that did not all come to a good end.
-public enum ProcessLaunchError: Error, Equatable, CustomStringConvertible {
+public enum ProcessLaunchError: DescribedError, Equatable {
   /// The system does not run the program.
   case cannotStart(String, reason: String)
   /// A signal ended it.

@@ -1,3 +1,4 @@
+import CALMSupport
 import Foundation
 
 /// Where a process stands among those that train together, as launchers tell it: `RANK`, `WORLD_SIZE`, `LOCAL_RANK`,
@@ -69,7 +70,7 @@ public struct RankVariables: Equatable, Sendable {
 }
 
 /// Variables of the environment that do not place a process among others.
-public enum RankVariablesError: Error, Equatable, CustomStringConvertible {
+public enum RankVariablesError: DescribedError, Equatable {
   /// A variable is not set, or empty.
   case missing(String)
   /// A variable is not a whole number of the range: its name, its value, the range.

@@ -59,13 +59,14 @@ public final class Trainer {
       corpora, batchSize: settings.batchSize, seed: settings.seed, rank: group.rank, worldSize: group.count,
       startingAt: state?.position)
 
-    task.prepare(precision: settings.precision, recomputingLayers: settings.gradientCheckpointing)
+    let precision = settings.precision.resolved(on: device)
+    task.prepare(precision: precision, recomputingLayers: settings.gradientCheckpointing)
     let parameters = task.module.namedParameters()
     try group.share(parameters.map { $0.tensor.detached() })
     average = try Self.average(of: parameters, decay: settings.emaDecay, resuming: state, from: checkpoint)
     // The optimizer keeps the float32 values where the model computes in less.
     let masters = Dictionary(uniqueKeysWithValues: parameters.map { ($0.name, $0.tensor.detached()) })
-    task.module.convert(to: settings.precision, device: device)
+    task.module.convert(to: precision, device: device)
     optimizer = group.optimizer(
       of: task.module.namedParameters(), masters: masters, settings: settings.optimizer)
     if let state {
@@ -186,13 +187,13 @@ public final class Trainer {
   // MARK: Limits
 
   /// Tokens in a step, of all processes together.
-  private var tokensPerStep: Int { settings.tokensPerStep(chunkSize: task.chunkSize) }
+  private var tokensPerStep: Int { settings.tokensPerStep }
 
   /// Steps that the settings' limits of steps and tokens allow.
-  public var total: Int { settings.totalSteps(chunkSize: task.chunkSize) }
+  public var total: Int { settings.totalSteps }
 
   /// Which limit the last step is.
-  private var lastStep: TrainingEnd { total == settings.stepsOfTokens(chunkSize: task.chunkSize) ? .tokens : .steps }
+  private var lastStep: TrainingEnd { total == settings.stepsOfTokens ? .tokens : .steps }
 
   /// Whether the run ends here, and why: all processes come to the same answer, whichever of them was told to stop.
   private func agreedEnd(wanted: Decision, seconds: Double) throws -> TrainingEnd? {

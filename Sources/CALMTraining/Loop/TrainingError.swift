@@ -1,5 +1,7 @@
+import CALMSupport
+
 /// A training run that cannot begin or go on: what is wrong, and what to do.
-public enum TrainingError: Error, Equatable, CustomStringConvertible {
+public enum TrainingError: DescribedError, Equatable {
   /// The folder of a new run holds one already.
   case runExists(String)
   /// A folder without `run.json`.

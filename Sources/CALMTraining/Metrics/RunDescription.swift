@@ -8,7 +8,7 @@ package struct RunDescription {
   package let kind: String
   /// Steps of the whole run.
   package let steps: Int?
-  /// Every setting under its path, such as `settings.schedule.peak`, in the order of the file.
+  /// Every setting under its path, such as `settings.learning_rate`, in the order of the file.
   package let settings: [(name: String, value: String)]
 
   /// Reads a run's.
@@ -18,7 +18,7 @@ package struct RunDescription {
     guard let data = try? Data(contentsOf: folder.recordURL), let record = try? JSONParser.parse(Array(data)),
       record.object != nil
     else { throw TrainingError.damagedRecord(folder.recordURL.path) }
-    kind = record["model"]?["kind"]?.string ?? "run"
+    kind = record["kind"]?.string ?? "run"
     steps = record["settings"]?["steps"]?.integer
     settings = Self.settings(of: record)
   }
@@ -36,9 +36,7 @@ package struct RunDescription {
     switch value {
     case .object(let members):
       for member in members {
-        // A model's sizes stand beside its kind.
-        let isOfModel = name == "model" && member.key == "configuration"
-        flatten(member.value, under: isOfModel ? name : "\(name).\(member.key)", into: &settings)
+        flatten(member.value, under: "\(name).\(member.key)", into: &settings)
       }
     case .string(let text): settings.append((name, text))
     case .null: break

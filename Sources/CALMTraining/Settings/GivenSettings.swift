@@ -19,6 +19,8 @@ public struct GivenSettings: Sendable {
   private let isFromFile: Bool
   /// What is wrong, each a phrase that names the setting.
   public private(set) var faults: [String] = []
+  /// The titles of settings that a resumed run keeps.
+  private var fixed: [String] = []
 
   /// No settings.
   ///
@@ -67,16 +69,6 @@ public struct GivenSettings: Sendable {
     return merged
   }
 
-  /// Removes the settings that may not be changed when a run is resumed, as a fault.
-  public mutating func removeFixed(of declarations: [SettingDeclaration]) {
-    let fixed = declarations.filter { !$0.isChangeable && has($0.name) }
-    if fixed.isEmpty { return }
-    let titles = fixed.map { title(of: $0.name) }.joined(separator: ", ")
-    let changeable = declarations.filter(\.isChangeable).map(\.option).joined(separator: ", ")
-    for declaration in fixed { entries[declaration.name] = nil }
-    faults.append("\(titles) cannot be changed when a run is resumed; only \(changeable) can")
-  }
-
   private mutating func add(_ value: SettingValue, to name: String, title: String, isInFile: Bool) {
     if case .list(let more) = value, case .list(let before)? = self[name] {
       entries[name]?.value = .list(before + more)
@@ -93,8 +85,12 @@ public struct GivenSettings: Sendable {
 extension GivenSettings {
   /// Reads arguments: `--name value`, `--name=value`, `--flag` and `--no-flag`.
   ///
-  /// - Parameter otherOptions: options that are no settings, such as `--json`, for suggestions.
-  public init(arguments: [String], of declarations: [SettingDeclaration], otherOptions: [String] = []) {
+  /// - Parameters:
+  ///   - isResumed: whether they are for a run that is resumed, and most of them may not be changed.
+  ///   - otherOptions: options that are no settings, such as `--json`, for suggestions.
+  public init(
+    arguments: [String], of declarations: [SettingDeclaration], isResumed: Bool = false, otherOptions: [String] = []
+  ) {
     self.init()
     var options: [String: (setting: SettingDeclaration, flag: Bool)] = [:]
     for declaration in declarations {
@@ -120,8 +116,21 @@ extension GivenSettings {
         faults.append("'\(parts[0])' is not an option of this command" + Self.suggestion(option))
       }
       guard let option, let match else { continue }
-      read(text, option, of: match.setting, flag: match.flag, isMisspelled: !isKnown)
+      if isResumed && !match.setting.isChangeable {
+        fixed.append(option)
+      } else {
+        read(text, option, of: match.setting, flag: match.flag, isMisspelled: !isKnown)
+      }
     }
+    reportFixed(of: declarations)
+  }
+
+  /// Makes a fault of the settings that a resumed run keeps.
+  private mutating func reportFixed(of declarations: [SettingDeclaration]) {
+    if fixed.isEmpty { return }
+    let changeable = declarations.filter(\.isChangeable).map(\.option).joined(separator: ", ")
+    faults.append(
+      "\(fixed.joined(separator: ", ")) cannot be changed when a run is resumed; only \(changeable) can")
   }
 
   private mutating func read(
@@ -153,9 +162,13 @@ extension GivenSettings {
 extension GivenSettings {
   /// Reads a YAML or JSON file of settings. A `run.json` is one: its `settings` are read.
   ///
-  /// - Parameter kind: the kind of model that the settings are for.
+  /// - Parameters:
+  ///   - kind: the kind of model that the settings are for.
+  ///   - isResumed: whether they are for a run that is resumed, and most of them may not be changed.
   /// - Throws: an error of reading.
-  package init(file path: String, of declarations: [SettingDeclaration], kind: ModelKind) throws {
+  package init(
+    file path: String, of declarations: [SettingDeclaration], kind: ModelKind, isResumed: Bool = false
+  ) throws {
     var content = try SettingsFile.read(URL(fileURLWithPath: path))
     var otherKind: String?
     if let settings = content["settings"], let stored = content["kind"]?.string {
@@ -163,7 +176,7 @@ extension GivenSettings {
       content = settings
     }
     if let members = content.object {
-      self.init(members: members, of: declarations)
+      self.init(members: members, of: declarations, isResumed: isResumed)
     } else {
       self.init(isFromFile: true)
       faults = ["it must be a mapping of settings to values"]
@@ -174,11 +187,12 @@ extension GivenSettings {
   /// Reads the members of an object of settings.
   ///
   /// - Parameters:
+  ///   - isResumed: whether they are for a run that is resumed, and most of them may not be changed.
   ///   - place: the object in its file, where there are several.
   ///   - checksRange: whether numbers out of range are refused.
-  init(
-    members: [JSONValue.Member], of declarations: [SettingDeclaration], in place: String? = nil,
-    checksRange: Bool = true
+  package init(
+    members: [JSONValue.Member], of declarations: [SettingDeclaration], isResumed: Bool = false,
+    in place: String? = nil, checksRange: Bool = true
   ) {
     self.init(isFromFile: true)
     let names = declarations.map(\.name)
@@ -189,7 +203,9 @@ extension GivenSettings {
         faults.append("'\(member.key)' is not a setting of \(place ?? "this command")" + Self.suggestion(name))
       }
       guard let setting = declarations.first(where: { $0.name == name }) else { continue }
-      if has(setting.name) {
+      if isResumed && !setting.isChangeable {
+        fixed.append("'\(member.key)'")
+      } else if has(setting.name) {
         faults.append("'\(member.key)' is given twice")
       } else if let value = setting.type.value(of: member.value, checksRange: checksRange) {
         add(value, to: setting.name, title: "'\(member.key)'", isInFile: true)
@@ -197,6 +213,7 @@ extension GivenSettings {
         faults.append("'\(member.key)' must be \(setting.type.requirement), not \(Self.word(member.value))")
       }
     }
+    reportFixed(of: declarations)
   }
 
   private static func word(_ value: JSONValue) -> String {

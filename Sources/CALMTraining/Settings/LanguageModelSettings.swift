@@ -121,7 +121,7 @@ public struct LanguageModelSettings: RunSettings {
   }
 
   /// Takes over chunk, latent and vocabulary of an autoencoder.
-  mutating func adopt(_ autoencoder: AutoencoderConfiguration) {
+  public mutating func adopt(_ autoencoder: AutoencoderConfiguration) {
     (model.chunkSize, model.latentSize) = (autoencoder.chunkSize, autoencoder.latentSize)
     model.vocabularySize = autoencoder.vocabularySize
   }

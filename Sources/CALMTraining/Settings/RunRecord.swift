@@ -1,132 +1,75 @@
 import CALM
+import CALMSupport
 import Foundation
 import Torch
 
-/// `run.json`: everything a run was told, so that it can be understood, repeated and resumed.
-public struct RunRecord: Codable, Sendable {
-  /// What is trained.
-  public enum Model: Codable, Sendable {
-    /// An autoencoder of these sizes.
-    case autoencoder(AutoencoderConfiguration)
-    /// With the folder of the frozen autoencoder, and the steps of ``LanguageModelTask``'s lead-in.
-    case languageModel(LanguageModelConfiguration, autoencoder: String, auxiliaryWarmupSteps: Int)
-    /// An autoregressive Transformer of these sizes.
-    case autoregressive(AutoregressiveConfiguration)
-  }
-
-  /// A folder of prepared data and its share of what is trained on, relative to the others'.
-  public struct Corpus: Codable, Hashable, Sendable {
-    /// The folder that `calm data prepare` made.
-    public var path: String
-    /// Its share, above 0; the shares need not sum to 1.
-    public var weight: Double
-
-    /// A folder with its weight.
-    public init(path: String, weight: Double = 1) {
-      (self.path, self.weight) = (path, weight)
-    }
-
-    /// Reads `folder` or `folder:weight`.
-    ///
-    /// - Throws: ``TrainingError/invalidWeight(_:)`` for a weight that is not above 0.
-    public init(parsing text: String) throws {
-      (path, weight) = (text, 1)
-      guard let colon = text.lastIndex(of: ":"), let share = Double(text[text.index(after: colon)...]) else { return }
-      guard share > 0, share.isFinite else { throw TrainingError.invalidWeight(text) }
-      (path, weight) = (String(text[..<colon]), share)
-    }
-  }
-
-  /// What is trained, with all sizes.
-  public var model: Model
-  /// The folder of the model whose weights the run begins with; nil begins with fresh ones.
-  public var initialModel: String?
-  /// What it is trained on.
-  public var data: [Corpus]
-  /// Steps, batches, rates, seed, precision.
-  public var settings: TrainingSettings
-  /// Threads of an operation: the same seed gives the same numbers on the same count.
-  public var threads: Int
-  /// Where it runs.
-  public var device: String
+/// `run.json`: everything that a run was configured with, so that it can be understood, repeated and resumed.
+///
+/// ```json
+/// {"kind": "lm", "settings": {"data": ["data"], "hidden_size": 256, …}, "model": {…}, "program": "calm 0.1.0",
+///  "libtorch": "2.13.0"}
+/// ```
+///
+/// `settings` has the names of the options of `calm train`, and is a file for its `--config`; `model` is the `config.json`
+/// of the model.
+public struct RunRecord: Sendable {
+  /// Everything that can be set, resolved.
+  public var settings: any RunSettings
   /// The program's version.
-  public var program: String
+  public let program: String
   /// The version of libtorch.
-  public var libtorch: String
+  public let libtorch: String
 
-  /// A run on this machine as it is set up now.
-  public init(
-    model: Model, initialModel: String? = nil, data: [Corpus], settings: TrainingSettings, device: Device,
-    program: String
-  ) {
-    self.model = model
-    self.initialModel = initialModel
-    self.data = data
-    self.settings = settings
-    self.program = program
-    self.device = device.description
-    threads = Runtime.threads
-    libtorch = Runtime.version
+  /// A run on this machine with the current number of threads.
+  public init(_ settings: any RunSettings, program: String) {
+    (self.settings, self.program, libtorch) = (settings, program, Runtime.version)
+    self.settings.inputs.threads = Runtime.threads
   }
+
+  /// What is trained.
+  public var kind: ModelKind { type(of: settings).kind }
+
   /// The content of `run.json`.
+  ///
+  /// - Throws: an error of encoding the model's configuration.
   public func encoded() throws -> Data {
+    let model = try settings.modelJSON()
+    let members: [(String, JSONValue)] = [
+      ("kind", .string(kind.rawValue)), ("settings", settings.json), ("model", model), ("program", .string(program)),
+      ("libtorch", .string(libtorch)),
+    ]
+    return Data(JSONValue.object(members.map { .init(key: $0.0, value: $0.1) }).text.utf8)
+  }
+
+  /// Reads the content of `run.json`; nil where it is not that of a run.
+  public init?(decoding data: Data) {
+    guard let content = try? JSONParser.parse(Array(data)), let program = content["program"]?.string,
+      let libtorch = content["libtorch"]?.string, let kind = content["kind"]?.string.flatMap(ModelKind.init),
+      let settings = Self.settings(of: content, kind.settings)
+    else { return nil }
+    (self.settings, self.program, self.libtorch) = (settings, program, libtorch)
+  }
+
+  private static func settings<Settings: RunSettings>(
+    of content: JSONValue, _: Settings.Type
+  ) -> Settings? {
+    guard let members = content["settings"]?.object, let model = content["model"],
+      let configuration = try? JSONDecoder().decode(Settings.Model.self, from: Data(model.text.utf8))
+    else { return nil }
+    let given = GivenSettings(members: members, of: Settings.declarations, checksRange: false)
+    guard given.faults.isEmpty else { return nil }
+    var settings = Settings()
+    settings.model = configuration
+    settings.apply(given)
+    return settings
+  }
+}
+
+extension RunSettings {
+  /// The `config.json` of the model.
+  fileprivate func modelJSON() throws -> JSONValue {
     let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    return try encoder.encode(self)
-  }
-}
-
-// As `{"kind": "calm", "configuration": {…}, "autoencoder": "runs/autoencoder/model", "lead_in": 0}`, the kind as
-// `calm train` names it.
-extension RunRecord.Model {
-  private enum Kind: String, Codable { case autoencoder, calm, transformer }
-
-  private enum CodingKeys: String, CodingKey {
-    case kind, configuration, autoencoder
-    case auxiliaryWarmupSteps = "lead_in"
-  }
-
-  /// Reads the form above.
-  public init(from decoder: any Decoder) throws {
-    let values = try decoder.container(keyedBy: CodingKeys.self)
-    switch try values.decode(Kind.self, forKey: .kind) {
-    case .autoencoder: self = .autoencoder(try values.decode(AutoencoderConfiguration.self, forKey: .configuration))
-    case .calm:
-      self = .languageModel(
-        try values.decode(LanguageModelConfiguration.self, forKey: .configuration),
-        autoencoder: try values.decode(String.self, forKey: .autoencoder),
-        auxiliaryWarmupSteps: try values.decode(Int.self, forKey: .auxiliaryWarmupSteps))
-    case .transformer:
-      self = .autoregressive(try values.decode(AutoregressiveConfiguration.self, forKey: .configuration))
-    }
-  }
-
-  /// Writes the form above.
-  public func encode(to encoder: any Encoder) throws {
-    var values = encoder.container(keyedBy: CodingKeys.self)
-    switch self {
-    case .autoencoder(let configuration):
-      try values.encode(Kind.autoencoder, forKey: .kind)
-      try values.encode(configuration, forKey: .configuration)
-    case .languageModel(let configuration, let autoencoder, let auxiliaryWarmupSteps):
-      try values.encode(Kind.calm, forKey: .kind)
-      try values.encode(configuration, forKey: .configuration)
-      try values.encode(autoencoder, forKey: .autoencoder)
-      try values.encode(auxiliaryWarmupSteps, forKey: .auxiliaryWarmupSteps)
-    case .autoregressive(let configuration):
-      try values.encode(Kind.transformer, forKey: .kind)
-      try values.encode(configuration, forKey: .configuration)
-    }
-  }
-}
-
-extension RunRecord.Model {
-  /// K; 1 of an autoregressive model.
-  public var chunkSize: Int {
-    switch self {
-    case .autoencoder(let configuration): configuration.chunkSize
-    case .languageModel(let configuration, _, _): configuration.chunkSize
-    case .autoregressive: 1
-    }
+    encoder.outputFormatting = .sortedKeys
+    return try JSONParser.parse(Array(encoder.encode(model)))
   }
 }

@@ -42,11 +42,14 @@ extension SettingsTable {
     declaration.condition.map { self[$0.name] == $0.value } ?? true
   }
 
-  /// A fault for each given setting that has no effect with the others.
+  /// A fault for the given settings that have no effect with the value of another one.
   func faultsWithoutEffect(_ given: GivenSettings) -> [String] {
-    Self.declarations.filter { given.has($0.name) && !hasEffect($0) }.compactMap { declaration in
-      guard let other = declaration.condition?.name, let actual = self[other] else { return nil }
-      return "\(given.title(of: declaration.name)) has no effect with \(given.phrase(other, actual)); leave it out"
+    let idle = Self.declarations.filter { given.has($0.name) && !hasEffect($0) }
+    return Dictionary(grouping: idle) { $0.condition?.name ?? "" }.sorted { $0.key < $1.key }.compactMap { other, idle in
+      guard let actual = self[other] else { return nil }
+      let names = idle.map { given.title(of: $0.name) }.joined(separator: ", ")
+      let (verb, pronoun) = idle.count == 1 ? ("has", "it") : ("have", "them")
+      return "\(names) \(verb) no effect with \(given.phrase(other, actual)); leave \(pronoun) out"
     }
   }
 }

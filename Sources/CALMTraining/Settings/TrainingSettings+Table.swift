@@ -33,7 +33,7 @@ extension TrainingSettings {
             default: "256, rounded down to whole chunks"),
           Setting("seed", \.seed, .countOrZero, "Random seed."),
           Setting(
-            "precision", \.computePrecision, .choice(of: Precision.self),
+            "precision", \.precision, .choice(of: Precision.self),
             "The type to compute in; auto is bfloat16 where the device is fast with it, else float32."),
         ]),
       SettingGroup(

@@ -12,10 +12,8 @@ public struct TrainingSettings: Codable, Hashable, Sendable {
   public var batchSize: Int
   /// The parts in which a process computes its share of a batch, one after the other: more of them need less memory.
   public var gradientAccumulation: Int
-  /// Chunks in a block.
-  public var sequenceChunks: Int
-  /// Tokens of a sequence.
-  public var sequenceLength = 256
+  /// Tokens in a sequence, a multiple of the chunk size.
+  public var sequenceLength: Int
   /// The learning rate over the run.
   public var schedule: LearningRateSchedule
   /// AdamW's constants.
@@ -31,7 +29,7 @@ public struct TrainingSettings: Codable, Hashable, Sendable {
   /// Decides initial weights, order of the data and all noise.
   public var seed: UInt64
   /// The type in which the model computes; its parameters are kept in float32 either way.
-  public var precision: DType
+  public var precision: Precision
   /// Steps between two lines of metrics.
   public var logInterval: Int
   /// Steps between two evaluations; 0 for one at the end alone.
@@ -45,19 +43,23 @@ public struct TrainingSettings: Codable, Hashable, Sendable {
   /// The figure of the evaluations by which the best checkpoint is kept beside the latest; nil keeps none.
   public var bestBy: String?
 
-  /// The usual settings around what a run must say.
-  public init(steps: Int, batchSize: Int, sequenceChunks: Int, schedule: LearningRateSchedule) {
+  /// The default settings with those that every kind of model has its own of.
+  public init(
+    steps: Int, batchSize: Int, sequenceLength: Int = 256,
+    schedule: LearningRateSchedule = LearningRateSchedule(peak: 2e-3, shape: .stableDecay), bestMetric: String? = nil
+  ) {
     self.steps = steps
     self.batchSize = batchSize
-    self.sequenceChunks = sequenceChunks
+    self.sequenceLength = sequenceLength
     self.schedule = schedule
+    bestBy = bestMetric
     gradientAccumulation = 1
     optimizer = AdamW.Settings()
     gradientClip = 1
     gradientCheckpointing = false
     skipLimit = 20
     seed = 1
-    precision = .float32
+    precision = .auto
     logInterval = 10
     evaluationInterval = 0
     evaluationBlocks = 64
@@ -69,13 +71,11 @@ public struct TrainingSettings: Codable, Hashable, Sendable {
   func gradientScale(norm: Double) -> Double { gradientClip > 0 ? min(1, gradientClip / norm) : 1 }
 
   /// Tokens in a step.
-  public func tokensPerStep(chunkSize: Int) -> Int { batchSize * sequenceChunks * chunkSize }
+  public var tokensPerStep: Int { batchSize * sequenceLength }
 
   /// The steps in which ``maximumTokens`` are reached.
-  public func stepsOfTokens(chunkSize: Int) -> Int? {
-    maximumTokens.map { ($0 - 1) / tokensPerStep(chunkSize: chunkSize) + 1 }
-  }
+  public var stepsOfTokens: Int? { maximumTokens.map { ($0 - 1) / tokensPerStep + 1 } }
 
   /// Steps that the limits of steps and tokens allow.
-  func totalSteps(chunkSize: Int) -> Int { min(steps, stepsOfTokens(chunkSize: chunkSize) ?? .max) }
+  public var totalSteps: Int { min(steps, stepsOfTokens ?? .max) }
 }

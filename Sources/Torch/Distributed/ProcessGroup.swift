@@ -1,3 +1,4 @@
+import CALMSupport
 import CTorch
 import Foundation
 
@@ -120,7 +121,7 @@ public final class ProcessGroup {
 }
 
 /// Processes that do not come together, or do not stay so.
-public enum ProcessGroupError: Error, Equatable, CustomStringConvertible {
+public enum ProcessGroupError: DescribedError, Equatable {
   /// Not all processes came in time.
   case absent(address: String, rank: Int, count: Int, seconds: Int, reason: String)
   /// Something else listens where process 0 should.

@@ -1,5 +1,7 @@
+import CALMSupport
+
 /// A file of weights that cannot be used, or does not belong to the model.
-public enum CheckpointError: Error, Equatable, CustomStringConvertible {
+public enum CheckpointError: DescribedError, Equatable {
   /// The file breaks the rules of its format: it is cut short, damaged or made to mislead.
   case malformed(file: String, tensor: String? = nil, reason: String)
   /// The file is right but holds what is not read here.

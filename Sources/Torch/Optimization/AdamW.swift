@@ -1,3 +1,4 @@
+import CALMSupport
 import CTorch
 
 /// Adam with decoupled weight decay (Loshchilov and Hutter, 2019).
@@ -144,7 +145,7 @@ func globalNorm(_ tensors: [Tensor]) -> Double {
 }
 
 /// An optimizer state that does not belong to the model.
-public enum OptimizerError: Error, Equatable, CustomStringConvertible {
+public enum OptimizerError: DescribedError, Equatable {
   /// There is no running mean of that name.
   case missing(String)
   /// A running mean of another shape than the parameter that it is of.

@@ -17,7 +17,7 @@ struct ConvertCommand: ParsableCommand {
       ae_path there if you move the folder and want the official code to read it.
 
       Example:
-        calm convert runs/calm/model --to official --out exported
+        calm convert runs/lm/model --to official --out exported
       """)
 
   @Argument(help: ArgumentHelp("The model's folder.", valueName: "model"))
@@ -29,7 +29,7 @@ struct ConvertCommand: ParsableCommand {
   @Option(
     name: .customLong("out"),
     help: ArgumentHelp(
-      "The new folder; by default beside the model, with the layout's name added.", valueName: "folder"))
+      "The new folder. (default: beside the model, with the layout's name added)", valueName: "folder"))
   var output: String?
 
   @Option(help: ArgumentHelp("The autoencoder's folder, if not the one that the model names.", valueName: "folder"))

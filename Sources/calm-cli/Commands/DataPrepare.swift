@@ -20,7 +20,7 @@ struct DataPrepare: ParsableCommand {
 
       Example:
         calm data prepare books/*.txt --tokenizer tokenizer.json --out data
-        calm data prepare tasks.jsonl --prompt-field prompt --completion-field completion --tokenizer runs/calm/model \
+        calm data prepare tasks.jsonl --prompt-field prompt --completion-field completion --tokenizer runs/lm/model \
           --out tasks
       """)
 
@@ -38,15 +38,15 @@ struct DataPrepare: ParsableCommand {
   var output: String
 
   @Option(help: ArgumentHelp("The share of documents set apart for validation.", valueName: "share"))
-  var validation = 0.01
+  var validationFraction = 0.01
 
-  @Option(help: ArgumentHelp("Set no more documents than this apart; by default 1000.", valueName: "n"))
-  var validationMaximum: Int?
+  @Option(help: ArgumentHelp("Set no more documents than this apart. (default: 1000)", valueName: "n"))
+  var validationMaxDocuments: Int?
 
-  @Option(help: ArgumentHelp("Decides which documents are set apart; by default 0.", valueName: "n"))
+  @Option(help: ArgumentHelp("Decides which documents are set apart. (default: 0)", valueName: "n"))
   var seed: UInt64?
 
-  @Option(help: ArgumentHelp("Threads that tokenize; by default one for each core.", valueName: "n"))
+  @Option(help: ArgumentHelp("Threads that tokenize. (default: one for each core)", valueName: "n"))
   var threads: Int?
 
   @Flag(help: "Replace a data set that is there already.")
@@ -65,16 +65,16 @@ struct DataPrepare: ParsableCommand {
     guard (promptField == nil) == (completionField == nil) else {
       throw ValidationError("--prompt-field and --completion-field go together; give both")
     }
-    guard (0..<1).contains(validation) else {
-      throw ValidationError("--validation must be at least 0 and below 1, not \(validation)")
+    guard (0..<1).contains(validationFraction) else {
+      throw ValidationError("--validation-fraction must be at least 0 and below 1, not \(validationFraction)")
     }
-    if let validationMaximum, validationMaximum < 0 {
-      throw ValidationError("--validation-maximum must not be negative")
+    if let validationMaxDocuments, validationMaxDocuments < 0 {
+      throw ValidationError("--validation-max-documents must not be negative")
     }
     try refuse(
       withoutEffect(
-        "with --validation 0", when: validation == 0,
-        ["--validation-maximum": validationMaximum, "--seed": seed])
+        "with --validation-fraction 0", when: validationFraction == 0,
+        ["--validation-max-documents": validationMaxDocuments, "--seed": seed])
         + withoutEffect("with --completion-field", when: completionField != nil, ["--text-field": input.textField]))
     if let threads, !(1...1024).contains(threads) {
       throw ValidationError("--threads must be from 1 to 1024, not \(threads)")
@@ -89,8 +89,8 @@ struct DataPrepare: ParsableCommand {
     let fields = promptField.flatMap { prompt in completionField.map { (prompt: prompt, completion: $0) } }
     let reader = try input.reader(fields: fields)
     var preparation = DataPreparation(vocabulary: vocabulary, createdBy: "calm \(calmVersion)")
-    preparation.validationShare = validation
-    preparation.validationMaximum = validationMaximum ?? 1000
+    preparation.validationShare = validationFraction
+    preparation.validationMaximum = validationMaxDocuments ?? 1000
     preparation.seed = seed ?? 0
     preparation.threads = threads ?? ProcessInfo.processInfo.activeProcessorCount
     preparation.overwrite = overwrite

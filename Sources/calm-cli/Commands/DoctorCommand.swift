@@ -16,7 +16,7 @@ struct DoctorCommand: ParsableCommand {
         calm doctor --json
       """)
 
-  @Option(help: ArgumentHelp("Threads to measure with; by default one for each core.", valueName: "n"))
+  @Option(help: ArgumentHelp("Threads to measure with. (default: one for each core)", valueName: "n"))
   var threads: Int?
 
   @OptionGroup var report: ReportOptions

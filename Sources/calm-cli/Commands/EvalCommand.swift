@@ -12,8 +12,8 @@ struct EvalCommand: ParsableCommand {
     abstract: "Measure a model on held-out text.",
     discussion: """
       Example:
-        calm eval autoencoder runs/autoencoder/model --data data --noise 0,0.3
-        calm eval calm runs/calm/model --data data
+        calm eval autoencoder runs/autoencoder/model --data data --noise-levels 0,0.3
+        calm eval lm runs/lm/model --data data
         calm eval transformer runs/transformer/model --data data
       """,
     subcommands: [EvalAutoencoder.self, EvalLanguageModel.self, EvalTransformer.self])
@@ -26,7 +26,7 @@ struct EvalAutoencoder: ParsableCommand {
     abstract: "Token accuracy of reconstruction, also with noise on the latent.",
     discussion: """
       Example:
-        calm eval autoencoder runs/autoencoder/model --data data --noise 0,0.1,0.2,0.3,0.4
+        calm eval autoencoder runs/autoencoder/model --data data --noise-levels 0,0.1,0.2,0.3,0.4
       """)
 
   @Argument(
@@ -36,9 +36,9 @@ struct EvalAutoencoder: ParsableCommand {
   @OptionGroup var text: EvaluationTextOptions
 
   @Option(help: ArgumentHelp("Standard deviations of the noise, with commas between.", valueName: "list"))
-  var noise = "0,0.1,0.2,0.3,0.4"
+  var noiseLevels = "0,0.1,0.2,0.3,0.4"
 
-  @Option(help: ArgumentHelp("Decides the noise; by default 0.", valueName: "n"))
+  @Option(help: ArgumentHelp("Decides the noise. (default: 0)", valueName: "n"))
   var seed: UInt64?
 
   @OptionGroup var compute: ComputeOptions
@@ -50,9 +50,9 @@ struct EvalAutoencoder: ParsableCommand {
   }
 
   private func levels() throws -> [Double] {
-    try noise.split(separator: ",").map { part in
+    try noiseLevels.split(separator: ",").map { part in
       guard let value = Double(part.trimmingCharacters(in: .whitespaces)), value >= 0, value.isFinite else {
-        throw ValidationError("--noise takes numbers that are not negative, with commas between, not '\(part)'")
+        throw ValidationError("--noise-levels takes numbers that are not negative, with commas between, not '\(part)'")
       }
       return value
     }
@@ -66,7 +66,7 @@ struct EvalAutoencoder: ParsableCommand {
     let result = try text.withBlocks(
       for: folder, chunkSize: sizes.chunkSize, sequenceChunks: 256, vocabularySize: sizes.vocabularySize,
       special: sizes.special
-    ) { try model.evaluate(on: $0, blocks: text.blocks, noise: try levels(), seed: seed ?? 0) }
+    ) { try model.evaluate(on: $0, blocks: text.numSequences, noise: try levels(), seed: seed ?? 0) }
     var table = Table(header: ["noise", "token accuracy"])
     for level in result.accuracy {
       table.append([String(format: "%g", level.noise), String(format: "%.4f %%", 100 * level.accuracy)])

@@ -4,19 +4,19 @@ import CALMTerminal
 import Foundation
 import Torch
 
-/// `calm eval calm`.
+/// `calm eval lm`.
 struct EvalLanguageModel: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "calm",
+    commandName: "lm",
     abstract: "BrierLM and Brier-1 to Brier-4 with standard errors, and the energy score.",
     discussion: """
       Every chunk is predicted from the true text before it in its block, so the score grows with the block: compare \
-      scores of one --block-tokens only. Below K = 4 continuations are rolled on, which costs a forward pass for every \
+      scores of one --sequence-length only. Below K = 4 continuations are rolled on, which costs a forward pass for every \
       sample and further chunk. Standard errors come from resampling documents.
 
       Example:
-        calm eval calm runs/calm/model --data data
-        calm eval calm runs/calm/model --text held-out.txt --samples 8 --json
+        calm eval lm runs/lm/model --data data
+        calm eval lm runs/lm/model --text held-out.txt --brier-samples 8 --json
       """)
 
   @Argument(help: ArgumentHelp("The language model's folder.", valueName: "model"))
@@ -39,7 +39,10 @@ struct EvalLanguageModel: ParsableCommand {
     let sizes = model.configuration
     let result = try brier.withBlocks(
       for: folder, chunkSize: sizes.chunkSize, vocabularySize: sizes.vocabularySize, special: sizes.special
-    ) { try model.evaluate(on: $0, blocks: brier.text.blocks, samples: brier.samples, seed: brier.seed, progress: $1) }
+    ) {
+      try model.evaluate(
+        on: $0, blocks: brier.text.numSequences, samples: brier.brierSamples, seed: brier.seed, progress: $1)
+    }
     let table = brierTable(
       result.brierLM, others: [("energy score", String(format: "%.4f", result.energyScore))],
       sequenceTokens: result.sequenceTokens, samples: result.samples)
@@ -53,7 +56,7 @@ struct EvalTransformer: ParsableCommand {
     commandName: "transformer",
     abstract: "Cross-entropy, perplexity and BrierLM of an autoregressive Transformer.",
     discussion: """
-      BrierLM is that of 'calm eval calm'. Probabilities are exact here where they can be, so few samples are enough. \
+      BrierLM is that of 'calm eval lm'. Probabilities are exact here where they can be, so few samples are enough. \
       Takes any model folder in the format of Hugging Face's LlamaForCausalLM.
 
       Example:
@@ -75,7 +78,10 @@ struct EvalTransformer: ParsableCommand {
     let sizes = model.configuration
     let result = try brier.withBlocks(
       for: folder, chunkSize: 1, vocabularySize: sizes.vocabularySize, special: sizes.special
-    ) { try model.evaluate(on: $0, blocks: brier.text.blocks, samples: brier.samples, seed: brier.seed, progress: $1) }
+    ) {
+      try model.evaluate(
+        on: $0, blocks: brier.text.numSequences, samples: brier.brierSamples, seed: brier.seed, progress: $1)
+    }
     let table = brierTable(
       result.brierLM,
       others: [

@@ -44,7 +44,7 @@ struct ExperimentCommand: ParsableCommand {
     let runner = ExperimentRunner(
       plan, in: folder, precision: compute.precision, device: compute.device, program: "calm \(calmVersion)")
     let results = try runner.run { name, run in
-      let reporter = TrainingReporter(label: name, total: run.record.settings.steps, isQuiet: true)
+      let reporter = TrainingReporter(label: name, total: run.record.settings.training.steps, isQuiet: true)
       defer { reporter.finish() }
       return try run.train(report: reporter.report)
     }

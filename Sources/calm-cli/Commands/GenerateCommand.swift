@@ -18,8 +18,8 @@ struct GenerateCommand: ParsableCommand {
       many threads.
 
       Example:
-        calm generate runs/calm/model --prompt "Once upon a time" --temperature 1/3
-        calm generate runs/calm/model --prompt-file start.txt --samples 8 --json
+        calm generate runs/lm/model --prompt "Once upon a time" --temperature 1/3
+        calm generate runs/lm/model --prompt-file start.txt --num-samples 8 --json
         calm generate runs/transformer/model --temperature 0.8 --top-p 0.95
       """)
 
@@ -39,19 +39,19 @@ struct GenerateCommand: ParsableCommand {
       "Above 0, as a number or a fraction such as 1/3; at most 1 but with a Transformer.", valueName: "t"))
   var temperature = "0.5"
 
-  @Option(help: "How chunks are drawn at temperatures below 1; by default batch.")
+  @Option(help: "How chunks are drawn at temperatures below 1. (default: batch)")
   var sampler: GenerationOptions.Sampler?
 
   @Option(
-    help: ArgumentHelp("Chunks drawn at once, from which the batch sampler chooses; by default 200.", valueName: "n"))
-  var pool: Int?
+    help: ArgumentHelp("Chunks drawn at once, from which the batch sampler chooses. (default: 200)", valueName: "n"))
+  var candidates: Int?
 
   @Option(
     help: ArgumentHelp(
       "The most chunks drawn for one: by the exact sampler, and to begin as the prompt's last tokens want it; by "
         + "default 20000.",
       valueName: "n"))
-  var drawLimit: Int?
+  var maxSamples: Int?
 
   @Option(help: ArgumentHelp("With a Transformer: draw only among so many of the likeliest tokens.", valueName: "n"))
   var topK: Int?
@@ -63,10 +63,10 @@ struct GenerateCommand: ParsableCommand {
   var topP: Double?
 
   @Option(help: ArgumentHelp("The most tokens to write after the prompt.", valueName: "n"))
-  var maxTokens = 256
+  var maxNewTokens = 256
 
   @Option(help: ArgumentHelp("How many texts to write, each with draws of its own.", valueName: "n"))
-  var samples = 1
+  var numSamples = 1
 
   @Option(help: ArgumentHelp("Decides all draws.", valueName: "n"))
   var seed: UInt64 = 0
@@ -90,12 +90,12 @@ struct GenerateCommand: ParsableCommand {
     var options = GenerationOptions()
     options.temperature = try Temperature.number(parsing: temperature)
     if let sampler { options.sampler = sampler }
-    if let pool { options.poolSize = pool }
-    if let drawLimit { options.drawLimit = drawLimit }
+    if let candidates { options.poolSize = candidates }
+    if let maxSamples { options.drawLimit = maxSamples }
     options.topK = topK
     options.topP = topP
-    options.maximumTokens = maxTokens
-    options.sequences = samples
+    options.maximumTokens = maxNewTokens
+    options.sequences = numSamples
     options.seed = seed
     options.continuesText = continuesText
     return options
@@ -112,10 +112,10 @@ struct GenerateCommand: ParsableCommand {
   /// - Parameter isOne: whether the temperature is 1, at which nothing is chosen from draws.
   private func idleOptions(isOne: Bool) -> [String] {
     let (hasPrompt, isExact) = (prompt != nil || promptFile != nil, sampler == .exact && !isOne)
-    return withoutEffect("at temperature 1", when: isOne, ["--sampler": sampler, "--pool": pool])
-      + withoutEffect("with --sampler exact", when: isExact, ["--pool": pool])
+    return withoutEffect("at temperature 1", when: isOne, ["--sampler": sampler, "--candidates": candidates])
+      + withoutEffect("with --sampler exact", when: isExact, ["--candidates": candidates])
       + withoutEffect(
-        "without a prompt or --sampler exact", when: !hasPrompt && !isExact, ["--draw-limit": drawLimit])
+        "without a prompt or --sampler exact", when: !hasPrompt && !isExact, ["--max-samples": maxSamples])
       + withoutEffect("without a prompt", when: !hasPrompt, ["--continue-text": continuesText.ifGiven])
   }
 
@@ -133,7 +133,7 @@ struct GenerateCommand: ParsableCommand {
     Interruption.watch()
     let start = ContinuousClock.now
     let generator = try makeGenerator(prompt)
-    let streams = samples == 1 && !report.isJSON
+    let streams = numSamples == 1 && !report.isJSON
     if streams {
       try StandardOutput.write(prompt)
       // Also before the line of an error.
@@ -144,7 +144,7 @@ struct GenerateCommand: ParsableCommand {
     }
     let generated = GeneratedTexts(generator, prompt: prompt, seconds: start.duration(to: .now).seconds)
     if !streams { try report.print(generated.figures, text: generated.listing) }
-    if let remark = generated.remark(drawLimit: drawLimit ?? GenerationOptions().drawLimit) {
+    if let remark = generated.remark(drawLimit: maxSamples ?? GenerationOptions().drawLimit) {
       StandardError.note(remark)
     }
     if verbose { StandardError.note("\(generated.speed); \(setting.summary)") }
@@ -177,7 +177,7 @@ struct GenerateCommand: ParsableCommand {
       other == .autoregressive
       ? [("--top-k", topK != nil), ("--top-p", topP != nil)]
       : [
-        ("--sampler", sampler != nil), ("--pool", pool != nil), ("--draw-limit", drawLimit != nil),
+        ("--sampler", sampler != nil), ("--candidates", candidates != nil), ("--max-samples", maxSamples != nil),
         ("--autoencoder", autoencoder != nil),
       ]
     if let option = given.first(where: \.1)?.0 {

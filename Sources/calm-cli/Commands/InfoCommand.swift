@@ -19,7 +19,7 @@ struct InfoCommand: ParsableCommand {
 
       Example:
         calm info calm-m --tokens 500B
-        calm info runs/calm/model --json
+        calm info runs/lm/model --json
       """)
 
   static let presetNames = Preset.allCases.map(\.rawValue).joined(separator: ", ")
@@ -180,7 +180,7 @@ struct TokenCount: ExpressibleByArgument {
 }
 
 /// A model that `calm info` does not find.
-enum InfoError: Error, Equatable, CustomStringConvertible {
+enum InfoError: DescribedError, Equatable {
   case unknownModel(String, suggestions: [String])
 
   var description: String {

@@ -25,7 +25,7 @@ enum PromptFile {
 }
 
 /// A prompt that cannot be read.
-enum PromptError: Error, Equatable, CustomStringConvertible {
+enum PromptError: DescribedError, Equatable {
   case notUTF8(file: String, byteOffset: Int)
 
   var description: String {

@@ -15,11 +15,11 @@ struct ReportCommand: ParsableCommand {
     discussion: """
       The page is one file that opens offline, on a phone too: curves of the losses, BrierLM, gradient norm, speed and \
       learning rate, and every setting, marked where the runs differ. A run may still be going on. Each language model \
-      writes short texts for the page, from its last checkpoint where it is not finished; --samples 0 leaves them out.
+      writes short texts for the page, from its last checkpoint where it is not finished; --num-samples 0 leaves them out.
 
       Example:
-        calm report runs/calm
-        calm report runs/* --out comparison.html --samples 3
+        calm report runs/lm
+        calm report runs/* --out comparison.html --num-samples 3
       """)
 
   @Argument(help: ArgumentHelp("The runs' folders.", valueName: "run"))
@@ -29,11 +29,11 @@ struct ReportCommand: ParsableCommand {
   var output = "report.html"
 
   @Option(count: "Texts that each language model writes for the page.", from: 0)
-  var samples = 2
+  var numSamples = 2
 
   @Option(
     help: ArgumentHelp(
-      "The temperature of these texts, up to 1, also as a fraction; by default 1/2.", valueName: "t"))
+      "The temperature of these texts, up to 1, also as a fraction. (default: 1/2)", valueName: "t"))
   var temperature: String?
 
   @OptionGroup var compute: ComputeOptions
@@ -43,7 +43,7 @@ struct ReportCommand: ParsableCommand {
   private func options() throws -> GenerationOptions {
     var options = GenerationOptions()
     options.temperature = try Temperature.number(parsing: usedTemperature)
-    options.sequences = max(1, samples)
+    options.sequences = max(1, numSamples)
     // A few sentences: the page is to be there at once.
     options.maximumTokens = 80
     return options
@@ -53,7 +53,7 @@ struct ReportCommand: ParsableCommand {
     do { try options().validate(probabilities: false) } catch { throw ValidationError("\(error)") }
     try refuse(
       withoutEffect(
-        "with --samples 0", when: samples == 0,
+        "with --num-samples 0", when: numSamples == 0,
         [
           "--temperature": temperature, "--threads": compute.threads, "--device": compute.device,
           "--precision": compute.precision,
@@ -66,7 +66,7 @@ struct ReportCommand: ParsableCommand {
     try requireParentFolder(of: target)
     // A folder that is no run is told before models are loaded.
     for folder in folders { _ = try RunFolder(opening: folder) }
-    let report = try RunReport(folders, samples: samples > 0 ? write(for: folders) : [:])
+    let report = try RunReport(folders, samples: numSamples > 0 ? write(for: folders) : [:])
     try AtomicFile.write(Data(report.html.utf8), to: target.path)
     try StandardOutput.write("\(output): \(counted(folders.count, "run"))\n")
   }

@@ -13,14 +13,14 @@ struct TokenizerTrain: ParsableCommand {
       Writes a tokenizer.json that Hugging Face tokenizers read as well. The ids 0, 1 and 2 are <pad>, <bos> and <eos>.
 
       Example:
-        calm tokenizer train books/*.txt --vocabulary 4096 --out tokenizer.json
+        calm tokenizer train books/*.txt --vocab-size 4096 --out tokenizer.json
       """)
 
   @OptionGroup var input: TextInputOptions
 
   @Option(
     help: ArgumentHelp("Tokens in the vocabulary, the 256 bytes and 3 special tokens among them.", valueName: "n"))
-  var vocabulary = 4096
+  var vocabSize = 4096
 
   @Option(name: .customLong("out"), help: ArgumentHelp("The file to write.", valueName: "file"))
   var output: String
@@ -43,7 +43,7 @@ struct TokenizerTrain: ParsableCommand {
     let target = URL(fileURLWithPath: output)
     // Found out before minutes of reading, not after.
     try requireParentFolder(of: target)
-    var trainer = try BPETrainer(vocabularySize: vocabulary)
+    var trainer = try BPETrainer(vocabularySize: vocabSize)
     let reader = try input.reader()
     let bar = ProgressBar(label: "counting words", total: reader.progress.totalBytes)
     var bytes = 0
@@ -62,7 +62,7 @@ struct TokenizerTrain: ParsableCommand {
       tokenizer: output, vocabularySize: tokenizer.vocabularySize, contentHash: tokenizer.contentHash,
       documents: progress.documents, bytes: bytes, skippedLines: progress.skippedLines,
       repairedDocuments: progress.repairedDocuments, seconds: start.duration(to: .now).seconds)
-    if tokenizer.vocabularySize < vocabulary {
+    if tokenizer.vocabularySize < vocabSize {
       StandardError.note("the text gives only \(tokenizer.vocabularySize) tokens: no further pair occurs twice")
     }
     try report.print(

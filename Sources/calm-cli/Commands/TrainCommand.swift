@@ -17,12 +17,19 @@ struct TrainCommand: ParsableCommand {
 
       Example:
         calm train autoencoder --data data --out runs/autoencoder
-        calm train calm --data data --autoencoder runs/autoencoder/model --out runs/calm
+        calm train lm --data data --autoencoder runs/autoencoder/model --out runs/lm
         calm train transformer --data data --out runs/transformer
-        calm train calm --config run.yaml --steps 20000 --out runs/long
-        calm train calm --data data --autoencoder runs/autoencoder/model --out runs/calm --processes 4 --restarts 3
+        calm train lm --config run.yaml --steps 20000 --out runs/long
+        calm train lm --data data --autoencoder runs/autoencoder/model --out runs/lm --processes 4 --max-restarts 3
       """,
     subcommands: [TrainAutoencoder.self, TrainLanguageModel.self, TrainTransformer.self])
+
+  /// The help that ArgumentParser answers a request with, where it is that of a training command, and its settings.
+  static func help(for request: any Error) -> String? {
+    let help = Calm.fullMessage(for: request)
+    let commands = configuration.subcommands.compactMap { $0 as? any TrainingCommand.Type }
+    return commands.first { Calm.helpMessage(for: $0) == help }.map { help + "\n" + $0.settingsHelp }
+  }
 }
 
 /// What a training tells at its end.
@@ -39,58 +46,8 @@ struct TrainingFigures: Encodable {
   let seconds: Double?
 }
 
-/// Begins the run that the options describe, or takes up the one of `--resume`, and trains it.
-///
-/// - Parameters:
-///   - label: the name of the command.
-///   - usual: the settings of a new run where the options say nothing.
-///   - figures: those of the evaluations, the one first that says which checkpoint is best.
-///   - model: what a new run trains, given the path of its data.
-func train(
-  _ options: TrainingOptions, label: String, usual: TrainingSettings, figures: [String],
-  model: (String) throws -> RunRecord.Model
-) throws {
-  if let url = try options.runToContinue() { return try resume(with: url, options, label: label) }
-  if !options.printSettings, try options.processes.launch(on: options.compute.deviceName) { return }
-  let compute = try options.compute.prepare(on: options.processes.ownDevice(of: options.compute.deviceName))
-  let data = try options.corpora()
-  let trained = try model(data[0].path)
-  let record = RunRecord(
-    model: trained, initialModel: options.initFrom, data: data,
-    settings: try options.settings(usual, chunkSize: trained.chunkSize, figures: figures, precision: compute),
-    device: compute.device, program: "calm \(calmVersion)")
-  try options.check(record)
-  if options.printSettings { return try printSettings(record) }
-  let group = try options.processes.meet(on: compute.device)
-  let run = try TrainingRun(record, in: URL(fileURLWithPath: options.out ?? ""), group: group)
-  try train(run, label: label, compute: compute, group: group, report: options.report)
-}
-
-/// Takes up a run, or one of its checkpoints, and trains it.
-private func resume(with url: URL, _ options: TrainingOptions, label: String) throws {
-  let limits = ResumedLimits(
-    steps: options.steps, maximumTokens: options.maxTokens, maximumSeconds: options.maxTime)
-  let record = try TrainingRun.record(resuming: url.path, limits: limits)
-  guard record.model.command == label else {
-    throw InputError.otherCommand(run: url.path, command: record.model.command)
-  }
-  if options.printSettings { return try printSettings(record) }
-  let device = options.processes.device(resuming: record)
-  if try options.processes.launch(on: device) { return }
-  let compute = try options.compute.prepare(
-    resuming: record, on: options.processes.ownDevice(of: device), areSeveral: options.processes.areSeveral)
-  let group = try options.processes.meet(on: compute.device)
-  let run = try TrainingRun(resuming: url, limits: limits, device: compute.device, group: group)
-  try train(run, label: label, compute: compute, group: group, report: options.report)
-}
-
-/// Prints a record as `run.json` holds it.
-private func printSettings(_ record: RunRecord) throws {
-  try StandardOutput.write(String(decoding: try record.encoded(), as: UTF8.self) + "\n")
-}
-
 /// Trains a run to its end under a progress bar, and tells the result. Of several processes the first shows and tells.
-private func train(
+func train(
   _ run: TrainingRun, label: String, compute: ComputeSetting, group: any DataParallelGroup,
   report options: ReportOptions
 ) throws {

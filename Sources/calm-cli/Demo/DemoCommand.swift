@@ -1,5 +1,6 @@
 import ArgumentParser
 import CALMCorpus
+import CALMSupport
 import CALMTerminal
 import Foundation
 
@@ -23,14 +24,14 @@ struct DemoCommand: ParsableCommand {
     help: ArgumentHelp("Your own text instead of the tales: files, folders or patterns.", valueName: "files"))
   var text: [String] = []
 
-  @Option(help: "What is one document in plain text; by default paragraphs.")
-  var textSplit: TextSplit?
+  @Option(help: "What is one document in plain text. (default: paragraphs)")
+  var documentUnit: TextSplit?
 
   @OptionGroup var faults: TextFaultOptions
 
   @Option(
     name: .customLong("out"),
-    help: ArgumentHelp("The folder to make; by default runs/demo-DATE-TIME.", valueName: "folder"))
+    help: ArgumentHelp("The folder to make. (default: runs/demo-DATE-TIME)", valueName: "folder"))
   var output: String?
 
   @Flag(help: "Everything in small, in under a minute: to see that it works, not to read the stories.")
@@ -38,9 +39,9 @@ struct DemoCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "The weight of the auxiliary token loss, beyond the paper; by default 0 for the tales and 1 for your own text.",
+      "The weight of the auxiliary token loss, beyond the paper. (default: 0 for the tales and 1 for your own text)",
       valueName: "w"), transform: amount)
-  var auxiliaryWeight: Double?
+  var auxWeight: Double?
 
   @Option(help: ArgumentHelp("Decides the tales and everything else.", valueName: "n"))
   var seed: UInt64 = 1
@@ -53,7 +54,7 @@ struct DemoCommand: ParsableCommand {
       withoutEffect(
         "without --text", when: text.isEmpty,
         [
-          "--text-split": textSplit, "--lossy": faults.lossy.ifGiven,
+          "--document-unit": documentUnit, "--lossy": faults.lossy.ifGiven,
           "--skip-malformed": faults.skipMalformed.ifGiven,
         ]))
   }
@@ -63,15 +64,15 @@ struct DemoCommand: ParsableCommand {
     let folder = URL(fileURLWithPath: output ?? Self.defaultFolder())
     if FileManager.default.fileExists(atPath: folder.path) { throw DemoError.exists(folder.path) }
     let options = CorpusOptions(
-      split: textSplit ?? .paragraphs, lossy: faults.lossy, skipMalformed: faults.skipMalformed)
+      split: documentUnit ?? .paragraphs, lossy: faults.lossy, skipMalformed: faults.skipMalformed)
     let input = text.isEmpty ? nil : try CorpusReader(paths: text, options: options)
     if let input {
       try refuse(
         faults.problems(with: input)
-          + withoutEffect("on JSON lines", when: !input.readsPlainText, ["--text-split": textSplit]))
+          + withoutEffect("on JSON lines", when: !input.readsPlainText, ["--document-unit": documentUnit]))
     }
     let usual = text.isEmpty ? DemoRecipe.tales : .text
-    let recipe = auxiliaryWeight.map { usual.with(auxiliaryLossWeight: $0) } ?? usual
+    let recipe = auxWeight.map { usual.with(auxiliaryLossWeight: $0) } ?? usual
     let pipeline = DemoPipeline(
       quick ? recipe.quick() : recipe, in: folder, input: input, compute: setting, seed: seed)
     StandardError.note("\(relativePath(folder.path)): \(setting.summary)")
@@ -101,16 +102,16 @@ struct DemoCommand: ParsableCommand {
 
       \(pipeline.figures.summary)
       Go on from here:
-        calm generate \(folder)/calm/model --temperature 1/3 --seed 7
-        calm eval calm \(folder)/calm/model --data \(folder)/data
-        calm train calm --resume \(folder)/calm --steps \(pipeline.longerTraining)
+        calm generate \(folder)/lm/model --temperature 1/3 --seed 7
+        calm eval lm \(folder)/lm/model --data \(folder)/data
+        calm train lm --resume \(folder)/lm --steps \(pipeline.longerTraining)
 
       """
   }
 }
 
 /// A demo that cannot begin.
-enum DemoError: Error, CustomStringConvertible {
+enum DemoError: DescribedError {
   case exists(String)
 
   var description: String {

@@ -35,7 +35,7 @@ final class DemoPipeline {
   private var corpus: URL { place("corpus.jsonl") }
   private var data: URL { place("data") }
   /// The finished language model.
-  private var model: URL { place("calm/model") }
+  private var model: URL { place("lm/model") }
 
   /// Twice the steps of the language model's training.
   var longerTraining: Int { recipe.languageModel.steps * 2 }
@@ -156,7 +156,7 @@ final class DemoPipeline {
   private func settings(_ usual: TrainingSettings) -> TrainingSettings {
     var settings = usual
     settings.seed = seed
-    settings.precision = compute.precision
+    settings.precision = Precision(compute.precision)
     settings.evaluationInterval = max(1, settings.steps / 4)
     settings.checkpointInterval = max(1, settings.steps / 4)
     settings.evaluationBlocks = 16
@@ -170,13 +170,15 @@ final class DemoPipeline {
   /// - Returns: the last step.
   /// - Throws: ``DemoInterruption``, with a checkpoint written; or an error of the training.
   @discardableResult
-  private func train(_ model: RunRecord.Model, _ usual: TrainingSettings, in name: String) throws -> StepReport {
-    let record = RunRecord(
-      model: model, data: [.init(path: data.path)], settings: settings(usual), device: compute.device,
-      program: "calm \(calmVersion)")
+  private func train(_ trained: some RunSettings, in name: String) throws -> StepReport {
+    var trained = trained
+    trained.training = settings(trained.training)
+    trained.inputs = RunInputs(data: [Corpus(path: data.path)])
+    trained.inputs.device = compute.device.description
+    let record = RunRecord(trained, program: "calm \(calmVersion)")
     let run = try TrainingRun(record, in: place(name))
     hasBegunTraining = true
-    let reporter = TrainingReporter(label: name, total: usual.steps, isQuiet: true)
+    let reporter = TrainingReporter(label: name, total: trained.training.steps, isQuiet: true)
     defer { reporter.finish() }
     guard try run.train(report: reporter.report).isComplete, let last = reporter.last else {
       let command = "calm train \(name) --resume \(relativePath(place(name).path))"
@@ -187,7 +189,7 @@ final class DemoPipeline {
 
   private func trainAutoencoder(_ prepared: TrainingData) throws -> String {
     let configuration = recipe.autoencoderConfiguration(for: prepared)
-    try train(.autoencoder(configuration), recipe.autoencoder, in: "autoencoder")
+    try train(AutoencoderSettings(model: configuration, training: recipe.autoencoder), in: "autoencoder")
     let model = try ModelFolder(place("autoencoder/model")).loadAutoencoder(device: compute.device)
     model.convert(to: compute.precision)
     guard let held = try prepared.blocks(.validation, chunkSize: 4, sequenceChunks: 256, remainder: .padded) else {
@@ -203,9 +205,11 @@ final class DemoPipeline {
 
   private func trainLanguageModel(_ prepared: TrainingData) throws -> String {
     let configuration = recipe.languageModelConfiguration(for: prepared)
-    let record = RunRecord.Model.languageModel(
-      configuration, autoencoder: place("autoencoder/model").path, auxiliaryWarmupSteps: recipe.auxiliaryWarmupSteps)
-    let last = try train(record, recipe.languageModel, in: "calm")
+    let settings = LanguageModelSettings(
+      model: configuration, autoencoder: place("autoencoder/model").path,
+      auxiliaryWarmupSteps: recipe.auxiliaryWarmupSteps,
+      training: recipe.languageModel)
+    let last = try train(settings, in: "lm")
     let (count, loss) = (try loadModel().parameterCount, String(format: "%.2f", last.parts["energy"] ?? last.loss))
     return "\(shortCount(count)) parameters, \(last.step) steps, energy score \(loss)"
   }

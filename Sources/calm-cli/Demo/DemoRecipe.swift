@@ -12,12 +12,12 @@ struct DemoRecipe {
   /// The share of documents set apart.
   var validation = 0.03
   var autoencoder = TrainingSettings(
-    steps: 1200, batchSize: 8, sequenceChunks: 64,
+    steps: 1200, batchSize: 8,
     schedule: LearningRateSchedule(peak: 3e-3, shape: .stableDecay))
   var latentSize = 32
   var autoencoderHidden = 128
   var languageModel = TrainingSettings(
-    steps: 6400, batchSize: 8, sequenceChunks: 64,
+    steps: 6400, batchSize: 8,
     schedule: LearningRateSchedule(peak: 1e-3, shape: .stableDecay))
   /// The weight of the auxiliary token loss. The tales come out better without it, as in the paper.
   private(set) var auxiliaryLossWeight = 0.0

@@ -8,18 +8,20 @@ struct BrierOptions: ParsableArguments {
   @OptionGroup var text: EvaluationTextOptions
 
   @Option(
-    help: ArgumentHelp("Tokens in a block, 5 or more; they are the longest context of a prediction.", valueName: "n"))
-  var sequenceTokens = 1024
+    help: ArgumentHelp("Tokens of a sequence, 5 or more: the longest context of a prediction.", valueName: "n"))
+  var sequenceLength = 1024
 
-  @Option(help: ArgumentHelp("Samples drawn a position, 2 or more; more lessen the variance.", valueName: "n"))
-  var samples = 2
+  @Option(help: ArgumentHelp("Samples per position, 2 or more; more reduce the variance.", valueName: "n"))
+  var brierSamples = 2
 
-  @Option(help: ArgumentHelp("Decides the samples.", valueName: "n"))
+  @Option(help: ArgumentHelp("Random seed.", valueName: "n"))
   var seed: UInt64 = 0
 
   func validate() throws {
-    guard samples >= 2 else { throw ValidationError("--samples must be 2 or more, not \(samples)") }
-    guard sequenceTokens >= 5 else { throw ValidationError("--block-tokens must be 5 or more, not \(sequenceTokens)") }
+    guard brierSamples >= 2 else { throw ValidationError("--brier-samples must be 2 or more, not \(brierSamples)") }
+    guard sequenceLength >= 5 else {
+      throw ValidationError("--sequence-length must be 5 or more, not \(sequenceLength)")
+    }
   }
 
   /// Calls `evaluate` with the text in blocks and with what to tell how many are done, which a progress bar shows.
@@ -27,15 +29,15 @@ struct BrierOptions: ParsableArguments {
     for model: ModelFolder, chunkSize: Int, vocabularySize: Int, special: SpecialTokens,
     evaluate: (PackedSequences, (Int) -> Void) throws -> Result
   ) throws -> Result {
-    guard sequenceTokens % chunkSize == 0 else {
+    guard sequenceLength % chunkSize == 0 else {
       throw ValidationError(
-        "--block-tokens must be a multiple of the model's chunk size \(chunkSize), not \(sequenceTokens)")
+        "--sequence-length must be a multiple of the model's chunk size \(chunkSize), not \(sequenceLength)")
     }
     return try text.withBlocks(
-      for: model, chunkSize: chunkSize, sequenceChunks: sequenceTokens / chunkSize, vocabularySize: vocabularySize,
+      for: model, chunkSize: chunkSize, sequenceChunks: sequenceLength / chunkSize, vocabularySize: vocabularySize,
       special: special
     ) { blocks in
-      let bar = ProgressBar(label: "evaluating", total: min(text.blocks ?? blocks.count, blocks.count))
+      let bar = ProgressBar(label: "evaluating", total: min(text.numSequences ?? blocks.count, blocks.count))
       defer { bar.finish() }
       return try evaluate(blocks) { bar.update(completed: $0) }
     }

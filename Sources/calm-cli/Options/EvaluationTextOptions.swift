@@ -12,7 +12,7 @@ struct EvaluationTextOptions: ParsableArguments {
   @Option(help: ArgumentHelp("The folder that 'calm data prepare' made.", valueName: "folder"))
   var data: String?
 
-  @Option(help: "Which part of the prepared data; by default validation.")
+  @Option(help: "Which part of the prepared data. (default: validation)")
   var split: DataSplit?
 
   @Option(
@@ -26,14 +26,14 @@ struct EvaluationTextOptions: ParsableArguments {
   @Option(help: ArgumentHelp("The tokenizer for --text, if not the one in the model's folder.", valueName: "path"))
   var tokenizer: String?
 
-  @Option(help: ArgumentHelp("Blocks to evaluate, from the start; by default all.", valueName: "n"))
-  var blocks: Int?
+  @Option(help: ArgumentHelp("Sequences to evaluate, from the start. (default: all)", valueName: "n"))
+  var numSequences: Int?
 
   func validate() throws {
     guard (data == nil) != text.isEmpty else {
       throw ValidationError("name the text to evaluate on: either --data or --text")
     }
-    try positive("--blocks", blocks)
+    try positive("--num-sequences", numSequences)
     try refuse(
       withoutEffect(
         "with --data", when: data != nil,
@@ -89,13 +89,13 @@ struct EvaluationTextOptions: ParsableArguments {
 extension DataSplit: ExpressibleByArgument {}
 
 /// Text that cannot be evaluated on.
-enum EvaluationTextError: Error, CustomStringConvertible {
+enum EvaluationTextError: DescribedError {
   case emptySplit(String, DataSplit)
 
   var description: String {
     switch self {
     case .emptySplit(let path, let split):
-      "\(path): no document is in its \(split.rawValue) part; prepare the data with a larger --validation, or evaluate with --split train"
+      "\(path): no document is in its \(split.rawValue) part; prepare the data with a larger --validation-fraction, or evaluate with --split train"
     }
   }
 }

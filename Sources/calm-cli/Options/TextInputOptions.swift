@@ -14,10 +14,10 @@ struct TextInputOptions: ParsableArguments {
   @Option(help: "How files are understood; auto goes by their ending.")
   var format = Format.auto
 
-  @Option(help: "What is one document in plain text; by default file.")
-  var split: TextSplit?
+  @Option(help: "What is one document in plain text. (default: file)")
+  var documentUnit: TextSplit?
 
-  @Option(help: ArgumentHelp("The member of each JSON line that holds the text; by default text.", valueName: "name"))
+  @Option(help: ArgumentHelp("The member of each JSON line that holds the text. (default: text)", valueName: "name"))
   var textField: String?
 
   @OptionGroup var faults: TextFaultOptions
@@ -41,12 +41,12 @@ struct TextInputOptions: ParsableArguments {
   /// - Throws: ``CorpusError`` for what is missing, empty or unreadable; a usage error for options that have no effect.
   func reader(fields: (prompt: String, completion: String)? = nil) throws -> CorpusReader {
     let options = CorpusOptions(
-      format: format.corpusFormat, split: split ?? .file, textField: fields?.completion ?? textField ?? "text",
+      format: format.corpusFormat, split: documentUnit ?? .file, textField: fields?.completion ?? textField ?? "text",
       promptField: fields?.prompt, lossy: faults.lossy, skipMalformed: faults.skipMalformed)
     let reader = try CorpusReader(paths: paths, options: options)
     try refuse(
       faults.problems(with: reader)
-        + withoutEffect("on JSON lines", when: !reader.readsPlainText, ["--split": split])
+        + withoutEffect("on JSON lines", when: !reader.readsPlainText, ["--document-unit": documentUnit])
         + withoutEffect("on plain text", when: !reader.readsJSONLines, ["--text-field": textField]))
     return reader
   }

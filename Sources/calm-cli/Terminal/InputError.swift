@@ -1,9 +1,10 @@
 import CALM
+import CALMSupport
 import CALMTerminal
 import Foundation
 
 /// Input that is not what a command expects.
-enum InputError: Error, Equatable, CustomStringConvertible {
+enum InputError: DescribedError, Equatable {
   case notJSON(file: String, line: Int, expected: String)
   case notIds(file: String, line: Int)
   case badId(file: String, line: Int, reason: String)

@@ -4,41 +4,51 @@ import CALMTraining
 import Foundation
 import Torch
 
-/// How many processes train together, and what happens when one dies.
-struct ProcessOptions: ParsableArguments {
-  @Option(
-    help: ArgumentHelp(
-      """
-      Train with this many processes of this machine, each with its share of every batch and of the cores, and with \
-      --device cuda a GPU of its own. Launchers of several machines set RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT \
-      instead.
-      """, valueName: "n"), transform: whole(from: 1))
-  var processes: Int?
+/// Where a run is written, how many processes train it together, and what happens when one dies: settings of a command
+/// line or a file that a run does not keep.
+struct LaunchSettings: SettingsTable {
+  /// The folder of a new run.
+  var out: String?
+  private var processes: Int?
+  private var maxRestarts = 0
+  private var processTimeout = 600
+  private var shardOptimizer = false
 
-  @Option(count: "How often --processes goes on from the last checkpoint when a process dies.", from: 0)
-  var restarts = 0
-
-  @Option(
-    help: ArgumentHelp(
-      "How long a process waits for the others, at the start and in every step, before it gives up; by default 600.",
-      valueName: "seconds"), transform: whole(from: 1))
-  var processTimeout: Int?
-
-  @Flag(
-    inversion: .prefixedNo,
-    help: "Keep only a share of the optimizer's state in each process: less memory, the same steps.")
-  var shardOptimizer = false
+  static let groups = [
+    SettingGroup<Self>(
+      "Run and processes",
+      [
+        Setting("out", \.out, .text("path"), "The folder of the new run."),
+        Setting(
+          "processes", \.processes, .count,
+          "Train with this many processes of this machine, each with a share of every batch and of the cores, and with "
+            + "--device cuda its own GPU. Launchers of several machines set RANK, WORLD_SIZE, MASTER_ADDR and "
+            + "MASTER_PORT instead."
+        ).changeable,
+        Setting(
+          "max_restarts", \.maxRestarts, .countOrZero,
+          "How often --processes resumes from the last checkpoint when a process dies."
+        ).changeable,
+        Setting(
+          "process_timeout", \.processTimeout, .count, "Seconds that a process waits for the others before it gives up."
+        ).changeable,
+        Setting(
+          "shard_optimizer", \.shardOptimizer, .flag,
+          "Keep only a share of the optimizer's state in each process: less memory, the same steps."
+        ).changeable,
+      ])
+  ]
 
   /// What contradicts itself, or the place of this process among others.
-  var problems: [String] {
-    var problems: [String] = []
-    if restarts > 0 && (processes == nil || LaunchedProcess.hasOtherLauncher) {
-      problems.append("--restarts goes with --processes; other launchers restart by themselves")
+  func faults(_ given: GivenSettings) -> [String] {
+    var faults: [String] = []
+    if maxRestarts > 0 && (processes == nil || LaunchedProcess.hasOtherLauncher) {
+      faults.append(
+        "\(given.title(of: "max_restarts")) needs --processes; other launchers restart processes by themselves")
     }
-    problems += withoutEffect(
-      "in a single process", when: !areSeveral,
-      ["--shard-optimizer": shardOptimizer.ifGiven, "--process-timeout": processTimeout])
-    return problems
+    let idle = (shardOptimizer ? ["shard_optimizer"] : []) + (given.has("process_timeout") ? ["process_timeout"] : [])
+    return faults
+      + withoutEffect("in a single process", names: areSeveral ? [] : idle.map(given.title))
   }
 
   /// Whether several processes train together, started by --processes or by another launcher.
@@ -52,7 +62,7 @@ struct ProcessOptions: ParsableArguments {
   ///
   /// - Parameter device: where the processes are to compute.
   /// - Returns: whether it did: then all is done.
-  func launch(on device: String) throws -> Bool {
+  func start(on device: String) throws -> Bool {
     let place = try RankVariables()
     guard let processes else { return false }
     if let place {
@@ -61,7 +71,7 @@ struct ProcessOptions: ParsableArguments {
       }
       return false
     }
-    if processes == 1 && restarts == 0 { return false }
+    if processes == 1 && maxRestarts == 0 { return false }
     if processes > 1 {
       try Self.requireSeveral(on: device)
       if device == "cuda" && processes > CUDA.deviceCount {
@@ -70,12 +80,12 @@ struct ProcessOptions: ParsableArguments {
     }
     let program = Bundle.main.executableURL ?? URL(fileURLWithPath: CommandLine.arguments[0])
     let launcher = ProcessLauncher(
-      program, arguments: Array(CommandLine.arguments.dropFirst()), count: processes, restarts: restarts)
+      program, arguments: Array(CommandLine.arguments.dropFirst()), count: processes, restarts: maxRestarts)
     Interruption.watch()
     let status = try launcher.run(
       isInterrupted: { Interruption.isRequested },
       willRestart: { number, reason in
-        StandardError.note("\(reason); restart \(number) of \(restarts), from the last checkpoint")
+        StandardError.note("\(reason); restart \(number) of \(maxRestarts), from the last checkpoint")
       })
     if status != 0 { throw ExitCode(status) }
     return true
@@ -95,7 +105,7 @@ struct ProcessOptions: ParsableArguments {
 
   /// The device for a run that goes on. A record names the GPU of the first process, and each takes its own.
   func device(resuming record: RunRecord) -> String {
-    areSeveral && record.device.hasPrefix("cuda:") ? "cuda" : record.device
+    areSeveral && record.settings.inputs.device.hasPrefix("cuda:") ? "cuda" : record.settings.inputs.device
   }
 
   /// Refuses a device that several processes cannot train on.
@@ -117,7 +127,7 @@ struct ProcessOptions: ParsableArguments {
     return MultiProcess(
       try ProcessGroup(
         host: place.host, port: place.port, rank: place.rank, count: place.worldSize, device: device,
-        timeout: .seconds(processTimeout ?? 600)),
+        timeout: .seconds(processTimeout)),
       shardsOptimizer: shardOptimizer)
   }
 }

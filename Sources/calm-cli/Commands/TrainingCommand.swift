@@ -1,0 +1,165 @@
+import ArgumentParser
+import CALM
+import CALMCorpus
+import CALMSupport
+import CALMTerminal
+import CALMTraining
+import Foundation
+import Torch
+
+/// A command of `calm train`: it trains the model of its kind of settings.
+protocol TrainingCommand: ParsableCommand {
+  /// The settings of its runs.
+  associatedtype Settings: RunSettings
+  /// The arguments.
+  var options: TrainOptions { get }
+}
+
+/// What the arguments of a training command ask for.
+private struct RunRequest<Settings: RunSettings> {
+  let given: GivenSettings
+  let launch: LaunchSettings
+  /// The run to resume; nil for a new one.
+  let resumed: URL?
+  /// Those of a new run.
+  let settings: Settings
+}
+
+extension TrainingCommand {
+  /// The help of the settings, which ArgumentParser does not know.
+  static var settingsHelp: String { LaunchSettings.help() + "\n" + Settings.help() }
+
+  /// Reports everything that is wrong with the arguments, with the command's usage.
+  func validate() throws {
+    do {
+      _ = try request()
+    } catch let error as ValidationError {
+      throw error
+    } catch {
+      // Files that cannot be read are reported without the usage, when the command runs.
+    }
+  }
+
+  /// Begins the run that the arguments describe, or resumes one, and trains it.
+  func run() throws {
+    let request = try request()
+    if let url = request.resumed { return try resume(url, request) }
+    var settings = request.settings
+    if !options.printSettings, try request.launch.start(on: settings.inputs.device) { return }
+    let compute = try ComputeSetting(
+      device: request.launch.ownDevice(of: settings.inputs.device), precision: settings.training.precision,
+      threads: settings.inputs.threads)
+    if settings.inputs.initialModel == nil { settings.adopt(try TrainingData(path: settings.inputs.data[0].path)) }
+    settings.inputs.device = compute.device.description
+    settings.training.precision = Precision(compute.precision)
+    let record = RunRecord(settings, program: "calm \(calmVersion)")
+    try check(record.settings, request.given)
+    if options.printSettings { return try printSettings(of: record) }
+    let group = try request.launch.meet(on: compute.device)
+    let run = try TrainingRun(record, in: URL(fileURLWithPath: request.launch.out ?? ""), group: group)
+    try train(run, label: Settings.kind.rawValue, compute: compute, group: group, report: options.report)
+  }
+
+  private func resume(_ url: URL, _ request: RunRequest<Settings>) throws {
+    let limits = ResumedLimits(
+      steps: request.given.value(of: "steps"), maximumTokens: request.given.value(of: "max_tokens"),
+      maximumSeconds: request.given.value(of: "max_time"))
+    let record = try TrainingRun.record(resuming: url.path, limits: limits)
+    guard record.kind == Settings.kind else {
+      throw InputError.otherCommand(run: url.path, command: record.kind.rawValue)
+    }
+    if options.printSettings { return try printSettings(of: record) }
+    let launch = request.launch
+    let device = launch.device(resuming: record)
+    if try launch.start(on: device) { return }
+    // Another number of threads gives other bits. Of several processes none takes more than its part of the cores.
+    let before = record.settings.inputs.threads.map { launch.areSeveral ? min($0, Runtime.threads) : $0 }
+    let compute = try ComputeSetting(
+      device: launch.ownDevice(of: device), precision: record.settings.training.precision,
+      threads: request.given.value(of: "threads") ?? before)
+    let group = try launch.meet(on: compute.device)
+    let run = try TrainingRun(resuming: url, limits: limits, device: compute.device, group: group)
+    try train(run, label: Settings.kind.rawValue, compute: compute, group: group, report: options.report)
+  }
+
+  /// Prints settings as `run.json` has them and `--config` reads them.
+  private func printSettings(of record: RunRecord) throws {
+    try StandardOutput.write(record.settings.json.text + "\n")
+  }
+
+  /// Reads arguments and files.
+  ///
+  /// - Throws: everything that is wrong with them, in one error; or an error of reading a file.
+  private func request() throws -> RunRequest<Settings> {
+    let (given, faultsOfFile) = try options.given(
+      Settings.declarations + LaunchSettings.declarations, kind: Settings.kind)
+    func refuseAll(_ others: [String]) throws {
+      if let faultsOfFile { throw InputError.settings(file: options.config ?? "", problems: faultsOfFile + others) }
+      try refuse(given.faults + others)
+    }
+    var launch = LaunchSettings()
+    launch.apply(given)
+    var others = launch.faults(given)
+    let resumed = try options.runToResume(out: launch.out)
+    if resumed != nil {
+      try refuseAll(others)
+      return RunRequest(given: given, launch: launch, resumed: resumed, settings: Settings())
+    }
+    others += missing(given)
+    let base = Result { try Settings.base(for: given) }
+    // Without the model that is named the sizes are not known, and only what it would not change is reported.
+    if case .success = base {
+    } else if given.has("init_from") {
+      try refuseAll(others)
+      _ = try base.get()
+    }
+    let resolved = Settings.resolve(given, over: (try? base.get()) ?? Settings())
+    try refuseAll(others + resolved.faults)
+    _ = try base.get()
+    return RunRequest(given: given, launch: launch, resumed: nil, settings: resolved.settings)
+  }
+
+  private func missing(_ given: GivenSettings) -> [String] {
+    var missing: [String] = []
+    if !given.has("data") { missing.append("name the prepared data with --data, or a run with --resume") }
+    if !given.has("out") && !options.printSettings {
+      missing.append("name the folder of the new run with --out")
+    }
+    if Settings.kind == .lm && !given.has("autoencoder") && !given.has("init_from") {
+      missing.append("name the trained autoencoder with --autoencoder")
+    }
+    return missing
+  }
+
+  /// Refuses a new run that would fail at its first evaluation, or train in vain, as only its data show.
+  ///
+  /// - Throws: a usage error, ``InputError/nothingToScore(data:tokens:)``, or an error of the data.
+  private func check(_ settings: any RunSettings, _ given: GivenSettings) throws {
+    let chunkSize = settings.model.chunkSize
+    let parts = try settings.inputs.data.map { try TokenDataSet(path: $0.path).validation }.filter { !$0.isEmpty }
+    // Those of a file are not refused: a run.json has them all.
+    let idle = ["eval_interval", "eval_sequences", "best_metric"].filter {
+      given.isOnCommandLine($0) && given[$0] != .text("none")
+    }
+    var problems = withoutEffect(
+      "where the data has no held-out text", names: parts.isEmpty ? idle.map(given.title) : [])
+    guard Settings.scoresPredictions else { return try refuse(problems) }
+    // A chunk, and those that hold the tokens after it which are scored.
+    let needed = 1 + (BrierScore.maximumOrder + chunkSize - 1) / chunkSize
+    if settings.training.sequenceLength < needed * chunkSize {
+      let error = EvaluationError.blockTooShort(
+        tokens: settings.training.sequenceLength, needed: needed * chunkSize)
+      problems.append("\(error)")
+    }
+    try refuse(problems)
+    // The held-out documents of all corpora follow one another; only the last sequence may be shorter than the others.
+    let chunks = try parts.map {
+      try PackedSequences(shards: $0, chunkSize: chunkSize, sequenceChunks: 1, remainder: .padded).chunkCount
+    }
+    let heldOut = chunks.reduce(0, +)
+    if !chunks.isEmpty && heldOut < needed {
+      let data = settings.inputs.data.map(\.path).joined(separator: ", ")
+      throw InputError.nothingToScore(data: data, tokens: heldOut * chunkSize)
+    }
+  }
+}
