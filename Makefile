@@ -1,9 +1,9 @@
-# The everyday commands; `make` alone lists them. Each first installs missing prerequisites.
+# Common commands; `make` lists them. Each command installs missing prerequisites first.
 
 calm := .build/release/calm
 formatted := Package.swift Sources Tests
 
-# Without testable imports, tests use the objects of a release build instead of compiling every module again.
+# Without testable imports, the tests link the objects of the release build instead of compiling every module again.
 test_flags := -c release --disable-testable-imports --disable-xctest --quiet
 
 .PHONY: help
@@ -11,7 +11,7 @@ help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: build ## Train, evaluate and sample a small model on built-in tales (options: ARGS="--text FILE")
+demo: build ## Train, evaluate and sample a small model on synthetic stories (options: ARGS="--text FILE")
 	@$(calm) demo $(ARGS)
 
 .PHONY: build
@@ -26,21 +26,22 @@ test: swift libtorch ## Run the tests
 
 .PHONY: test-long
 test-long: export CALM_LONG_TESTS = 1
-test-long: test ## Run the tests, and with them those that take minutes
+test-long: test ## Run all tests, including those that take minutes
 
 .PHONY: test-processors
-test-processors: test ## Run the tests again without AMX, with AVX2 alone, and on one thread
+test-processors: test ## Run the tests, then again without AMX, with AVX2 only, and on one thread
 	CALM_CPU=avx512 swift test $(test_flags) --skip-build
 	CALM_CPU=avx2 swift test $(test_flags) --skip-build
 	OMP_NUM_THREADS=1 swift test $(test_flags) --skip-build
 
 .PHONY: test-kernels
-test-kernels: ## Run the built tests of kernels, models and parity alone, such as with CALM_CPU=avx2
+test-kernels: ## Run the built tests of kernels and models, for example with CALM_CPU=avx2
 	swift test $(test_flags) --skip-build --filter 'TorchTests|CALMTests'
 
 .PHONY: bench
-bench: build ## Time every job into docs/benchmarks.md (beside the official code: ARGS="--official DIR --python PATH")
-	$(calm) bench --shape small wide --precision float32 bfloat16 \
+bench: swift libtorch ## Time every job for docs/benchmarks.md (with the official code: ARGS="--official DIR --python PATH")
+	swift build -c release --product calm-bench
+	.build/release/calm-bench --shape small wide --precision float32 bfloat16 \
 	  --out docs/benchmarks.json --markdown docs/benchmarks.md $(ARGS)
 
 .PHONY: format
@@ -52,12 +53,12 @@ lint: swift ## Check the formatting of all Swift files
 	swift format lint --strict --recursive --parallel $(formatted)
 
 .PHONY: clean
-clean: ## Remove what was built here (libtorch stays in the user's cache)
+clean: ## Remove build products (libtorch stays in the user's cache)
 	rm -rf .build
 
 .PHONY: swift
 swift:
-	@command -v swift > /dev/null || { echo 'make: swift is not installed: get Swift 6.3 from swift.org/install' >&2; exit 1; }
+	@command -v swift > /dev/null || { echo 'make: Swift is not installed: install Swift 6.3 from swift.org/install' >&2; exit 1; }
 
 .PHONY: libtorch
 libtorch:

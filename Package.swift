@@ -75,7 +75,7 @@ let package = Package(
       name: "TorchTests", dependencies: ["Torch", "CALMSupport", "CALMCorpus", "TestSupport"], exclude: ["Fixtures"]),
     .testTarget(
       name: "CALMTokenizerTests", dependencies: ["CALMTokenizer", "CALMCorpus", "CALMSupport"], exclude: ["Fixtures"]),
-    .testTarget(name: "CALMCorpusTests", dependencies: ["CALMCorpus", "CALMSupport"]),
+    .testTarget(name: "CALMCorpusTests", dependencies: ["CALMCorpus", "CALMTokenizer", "CALMSupport"]),
     .testTarget(
       name: "CALMTests", dependencies: ["CALM", "CALMCorpus", "CALMSupport", "Torch", "TestSupport"],
       exclude: ["Fixtures"]),
@@ -91,7 +91,7 @@ let package = Package(
     .testTarget(name: "CALMReportsTests", dependencies: ["CALMReports", "CALMTraining", "TrainingTestSupport"]),
     .testTarget(
       name: "CALMExperimentsTests",
-      dependencies: ["CALMExperiments", "CALMTraining", "CALM", "CALMSupport", "TrainingTestSupport"]),
+      dependencies: ["CALMExperiments", "CALMTraining", "CALM", "CALMCorpus", "CALMSupport", "TrainingTestSupport"]),
     .testTarget(name: "CALMTerminalTests", dependencies: ["CALMTerminal", "CALMSupport"]),
     .testTarget(
       name: "CLITests", dependencies: ["calm-cli", "calm-bench", "CALMCorpus", "CALMSupport"]),

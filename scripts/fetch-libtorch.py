@@ -1,10 +1,10 @@
-"""Fetches libtorch out of the PyTorch wheel and unpacks what a C++ program needs of it.
+"""Downloads the PyTorch wheel and unpacks the libraries and headers that a C++ program needs.
 
 Called by set-up-libtorch:  fetch-libtorch.py VERSION PLATFORM FOLDER [--print]
 
-pip does the fetching, with the sources and proxies it is configured with, and checks each file against the sha256
-given here. Everything happens in a temporary folder beside FOLDER, which is renamed to FOLDER when it is whole. Runs
-on any Python from 3.6 on: the wheels are those of one fixed Python version, and nothing of Python's in them is used.
+pip downloads the wheels from its configured indexes and proxies, and checks each file against the sha256 in
+libtorch_builds.py. The files are unpacked in a temporary folder next to FOLDER, which is renamed to FOLDER when it is
+complete. Any Python from 3.6 works: the wheels are for one fixed Python version, and their Python files are not used.
 """
 
 import contextlib
@@ -21,74 +21,24 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections import namedtuple
 
-# A wheel: what pip is asked for, the hash and size of the answer, and the libraries to take out of it.
-Wheel = namedtuple("Wheel", "requirement sha256 megabytes libraries")
-# A build of libtorch: its name, and the wheels that make it up. The first is the PyTorch wheel.
-Build = namedtuple("Build", "name wheels")
-
-PYTHON_VERSION = "3.11"
-# Not libtorch.so: it holds nothing, and that of the general build drags in libtorch_cuda.so.
-COMMON = ["libc10.so", "libgomp.so.1", "libtorch_cpu.so"]
-ARM = [
-    "libarm_compute.so", "libarm_compute_graph.so", "libgfortran.so.5", "libnvpl_blas_core.so.0",
-    "libnvpl_blas_lp64_gomp.so.0", "libnvpl_lapack_core.so.0", "libnvpl_lapack_lp64_gomp.so.0",
-]
-MAC = ["libc10.dylib", "libomp.dylib", "libtorch_cpu.dylib"]
-
-# In order of preference. A version after `===` does not match local versions such as 2.13.0+cu130.
-BUILDS = {
-    "linux-x86_64": [
-        Build("CPU build", [
-            Wheel("torch==2.13.0+cpu", "6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b", 192, COMMON),
-        ]),
-        # Its libtorch_cpu is linked with two CUDA libraries, which it wants to find on any machine.
-        Build("general build", [
-            Wheel("torch===2.13.0", "60fcdcb2f3876e21146cb4524ef06397d727ca9ad5f020818547e25075fe3cb7", 527, COMMON),
-            Wheel("nvidia-cuda-runtime==13.0.96", "7f82250d7782aa23b6cfe765ecc7db554bd3c2870c43f3d1821f1d18aebf0548", 2,
-                  ["libcudart.so.13"]),
-            Wheel("nvidia-cuda-cupti==13.0.85", "4eb01c08e859bf924d222250d2e8f8b8ff6d3db4721288cf35d14252a4d933c8", 11,
-                  ["libcupti.so.13"]),
-        ]),
-    ],
-    "linux-aarch64": [
-        Build("general build", [
-            Wheel("torch===2.13.0", "092790c696a760c729fd5722835f50b9d81fd7c8f141571f3f3cf4081a8f664c", 427,
-                  COMMON + ARM),
-            Wheel("nvidia-cuda-runtime==13.0.96", "ef9bcbe90493a2b9d810e43d249adb3d02e98dd30200d86607d8d02687c43f55", 2,
-                  ["libcudart.so.13"]),
-            Wheel("nvidia-cuda-cupti==13.0.85", "796bd679890ee55fb14a94629b698b6db54bcfd833d391d5e94017dd9d7d3151", 10,
-                  ["libcupti.so.13"]),
-        ]),
-    ],
-    "macos-arm64": [
-        Build("Metal build", [
-            Wheel("torch===2.13.0", "e76f9bcecc52b8ff711239a2f7547d5353df95878ab232f0773c1d95928b92f8", 111, MAC),
-        ]),
-    ],
-}
-
-# The platform tags of those wheels: pip takes the tags it is given literally.
-TAGS = {
-    "linux-x86_64": ["manylinux_2_28_x86_64", "manylinux_2_25_x86_64", "manylinux2014_x86_64"],
-    "linux-aarch64": ["manylinux_2_28_aarch64", "manylinux_2_25_aarch64", "manylinux2014_aarch64"],
-    "macos-arm64": ["macosx_14_0_arm64"],
-}
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # absent with PYTHONSAFEPATH
+from libtorch_builds import BUILDS, PYTHON_VERSION, TAGS
 
 UNPACKED_MEGABYTES = 560
-OLDEST_PIP = [20, 3]  # the first that takes more than one --platform
+OLDEST_PIP = [20, 3]  # the first version that accepts several --platform options
 SIGNALS = [signal.SIGHUP, signal.SIGINT, signal.SIGTERM]
 NETWORK = re.compile("connection|timed? ?out|name resolution|name or service|proxy|ssl|unreachable", re.IGNORECASE)
-PIP_TOO_OLD = "pip is too old to fetch libtorch: run 'python3 -m pip install --upgrade pip', or set LIBTORCH."
+PIP_TOO_OLD = "pip is too old to download libtorch: run 'python3 -m pip install --upgrade pip', or set LIBTORCH."
 
 
 class Failure(Exception):
-    """What went wrong and what to do about it, in one line."""
+    """An error message of one line: the fault and the remedy."""
 
 
 class NotOffered(Exception):
-    """pip's sources were reached and do not offer a wheel of that version for this platform."""
+    """pip's indexes have no wheel of this version for this platform."""
 
 
 def say(text):
@@ -105,7 +55,7 @@ def folder_bytes(folder):
 
 
 def wait_for(process, watched, megabytes):
-    """Waits for pip, showing on a terminal how much is there, and gives back what pip printed."""
+    """Waits for pip, shows the progress on a terminal, and returns pip's output."""
     terminal = sys.stderr.isatty()
     try:
         while True:
@@ -124,7 +74,7 @@ def wait_for(process, watched, megabytes):
 
 
 def fetch(build, platform, temporary):
-    """Has pip download the wheels of a build into a folder of their own, and returns that folder."""
+    """Downloads the wheels of a build with pip, and returns their folder."""
     wheels = os.path.join(temporary, "wheels")
     work = os.path.join(temporary, "pip")
     os.mkdir(work)
@@ -136,7 +86,7 @@ def fetch(build, platform, temporary):
                "--python-version=" + PYTHON_VERSION, "--abi=cp" + PYTHON_VERSION.replace(".", ""),
                "--dest=" + wheels, "--requirement=" + requirements]
     command += ["--platform=" + tag for tag in TAGS[platform]]
-    # The user's constraints and rules for installing packages do not concern these files.
+    # The user's constraints on installed packages do not apply to these files.
     settings = dict(os.environ, TMPDIR=work, PIP_CONSTRAINT="", PIP_REQUIRE_VIRTUALENV="0", LC_ALL="C")
     process = subprocess.Popen(command, cwd=work, env=settings, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                stderr=subprocess.STDOUT, universal_newlines=True, errors="replace")
@@ -148,13 +98,13 @@ def fetch(build, platform, temporary):
 
 
 def explanation(output, status):
-    """The reason for which pip failed, found in what it printed."""
+    """The error for pip's output and exit status."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    errors = [line for line in lines if line.startswith("ERROR")] or lines or ["pip ended with status %d" % status]
+    errors = [line for line in lines if line.startswith("ERROR")] or lines or ["pip exited with status %d" % status]
     if "no such option" in output:
         return Failure(PIP_TOO_OLD)
     if "DO NOT MATCH THE HASHES" in output:
-        return Failure("the wheel that pip fetched is not the one known here (its sha256 differs) and was not used: "
+        return Failure("the wheel that pip downloaded has the wrong sha256 and was not used: "
                        "check the indexes and mirrors in 'pip config list', or set LIBTORCH to an installed PyTorch.")
     if "No space left on device" in output or "Disk quota exceeded" in output:
         return OSError(errno.ENOSPC, "No space left on device")
@@ -162,13 +112,13 @@ def explanation(output, status):
     if "No matching distribution" in output and not (unreachable and "(from versions: none)" in output):
         return NotOffered()
     if unreachable:
-        return Failure("pip could not reach its package index to fetch libtorch: check the network and "
+        return Failure("pip could not reach its package index to download libtorch: check the network and "
                        "'pip config list', or set LIBTORCH to an installed PyTorch.")
-    return Failure("pip could not fetch libtorch: " + re.sub("^ERROR: ", "", errors[-1]))
+    return Failure("pip could not download libtorch: " + re.sub("^ERROR: ", "", errors[-1]))
 
 
 def unpack(build, wheels, temporary):
-    """Takes the headers and libraries of a build out of its wheels, and returns the folder with include/ and lib/."""
+    """Unpacks the headers and libraries of a build from its wheels, and returns the folder with include/ and lib/."""
     folder = os.path.join(temporary, "libtorch")
     wanted = {name for wheel in build.wheels for name in wheel.libraries}
     for wheel in sorted(os.listdir(wheels)):
@@ -188,35 +138,35 @@ def unpack(build, wheels, temporary):
                 with archive.open(member) as source, open(target, "wb") as file:
                     shutil.copyfileobj(source, file, 1 << 20)
     if wanted or not os.path.isdir(os.path.join(folder, "include", "torch")):
-        raise Failure("the wheel does not hold {}: report this, or set LIBTORCH to an installed PyTorch.".format(
+        raise Failure("the wheel does not contain {}: report this as a bug, or set LIBTORCH to an installed PyTorch.".format(
             ", ".join(sorted(wanted)) or "include/torch"))
     return folder
 
 
 def check_loads(folder, platform):
-    """Loads the libraries once, so that a system they cannot run on shows here and not in the middle of a build."""
+    """Loads the libraries once, so that an incompatible system fails now and not during a build."""
     if host.machine().replace("arm64", "aarch64") != platform.split("-")[1].replace("arm64", "aarch64"):
-        return  # an interpreter for another processor, as on a Mac with Rosetta
+        return  # the interpreter is for another processor, for example on a Mac with Rosetta
     suffix = "dylib" if platform.startswith("macos") else "so"
     library = os.path.join(folder, "lib", "libtorch_cpu." + suffix)
     result = subprocess.run([sys.executable, "-c", "import ctypes, sys; ctypes.CDLL(sys.argv[1])", library],
                             cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
     if result.returncode and "OSError" in result.stdout:
         reason = result.stdout.strip().splitlines()[-1].replace("OSError: ", "").replace(folder + "/", "")
-        raise Failure("libtorch does not load on this system (%s): set LIBTORCH to a PyTorch that does." % reason)
+        raise Failure("libtorch does not load on this system (%s): set LIBTORCH to the 'torch' folder of a PyTorch that does." % reason)
 
 
 @contextlib.contextmanager
 def only_one(cache):
-    """Makes a second set-up wait for the first; a set-up that died holds nobody up."""
+    """Waits until no other set-up runs. The lock ends with its process."""
     with open(os.path.join(cache, ".lock"), "w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
-                raise Failure("{} cannot be locked ({}): set CALM_CACHE to a folder on another disk."
+                raise Failure("cannot lock {} ({}): set CALM_CACHE to a folder on another disk."
                               .format(cache, error.strerror))
-            say("Waiting for another set-up of libtorch to end …")
+            say("Waiting for another set-up of libtorch …")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -228,7 +178,7 @@ def set_up(version, platform, folder):
     with only_one(cache):
         if os.path.exists(os.path.join(folder, ".complete")):
             return
-        # With the lock held, whatever is there without a stamp was left by a set-up that died.
+        # While this process holds the lock, files without a stamp are left over from a set-up that died.
         for left_over in [entry for entry in os.listdir(cache) if entry.startswith("." + name + ".")] + [name]:
             shutil.rmtree(os.path.join(cache, left_over), ignore_errors=True)
         temporary = tempfile.mkdtemp(prefix="." + name + ".", dir=cache)
@@ -242,21 +192,21 @@ def set_up(version, platform, folder):
             os.rename(unpacked, folder)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
-    say("libtorch {} is in {} ({:.0f} s).".format(version, folder, time.monotonic() - started))
+    say("Installed libtorch {} in {} ({:.0f} s).".format(version, folder, time.monotonic() - started))
 
 
 def fetch_and_unpack(version, platform, cache, temporary):
-    """Takes the first build that pip's sources offer, and returns it."""
+    """Downloads and unpacks the first build that pip's indexes have, and returns it."""
     note = ""
     for build in BUILDS[platform]:
         megabytes = sum(wheel.megabytes for wheel in build.wheels)
-        # pip keeps a second copy for a moment.
+        # pip temporarily keeps a second copy.
         needed = megabytes + max(megabytes, UNPACKED_MEGABYTES)
         free = shutil.disk_usage(cache).free // 1000000
         if free < needed:
-            raise Failure("{} has {} MB free and libtorch needs {} MB to set up: make room, or set CALM_CACHE to a "
+            raise Failure("{} has {} MB of free space, but libtorch needs {} MB: free some space, or set CALM_CACHE to a "
                           "folder on another disk.".format(cache, free, needed))
-        say("Fetching libtorch {} ({}, {} MB{}) …".format(version, build.name, megabytes, note))
+        say("Downloading libtorch {} ({}, {} MB{}) …".format(version, build.name, megabytes, note))
         try:
             wheels = fetch(build, platform, temporary)
         except NotOffered:
@@ -265,13 +215,13 @@ def fetch_and_unpack(version, platform, cache, temporary):
             continue
         unpack(build, wheels, temporary)
         return build
-    raise Failure("pip's package indexes do not offer torch {}: check 'pip config list', or set LIBTORCH to an "
+    raise Failure("pip's package indexes do not have torch {}: check 'pip config list', or set LIBTORCH to an "
                   "installed PyTorch.".format(version))
 
 
 def check_pip():
     if importlib.util.find_spec("pip") is None:
-        raise Failure("{} has no pip, which is needed to fetch libtorch: run 'python3 -m ensurepip' or "
+        raise Failure("{} has no pip, which is required to download libtorch: run 'python3 -m ensurepip' or "
                       "'apt-get install python3-pip', or set LIBTORCH.".format(sys.executable))
     import pip
     if [int(number) for number in re.findall("[0-9]+", pip.__version__)[:2]] < OLDEST_PIP:
@@ -295,11 +245,11 @@ def main():
         sys.exit("set-up-libtorch: {}".format(failure))
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            sys.exit("set-up-libtorch: the disk that holds {} is full: make room, or set CALM_CACHE to a folder on "
+            sys.exit("set-up-libtorch: the disk of {} is full: free some space, or set CALM_CACHE to a folder on "
                      "another disk.".format(os.path.dirname(folder)))
-        sys.exit("set-up-libtorch: {}: {}: set CALM_CACHE to a folder that can be written."
+        sys.exit("set-up-libtorch: {}: {}: set CALM_CACHE to a writable folder."
                  .format(error.filename or os.path.dirname(folder), error.strerror))
-    # The script finds libtorch complete now, and does the rest.
+    # libtorch is complete. The script does the rest.
     script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "set-up-libtorch")
     os.execv(script, [script] + sys.argv[4:])
 

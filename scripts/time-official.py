@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
-"""Times the official PyTorch code of CALM at the jobs of `calm bench`, for a comparison on one machine.
+"""Times the official PyTorch code of CALM in the jobs of `calm-bench`, for comparisons on the same machine.
 
-`calm bench --official DIR --python PATH` calls it, one job a process, so that the peak memory is that job's own. By
-hand:
+`calm-bench --official DIR --python PATH` runs it, with one process per job to measure the peak memory of each job.
+To run it directly:
 
     python3 scripts/time-official.py --official DIR --job train-ae --precision bfloat16 --shape '{"vocabulary": 8192,
-      "chunk": 4, "autoencoder_hidden": 256, "autoencoder_intermediate": 640, "latent": 64, "blocks": 4, "tokens": 1024}'
+      "chunk": 4, "autoencoder_hidden": 256, "autoencoder_intermediate": 640, "latent": 64, "sequences": 4, "tokens": 1024}'
 
-DIR is a checkout of github.com/shaochenze/calm, and the Python has torch and transformers 4.46. No code of it is here:
-it is imported. Weights are the official initialisation and ids are random, so only speed and memory mean anything. The
-jobs `tokenizer` and `data` repeat what the official training script does with text, without the library `datasets`.
+DIR is a checkout of github.com/shaochenze/calm, which this script imports. It requires torch and transformers 4.46.
+Weights have the official initialization and ids are random, so only speed and memory are meaningful. The jobs
+`tokenizer` and `data` process text like the official training script, but without the library `datasets`.
 
-It prints one JSON object.
+The output is one JSON object.
 """
 import argparse
 import contextlib
@@ -40,16 +40,16 @@ def parse():
     parser.add_argument(
         "--job", required=True,
         choices=["train-lm", "train-ae", "generate", "generate-half", "evaluate", "tokenizer", "data"])
-    parser.add_argument("--shape", help="sizes as JSON: those that `calm bench` passes")
+    parser.add_argument("--shape", help="sizes as JSON, in the form that `calm-bench` passes")
     parser.add_argument("--precision", default="float32", choices=["float32", "bfloat16"])
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--steps", type=int, default=8, help="repetitions, of which the median is told")
-    parser.add_argument("--compile", action="store_true", help="torch.compile the trained module")
+    parser.add_argument("--steps", type=int, default=8, help="number of repetitions; the result is their median")
+    parser.add_argument("--compile", action="store_true", help="apply torch.compile to the trained module")
     parser.add_argument("--prompt-tokens", type=int, default=64)
     parser.add_argument("--new-tokens", type=int, default=128)
-    parser.add_argument("--text", help="JSON lines with the field text, for the jobs tokenizer and data")
-    parser.add_argument("--tokenizer", help="tokenizer.json, for the same")
+    parser.add_argument("--text", help="JSON Lines file with the field text, for the jobs tokenizer and data")
+    parser.add_argument("--tokenizer", help="path of tokenizer.json, for the jobs tokenizer and data")
     arguments = parser.parse_args()
     needs_text = arguments.job in ("tokenizer", "data")
     if needs_text and not (arguments.text and arguments.tokenizer):
@@ -67,7 +67,7 @@ def model_job(arguments):
     torch.set_num_threads(arguments.threads)
     shape = json.loads(arguments.shape)
     device = torch.device(arguments.device)
-    ids = torch.randint(3, shape["vocabulary"], (shape["blocks"], shape["tokens"]), device=device)
+    ids = torch.randint(3, shape["vocabulary"], (shape["sequences"], shape["tokens"]), device=device)
     model = build(arguments, shape).to(device)
 
     def autocast():
@@ -94,7 +94,7 @@ def model_job(arguments):
             with autocast():
                 model.generate(prompt, max_length=length, temperature=temperature)
 
-        # Whatever is drawn, no sequence ends early: no chunk can hold this id.
+        # No sequence ends early, because no chunk can contain this id.
         model.eos_token_id = -1
         tokens = arguments.new_tokens
     if device.type == "cuda":
@@ -159,7 +159,7 @@ def text_job(arguments):
                 yield json.loads(line)["text"]
 
     def batches():
-        # As `datasets` hands them to the official script, 1,000 documents at once.
+        # Batches of 1,000 documents, as `datasets` passes them to the official script.
         source = documents()
         while batch := list(itertools.islice(source, 1000)):
             yield tokenizer(batch)["input_ids"]
@@ -210,7 +210,7 @@ def timed(body, steps, tokens, warm_up):
 
 
 def peak_mebibytes():
-    # ru_maxrss may include what the parent process had when it started this one.
+    # ru_maxrss may include the parent's memory at the time of the fork.
     try:
         with open("/proc/self/status") as lines:
             return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))

@@ -2,27 +2,27 @@ import CALMReports
 import CALMSupport
 import CALMTraining
 
-/// An experiment that cannot be run: what is wrong with its file or folder, and what to do.
+/// An error in the file or folder of an experiment.
 public enum ExperimentError: DescribedError, Equatable {
-  /// The file cannot be read as an experiment; the reason names the place.
+  /// The file is not a valid experiment.
   case invalid(file: String, reason: String)
-  /// The data have no held-out part to evaluate on.
+  /// The data has no held-out documents.
   case nothingHeldOut(data: String)
-  /// The run of that name was trained with another value of a setting.
+  /// A run was trained with a different value of a setting.
   case otherSettings(run: String, name: String, before: String, now: String)
-  /// The run of that name has no record of the settings and text that it was trained with.
+  /// A run has no record of its settings and text.
   case unknownSettings(run: String)
 
-  /// One line: what is wrong and, where there is a remedy, what to do.
+  /// One line: what is wrong and, if there is a remedy, what to do.
   public var description: String {
     switch self {
     case .invalid(let file, let reason): "\(file): \(reason)"
     case .nothingHeldOut(let data):
-      "\(data): no document is held out to evaluate on; prepare the data with a larger --validation"
+      "\(data): has no held-out documents to evaluate on; prepare the data with a validation part"
     case .otherSettings(let run, let name, let before, let now):
-      "\(run): was trained with '\(name)' \(before), but the experiment now has \(now); remove the folder to train it again, or choose another --out"
+      "\(run): was trained with '\(name)' \(before), but the experiment now has \(now); remove the folder to train it again, or choose another output folder"
     case .unknownSettings(let run):
-      "\(run): has no readable fingerprint.json, so the settings of its training are unknown; remove the folder to train it again, or choose another --out"
+      "\(run): has no readable fingerprint.json, so its settings are unknown; remove the folder to train it again, or choose another output folder"
     }
   }
 }

@@ -4,27 +4,27 @@ import CALMSupport
 import CALMTraining
 import Foundation
 
-/// Everything that a result of an experiment depends on, as named settings.
+/// The settings on which a result of an experiment depends.
 ///
-/// Two results belong in one table only if each was measured with the settings that the experiment file has now.
+/// The results of an experiment are comparable only if each was measured with the current settings of its file.
 struct ExperimentFingerprint: Codable, Equatable {
   struct Setting: Codable, Equatable {
     let name: String
     let value: String
   }
 
-  /// The text; the settings of model and training, named as in `run.json`; and the same of the model's autoencoder, with
-  /// the prefix `autoencoder.`.
+  /// The text and the settings of model and training, named as in `run.json`, followed by those of the model's
+  /// autoencoder with the prefix `autoencoder.`.
   let training: [Setting]
   /// The settings of the evaluation.
   let evaluation: [Setting]
 
   /// - Parameters:
-  ///   - record: the run's.
-  ///   - data: the data set that the run is trained and evaluated on.
+  ///   - record: the record of the run.
+  ///   - data: the data set for training and evaluation.
   ///   - autoencoder: the fingerprint of the run that trains its autoencoder.
   init(of record: RunRecord, in plan: ExperimentPlan, data: TokenDataSet, autoencoder: ExperimentFingerprint?) throws {
-    // Not the paths, which change when a folder is moved, and not where the run computes.
+    // Exclude paths, which change when a folder is moved, and the device.
     let inputs = (RunInputs.declarations.map(\.name) + ["autoencoder"]).map { "settings.\($0)" }
     let settings = RunDescription.settings(of: try JSONParser.parse(Array(try record.encoded()))).filter {
       $0.name.hasPrefix("model.") || $0.name.hasPrefix("settings.") && !inputs.contains($0.name)

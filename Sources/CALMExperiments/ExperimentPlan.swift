@@ -110,8 +110,8 @@ public struct ExperimentPlan: Sendable {
     for run in runs {
       guard sequenceTokens % run.chunkSize == 0 else {
         throw SettingsError(
-          "'sequence_length' \(sequenceTokens) of 'evaluation' is not a multiple of the chunk size \(run.chunkSize) of '\(run.name)'"
-        )
+          "'sequence_length' \(sequenceTokens) of 'evaluation' is not a multiple of the chunk size \(run.chunkSize) of "
+            + "'\(run.name)'")
       }
       if type(of: run.settings).scoresPredictions && sequenceTokens < 2 * run.chunkSize {
         throw SettingsError("'sequence_length' \(sequenceTokens) of 'evaluation' is not two chunks of '\(run.name)'")

@@ -5,10 +5,10 @@ import Foundation
 /// The plots of an experiment.
 struct ExperimentPlots {
   let results: [ExperimentResult]
-  /// By run.
+  /// The metrics by run.
   let curves: [String: MetricsHistory]
 
-  /// Each with the name of its file; those that would be empty are left out.
+  /// The plots with the names of their files, without empty ones.
   var all: [(name: String, plot: LinePlot)] {
     [
       ("brier-training", overTraining), ("brier-inference", overInference), ("brier-curves", brierCurves),
@@ -46,7 +46,8 @@ struct ExperimentPlots {
 
   private var lossCurves: LinePlot {
     LinePlot(
-      title: "Training loss, each model's own", xLabel: "step", yLabel: "loss", series: series("loss", of: models))
+      title: "Training loss (differs by kind of model)", xLabel: "step", yLabel: "loss",
+      series: series("loss", of: models))
   }
 
   private var accuracy: LinePlot {
@@ -57,7 +58,7 @@ struct ExperimentPlots {
       })
   }
 
-  /// Across the checkpoints of autoregressive models; each series is named with its correlation.
+  /// The evaluations of autoregressive models during training; the name of each series includes the correlation.
   private var crossEntropy: LinePlot {
     let series = models.filter { $0.crossEntropy != nil }.map { model in
       let scores = curves[model.name]?.points(of: "brier_lm") ?? []
@@ -72,7 +73,7 @@ struct ExperimentPlots {
   }
 }
 
-/// Pearson's correlation; nil of fewer than three points or of a constant.
+/// Pearson's correlation; nil for fewer than three points or constant values.
 package func correlation(_ points: [(x: Double, y: Double)]) -> Double? {
   guard points.count >= 3 else { return nil }
   let count = Double(points.count)

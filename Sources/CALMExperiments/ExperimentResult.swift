@@ -3,85 +3,85 @@ import CALMReports
 import CALMTraining
 import Foundation
 
-/// What one training of an experiment came to: a row of its table.
+/// The result of one run of an experiment: a row of its table.
 public struct ExperimentResult: Codable, Sendable {
-  /// The run.
+  /// The name of the run.
   public let name: String
-  /// `autoencoder`, `transformer`, or a continuous model's head.
+  /// `autoencoder`, `transformer`, or the head of a continuous language model.
   public let kind: String
   /// K.
   public let chunkSize: Int
-  /// Parameters that were trained.
+  /// The number of trained parameters.
   public let parameters: Int
-  /// What the training cost.
+  /// The cost of training.
   public var training: TrainingCost
-  /// FLOPs to generate a token.
+  /// FLOPs per generated token.
   public let inferenceFlopsPerToken: Double
-  /// BrierLM with its parts; nil of an autoencoder.
+  /// BrierLM and its parts; nil for an autoencoder.
   public var brierLM: BrierLM?
-  /// Nats a token, of an autoregressive model.
+  /// Nats per token; autoregressive models only.
   public var crossEntropy: Double?
-  /// Pearson's correlation of BrierLM with cross-entropy across the evaluations in the training of an autoregressive
-  /// model.
+  /// Pearson's correlation of BrierLM with cross-entropy over the evaluations during training; autoregressive models
+  /// only.
   public var crossEntropyCorrelation: Double?
-  /// Of a continuous model.
+  /// The energy score; continuous language models only.
   public var energyScore: Double?
-  /// Of an autoencoder.
+  /// Token accuracy by noise level; autoencoders only.
   public var accuracy: [AutoencoderEvaluation.NoiseLevel]?
 }
 
-/// FLOPs of a training, counted as ``ModelCost`` says.
+/// The FLOPs of a training run, as counted by ``ModelCost``.
 public struct TrainingCost: Codable, Sendable {
-  /// Of the training of the autoencoder before it.
+  /// FLOPs of the autoencoder's training.
   public var autoencoder: Double = 0
-  /// Steps at the beginning without the head: see ``LanguageModelTask``.
+  /// Steps at the start without the head; see ``LanguageModelTask``.
   public var auxiliaryWarmupSteps = 0
-  /// Of each of them.
-  public var leadInStep: Double = 0
-  /// Of each of the others.
+  /// FLOPs of each of those steps.
+  public var auxiliaryWarmupStep: Double = 0
+  /// FLOPs of each other step.
   public let step: Double
-  /// All steps.
+  /// The total number of steps.
   public let steps: Int
 
-  /// What was spent after so many steps, the autoencoder's training included.
+  /// FLOPs up to a step, including the autoencoder's training.
   public func flops(after step: Double) -> Double {
-    let without = min(step, Double(auxiliaryWarmupSteps))
-    return autoencoder + without * leadInStep + (step - without) * self.step
+    let warmup = min(step, Double(auxiliaryWarmupSteps))
+    return autoencoder + warmup * auxiliaryWarmupStep + (step - warmup) * self.step
   }
 
-  /// What the whole training cost, the autoencoder's included.
+  /// FLOPs of the whole training, including the autoencoder's.
   public var flops: Double { flops(after: Double(steps)) }
 }
 
-/// Results as tables.
+/// The results of an experiment as tables.
 public struct ExperimentTable: Sendable {
   private let results: [ExperimentResult]
 
-  /// - Parameter results: a row each.
+  /// - Parameter results: the rows.
   public init(_ results: [ExperimentResult]) { self.results = results }
 
   private static let header = [
     "run", "kind", "K", "parameters", "training FLOPs", "FLOPs/token", "BrierLM", "standard error", "cross-entropy",
-    "correlation of both in training", "energy score", "accuracy", "accuracy at noise 0.3",
+    "correlation with BrierLM", "energy score", "accuracy", "accuracy at noise 0.3",
   ]
 
   private var rows: [[String]] {
     results.map { result in
-      func figure(_ value: Double?, _ format: String) -> String { value.map { String(format: format, $0) } ?? "" }
+      func format(_ value: Double?, _ pattern: String) -> String { value.map { String(format: pattern, $0) } ?? "" }
       func accuracy(_ noise: Double) -> String {
-        figure(result.accuracy?.first { $0.noise == noise }?.accuracy, "%.4f")
+        format(result.accuracy?.first { $0.noise == noise }?.accuracy, "%.4f")
       }
       return [
         result.name, result.kind, "\(result.chunkSize)", "\(result.parameters)",
-        figure(result.training.flops, "%.3g"), figure(result.inferenceFlopsPerToken, "%.3g"),
-        figure(result.brierLM?.score, "%.2f"), figure(result.brierLM?.scoreStandardError, "%.2f"),
-        figure(result.crossEntropy, "%.4f"), figure(result.crossEntropyCorrelation, "%.3f"),
-        figure(result.energyScore, "%.4f"), accuracy(0), accuracy(0.3),
+        format(result.training.flops, "%.3g"), format(result.inferenceFlopsPerToken, "%.3g"),
+        format(result.brierLM?.score, "%.2f"), format(result.brierLM?.scoreStandardError, "%.2f"),
+        format(result.crossEntropy, "%.4f"), format(result.crossEntropyCorrelation, "%.3f"),
+        format(result.energyScore, "%.4f"), accuracy(0), accuracy(0.3),
       ]
     }
   }
 
-  /// Comma-separated values with a header; names cannot hold commas or quotes without being quoted.
+  /// Comma-separated values with a header. Cells with commas, quotes or line breaks are quoted.
   public var csv: String {
     ([Self.header] + rows).map { row in
       row.map { cell in

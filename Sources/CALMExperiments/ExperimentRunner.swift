@@ -7,32 +7,32 @@ import CALMTraining
 import Foundation
 import Torch
 
-/// Runs an experiment in a folder: the data, a run for each training, and the tables and plots of all.
+/// Runs an experiment in a folder: prepares the data, trains and evaluates each run, and writes tables and plots.
 ///
-/// Finished runs are not repeated, and an interrupted one resumes from its last checkpoint. Each run stores its
-/// ``ExperimentFingerprint``: if the settings of its training have changed since, it is refused; if only those of the
-/// evaluation have, its model is evaluated again.
+/// Finished runs are not repeated, and an interrupted run resumes from its last checkpoint. Each run stores its
+/// ``ExperimentFingerprint``. If the training settings have changed since, the runner throws an error; if only the
+/// evaluation settings have changed, it evaluates the model again.
 public struct ExperimentRunner {
-  /// What to run.
+  /// The experiment.
   public let plan: ExperimentPlan
-  /// Where everything is kept: `data/`, `runs/`, `table.csv`, `table.md` and the plots.
+  /// The output folder: `data/`, `runs/`, `table.csv`, `table.md` and the plots.
   public let folder: URL
   private let precision: DType
   private let device: Device
   private let program: String
 
   /// - Parameters:
-  ///   - precision: the type to compute in.
-  ///   - program: the program's name and version, for the records.
+  ///   - precision: the compute type.
+  ///   - program: the name and version of the program, for the records of the runs.
   public init(_ plan: ExperimentPlan, in folder: URL, precision: DType, device: Device = .cpu, program: String) {
     (self.plan, self.folder, self.precision, self.device, self.program) = (plan, folder, precision, device, program)
   }
 
-  /// Runs whatever is not done yet.
+  /// Performs all work that is not done yet.
   ///
-  /// - Parameter train: runs one training, and says how it ended.
-  /// - Returns: the results in the order of the plan; nil where a training was stopped.
-  /// - Throws: ``ExperimentError``, and errors of data, trainings and files.
+  /// - Parameter train: trains a run and returns why training ended.
+  /// - Returns: the results in the order of the plan; nil if a run was stopped.
+  /// - Throws: ``ExperimentError``, or an error of data, training or files.
   public func run(training train: (_ name: String, TrainingRun) throws -> TrainingEnd) throws -> [ExperimentResult]? {
     let path = try prepareData()
     let data = try TrainingData(path: path)
@@ -57,7 +57,7 @@ public struct ExperimentRunner {
         results.append(stored.result)
         continue
       }
-      let result = try measure(run, at: url, data: data, before: results)
+      let result = try evaluate(run, at: url, data: data, earlier: results)
       try write(try JSONEncoder().encode(MeasuredResult(fingerprint: fingerprint, result: result)), to: done)
       results.append(result)
     }
@@ -67,7 +67,7 @@ public struct ExperimentRunner {
 
   // MARK: Data
 
-  /// The folder of the prepared data, made where it is of tales and not there yet.
+  /// The folder of the data set. That of synthetic stories is prepared unless it exists.
   private func prepareData() throws -> String {
     guard case .tales(let bytes, let vocabulary) = plan.source else {
       if case .data(let path) = plan.source { return path }
@@ -75,29 +75,20 @@ public struct ExperimentRunner {
     }
     let path = folder.appendingPathComponent("data-\(bytes)-\(vocabulary)-\(plan.seed)").path
     if FileManager.default.fileExists(atPath: path) { return path }
-    let stories = Array(SyntheticStories().stories(seed: plan.seed, bytes: bytes))
-    var trainer = try BPETrainer(vocabularySize: vocabulary)
-    for story in stories { trainer.add(story) }
-    let tokenizer = try trainer.train()
-    let temporary = folder.appendingPathComponent(".tales-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: temporary, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: temporary) }
-    let (file, text) = (temporary.appendingPathComponent("tokenizer.json"), temporary.appendingPathComponent("t.txt"))
-    try tokenizer.save(to: file)
-    try write(Data(stories.joined(separator: "\n").utf8), to: text)
-    var preparation = DataPreparation(vocabulary: try TokenVocabulary(of: tokenizer, at: path), createdBy: program)
-    preparation.validationShare = 0.05
-    preparation.seed = plan.seed
-    preparation.attachments = ["tokenizer.json": try Data(contentsOf: file)]
-    _ = try preparation.run(
-      try CorpusReader(paths: [text.path], options: CorpusOptions(split: .lines)), into: path,
-      encode: { tokenizer.encode($0) })
+    func stories() -> some TextSource {
+      TextSequence(SyntheticStories().stories(seed: plan.seed, bytes: bytes), name: "synthetic stories")
+    }
+    let tokenizer = try TextPipeline.trainTokenizer(vocabularySize: vocabulary, on: stories())
+    var pipeline = try TextPipeline(tokenizer, createdBy: program)
+    pipeline.preparation.validationFraction = 0.05
+    pipeline.preparation.seed = plan.seed
+    try pipeline.prepare(stories(), into: path)
     return path
   }
 
-  // MARK: Trainings
+  // MARK: Runs
 
-  /// The run's record, with the sizes that follow from the data filled in.
+  /// The record of a run, with the sizes that depend on the data.
   private func record(of run: ExperimentPlan.Run, data: TrainingData, path: String) -> RunRecord {
     var settings = run.settings
     settings.training.precision = Precision(precision)
@@ -112,7 +103,7 @@ public struct ExperimentRunner {
     return RunRecord(settings, program: program)
   }
 
-  /// The fingerprint of each run, by its name.
+  /// The fingerprints of all runs by name.
   private func fingerprints(data: TrainingData, path: String) throws -> [String: ExperimentFingerprint] {
     var found: [String: ExperimentFingerprint] = [:]
     for run in plan.runs {
@@ -123,14 +114,14 @@ public struct ExperimentRunner {
     return found
   }
 
-  /// Whether a run has ended.
+  /// Whether a run is complete.
   ///
-  /// - Throws: ``ExperimentError`` if it was trained with other settings, or has no fingerprint.
+  /// - Throws: ``ExperimentError`` if the run was trained with other settings or has no fingerprint.
   private func isTrained(_ fingerprint: ExperimentFingerprint, at url: URL) throws -> Bool {
     func has(_ name: String) -> Bool {
       FileManager.default.fileExists(atPath: url.appendingPathComponent(name).path)
     }
-    // A run without a checkpoint begins again, with the new settings.
+    // A run without a checkpoint starts again with the current settings.
     guard has("latest") || has("model") else { return false }
     guard let data = try? Data(contentsOf: fingerprintURL(of: url)),
       let before = try? JSONDecoder().decode(ExperimentFingerprint.self, from: data)
@@ -145,7 +136,7 @@ public struct ExperimentRunner {
     if FileManager.default.fileExists(atPath: url.appendingPathComponent("latest").path) {
       return try TrainingRun(resuming: url)
     }
-    // Stopped before its first checkpoint: there is nothing to lose.
+    // A run without a checkpoint has nothing to lose.
     if FileManager.default.fileExists(atPath: url.appendingPathComponent("run.json").path) {
       try FileManager.default.removeItem(at: url)
     }
@@ -156,15 +147,15 @@ public struct ExperimentRunner {
 
   private func fingerprintURL(of run: URL) -> URL { run.appendingPathComponent("fingerprint.json") }
 
-  // MARK: Measuring
+  // MARK: Evaluation
 
   private func heldOut(for run: ExperimentPlan.Run, of data: TrainingData) throws -> PackedSequences? {
-    try data.blocks(
+    try data.sequences(
       .validation, chunkSize: run.chunkSize, sequenceChunks: plan.sequenceTokens / run.chunkSize, remainder: .padded)
   }
 
-  private func measure(
-    _ run: ExperimentPlan.Run, at url: URL, data: TrainingData, before: [ExperimentResult]
+  private func evaluate(
+    _ run: ExperimentPlan.Run, at url: URL, data: TrainingData, earlier: [ExperimentResult]
   ) throws -> ExperimentResult {
     let model = try ModelFolder(url.appendingPathComponent("model"))
     let tokens = Double(run.settings.training.tokensPerStep)
@@ -181,27 +172,28 @@ public struct ExperimentRunner {
       var row = result(kind: "autoencoder", cost: autoencoder.configuration.cost)
       autoencoder.convert(to: precision)
       let noise = [0, 0.1, 0.2, 0.3, 0.4, 0.5]
-      row.accuracy = try autoencoder.evaluate(on: held, blocks: plan.blocks, noise: noise, seed: plan.seed).accuracy
+      row.accuracy = try autoencoder.evaluate(on: held, sequences: plan.blocks, noise: noise, seed: plan.seed).accuracy
       return row
     case .lm:
       let language = try model.loadLanguageModel(device: device)
       let sizes = try model.languageModelConfiguration()
       let autoencoder = language.autoencoder.configuration
       var row = result(kind: sizes.head.rawValue, cost: sizes.cost(autoencoder: autoencoder))
-      row.training.autoencoder = before.first { $0.name == run.autoencoder }?.training.flops ?? 0
+      row.training.autoencoder = earlier.first { $0.name == run.autoencoder }?.training.flops ?? 0
       row.training.auxiliaryWarmupSteps = run.settings.auxiliaryWarmupSteps
-      row.training.leadInStep = sizes.leadInPerToken(autoencoder: autoencoder) * tokens
+      row.training.auxiliaryWarmupStep = sizes.auxiliaryWarmupPerToken(autoencoder: autoencoder) * tokens
       language.convert(to: precision)
       language.autoencoder.convert(to: precision)
-      let found = try language.evaluate(on: held, blocks: plan.blocks, samples: plan.samples, seed: plan.seed)
-      (row.brierLM, row.energyScore) = (found.brierLM, finite(found.energyScore))
+      let evaluation = try language.evaluate(on: held, sequences: plan.blocks, samples: plan.samples, seed: plan.seed)
+      (row.brierLM, row.energyScore) = (evaluation.brierLM, finite(evaluation.energyScore))
       return row
     case .transformer:
       let transformer = try model.loadAutoregressiveModel(device: device)
       var row = result(kind: "transformer", cost: transformer.configuration.cost)
       transformer.convert(to: precision)
-      let found = try transformer.evaluate(on: held, blocks: plan.blocks, samples: plan.samples, seed: plan.seed)
-      (row.brierLM, row.crossEntropy) = (found.brierLM, finite(found.crossEntropy))
+      let evaluation = try transformer.evaluate(
+        on: held, sequences: plan.blocks, samples: plan.samples, seed: plan.seed)
+      (row.brierLM, row.crossEntropy) = (evaluation.brierLM, finite(evaluation.crossEntropy))
       let curve = curve(of: run.name)
       row.crossEntropyCorrelation = correlation(
         zip(curve.points(of: "cross_entropy"), curve.points(of: "brier_lm")).map { ($0.y, $1.y) })

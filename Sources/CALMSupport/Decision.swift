@@ -1,7 +1,7 @@
-/// The answer of a progress callback: whether long work continues.
+/// The result of a progress callback, which determines whether a long operation continues.
 public enum Decision: Sendable {
   /// Continue with the next piece of work.
   case `continue`
-  /// Stop after the current piece, leaving everything complete.
+  /// Stop after the current piece of work.
   case stop
 }

@@ -1,8 +1,8 @@
 import Foundation
 
-/// An error whose description is one line: what is wrong and, if there is a remedy, what to do.
+/// An error whose description is one line that says what is wrong and, if possible, what to do.
 ///
-/// `print`, string interpolation and `localizedDescription` all give that line.
+/// `print`, string interpolation and `localizedDescription` all return this line.
 public protocol DescribedError: LocalizedError, CustomStringConvertible {}
 
 extension DescribedError {

@@ -1,6 +1,10 @@
-/// The candidates closest to a misspelled `name`, the nearest first; at most three, none if all are far.
+/// The candidates closest to a misspelled or shortened `name`, the nearest first; at most three, none if all are far.
 package func nearestNames(to name: String, among candidates: [String]) -> [String] {
-  let distances = candidates.map { (name: $0, distance: editDistance(Array(name.lowercased()), Array($0))) }
+  let distances = candidates.map { candidate in
+    // The beginning of a name is as close as one wrong letter.
+    let isStart = name.count > 3 && candidate.hasPrefix(name)
+    return (name: candidate, distance: isStart ? 1 : editDistance(Array(name.lowercased()), Array(candidate)))
+  }
   let limit = max(2, name.count / 3)
   return distances.filter { $0.distance <= limit }.sorted { $0.distance < $1.distance }.prefix(3).map(\.name)
 }

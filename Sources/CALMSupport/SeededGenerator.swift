@@ -1,27 +1,26 @@
-/// A random number generator whose numbers depend on its seed alone: the same on every platform and with every
-/// version of Swift, so that corpora, data orders and runs can be repeated.
+/// A random number generator that depends only on its seed. Its numbers are the same on every platform and with every
+/// version of Swift, so corpora, data orders and runs are reproducible.
 ///
-/// The algorithm is xoshiro256** 1.0 by David Blackman and Sebastiano Vigna (<https://prng.di.unimi.it>), its state
-/// filled from the seed by SplitMix64 as its authors advise. It is fast and of high quality; it is not for
-/// cryptography.
+/// The algorithm is xoshiro256** 1.0 by David Blackman and Sebastiano Vigna (<https://prng.di.unimi.it>), seeded by
+/// SplitMix64 as its authors recommend. It is not suitable for cryptography.
 ///
-/// The standard library does not promise how `random(in:using:)` and `shuffle(using:)` turn bits into numbers, so
-/// draw with ``Swift/RandomNumberGenerator/uniform(below:)`` and
-/// ``Swift/RandomNumberGenerator/shuffle(_:)`` wherever the result must be repeatable.
+/// The standard library does not specify how `random(in:using:)` and `shuffle(using:)` convert bits to numbers. Use
+/// ``Swift/RandomNumberGenerator/uniform(below:)`` and ``Swift/RandomNumberGenerator/shuffle(_:)`` if the result must
+/// be reproducible.
 public struct SeededGenerator: RandomNumberGenerator, Hashable, Sendable {
   @usableFromInline var words: SIMD4<UInt64>
 
-  /// The four words from which all further numbers follow; never all zero. A generator made from them with
-  /// ``init(state:)`` continues the sequence.
+  /// The state, which is four words that are not all zero. A generator created from it with ``init(state:)`` continues
+  /// the sequence.
   public var state: [UInt64] { (0..<4).map { words[$0] } }
 
   /// Creates a generator from a seed.
   ///
   /// - Parameters:
   ///   - seed: Any number. Seeds that differ in a single bit give unrelated sequences.
-  ///   - stream: Which of the seed's many sequences to take, for instance one for each epoch or each worker.
+  ///   - stream: Selects one of the sequences of the seed, for example one per epoch or worker.
   public init(seed: UInt64, stream: UInt64 = 0) {
-    // Stream 0 is the plain SplitMix64 filling; any other one starts at a point mixed from seed and stream.
+    // Stream 0 is standard SplitMix64 seeding; the others start at a state mixed from seed and stream.
     var filler = SplitMix64(state: seed)
     if stream != 0 {
       filler = SplitMix64(state: filler.next() ^ (stream &* 0xD134_2543_DE82_EF95))
@@ -29,8 +28,8 @@ public struct SeededGenerator: RandomNumberGenerator, Hashable, Sendable {
     words = SIMD4(filler.next(), filler.next(), filler.next(), filler.next())
   }
 
-  /// Continues from a state read earlier, or returns `nil` where the words cannot be a state: not four of them, or
-  /// all zero.
+  /// Continues from a state. Returns `nil` for an invalid state, which is one without exactly four words or with all
+  /// words zero.
   public init?(state: [UInt64]) {
     guard state.count == 4, state.contains(where: { $0 != 0 }) else { return nil }
     words = SIMD4(state)
@@ -57,17 +56,18 @@ public struct SeededGenerator: RandomNumberGenerator, Hashable, Sendable {
 }
 
 extension SeededGenerator: Codable {
-  /// Reads the four words of the state.
+  /// Decodes the four words of the state.
   public init(from decoder: any Decoder) throws {
     let container = try decoder.singleValueContainer()
     guard let generator = SeededGenerator(state: try container.decode([UInt64].self)) else {
       throw DecodingError.dataCorruptedError(
-        in: container, debugDescription: "The state of a random generator is four numbers that are not all zero.")
+        in: container, debugDescription: "The state of a random number generator is four numbers that are not all zero."
+      )
     }
     self = generator
   }
 
-  /// Writes the four words of the state.
+  /// Encodes the four words of the state.
   public func encode(to encoder: any Encoder) throws {
     var container = encoder.singleValueContainer()
     try container.encode(state)
@@ -75,13 +75,13 @@ extension SeededGenerator: Codable {
 }
 
 extension RandomNumberGenerator {
-  /// A number from `0..<bound`, each equally likely.
+  /// Returns a uniformly distributed number in `0..<bound`.
   ///
-  /// The method is Daniel Lemire's ("Fast random integer generation in an interval", 2019): the high word of a draw
-  /// times the bound, drawing again in the few cases that would favour some numbers.
+  /// The method is Daniel Lemire's ("Fast random integer generation in an interval", 2019): the high word of a random
+  /// word times the bound, with rejection of the few words that would bias the result.
   @inlinable
   public mutating func uniform(below bound: Int) -> Int {
-    precondition(bound > 0, "uniform(below:) needs a positive bound, not \(bound)")
+    precondition(bound > 0, "uniform(below:): the bound \(bound) is not positive")
     let width = UInt64(bound)
     var product = next().multipliedFullWidth(by: width)
     if product.low < width {
@@ -93,7 +93,7 @@ extension RandomNumberGenerator {
     return Int(product.high)
   }
 
-  /// Puts elements in random order, each order equally likely (Fisher and Yates, from the last element down).
+  /// Shuffles elements; all orders are equally likely (Fisher and Yates, starting at the last element).
   @inlinable
   public mutating func shuffle<Element>(_ elements: inout [Element]) {
     for last in stride(from: elements.count - 1, to: 0, by: -1) {
@@ -102,7 +102,7 @@ extension RandomNumberGenerator {
   }
 }
 
-/// Steele, Lea and Flood's SplitMix64, which turns one word into many unrelated ones.
+/// SplitMix64 by Steele, Lea and Flood, which expands one word into many unrelated ones.
 private struct SplitMix64 {
   var state: UInt64
 

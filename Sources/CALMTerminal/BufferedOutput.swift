@@ -1,4 +1,4 @@
-/// Standard output for many small pieces, written 64 kB at a time.
+/// Standard output for many small pieces, written in blocks of 64 kB.
 package struct BufferedOutput {
   private static let limit = 1 << 16
   private var bytes: [UInt8] = []
@@ -17,10 +17,10 @@ package struct BufferedOutput {
     if bytes.count >= Self.limit { try flush() }
   }
 
-  /// Appends a text.
+  /// Appends text.
   package mutating func append(_ text: String) throws { try append(text.utf8) }
 
-  /// Appends a number that is not negative in decimal digits.
+  /// Appends a nonnegative number in decimal digits.
   package mutating func append(number: Int32) throws {
     let first = bytes.count
     var rest = number
@@ -32,7 +32,7 @@ package struct BufferedOutput {
     if bytes.count >= Self.limit { try flush() }
   }
 
-  /// Writes what is held. Call it at the end: what fails then is an error too.
+  /// Writes the buffered bytes. Call it at the end, so that a failure of the last write is reported.
   package mutating func flush() throws {
     try bytes.withUnsafeBytes { try StandardOutput.write($0) }
     bytes.removeAll(keepingCapacity: true)

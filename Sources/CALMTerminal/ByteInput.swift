@@ -1,16 +1,16 @@
 import CALMSupport
 import Foundation
 
-/// The bytes of a file or of standard input, part by part or line by line, in memory that does not grow with them.
+/// Reads a file or standard input, part by part or line by line, in constant memory.
 package final class ByteInput {
   private static let partSize = 1 << 18
 
-  /// What messages call it.
+  /// Its name in messages.
   package let name: String
-  /// The number (from 1) of the line that ``nextLine()`` gave last.
+  /// The number (from 1) of the last line that ``nextLine()`` returned.
   package private(set) var lineNumber = 0
   private let descriptor: Int32
-  private var held: [UInt8] = []
+  private var buffered: [UInt8] = []
   private var start = 0
   private var isAtEnd = false
 
@@ -28,7 +28,7 @@ package final class ByteInput {
 
   deinit { if descriptor != STDIN_FILENO { close(descriptor) } }
 
-  /// The next bytes as they come; nil at the end. Not to be mixed with ``nextLine()``.
+  /// The next bytes; nil at the end. Do not mix calls with those of ``nextLine()``.
   package func next() throws -> [UInt8]? {
     while true {
       var code: Int32 = 0
@@ -42,7 +42,7 @@ package final class ByteInput {
     }
   }
 
-  /// The next line that holds more than whitespace, without its end; nil at the end.
+  /// The next line that is not blank, without its line break; nil at the end.
   package func nextLine() throws -> Data? {
     while let line = try anyLine() {
       lineNumber += 1
@@ -54,18 +54,18 @@ package final class ByteInput {
   private func anyLine() throws -> Data? {
     var searched = start
     while true {
-      if let end = held[searched...].firstIndex(of: UInt8(ascii: "\n")) {
+      if let end = buffered[searched...].firstIndex(of: UInt8(ascii: "\n")) {
         defer { start = end + 1 }
-        return Data(held[start..<end])
+        return Data(buffered[start..<end])
       }
       if isAtEnd {
-        defer { start = held.count }
-        return start == held.count ? nil : Data(held[start...])
+        defer { start = buffered.count }
+        return start == buffered.count ? nil : Data(buffered[start...])
       }
-      held.removeSubrange(..<start)
+      buffered.removeSubrange(..<start)
       start = 0
-      searched = held.count
-      if let part = try next() { held += part } else { isAtEnd = true }
+      searched = buffered.count
+      if let part = try next() { buffered += part } else { isAtEnd = true }
     }
   }
 }

@@ -2,31 +2,31 @@ import ArgumentParser
 import CALMTraining
 import Torch
 
-/// Where and in which type a command computes: `--threads`, `--device`, `--precision`.
+/// The threads, device and precision of a command: `--threads`, `--device`, `--precision`.
 package struct ComputeOptions: ParsableArguments {
   @Option(
-    help: ArgumentHelp("Threads to compute with; by default one for each core.", valueName: "n"),
+    help: ArgumentHelp("Threads to compute with. (default: one for each core)", valueName: "n"),
     transform: whole(from: 1, to: 1024))
   package var threads: Int?
 
-  @Option(help: "Where to compute: cpu, cuda, cuda:N or mps; by default cpu.")
+  @Option(help: "Where to compute: cpu, cuda, cuda:N or mps. (default: cpu)")
   package var device: String?
 
   @Option(
     help: """
-      The type to compute in; by default auto, which takes bfloat16 where the device is fast with it (CUDA; processors \
-      with AVX-512 BF16 or AMX), else float32.
+      The type to compute in; auto is bfloat16 where the device is fast with it (CUDA; processors with AVX-512 BF16 or \
+      AMX), else float32. (default: auto)
       """)
   package var precision: Precision?
 
   package init() {}
 
-  /// The name of the device that was asked for.
+  /// The name of the requested device.
   package var deviceName: String { device ?? "cpu" }
 
-  /// Applies these options to this process: call it first in a command that computes.
+  /// Applies these options to this process. Call it before any computation.
   ///
-  /// - Throws: ``DeviceError`` for a device that is not here.
+  /// - Throws: ``DeviceError`` if the device is not available.
   package func prepare() throws -> ComputeSetting {
     try ComputeSetting(device: deviceName, precision: precision ?? .auto, threads: threads)
   }
@@ -34,21 +34,21 @@ package struct ComputeOptions: ParsableArguments {
 
 extension Precision: ExpressibleByArgument {}
 
-/// Where and in which type this process computes.
+/// The device, precision and threads of this process.
 package struct ComputeSetting {
-  /// Where.
+  /// The device.
   package let device: Device
-  /// In which type, with `auto` decided.
+  /// The type, with `auto` resolved.
   package let precision: DType
-  /// What was asked for.
+  /// The requested type.
   package let requested: Precision
-  /// Threads of an operation on the processor.
+  /// Threads per operation on the processor.
   package let threads: Int
 
-  /// Applies choices to this process.
+  /// Applies settings to this process.
   ///
-  /// - Parameter threads: nil for as many as there are now.
-  /// - Throws: ``DeviceError`` for a device that is not here.
+  /// - Parameter threads: nil for the current number.
+  /// - Throws: ``DeviceError`` if the device is not available.
   package init(device name: String, precision: Precision, threads: Int?) throws {
     device = try Device(parsing: name)
     Runtime.tuneAllocator()
@@ -56,7 +56,7 @@ package struct ComputeSetting {
     (self.precision, requested, self.threads) = (precision.resolved(on: device), precision, Runtime.threads)
   }
 
-  /// One line that says what was taken, and why where the program decided: `cpu, 2 threads, bfloat16 (auto: AMX)`.
+  /// A description in one line, with the reason for an automatic choice: `cpu, 2 threads, bfloat16 (auto: AMX)`.
   package var summary: String {
     let reason =
       switch (requested, device) {

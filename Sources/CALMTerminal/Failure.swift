@@ -1,10 +1,9 @@
 import ArgumentParser
 import Foundation
 
-/// What went wrong, in one line.
+/// A description of an error in one line.
 ///
-/// The errors of this package say it themselves. Foundation's name at most the last part of a path, so theirs is put
-/// before them.
+/// Foundation's errors name at most the last component of a path, so the whole path precedes their description.
 package func failureLine(for error: any Error) -> String {
   var line: String
   if let error = error as? CocoaError {
@@ -18,5 +17,5 @@ package func failureLine(for error: any Error) -> String {
   return line.split(whereSeparator: \.isNewline).joined(separator: " ")
 }
 
-/// Any command: ArgumentParser words the errors of all alike.
+/// A command without options, through which ArgumentParser describes errors.
 private struct PlainCommand: ParsableCommand {}

@@ -1,15 +1,15 @@
 import Foundation
 import Synchronization
 
-/// SIGINT and SIGTERM, remembered so that work can end where it is whole. A second one, of either kind, ends the process
-/// at once.
+/// Records SIGINT and SIGTERM, so that work can stop in a consistent state. A second signal ends the process
+/// immediately.
 package enum Interruption {
   private static let requested = Atomic(false)
 
-  /// Whether one has come.
+  /// Whether a signal has arrived.
   package static var isRequested: Bool { requested.load(ordering: .relaxed) }
 
-  /// Begins to remember them.
+  /// Starts recording signals.
   package static func watch() {
     for number in [SIGINT, SIGTERM] {
       signal(number) { _ in
@@ -18,7 +18,7 @@ package enum Interruption {
         Interruption.requested.store(true, ordering: .relaxed)
       }
     }
-    // A parent of many threads may have handed them down blocked.
+    // A multithreaded parent process may have blocked them.
     var both = sigset_t()
     sigemptyset(&both)
     sigaddset(&both, SIGINT)

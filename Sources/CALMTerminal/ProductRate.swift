@@ -1,7 +1,7 @@
 import CALMSupport
 import Torch
 
-/// The rate of products of 1024 × 1024 matrices, computed as in the models' linear layers, in GFLOP/s.
+/// Measures products of 1024 × 1024 matrices, computed as in the linear layers of the models, in GFLOP/s.
 package func productRate(_ type: DType, on device: Device = .cpu) -> Double {
   let size = 1024
   let generator = Generator(seed: 0, device: device)
@@ -14,7 +14,7 @@ package func productRate(_ type: DType, on device: Device = .cpu) -> Double {
     var last = x
     repeat {
       for _ in 0..<16 { last = linear(x, weight: weight) }
-      // Reading a number of the last product waits for the GPU.
+      // Reading a result waits for the GPU.
       if device != .cpu { _ = last.sum().item() }
       products += 16
       seconds = start.duration(to: .now).seconds

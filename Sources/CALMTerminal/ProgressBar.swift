@@ -1,34 +1,34 @@
 import CALMSupport
 import Foundation
 
-/// Shows on standard error how far a long piece of work is.
+/// Shows the progress of long work on standard error.
 ///
 ///     let bar = ProgressBar(label: "training", total: steps)
 ///     for step in 1...steps { …; bar.update(completed: step, detail: "loss 3.21") }
 ///     bar.finish("trained \(steps) steps")
 ///
-/// On a terminal it is one line that is drawn anew at most ten times a second; the cursor stays where it is and
-/// visible, so that an interruption at any moment leaves the terminal as it was. Elsewhere it is a plain line at the
-/// start, whenever a tenth more is done or half a minute has passed, and at the end.
+/// On a terminal it is one line, redrawn at most ten times a second. The cursor stays visible, so an interruption
+/// leaves the terminal intact. Otherwise it prints plain lines: at the start, after each tenth of the work or half a
+/// minute, and at the end.
 ///
-/// Not for use by two threads at once.
+/// Not safe for concurrent use.
 package final class ProgressBar {
   private let clock = ContinuousClock()
   private let start: ContinuousClock.Instant
   private let isLive: Bool
   private var line: ProgressLine
-  /// The amount that the first update reported, from which the speed is measured.
+  /// The amount at the first update, from which the speed is computed.
   private var initial: Int?
   private var lastDrawn: ContinuousClock.Instant?
-  private var lastShare = 0.0
+  private var lastFraction = 0.0
   private var isOnScreen = false
   private var isFinished = false
 
-  /// Begins to show a piece of work.
+  /// Shows a bar.
   ///
   /// - Parameters:
-  ///   - label: what is being done.
-  ///   - total: how much there is to do, in any unit; nil where nobody knows.
+  ///   - label: the name of the work.
+  ///   - total: the amount of work, in any unit; nil if unknown.
   package init(label: String, total: Int?) {
     start = clock.now
     isLive = Terminal.isLive
@@ -39,12 +39,12 @@ package final class ProgressBar {
 
   deinit { if !isFinished { erase() } }
 
-  /// Tells how much is done, counted from the beginning of the work.
+  /// Updates the amount done since the beginning of the work.
   ///
-  /// Costs next to nothing when it is too early to draw again; `detail` is evaluated only when it is drawn.
+  /// A call between two redraws is cheap: `detail` is evaluated only for a redraw.
   package func update(completed: Int, detail: @autoclosure () -> String = "") {
     let now = clock.now
-    // What is done by the first update may be what an earlier run did.
+    // At the first update, an earlier run may have done a part.
     if initial == nil { initial = completed > 1 ? completed : 0 }
     line.completed = completed
     guard isDue(now) else { return }
@@ -52,7 +52,7 @@ package final class ProgressBar {
     draw(at: now)
   }
 
-  /// Takes the bar away, and leaves a line of result in its place where one is given.
+  /// Removes the bar, and prints `result` in its place if given.
   package func finish(_ result: String? = nil) {
     guard !isFinished else { return }
     isFinished = true
@@ -60,7 +60,7 @@ package final class ProgressBar {
     if let result { StandardError.note(result) }
   }
 
-  /// Writes a line that stays, above the bar.
+  /// Prints a permanent line above the bar.
   package func note(_ text: String) {
     erase()
     StandardError.note(text)
@@ -70,18 +70,18 @@ package final class ProgressBar {
   private func isDue(_ now: ContinuousClock.Instant) -> Bool {
     guard let lastDrawn else { return true }
     if isLive { return now - lastDrawn >= .milliseconds(100) }
-    let further = (line.share ?? 0) - lastShare >= 0.1
+    let further = (line.fraction ?? 0) - lastFraction >= 0.1
     return now - lastDrawn >= (further ? .seconds(2) : .seconds(30))
   }
 
   private func draw(at now: ContinuousClock.Instant) {
     lastDrawn = now
-    lastShare = line.share ?? 0
+    lastFraction = line.fraction ?? 0
     line.elapsed = (now - start).seconds
     line.initial = initial ?? 0
     if isLive {
-      // The last column stays free: some terminals wrap as soon as it is filled. One write, and what the old line had
-      // more is cleared behind the new one, so that nothing flickers.
+      // The last column stays empty: some terminals wrap as soon as it is filled. A single write that clears the rest
+      // of the line avoids flicker.
       StandardError.write(
         "\r" + line.drawn(columns: Terminal.columns - 1, unicode: Terminal.showsUnicode) + "\u{1B}[K")
       isOnScreen = true

@@ -1,54 +1,54 @@
 import Foundation
 
-/// What a progress bar shows at a moment, and how it looks in a given width.
+/// The content of a progress bar, and its layout for a given width.
 package struct ProgressLine {
-  /// What is being done.
+  /// The name of the work.
   package var label: String
-  /// How much is done.
+  /// The amount done.
   package var completed: Int
-  /// How much there is to do; nil where nobody knows.
+  /// The amount of work; nil if unknown.
   package var total: Int?
-  /// Figures beside the bar.
+  /// Metrics next to the bar.
   package var detail: String
-  /// Seconds since the beginning.
+  /// Seconds since the start.
   package var elapsed: Double
-  /// How much was done at the beginning, as after a resumption.
+  /// The amount done at the start, by an earlier run.
   package var initial: Int
 
-  /// Progress at a moment.
+  /// A line with these values.
   package init(label: String, completed: Int, total: Int?, detail: String, elapsed: Double, initial: Int = 0) {
     (self.label, self.completed, self.total) = (label, completed, total)
     (self.detail, self.elapsed, self.initial) = (detail, elapsed, initial)
   }
 
-  /// The share that is done, 0 to 1; nil without a total.
-  package var share: Double? {
+  /// The fraction that is done, 0 to 1; nil without a total.
+  package var fraction: Double? {
     guard let total, total > 0 else { return nil }
     return min(1, max(0, Double(completed) / Double(total)))
   }
 
-  /// Seconds that the rest takes if it goes on as fast as so far; nil while that cannot be said.
+  /// The estimated time for the rest at the average speed so far; nil while unknown.
   package var secondsLeft: Double? {
     guard let total, completed > initial, elapsed >= 1 else { return nil }
     return elapsed / Double(completed - initial) * Double(max(0, total - completed))
   }
 
-  /// One line for a log: `label  40 %  detail  1:05 left`.
+  /// The line for a log: `label  40 %  detail  1:05 left`.
   package var plain: String {
     ([label, percentage] + [detail, time]).compactMap { $0 }.filter { !$0.isEmpty }.joined(separator: "  ")
   }
 
-  /// One line of at most `columns` characters with a bar in it, for a terminal.
+  /// The line for a terminal, with a bar, in at most `columns` characters.
   ///
-  /// Where there is no room for all, the bar shrinks first, then the detail is cut, then the label.
+  /// If space is short, first the bar shrinks, then the detail is cut, then the label.
   package func drawn(columns: Int, unicode: Bool) -> String {
     let parts = [percentage, detail.isEmpty ? nil : detail, time].compactMap { $0 }
     let text = parts.joined(separator: "  ")
-    guard let share else { return Self.cut("\(label)  \(text)", to: columns) }
+    guard let fraction else { return Self.cut("\(label)  \(text)", to: columns) }
     let room = columns - label.count - text.count - 4
     guard room >= Self.shortestBar else { return Self.cut("\(label)  \(text)", to: columns) }
     let length = min(room, Self.longestBar)
-    let filled = Int(share * Double(length))
+    let filled = Int(fraction * Double(length))
     let bar =
       String(repeating: unicode ? "█" : "#", count: filled)
       + String(repeating: unicode ? "░" : ".", count: length - filled)
@@ -59,8 +59,8 @@ package struct ProgressLine {
   private static let longestBar = 30
 
   private var percentage: String? {
-    share.map { share in
-      let number = String(Int(share * 100))
+    fraction.map { fraction in
+      let number = String(Int(fraction * 100))
       return String(repeating: " ", count: 3 - number.count) + number + " %"
     }
   }

@@ -1,8 +1,8 @@
 import Foundation
 
-// Numbers as people read them.
+// Numbers formatted for people.
 
-/// `950`, `12.3 k`, `371.7 M`, `1.82 B`: a count in three or four digits.
+/// `950`, `12.3 k`, `371.7 M`, `1.82 B`: a count with three or four significant digits.
 package func shortCount(_ count: Int) -> String {
   let value = Double(count)
   return switch abs(value) {
@@ -14,7 +14,7 @@ package func shortCount(_ count: Int) -> String {
   }
 }
 
-/// `512 bytes`, `1.5 MB`: decimal units, as disks are sold.
+/// `512 bytes`, `1.5 MB`: decimal units.
 package func shortBytes(_ bytes: Int) -> String {
   let value = Double(bytes)
   return switch value {
@@ -25,7 +25,7 @@ package func shortBytes(_ bytes: Int) -> String {
   }
 }
 
-/// `2.90e8`, `0`: three digits and a power of ten, as the paper counts operations.
+/// `2.90e8`, `0`: three significant digits and a power of ten.
 package func scientific(_ value: Double) -> String {
   guard value != 0, value.isFinite else { return value == 0 ? "0" : "\(value)" }
   let parts = String(format: "%.2e", value).split(separator: "e")

@@ -1,23 +1,23 @@
 /// Rows of text in aligned columns.
 package struct Table {
-  /// How a column's cells stand in it.
+  /// The alignment of a column.
   package enum Alignment: Sendable { case left, right }
 
   private let alignments: [Alignment]
   private var rows: [[String]]
 
-  /// A table; columns beyond the given alignments stand to the right.
+  /// A table; columns beyond the given alignments are right-aligned.
   package init(header: [String]? = nil, alignments: [Alignment] = [.left]) {
     self.alignments = alignments
     rows = header.map { [$0] } ?? []
   }
 
-  /// Adds a row. An empty one is an empty line.
+  /// Adds a row. An empty row is an empty line.
   package mutating func append(_ cells: [String]) {
     rows.append(cells)
   }
 
-  /// The rows, a line each, every column as wide as its widest cell and two spaces between.
+  /// One line per row. Each column is as wide as its widest cell; two spaces separate columns.
   package var text: String {
     let columns = rows.map(\.count).max() ?? 0
     let widths = (0..<columns).map { column in rows.map { column < $0.count ? $0[column].count : 0 }.max() ?? 0 }

@@ -1,13 +1,13 @@
-/// A token that is matched in the text as it stands, before the text is split and merged.
+/// A token that is matched in the text before splitting and merging.
 public struct AddedToken: Hashable, Sendable {
   /// The token's id.
   public let id: Int32
-  /// The text it stands for.
+  /// The token's text.
   public let content: String
-  /// Whether it steers the model, as `<bos>` does. Special tokens are only found in text if the caller allows it; the
-  /// others always are.
+  /// Whether the token is special, such as `<bos>`. Special tokens are matched in text only if the caller allows it;
+  /// other added tokens always are.
   public let isSpecial: Bool
-  /// What `tokenizer.json` calls `normalized`: such tokens are looked for after the others.
+  /// The flag `normalized` of `tokenizer.json`. Such tokens are matched after the others.
   let isNormalized: Bool
 
   init(id: Int32, content: String, isSpecial: Bool, isNormalized: Bool = false) {
@@ -18,7 +18,7 @@ public struct AddedToken: Hashable, Sendable {
   }
 }
 
-/// Finds the first of a set of added tokens in a text; where several begin at one place, the longest.
+/// Finds the first of a set of added tokens in a text, preferring the longest of several at the same position.
 struct AddedTokenMatcher: Sendable {
   struct Match {
     var start: Int
@@ -29,12 +29,12 @@ struct AddedTokenMatcher: Sendable {
   /// The length in bytes of the longest token.
   let longest: Int
   private var isFirstByte = ContiguousArray(repeating: false, count: 256)
-  /// A tree of bytes: from a node and a byte to the next node. The root is 0.
+  /// The edges of a trie: from a node and a byte to the next node. The root is 0.
   private var edges: [UInt64: Int32] = [:]
   /// The token that ends at a node, or −1.
   private var tokenAtNode: ContiguousArray<Int32> = [-1]
 
-  /// Nil if there is nothing to look for.
+  /// Creates a matcher; nil without tokens.
   init?(_ tokens: [AddedToken]) {
     guard !tokens.isEmpty else { return nil }
     longest = tokens.map(\.content.utf8.count).reduce(0, max)

@@ -1,12 +1,12 @@
-/// One pass of encoding over a text that may come in parts.
+/// An encoding pass over a text that may arrive in parts.
 ///
-/// The text is cut at added tokens, the segments between them into pieces, and the pieces are merged into tokens. Where
-/// more text is to come, only what it cannot change is encoded; the caller keeps the rest and hands it in again with
-/// what follows.
+/// The text is split at added tokens, the segments between them are split into pieces, and the pieces are merged into
+/// tokens. If more text follows, only the part that it cannot affect is encoded; the caller keeps the rest and passes
+/// it again together with the next part.
 struct EncodingPass {
   private let tokenizer: Tokenizer
   private let matchers: [AddedTokenMatcher]
-  /// Whether no text was encoded since the beginning or the last added token.
+  /// Whether no text has been encoded since the start or the last added token.
   private var isAtSegmentStart = true
 
   init(_ tokenizer: Tokenizer, allowSpecial: Bool) {
@@ -16,25 +16,25 @@ struct EncodingPass {
 
   /// Appends the tokens of `text` to `ids`.
   ///
-  /// - Parameter isFinal: whether nothing follows.
-  /// - Returns: how many bytes are encoded; all of them if `isFinal`.
+  /// - Parameter isFinal: Whether no more text follows.
+  /// - Returns: The number of encoded bytes, which is all of them if `isFinal`.
   mutating func encode(_ text: UnsafeBufferPointer<UInt8>, isFinal: Bool, into ids: inout [Int32]) -> Int {
     tokenizer.workspaces.withWorkspace { workspace in
       encode(text, 0..<text.count, matchers[...], isFinal, workspace, into: &ids)
     }
   }
 
-  /// Makes ready for another text.
+  /// Prepares for another text.
   mutating func restart() { isAtSegmentStart = true }
 
-  /// Encodes the part `range` of `text`, in which the first of `matchers` is looked for, then the others in between.
-  /// Returns the end of what is encoded.
+  /// Encodes `range` of `text`, applying the first of `matchers`, then the others to the text in between. Returns the
+  /// end of the encoded part.
   private mutating func encode(
     _ text: UnsafeBufferPointer<UInt8>, _ range: Range<Int>, _ matchers: ArraySlice<AddedTokenMatcher>,
     _ isFinal: Bool, _ workspace: EncodingWorkspace, into ids: inout [Int32]
   ) -> Int {
     guard let matcher = matchers.first else { return encodeSegment(text, range, isFinal, workspace, into: &ids) }
-    // A match that begins from here on could be a longer one if more text were known.
+    // A match that begins here or later could be longer with more text.
     let certain = isFinal ? range.upperBound : max(range.lowerBound, range.upperBound - matcher.longest + 1)
     var start = range.lowerBound
     while let match = matcher.firstMatch(in: text, range: start..<range.upperBound), match.start < certain {
@@ -43,7 +43,7 @@ struct EncodingPass {
       isAtSegmentStart = true
       start = match.end
     }
-    // A match may end beyond `certain`.
+    // A match may end after `certain`.
     let end = max(start, certain)
     return encode(text, start..<end, matchers.dropFirst(), isFinal, workspace, into: &ids)
   }
@@ -82,7 +82,7 @@ struct EncodingPass {
     }
   }
 
-  /// Encodes piece after piece from `start` on, as long as they end no later than `limit`. Returns where the last ends.
+  /// Encodes the pieces from `start` that end at or before `limit`. Returns the end of the last one.
   @inline(__always)
   private func encodePieces<Pattern: Splitter>(
     _: Pattern.Type, of segment: ClassifiedText, in text: UnsafeBufferPointer<UInt8>, _ start: Int, _ limit: Int,

@@ -1,25 +1,25 @@
-/// Decodes ids as they are generated, giving out whole characters only.
+/// Decodes ids as they are generated, returning only whole characters.
 ///
 ///     var decoder = StreamingDecoder(tokenizer)
 ///     for id in generated { print(try decoder.append(id), terminator: "") }
 ///     print(decoder.finish())
 ///
-/// The parts together are what `Tokenizer.decode` gives for all ids at once: the bytes of a character that is spread
-/// over several tokens are held back until it is complete, and those that can be none show as U+FFFD.
+/// The concatenated parts equal the result of `Tokenizer.decode` for all ids. The bytes of a character that spans
+/// several tokens are held back until it is complete; invalid bytes become U+FFFD.
 public struct StreamingDecoder {
   private let tokenizer: Tokenizer
   private let skipSpecial: Bool
   private var held: [UInt8] = []
 
-  /// - Parameter skipSpecial: whether to leave special tokens out.
+  /// - Parameter skipSpecial: Whether to omit special tokens.
   public init(_ tokenizer: Tokenizer, skipSpecial: Bool = false) {
     self.tokenizer = tokenizer
     self.skipSpecial = skipSpecial
   }
 
-  /// Takes the next id and returns the text that is certain by now.
+  /// Adds the next id and returns the text completed by it.
   ///
-  /// - Throws: `TokenizerError.idOutOfRange`.
+  /// - Throws: ``TokenizerError/idOutOfRange(id:vocabularySize:)``.
   public mutating func append(_ id: Int32) throws -> String {
     let token = tokenizer.vocabulary[try tokenizer.checked(id)]
     if skipSpecial && tokenizer.isSpecial[Int(id)] { return "" }
@@ -30,13 +30,13 @@ public struct StreamingDecoder {
     return text
   }
 
-  /// The end of the text: U+FFFD if it ends inside a character, else nothing.
+  /// Returns the end of the text: U+FFFD if it ends within a character, otherwise an empty string.
   public mutating func finish() -> String {
     defer { held.removeAll() }
     return String(decoding: held, as: UTF8.self)
   }
 
-  /// How many bytes at the end of `bytes` begin a character that more bytes could complete.
+  /// The number of bytes at the end of `bytes` that begin an incomplete character.
   private static func lengthOfIncompleteCharacter(endOf bytes: [UInt8]) -> Int {
     for length in 1...3 where length <= bytes.count {
       let lead = bytes[bytes.count - length]
@@ -49,7 +49,7 @@ public struct StreamingDecoder {
         default: 1
         }
       guard needed > length else { return 0 }
-      // The second byte decides whether the sequence is overlong, a surrogate or beyond U+10FFFF.
+      // The second byte shows whether the sequence is overlong, a surrogate or above U+10FFFF.
       if length > 1 {
         let second = bytes[bytes.count - length + 1]
         let allowed: ClosedRange<UInt8> =

@@ -1,28 +1,28 @@
-/// Encodes a text that arrives in parts of any size, in memory that does not grow with it.
+/// Encodes a text that arrives in parts of any size, in bounded memory.
 ///
 ///     var encoder = StreamingEncoder(tokenizer)
 ///     var ids: [Int32] = []
 ///     for part in parts { encoder.append(bytes: part, to: &ids) }
 ///     encoder.finish(to: &ids)
 ///
-/// The ids are those of the whole text encoded at once, wherever the parts are cut, inside a character as well. Only the
-/// text whose tokens later text could still change is held: at most a few bytes beyond the longest piece that the split
-/// pattern finds, and a fixed amount on top.
+/// The ids equal those of the whole text, even if a part ends within a character. The encoder holds back only text
+/// whose tokens can still change: at most a fixed amount and a few bytes more than the longest piece of the split
+/// pattern.
 public struct StreamingEncoder {
   private static let partSize = 1 << 16
 
   private var pass: EncodingPass
   private var held: [UInt8] = []
-  /// How many bytes to gather before the next attempt: more after one in vain, so that a long piece is not searched
-  /// again for each part of it.
+  /// The number of bytes to collect before the next attempt. It grows after an unsuccessful attempt, so that a long
+  /// piece is not scanned again for each part.
   private var threshold = StreamingEncoder.partSize
 
-  /// - Parameter allowSpecial: whether the text of a special token becomes that token.
+  /// - Parameter allowSpecial: Whether the text of a special token is encoded as that token.
   public init(_ tokenizer: Tokenizer, allowSpecial: Bool = false) {
     pass = EncodingPass(tokenizer, allowSpecial: allowSpecial)
   }
 
-  /// Takes the next bytes of the text and appends the ids that are certain by now.
+  /// Adds the next bytes of the text and appends the ids that are final.
   public mutating func append(bytes: some Collection<UInt8>, to ids: inout [Int32]) {
     var rest = bytes[...]
     while !rest.isEmpty {
@@ -33,12 +33,12 @@ public struct StreamingEncoder {
     }
   }
 
-  /// Takes the next characters of the text and appends the ids that are certain by now.
+  /// Adds the next characters of the text and appends the ids that are final.
   public mutating func append(_ text: some StringProtocol, to ids: inout [Int32]) {
     append(bytes: text.utf8, to: &ids)
   }
 
-  /// Appends the ids of what is held, as the text ends here. The encoder is then ready for another text.
+  /// Ends the text and appends the remaining ids. The encoder can then encode another text.
   public mutating func finish(to ids: inout [Int32]) {
     drain(isFinal: true, to: &ids)
     pass.restart()

@@ -1,8 +1,8 @@
 extension Tokenizer {
-  /// The bytes that `ids` stand for.
+  /// Decodes `ids` to bytes.
   ///
-  /// - Parameter skipSpecial: whether to leave special tokens out.
-  /// - Throws: `TokenizerError.idOutOfRange`.
+  /// - Parameter skipSpecial: Whether to omit special tokens.
+  /// - Throws: ``TokenizerError/idOutOfRange(id:vocabularySize:)``.
   public func decodeBytes(_ ids: some Sequence<Int32>, skipSpecial: Bool = false) throws -> [UInt8] {
     var bytes: [UInt8] = []
     bytes.reserveCapacity(ids.underestimatedCount * 5)
@@ -14,10 +14,10 @@ extension Tokenizer {
     return bytes
   }
 
-  /// The text that `ids` stand for, with U+FFFD where their bytes are not valid UTF-8.
+  /// Decodes `ids` to text, replacing invalid UTF-8 by U+FFFD.
   ///
-  /// - Parameter skipSpecial: whether to leave special tokens out.
-  /// - Throws: `TokenizerError.idOutOfRange`.
+  /// - Parameter skipSpecial: Whether to omit special tokens.
+  /// - Throws: ``TokenizerError/idOutOfRange(id:vocabularySize:)``.
   public func decode(_ ids: some Sequence<Int32>, skipSpecial: Bool = false) throws -> String {
     String(decoding: try decodeBytes(ids, skipSpecial: skipSpecial), as: UTF8.self)
   }

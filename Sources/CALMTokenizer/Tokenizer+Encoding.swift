@@ -1,18 +1,17 @@
 extension Tokenizer {
-  /// The token ids of a text.
+  /// Encodes a text to token ids.
   ///
   /// - Parameters:
-  ///   - allowSpecial: whether the text of a special token, such as `<bos>`, becomes that token. Leave it off for text
-  ///     from elsewhere, where it is text like any other.
-  ///   - addTemplate: whether to put `prefixTokens` before and `suffixTokens` after the text, as the tokenizer's file
-  ///     wants it for a model.
+  ///   - allowSpecial: Whether the text of a special token, such as `<bos>`, is encoded as that token. Use false for
+  ///     untrusted text, in which it is ordinary text.
+  ///   - addTemplate: Whether to add `prefixTokens` before and `suffixTokens` after the text.
   public func encode(
     _ text: some StringProtocol, allowSpecial: Bool = false, addTemplate: Bool = false
   ) -> [Int32] {
     encode(bytes: text.utf8, allowSpecial: allowSpecial, addTemplate: addTemplate)
   }
 
-  /// The token ids of a text given as UTF-8. Bytes that are not valid UTF-8 are encoded too, and decode to themselves.
+  /// Encodes a text in UTF-8 to token ids. Invalid UTF-8 is encoded as well and decodes to the same bytes.
   public func encode(
     bytes: some Collection<UInt8>, allowSpecial: Bool = false, addTemplate: Bool = false
   ) -> [Int32] {
@@ -29,7 +28,7 @@ extension Tokenizer {
     buffer: UnsafeBufferPointer<UInt8>, allowSpecial: Bool, addTemplate: Bool
   ) -> [Int32] {
     var ids: [Int32] = []
-    // Prose has four to five bytes a token; text that has fewer lets the array grow.
+    // Prose has four to five bytes per token; the array grows for text with fewer.
     ids.reserveCapacity(buffer.count / 4 + prefixTokens.count + suffixTokens.count + 8)
     if addTemplate { ids += prefixTokens }
     var pass = EncodingPass(self, allowSpecial: allowSpecial)

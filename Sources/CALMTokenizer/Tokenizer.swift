@@ -1,33 +1,33 @@
 import Foundation
 
-/// A byte-level BPE tokenizer: text to token ids and back, without loss for any bytes.
+/// A byte-level BPE tokenizer, which converts text to token ids and back without loss for any bytes.
 ///
 ///     let tokenizer = try Tokenizer(contentsOf: folder)
 ///     let ids = tokenizer.encode("Once upon a time")
 ///     let text = try tokenizer.decode(ids)
 ///
-/// It reads Hugging Face `tokenizer.json` and the `tokenizer.model` of Llama 3, and writes `tokenizer.json`. A tokenizer
-/// never changes and may be used from several threads at once.
+/// It reads Hugging Face `tokenizer.json` files and the `tokenizer.model` of Llama 3, and writes `tokenizer.json`. A
+/// tokenizer is immutable and can be used from several threads at once.
 public final class Tokenizer: Sendable {
-  /// How text is cut into pieces before merging.
+  /// The pattern that splits text into pieces before merging.
   public let splitPattern: SplitPattern
-  /// The tokens beyond those that merging makes, special ones among them, by ascending id.
+  /// The tokens that do not result from merging, including special tokens, in the order of their ids.
   public let addedTokens: [AddedToken]
-  /// What the file puts before every text that a model is to see; often the token that begins a text.
+  /// The tokens that the template adds before a text, usually the beginning-of-text token.
   public let prefixTokens: [Int32]
-  /// What the file puts after every text that a model is to see.
+  /// The tokens that the template adds after a text.
   public let suffixTokens: [Int32]
-  /// The token that begins a text.
+  /// The beginning-of-text token.
   public let bosToken: Int32?
-  /// The token that ends a text.
+  /// The end-of-text token.
   public let eosToken: Int32?
-  /// The token that fills up what has no text.
+  /// The padding token.
   public let padToken: Int32?
-  /// A name for the content in 16 hexadecimal digits: two tokenizers that encode and decode alike have the same.
+  /// A hash of the content in 16 hexadecimal digits, equal for tokenizers that encode and decode identically.
   ///
   /// It is the 64-bit FNV-1a hash of, in this order: the split pattern's name, the two flags `add_prefix_space` and
   /// `ignore_merges`, every token in the order of ids (length, bytes, whether it is special), and every merge in order
-  /// (both ids). All integers are hashed as eight bytes, lowest first.
+  /// (both ids). All integers are hashed as eight bytes in little-endian order.
   public let contentHash: String
 
   let vocabulary: Vocabulary
@@ -35,15 +35,15 @@ public final class Tokenizer: Sendable {
   let mergeTable: MergeTable
   let byteTokens: ContiguousArray<Int32>
   let addsPrefixSpace: Bool
-  /// Whether a piece that is a token becomes that token even if merging would not arrive at it.
+  /// Whether a piece that is a token is encoded as that token, even if merging would give a different result.
   let ignoresMerges: Bool
   let isSpecial: ContiguousArray<Bool>
-  /// What to look for in text, in this order: all added tokens, and those that are not special.
+  /// Matchers of all added tokens and of those that are not special, in the order in which they are applied.
   let allMatchers: [AddedTokenMatcher]
   let ordinaryMatchers: [AddedTokenMatcher]
   let workspaces = EncodingWorkspacePool()
 
-  /// The number of tokens; ids run from 0 to one less.
+  /// The number of tokens. Ids are 0 ..< vocabularySize.
   public var vocabularySize: Int { vocabulary.count }
 
   init(_ content: TokenizerContent) {
@@ -75,29 +75,29 @@ public final class Tokenizer: Sendable {
     contentHash = content.hash(isSpecial: isSpecial)
   }
 
-  /// The bytes of the token `id`, which need not be valid UTF-8 on their own.
+  /// The bytes of the token `id`, which may not be valid UTF-8 on their own.
   ///
-  /// - Throws: `TokenizerError.idOutOfRange`.
+  /// - Throws: ``TokenizerError/idOutOfRange(id:vocabularySize:)``.
   public func token(for id: Int32) throws -> [UInt8] {
     Array(vocabulary[try checked(id)])
   }
 
-  /// The id of the token with exactly this text, special tokens included.
+  /// The id of the token with exactly this text, including special tokens.
   public func id(of token: String) -> Int32? {
     addedTokens.first { $0.content.utf8.elementsEqual(token.utf8) }?.id
       ?? Array(token.utf8).withUnsafeBufferPointer { vocabulary.id(of: $0) }
   }
 
-  /// This tokenizer if it has a pad token, else one with `content` added for it as the last id.
+  /// Returns this tokenizer if it has a padding token, otherwise a copy with `content` added as the last id.
   ///
-  /// The published CALM models do this with `[PAD]` to the tokenizer of Llama 3: id 128256 of 128257.
+  /// The published CALM models add `[PAD]` to the tokenizer of Llama 3 as id 128256 of 128257.
   ///
-  /// - Throws: `TokenizerError.invalidSpecialTokens` if `content` is empty or a token already.
+  /// - Throws: ``TokenizerError/invalidSpecialTokens(reason:)`` if `content` is empty or already a token.
   public func withPadToken(_ content: String = "[PAD]") throws -> Tokenizer {
     if padToken != nil { return self }
     let namesake = ByteLevelAlphabet.decode(content).flatMap { $0.withUnsafeBufferPointer { vocabulary.id(of: $0) } }
     guard !content.isEmpty, namesake == nil, !addedTokens.contains(where: { $0.content == content }) else {
-      throw TokenizerError.invalidSpecialTokens(reason: "\(quoted(content)) cannot be added as the pad token")
+      throw TokenizerError.invalidSpecialTokens(reason: "\(quoted(content)) is empty or already a token")
     }
     var extended = self.content
     let pad = AddedToken(id: Int32(vocabularySize), content: content, isSpecial: true)

@@ -1,16 +1,16 @@
-/// Which tokens begin a text, end it and fill up what has none.
+/// The beginning-of-text, end-of-text and padding tokens.
 struct TokenRoles: Sendable {
   var bos: Int32?
   var eos: Int32?
   var pad: Int32?
 }
 
-/// What the file formats and the trainer hand over to make a `Tokenizer` of.
+/// The content of a `Tokenizer`, which the readers and the trainer produce.
 struct TokenizerContent {
   var vocabulary: Vocabulary
-  /// In the order of merging.
+  /// The merges in the order of their ranks.
   var merges: [Merge]
-  /// The token of each of the 256 bytes.
+  /// The tokens of the 256 bytes.
   var byteTokens: ContiguousArray<Int32>
   var addedTokens: [AddedToken]
   var splitPattern: SplitPattern
@@ -18,10 +18,10 @@ struct TokenizerContent {
   var ignoresMerges = false
   var prefixTokens: [Int32] = []
   var suffixTokens: [Int32] = []
-  /// The roles that a file states; what it leaves open is found by `resolvedRoles`.
+  /// The roles that a file specifies; `resolvedRoles` adds the others.
   var roles = TokenRoles()
 
-  /// The stated roles, then what the prefix and suffix of texts say, then what the customary names say.
+  /// The specified roles, completed from the prefix and suffix tokens and from conventional names.
   var resolvedRoles: TokenRoles {
     func special(named names: [String]) -> Int32? {
       for name in names {
@@ -58,7 +58,7 @@ struct TokenizerContent {
   }
 }
 
-/// The 64-bit FNV-1a hash (Fowler, Noll and Vo): short, and the same on every machine and in every version.
+/// The 64-bit FNV-1a hash (Fowler, Noll and Vo), which is the same on every machine and in every version.
 private struct FNV1a {
   private(set) var value: UInt64 = 0xCBF2_9CE4_8422_2325
 

@@ -1,10 +1,10 @@
-/// The tokens of a tokenizer: the bytes of every id, and the id of the bytes of those that text can be encoded to.
+/// The tokens of a tokenizer: the bytes of every id, and the ids of the encodable tokens by their bytes.
 struct Vocabulary: Sendable {
-  /// The bytes of all tokens, one after the other.
+  /// The concatenated bytes of all tokens.
   private(set) var bytes: ContiguousArray<UInt8> = []
-  /// Where each token begins in `bytes`; one more entry than tokens.
+  /// The start of each token in `bytes`, followed by the total length.
   private(set) var offsets: ContiguousArray<Int> = [0]
-  /// An open hash table of ids; −1 where empty.
+  /// An open-addressing hash table of ids; −1 if empty.
   private var slots: ContiguousArray<Int32> = ContiguousArray(repeating: -1, count: 1024)
   private var indexedCount = 0
 
@@ -19,11 +19,11 @@ struct Vocabulary: Sendable {
     if size > slots.count { rehash(to: size) }
   }
 
-  /// Appends a token under the next id.
+  /// Appends a token with the next id.
   ///
-  /// - Parameter isEncodable: whether `id(of:)` finds it; false for special tokens, which no text is encoded to unless
-  ///   it is asked for.
-  /// - Returns: false, and nothing appended, if an encodable token of these bytes is there already.
+  /// - Parameter isEncodable: Whether `id(of:)` finds the token; false for special tokens, which text is encoded to
+  ///   only on request.
+  /// - Returns: False if an encodable token with these bytes already exists, in which case nothing is appended.
   mutating func append(_ token: some Collection<UInt8>, isEncodable: Bool) -> Bool {
     let id = Int32(count)
     if isEncodable {
@@ -50,9 +50,9 @@ struct Vocabulary: Sendable {
     return id < 0 ? nil : id
   }
 
-  /// The token of each of the 256 bytes.
+  /// The tokens of the 256 bytes.
   ///
-  /// - Throws: the error that `missing` makes of a byte without a token.
+  /// - Throws: The error that `missing` returns for a byte without a token.
   func byteTokens(missing: (UInt8) -> TokenizerError) throws -> ContiguousArray<Int32> {
     var tokens: ContiguousArray<Int32> = []
     for byte in UInt8.min...UInt8.max {
@@ -70,7 +70,7 @@ struct Vocabulary: Sendable {
   /// The range of a token's bytes in `bytes`.
   func range(of id: Int32) -> Range<Int> { offsets[Int(id)]..<offsets[Int(id) + 1] }
 
-  /// The slot that holds `token`, or the empty one that it would go to.
+  /// The slot that contains `token`, or the empty slot where it would be inserted.
   private func findSlot(of token: UnsafeBufferPointer<UInt8>) -> Int {
     let mask = slots.count - 1
     var slot = Int(truncatingIfNeeded: hash(token)) & mask
@@ -92,7 +92,7 @@ struct Vocabulary: Sendable {
   }
 }
 
-/// A hash of a few bytes for the tables of this target: fast, the same in every run, and no defence against forged keys.
+/// A fast, deterministic hash for the tables of this target. It does not resist adversarial keys.
 @inline(__always)
 func hash(_ bytes: UnsafeBufferPointer<UInt8>) -> UInt64 {
   let multiplier: UInt64 = 0x9E37_79B9_7F4A_7C15

@@ -1,6 +1,6 @@
-// Counting the multiplications of matrix products that are really made.
+// Counts the multiplications of matrix products at run time.
 
-// at::RecordFunction has a member more without NDEBUG, which a libtorch that was built with it does not fill in.
+// at::RecordFunction has one more member without NDEBUG, which a libtorch built with NDEBUG does not initialize.
 #ifndef NDEBUG
 #define NDEBUG
 #endif
@@ -33,7 +33,7 @@ std::unique_ptr<at::ObserverContext> record(const at::RecordFunction &function) 
     // Queries with all keys, and the weights with all values: [batch, heads, length, size].
     multiplications += 2 * tensor(0).numel() * tensor(1).size(-2);
   } else if (!std::strcmp(name, "aten::_scaled_dot_product_flash_attention_for_cpu_backward")) {
-    // Twice that, and the weights once more.
+    // Twice the forward pass, plus the weights once more.
     multiplications += 5 * tensor(1).numel() * tensor(2).size(-2);
   }
   return nullptr;

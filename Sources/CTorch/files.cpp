@@ -1,4 +1,4 @@
-// The operation behind reading tensors from files.
+// The tensor operation for reading files.
 
 #include "support.h"
 

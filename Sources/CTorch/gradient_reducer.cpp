@@ -1,10 +1,10 @@
-// Gradients averaged over a process group while the backward pass still runs.
+// Averages gradients over a process group during the backward pass.
 //
-// Leaves are laid into flat buckets in the reverse order of the forward pass. A hook on each leaf copies its gradient
-// into the bucket as soon as it is there; a full bucket is sent once those before it are, so that all processes send
-// the same buckets in the same order. A leaf that one backward pass does not reach is not waited for in the next; when
-// it is reached again, it is sent by itself. c10d's own Reducer does all this too, but its constructor changes from
-// version to version of libtorch, and it has no way to set a weight or to read the time that it waited.
+// Leaves are assigned to flat buckets in the reverse order of the forward pass. A hook on each leaf copies its
+// gradient into the bucket as soon as it is computed. A full bucket is sent after those before it, so that all
+// processes send the same buckets in the same order. If a backward pass does not reach a leaf, the next pass does not
+// wait for it; when it is reached again, it is sent separately. c10d's Reducer does the same, but its constructor
+// differs between versions of libtorch, and it offers neither weights nor the waiting time.
 
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <torch/csrc/autograd/function_hook.h>
@@ -26,7 +26,7 @@ double seconds(Clock::duration duration) { return std::chrono::duration<double>(
 
 struct Bucket {
   at::Tensor flat;
-  // Leaves that are expected, and those of them that are not there yet.
+  // The number of expected leaves, and of those still missing.
   int64_t expected = 0, missing = 0;
   c10::intrusive_ptr<c10d::Work> work;
 };
@@ -35,11 +35,11 @@ struct Leaf {
   at::Tensor tensor;
   size_t bucket;
   at::Tensor place;  // a view of the bucket in the leaf's shape
-  // Whether the last backward pass reached it, which is the same in every process; and whether this one did.
+  // Whether the last backward pass reached the leaf, which is the same in every process, and whether this pass did.
   bool expected = true, arrived = false;
 };
 
-// How long at least one bucket was under way. Buckets end in threads of the process group.
+// The time during which at least one bucket was in flight. Buckets finish in threads of the process group.
 struct Traffic {
   std::mutex mutex;
   int under_way = 0;
@@ -176,7 +176,7 @@ class Reducer : public std::enable_shared_from_this<Reducer> {
     leaf.tensor.mutable_grad() = leaf.place;
   }
 
-  // A GPU may still have the backward pass before it, which is not to be counted as waiting for the others.
+  // A GPU may still be running the backward pass, which must not count as waiting for the other processes.
   void end_computation() const {
     if (leaves_.empty() || !leaves_[0].tensor.is_cuda()) return;
     c10::Device device = leaves_[0].tensor.device();
@@ -191,7 +191,7 @@ class Reducer : public std::enable_shared_from_this<Reducer> {
   c10::intrusive_ptr<c10d::Work> send(const at::Tensor &tensor) {
     std::vector<at::Tensor> tensors{tensor};
     c10d::Backend &backend = group_->backend(tensor);
-    // Of a GPU's work one learns when it was queued, not when it ends: there only the waiting is measured.
+    // A GPU reports when work was queued, not when it finished, so only the waiting time is measured there.
     if (tensor.is_cuda()) return backend.allreduce(tensors);
     traffic_->begin();
     auto work = backend.allreduce(tensors);

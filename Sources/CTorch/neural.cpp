@@ -1,4 +1,4 @@
-// Neural functions that libtorch has already.
+// Neural network functions of libtorch.
 
 #include <ATen/ATen.h>
 

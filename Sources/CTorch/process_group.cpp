@@ -1,4 +1,4 @@
-// Process groups: c10d over a TCP store, with Gloo for tensors of the CPU and NCCL for those of GPUs.
+// Process groups: c10d over a TCP store, with Gloo for CPU tensors and NCCL for GPU tensors.
 
 // Gloo is part of libtorch_cpu; its declarations are our own (gloo-declarations/).
 #define USE_C10D_GLOO
@@ -22,8 +22,8 @@ struct ct_work_handle {
 
 namespace {
 
-// The network that processes reach each other by: loopback for processes of one machine, the interface that
-// GLOO_SOCKET_IFNAME names (as PyTorch has it), else that of this machine's name.
+// The network interface: loopback for processes on one machine, the interface in GLOO_SOCKET_IFNAME (as in PyTorch), or
+// that of this machine's host name.
 std::shared_ptr<gloo::transport::Device> network(const std::string &host) {
   const char *interface = std::getenv("GLOO_SOCKET_IFNAME");
   if (interface && *interface) return c10d::ProcessGroupGloo::createDeviceForInterface(interface);
@@ -32,7 +32,7 @@ std::shared_ptr<gloo::transport::Device> network(const std::string &host) {
   return c10d::ProcessGroupGloo::createDefaultDevice();
 }
 
-// Whatever fails is thrown too: no need to log it with a stack of addresses, unless somebody asks for that.
+// All failures are also thrown, so c10d need not log them with a stack trace unless the user asks for it.
 void quieten() {
   if (!std::getenv("TORCH_CPP_LOG_LEVEL")) FLAGS_caffe2_log_level = 3;
 }
@@ -55,7 +55,7 @@ int ct_process_group_new(ct_process_group *out, const char *host, int port, int 
     options.numWorkers = static_cast<std::size_t>(size);
     options.timeout = timeout;
     c10::intrusive_ptr<c10d::Store> store;
-    // torchrun keeps a server of its own at the port, for all processes and for its restarts.
+    // torchrun runs its own server at the port, for all processes and restarts.
     const char *agent = std::getenv("TORCHELASTIC_USE_AGENT_STORE");
     if (agent && std::string(agent) == "True") {
       options.isServer = false;

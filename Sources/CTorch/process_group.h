@@ -11,10 +11,10 @@
 #include "support.h"
 
 struct ct_process_group_handle {
-  // Kept as long as the group: rank 0's is the server.
+  // Exists as long as the group; rank 0's store is the server.
   c10::intrusive_ptr<c10d::Store> store;
   c10::intrusive_ptr<c10d::Backend> gloo;
-  // Where the group was made for a GPU, else none.
+  // Present if the group was created for a GPU.
   std::shared_ptr<c10d::Backend> nccl;
 
   // The backend for a tensor, by its device.
@@ -27,8 +27,8 @@ struct ct_process_group_handle {
 
 namespace ctorch {
 
-// NCCL over the GPUs of the group's processes, this one's being `device` (process_group_nccl.cpp). Throws where
-// libtorch has no CUDA or no NCCL, and where the processes' GPUs do not come together.
+// NCCL over the GPUs of the group's processes, of which `device` is this process's (process_group_nccl.cpp). Throws if
+// libtorch has no CUDA or NCCL, or the GPUs cannot connect.
 std::shared_ptr<c10d::Backend> nccl_backend(c10::intrusive_ptr<c10d::Store> store, int rank, int size,
                                             std::chrono::milliseconds timeout, c10::Device device);
 

@@ -27,7 +27,7 @@ constexpr const char *kNames[] = {"baseline", "avx2", "avx512", "amx"};
 
 const char *name(CPULevel level) { return kNames[static_cast<int>(level)]; }
 
-// Whether processor and system let this process use tiles.
+// Whether the processor and the system allow this process to use AMX tiles.
 bool has_amx() {
 #if defined(__x86_64__) && defined(__linux__)
   unsigned a = 0, b = 0, c = 0, d = 0;
@@ -71,8 +71,8 @@ const Choice &choice() {
   return choice;
 }
 
-// Holds the libraries inside libtorch to a lower level as well. They read these variables at their first operation, so
-// it is early enough when the program is loaded. A variable that the user has set stays as it is.
+// Applies the limit to the libraries inside libtorch as well. They read these variables at their first operation, so
+// setting them at load time is early enough. Variables that the user has set are not changed.
 __attribute__((constructor)) void limit_libraries() {
   if (choice().level == choice().machine) return;
   struct {

@@ -4,7 +4,7 @@
 
 namespace ctorch {
 
-// Levels of x86 processors, each with all that the one before has. Other processors are at the baseline.
+// Levels of x86 processors; each includes the previous ones. Other processors are at the baseline.
 enum class CPULevel {
   baseline,
   avx2,    // x86-64-v3: AVX2 and FMA
@@ -12,10 +12,10 @@ enum class CPULevel {
   amx,     // tiles of bfloat16 and int8, and AVX-512 BF16
 };
 
-// The level of this machine, or the limit that the environment sets where that is lower.
+// The level of this machine, or the limit set by the environment if that is lower.
 CPULevel cpu_level();
 
-// Products of int8 vectors, which some processors at the level avx512 have.
+// Whether the processor has int8 vector products, which some processors at the level avx512 have.
 bool has_vnni();
 
 }  // namespace ctorch

@@ -1,4 +1,4 @@
-// Random numbers. Everything draws from a generator that the caller owns, never from the process's own.
+// Random numbers. All functions use a generator that the caller owns, never the default generator of the process.
 
 #include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
@@ -12,9 +12,8 @@ using namespace ctorch;
 
 namespace {
 
-// The state of a Mersenne Twister that a seed of 64 bits decides: init_by_array of its authors (Matsumoto and
-// Nishimura, mt19937ar.c, 2002), with the seed's two halves as the key. libtorch itself takes the lower half of a seed
-// alone.
+// The state of a Mersenne Twister for a 64-bit seed: its authors' init_by_array (Matsumoto and Nishimura, mt19937ar.c,
+// 2002) with the two halves of the seed as the key. libtorch uses the lower half of a seed only.
 at::mt19937 seeded_with_all_bits(uint64_t seed) {
   const std::array<uint32_t, 2> key = {static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)};
   at::mt19937_data_pod data = at::mt19937(19650218).data();
@@ -48,16 +47,16 @@ at::Generator seeded(uint64_t seed, ct_device where) {
   at::Generator generator = where.type == CT_CPU ? at::detail::createCPUGenerator(seed)
                                                  : at::globalContext().defaultGenerator(ctorch::device(where)).clone();
   generator.set_current_seed(seed);
-  // Where the upper half is zero, the numbers are those that libtorch gives for the seed.
+  // If the upper half is zero, the numbers are those of libtorch for the seed.
   if (where.type == CT_CPU && seed >> 32 != 0)
     at::check_generator<at::CPUGeneratorImpl>(generator)->set_engine(seeded_with_all_bits(seed));
   return generator;
 }
 
-// A tensor filled by `fill(tensor, generator)`. A generator of rows fills each row's part of dimension `batch` from
-// that row's own, so that the numbers do not depend on the other rows.
+// Returns a tensor filled by `fill(tensor, generator)`. With a generator of rows, each row's part of dimension `batch`
+// is filled from the row's own generator, so its numbers do not depend on other rows.
 template <typename Fill>
-int draw(ct_tensor *out, at::IntArrayRef shape, ct_dtype dtype, ct_device where, ct_generator generator, int batch,
+int sample(ct_tensor *out, at::IntArrayRef shape, ct_dtype dtype, ct_device where, ct_generator generator, int batch,
          Fill &&fill) {
   return make(out, [&] {
     at::Tensor whole = at::empty(shape, options(dtype, where));
@@ -72,7 +71,7 @@ int draw(ct_tensor *out, at::IntArrayRef shape, ct_dtype dtype, ct_device where,
     auto fill_rows = [&](int64_t begin, int64_t end) {
       for (int64_t row = begin; row < end; ++row) {
         at::Tensor place = whole.narrow(batch, row * length, length);
-        // The normal distribution is drawn several times faster into memory without gaps.
+        // Normal samples are several times faster in contiguous memory.
         at::Tensor part = place.is_contiguous() ? place : at::empty(place.sizes(), place.options());
         fill(part, generator->rows[row]);
         if (!place.is_contiguous()) place.copy_(part);
@@ -88,7 +87,7 @@ int draw(ct_tensor *out, at::IntArrayRef shape, ct_dtype dtype, ct_device where,
 
 }  // namespace
 
-std::vector<uint64_t> ctorch::draw_seeds(ct_generator generator) {
+std::vector<uint64_t> ctorch::sample_seeds(ct_generator generator) {
   auto next = [](const at::Generator &source) {
     return static_cast<uint64_t>(at::empty({1}, at::kLong).random_(source).item<int64_t>());
   };
@@ -122,18 +121,18 @@ int ct_generator_set_state(ct_generator generator, ct_tensor state) {
 
 int ct_uniform(ct_tensor *out, const int64_t *shape, int rank, double low, double high, ct_dtype dtype,
                ct_device device, ct_generator generator, int batch) {
-  return draw(out, ints(shape, rank), dtype, device, generator, batch,
+  return sample(out, ints(shape, rank), dtype, device, generator, batch,
               [&](at::Tensor &tensor, const at::Generator &source) { tensor.uniform_(low, high, source); });
 }
 
 int ct_normal(ct_tensor *out, const int64_t *shape, int rank, double mean, double deviation, ct_dtype dtype,
               ct_device device, ct_generator generator, int batch) {
-  return draw(out, ints(shape, rank), dtype, device, generator, batch,
+  return sample(out, ints(shape, rank), dtype, device, generator, batch,
               [&](at::Tensor &tensor, const at::Generator &source) { tensor.normal_(mean, deviation, source); });
 }
 
 int ct_bernoulli(ct_tensor *out, const int64_t *shape, int rank, double p, ct_dtype dtype, ct_device device,
                  ct_generator generator, int batch) {
-  return draw(out, ints(shape, rank), dtype, device, generator, batch,
+  return sample(out, ints(shape, rank), dtype, device, generator, batch,
               [&](at::Tensor &tensor, const at::Generator &source) { tensor.bernoulli_(p, source); });
 }

@@ -1,4 +1,4 @@
-// Parts of a network whose inner results are not kept for the backward pass, which computes them again.
+// Gradient checkpointing: the backward pass recomputes the intermediate values of a part of a network.
 
 #include <torch/csrc/autograd/custom_function.h>
 
@@ -12,7 +12,7 @@ using torch::autograd::variable_list;
 
 namespace {
 
-// The caller's function with its context, which lives as long as the graph that may run it.
+// The caller's function and its context, which exists as long as the graph that may run it.
 struct Part : torch::CustomClassHolder {
   ct_part function;
   void *context;

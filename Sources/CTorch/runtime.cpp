@@ -30,7 +30,7 @@ bool ct_mps_available(void) { return at::detail::getMPSHooks().hasMPS(); }
 int ct_cuda_device_count(void) { return at::hasCUDA() ? at::detail::getCUDAHooks().deviceCount() : 0; }
 
 int ct_load_cuda(void) {
-  // Its static initialisers register the CUDA kernels with the dispatcher.
+  // Its static initializers register the CUDA kernels with the dispatcher.
   if (dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL)) return 0;
   ctorch::store_error(dlerror());
   return 1;

@@ -17,7 +17,7 @@ struct ct_tensor_handle {
 
 struct ct_generator_handle {
   at::Generator value;
-  // Where each row of a batch has its own, in order; else empty.
+  // The generators of a batch's rows, in order; empty otherwise.
   std::vector<at::Generator> rows;
 };
 
@@ -25,8 +25,8 @@ namespace ctorch {
 
 void store_error(std::string message);
 
-// One number of the generator, or of each row's where it has rows: the seeds of numbers drawn by counter.
-std::vector<uint64_t> draw_seeds(ct_generator generator);
+// Takes one number from the generator, or from each row's generator: the seeds of counter-based samples.
+std::vector<uint64_t> sample_seeds(ct_generator generator);
 
 inline ct_tensor own(at::Tensor value) { return new ct_tensor_handle{std::move(value)}; }
 
@@ -60,7 +60,7 @@ int guard(Body &&body) {
   return 1;
 }
 
-// As `guard`, for the usual function that makes one tensor.
+// Like `guard`, for functions that return one tensor.
 template <typename Body>
 int make(ct_tensor *out, Body &&body) {
   return guard([&] { *out = own(body()); });

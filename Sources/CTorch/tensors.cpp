@@ -1,4 +1,4 @@
-// Making tensors, asking about them, moving their bytes.
+// Creation, properties and copies of tensors.
 
 #include <ATen/ATen.h>
 

@@ -2,7 +2,7 @@ import CTorch
 
 /// Runs `body` without recording operations for gradients.
 ///
-/// The mode belongs to the thread, so the closure is synchronous: a task could go on on another thread after an `await`.
+/// The mode is per thread, so the closure is synchronous: after an `await`, a task may continue on another thread.
 public func withoutGradients<Result>(_ body: () throws -> Result) rethrows -> Result {
   let before = ct_grad_mode()
   ct_set_grad_mode(false)
@@ -10,14 +10,14 @@ public func withoutGradients<Result>(_ body: () throws -> Result) rethrows -> Re
   return try body()
 }
 
-/// A part of a network of which only the input is kept: the backward pass computes what lies inside again ("gradient
-/// checkpointing", Chen et al., 2016). Memory falls by what the part keeps, for one more forward pass of it.
+/// Runs part of a network with gradient checkpointing (Chen et al., 2016): only the input is stored, and the backward
+/// pass recomputes the intermediate values. This saves their memory at the cost of a second forward pass.
 ///
-/// The gradients are those of `part(x)` itself, as long as it gives the same result each time.
+/// The gradients are those of `part(x)`, provided that `part` is deterministic.
 ///
 /// - Parameters:
-///   - x: the only input through which gradients flow out of the part; those of its parameters are accumulated as usual.
-///   - part: run once now and once in the backward pass, on whatever thread that takes.
+///   - x: the only input through which gradients flow out of the part. Gradients of its parameters accumulate normally.
+///   - part: runs once now and once in the backward pass, possibly on another thread.
 public func recomputed(_ x: Tensor, _ part: @escaping (Tensor) -> Tensor) -> Tensor {
   let context = Unmanaged.passRetained(Part(part)).toOpaque()
   return .make {
@@ -32,14 +32,14 @@ public func recomputed(_ x: Tensor, _ part: @escaping (Tensor) -> Tensor) -> Ten
   }
 }
 
-/// What ``recomputed(_:_:)`` hands through C.
+/// The closure that ``recomputed(_:_:)`` passes through C.
 private final class Part {
   let function: (Tensor) -> Tensor
   init(_ function: @escaping (Tensor) -> Tensor) { self.function = function }
 }
 
 extension Tensor {
-  /// Whether gradients flow to this tensor. Only a leaf, made by no recorded operation, may be changed.
+  /// Whether gradients flow to this tensor. It can be set only on a leaf: a tensor that no recorded operation computed.
   public var requiresGradient: Bool {
     get { ct_requires_grad(handle) }
     set { check(ct_set_requires_grad(handle, newValue)) }
@@ -55,14 +55,14 @@ extension Tensor {
     set { check(ct_set_grad(handle, newValue?.handle)) }
   }
 
-  /// Adds to every leaf's ``gradient`` that of this tensor.
+  /// Adds the gradient of this tensor with respect to each leaf to the leaf's ``gradient``.
   ///
-  /// - Parameter gradient: that of the final result with respect to this tensor; may be left out for a scalar.
+  /// - Parameter gradient: the gradient of the final result with respect to this tensor; nil means 1, for a scalar.
   public func backward(_ gradient: Tensor? = nil) {
     check(ct_backward(handle, gradient?.handle))
   }
 
-  /// The same elements, cut off from the recorded operations.
+  /// A tensor that shares the elements, without a gradient history.
   public func detached() -> Tensor {
     .make { ct_detach($0, handle) }
   }

@@ -1,9 +1,9 @@
 import CTorch
 
-// How Swift calls the C interface: results come through an out-parameter, failures as a code.
+// Calls of the C interface: functions return results through an out-parameter and failures as a code.
 
 extension Tensor {
-  /// The tensor that a call of the C interface makes.
+  /// Returns the tensor that a call of the C interface creates.
   static func make(
     _ function: StaticString = #function, _ body: (UnsafeMutablePointer<ct_tensor?>) -> Int32
   ) -> Tensor {
@@ -16,11 +16,11 @@ func makeHandle(
 ) -> ct_tensor {
   var handle: ct_tensor?
   check(body(&handle), function)
-  guard let handle else { fatalError("\(function): no tensor") }
+  guard let handle else { fatalError("\(function): the call returned no tensor") }
   return handle
 }
 
-/// Stops the process with libtorch's message where a call failed: such failures are programmer's errors.
+/// Stops the process with libtorch's message if a call failed: such failures are programming errors.
 func check(_ code: Int32, _ function: StaticString = #function) {
   if code != 0 { fatalError("\(function): \(lastError())") }
 }

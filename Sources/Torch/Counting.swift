@@ -1,10 +1,10 @@
 import CTorch
 
-/// The multiplications that `body` makes in matrix products, those of attention included: what libtorch was really asked
-/// for on this thread, backward passes on the CPU included.
+/// Counts the scalar multiplications in the matrix products and attention that libtorch runs for `body` on this thread,
+/// including backward passes on the CPU.
 ///
-/// It is what a rule that counts operations is checked against. Kernels of this package count as far as they leave their
-/// products to libtorch.
+/// Tests compare analytic operation counts with it. Products that this package's kernels compute themselves are not
+/// counted.
 package func countingMultiplications(_ body: () -> Void) -> Int {
   check(ct_begin_counting())
   body()

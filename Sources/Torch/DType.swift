@@ -2,7 +2,7 @@ import CTorch
 
 /// The type of a tensor's elements.
 public enum DType: String, Sendable, CaseIterable, Codable {
-  /// Under PyTorch's names; `bfloat16` has the range of `float32`.
+  /// PyTorch's element types; `bfloat16` has the range of `float32`.
   case bool, uint8, int32, int64, float16, bfloat16, float32, float64
 
   /// The size of an element in bytes.
@@ -38,15 +38,15 @@ public enum DType: String, Sendable, CaseIterable, Codable {
 
   init(code: ct_dtype) {
     guard let type = DType.allCases.first(where: { $0.code == code }) else {
-      fatalError("a tensor of element type \(code.rawValue), which this package does not use")
+      fatalError("the tensor has the unsupported element type \(code.rawValue)")
     }
     self = type
   }
 }
 
-/// A Swift number that a tensor can hold.
+/// A Swift type that a tensor can store.
 public protocol TensorElement {
-  /// The matching type of a tensor's elements.
+  /// The corresponding element type of a tensor.
   static var dtype: DType { get }
 }
 

@@ -1,18 +1,18 @@
 import CALMSupport
 import CTorch
 
-/// Where a tensor's elements are and its operations run.
+/// The device that stores a tensor and runs its operations.
 public enum Device: Sendable, Hashable, CustomStringConvertible {
-  /// The processor and its memory.
+  /// The CPU.
   case cpu
-  /// An NVIDIA GPU, by number.
+  /// An NVIDIA GPU, by index.
   case cuda(Int)
-  /// The GPU of an Apple computer.
+  /// The GPU of an Apple computer, through Metal.
   case mps
 
-  /// Reads `cpu`, `cuda`, `cuda:1` or `mps`, and makes sure that this machine has it.
+  /// Parses `cpu`, `cuda`, `cuda:1` or `mps`, and checks that the device is available.
   ///
-  /// - Throws: ``DeviceError`` for another word, and for a device that is not here.
+  /// - Throws: ``DeviceError`` if the name is unknown or the device is unavailable.
   public init(parsing text: String) throws(DeviceError) {
     let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
     switch (parts.first.map(String.init), parts.count) {
@@ -31,7 +31,7 @@ public enum Device: Sendable, Hashable, CustomStringConvertible {
     }
   }
 
-  /// As ``init(parsing:)`` reads it: `cpu`, `cuda:0`, `mps`.
+  /// The name that ``init(parsing:)`` accepts: `cpu`, `cuda:0` or `mps`.
   public var description: String {
     switch self {
     case .cpu: "cpu"
@@ -59,48 +59,48 @@ public enum Device: Sendable, Hashable, CustomStringConvertible {
 
 /// A device that cannot be used.
 public enum DeviceError: DescribedError, Equatable {
-  /// A word that names no device.
+  /// An unknown device name.
   case unknown(String)
-  /// A device that this machine or this libtorch does not have, with the reason.
+  /// A device that this machine or this libtorch does not support, with the reason.
   case unavailable(String, reason: String)
 
-  /// One line: the word and what may stand there, or the device and why it cannot be used.
+  /// One line: the unknown name and the valid ones, or the device and the reason.
   public var description: String {
     switch self {
-    case .unknown(let text): "there is no device '\(text)': use cpu, cuda, cuda:N or mps"
-    case .unavailable(let text, let reason): "device '\(text)' cannot be used: \(reason)"
+    case .unknown(let text): "unknown device '\(text)'; use cpu, cuda, cuda:N or mps"
+    case .unavailable(let text, let reason): "device '\(text)' is unavailable: \(reason)"
     }
   }
 }
 
-/// The CUDA half of libtorch, loaded while running where it is installed.
+/// The CUDA part of libtorch, loaded at run time if it is installed.
 public enum CUDA {
   private static let loading: Result<Void, DeviceError> =
     ct_load_cuda() == 0
     ? (ct_cuda_available()
       ? .success(())
-      : .failure(.unavailable("cuda", reason: "libtorch_cuda is here, but no usable GPU or driver")))
+      : .failure(.unavailable("cuda", reason: "libtorch supports CUDA, but finds no usable GPU or driver")))
     : .failure(
       .unavailable(
         "cuda",
         reason:
-          "this libtorch is a CPU build without libtorch_cuda.so; build with LIBTORCH naming the 'torch' folder of a PyTorch with CUDA (\(lastError()))"
+          "this libtorch is a CPU build without libtorch_cuda.so; set LIBTORCH to the 'torch' folder of a PyTorch with CUDA, then build again (\(lastError()))"
       ))
 
   /// Loads libtorch_cuda, once.
   ///
-  /// - Throws: ``DeviceError`` with the reason where there is none or no GPU answers.
+  /// - Throws: ``DeviceError`` if it is not installed or there is no usable GPU.
   public static func load() throws(DeviceError) {
     try loading.get()
   }
 
-  /// Makes sure that the GPUs of several processes can work together, for which libtorch needs NCCL.
+  /// Loads NCCL, which GPUs of several processes need to communicate.
   ///
-  /// - Throws: ``DeviceError`` with the reason where there is none, and as ``load()`` does.
+  /// - Throws: ``DeviceError`` if CUDA or NCCL is unavailable.
   public static func loadNCCL() throws(DeviceError) {
     try load()
     guard ct_load_nccl() == 0 else {
-      throw .unavailable("cuda", reason: "several processes need NCCL for it, and \(lastError())")
+      throw .unavailable("cuda", reason: "several processes on GPUs need NCCL: \(lastError())")
     }
   }
 

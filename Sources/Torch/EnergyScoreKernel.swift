@@ -5,7 +5,7 @@ import CTorch
 /// 2/(NM) Σ‖xₙ − yₘ‖^β − 1/(N(N−1)) Σ‖xₙ − xₖ‖^β at each position, fused with its gradient.
 ///
 /// - Parameters:
-///   - samples: x, [N, positions, size]; N ≥ 2. Only these get a gradient.
+///   - samples: x, [N, positions, size]; N ≥ 2. Gradients flow to the samples only.
 ///   - targets: y, [M, positions, size], float32.
 ///   - exponent: β.
 /// - Returns: [positions], float32.
@@ -13,15 +13,15 @@ package func energyScoreKernel(samples: Tensor, targets: Tensor, exponent: Doubl
   .make { ct_energy_score($0, samples.handle, targets.handle, exponent) }
 }
 
-/// The same against M targets that the kernel draws: yₘ = mean + ε·deviation with standard normal ε.
+/// The same for M targets that the kernel samples: yₘ = mean + ε·deviation with standard normal ε.
 ///
 /// - Parameters:
-///   - samples: x, [N, positions, size]; N ≥ 2. Only these get a gradient.
+///   - samples: x, [N, positions, size]; N ≥ 2. Gradients flow to the samples only.
 ///   - mean: [positions, size], float32.
 ///   - deviation: [positions, size], float32.
 ///   - count: M.
 ///   - exponent: β.
-///   - generator: advances by one number, which determines all ε.
+///   - generator: supplies one number, which determines every ε.
 /// - Returns: [positions], float32.
 package func energyScoreKernel(
   samples: Tensor, mean: Tensor, deviation: Tensor, count: Int, exponent: Double, generator: Generator

@@ -1,6 +1,4 @@
-/// A part of a network: parameters and smaller modules, each under the name it has in a checkpoint.
-///
-/// Properties declare those names where they stand, so a model reads like its figure and its checkpoint at once:
+/// A part of a network: parameters and submodules, each declared under its name in checkpoints:
 ///
 /// ```swift
 /// final class GatedMLP: Module {
@@ -11,29 +9,27 @@
 /// ```
 public protocol Module: AnyObject {}
 
-/// What stands behind a declared property of a module: its name, and a value once the module's initializer has set it.
+/// The storage of a module's property: its name, and its value once the module's initializer has set it.
 public class ModuleProperty<Value> {
-  /// Its part of the names in a checkpoint.
+  /// The property's component of names in checkpoints.
   public let key: String
-  private var held: Value?
+  private var storage: Value?
 
-  /// A property under its name in a checkpoint, to be set by the module's initializer.
+  /// Declares a property under a name; the module's initializer sets its value.
   public init(_ key: String) {
     self.key = key
   }
 
   fileprivate final var value: Value {
     get {
-      guard let held else { fatalError("'\(key)' was never set by the initializer of its module") }
-      return held
+      guard let storage else { fatalError("the module's initializer did not set '\(key)'") }
+      return storage
     }
-    set { held = newValue }
+    set { storage = newValue }
   }
 }
 
-/// A tensor that training changes; `Value` is `Tensor` or, for what a module may lack, `Tensor?`.
-///
-/// The initializer of a module sets its plain properties first, then its parameters and submodules.
+/// A trainable tensor. `Value` is `Tensor`, or `Tensor?` for an optional parameter.
 @propertyWrapper
 public final class Parameter<Value>: ModuleProperty<Value> {
   /// The tensor.
@@ -43,7 +39,7 @@ public final class Parameter<Value>: ModuleProperty<Value> {
   }
 }
 
-/// A module inside a module, or an array of them, which are numbered: `layers.0`, `layers.1`, ….
+/// A module inside a module, or an array of modules, which are numbered: `layers.0`, `layers.1`, ….
 @propertyWrapper
 public final class Submodule<Value>: ModuleProperty<Value> {
   /// The module or modules.
@@ -53,16 +49,16 @@ public final class Submodule<Value>: ModuleProperty<Value> {
   }
 }
 
-/// A parameter with its whole name, and the place that holds it.
+/// A parameter of a module with its full name.
 public struct NamedParameter {
   /// The name in a checkpoint, for example `transformer.layers.0.mlp.up_proj.weight`.
   public let name: String
   fileprivate let slot: any ParameterSlot
 
-  /// The tensor. Setting it puts another in its place, for example one of another type.
+  /// The tensor. Setting it replaces the parameter, for example with a tensor of another type.
   public var tensor: Tensor {
     get {
-      guard let tensor = slot.tensor else { fatalError("\(name) is not there") }
+      guard let tensor = slot.tensor else { fatalError("the parameter \(name) is nil") }
       return tensor
     }
     nonmutating set { slot.replace(newValue) }
@@ -85,26 +81,26 @@ extension Module {
     return found
   }
 
-  /// The number of numbers in all parameters.
+  /// The total number of elements of all parameters.
   public var parameterCount: Int {
     namedParameters().reduce(0) { $0 + $1.tensor.count }
   }
 
-  /// Brings every parameter to a type, a device, or both.
+  /// Converts every parameter to a type, a device, or both.
   public func convert(to dtype: DType? = nil, device: Device? = nil) {
     for parameter in namedParameters() {
-      let trained = parameter.tensor.requiresGradient
+      let isTrainable = parameter.tensor.requiresGradient
       parameter.tensor = withoutGradients { parameter.tensor.detached().to(dtype, device: device) }
-      parameter.tensor.requiresGradient = trained
+      parameter.tensor.requiresGradient = isTrainable
     }
   }
 
-  /// Whether gradients flow to the parameters.
+  /// Sets whether gradients flow to the parameters.
   public func setTrainable(_ trainable: Bool) {
     for parameter in namedParameters() { parameter.tensor.requiresGradient = trainable }
   }
 
-  /// Forgets the gradients of all parameters.
+  /// Clears the gradients of all parameters.
   public func clearGradients() {
     for parameter in namedParameters() { parameter.tensor.gradient = nil }
   }
@@ -120,7 +116,7 @@ extension Parameter: ParameterSlot {
   fileprivate var tensor: Tensor? { wrappedValue as? Tensor }
 
   fileprivate func replace(_ tensor: Tensor) {
-    guard let value = tensor as? Value else { fatalError("\(key) does not hold a tensor") }
+    guard let value = tensor as? Value else { fatalError("the property \(key) is not a tensor") }
     wrappedValue = value
   }
 }

@@ -1,18 +1,18 @@
-/// The type in which a model is to compute, where the choice may be left to the program.
+/// The requested type of a model's computations, possibly chosen automatically.
 public enum Precision: String, Sendable, CaseIterable, Codable {
-  /// bfloat16 where the device is fast with it, else float32.
+  /// bfloat16 if the device computes fast with it, otherwise float32.
   case auto
   /// 32-bit floating point.
   case float32
-  /// 16-bit floating point with the exponents of float32. Parameters under training stay in float32 beside it.
+  /// 16-bit floating point with the exponent range of float32. Training keeps float32 masters of the parameters.
   case bfloat16
 
-  /// The precision of a type that was taken.
+  /// The precision of a resolved type.
   public init(_ type: DType) { self = type == .bfloat16 ? .bfloat16 : .float32 }
 
-  /// The type to take on a device.
+  /// The type to use on a device.
   ///
-  /// `auto` takes bfloat16 on CUDA devices, and on processors whose instructions multiply it.
+  /// `auto` selects bfloat16 on CUDA devices and on processors with bfloat16 multiplication.
   public func resolved(on device: Device, processor: Processor = .current) -> DType {
     switch (self, device) {
     case (.float32, _): .float32

@@ -2,11 +2,11 @@ import CALMSupport
 import CTorch
 import Foundation
 
-/// The processor that this program runs on, as far as it decides how to compute.
+/// The features of a processor that select code paths.
 public struct Processor: Sendable, Hashable {
-  /// Instructions that multiply many numbers at once.
+  /// Vector and matrix instructions.
   public enum Feature: String, Sendable, CaseIterable, Codable {
-    /// Vectors of 256 bits with fused multiplication.
+    /// Vectors of 256 bits with fused multiply-add.
     case avx2 = "AVX2"
     /// Vectors of 512 bits.
     case avx512 = "AVX-512"
@@ -21,7 +21,7 @@ public struct Processor: Sendable, Hashable {
     /// ARM's products of bfloat16 vectors.
     case armBFloat16 = "ARM BF16"
 
-    /// The lowest level that has it; nil for instructions of other processors than x86.
+    /// The lowest level that includes the feature; nil for other architectures than x86.
     fileprivate var level: Level? {
       switch self {
       case .avx2: .avx2
@@ -32,9 +32,9 @@ public struct Processor: Sendable, Hashable {
     }
   }
 
-  /// A level of x86 instructions, which has all that the lower ones have. Other processors are at the baseline.
+  /// A level of x86 instructions, which includes all lower levels. Other processors are at the baseline.
   public enum Level: String, Sendable, CaseIterable, Codable, Comparable {
-    /// Vectors of 128 bits, as every x86-64 processor has them; on other processors no limit at all.
+    /// Vectors of 128 bits, which every x86-64 processor has. On other architectures, all instructions.
     case baseline
     /// AVX2 and FMA.
     case avx2
@@ -43,23 +43,26 @@ public struct Processor: Sendable, Hashable {
     /// Tiles of bfloat16 and int8.
     case amx
 
-    /// Whether the first is the lower one.
+    /// Whether `a` is the lower level.
     public static func < (a: Level, b: Level) -> Bool {
       allCases.firstIndex(of: a)! < allCases.firstIndex(of: b)!
     }
   }
 
-  /// The maker's name of it; empty where the system does not give one.
+  /// The vendor's model name; empty if the system does not report it.
   public let model: String
-  /// The instructions that may be used.
+  /// The instructions that code may use.
   public let features: Set<Feature>
 
   /// The processor of this machine, with the features up to ``Level/current``.
   public static let current = read(limit: .current)
 
-  /// A processor by the names that Linux gives its instructions in `/proc/cpuinfo`.
+  /// Creates a processor from Linux feature flags in `/proc/cpuinfo`.
   ///
-  /// - Parameter limit: features of higher levels are left out.
+  /// - Parameters:
+  ///   - model: the model name.
+  ///   - flags: the feature flags.
+  ///   - limit: the highest level; features of higher levels are excluded.
   public init(model: String, flags: Set<String>, limit: Level = .amx) {
     self.model = model
     var features: Set<Feature> = []
@@ -73,13 +76,13 @@ public struct Processor: Sendable, Hashable {
     self.features = features.filter { ($0.level ?? .baseline) <= limit }
   }
 
-  /// Whether libtorch's bfloat16 products are faster here than its float32 products. Without AVX-512 BF16 or AMX it
-  /// converts the numbers back and forth, which is slower.
+  /// Whether libtorch's bfloat16 products are faster than its float32 products. Without AVX-512 BF16 or AMX libtorch
+  /// converts to float32 and back, which is slower.
   public var hasFastBFloat16: Bool {
     !features.isDisjoint(with: [.avx512BFloat16, .amx])
   }
 
-  /// What ``hasFastBFloat16`` rests on, in a word or two.
+  /// A short reason for ``hasFastBFloat16``.
   public var bfloat16Reason: String {
     if features.contains(.amx) { return Feature.amx.rawValue }
     if features.contains(.avx512BFloat16) { return Feature.avx512BFloat16.rawValue }
@@ -88,7 +91,7 @@ public struct Processor: Sendable, Hashable {
 
   #if os(Linux)
     private static func read(limit: Level) -> Processor {
-      // The first processor's block stands for all of them.
+      // The first block of the file describes all processors.
       let text = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
       var values: [String: String] = [:]
       for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
@@ -122,22 +125,22 @@ public struct Processor: Sendable, Hashable {
 }
 
 extension Processor.Level {
-  /// The level in use: that of this machine, or the limit that ``variable`` sets where that is lower. Kernels and
-  /// libtorch keep to it.
+  /// The level in use: that of this machine, or the limit set by ``variable`` if that is lower. Kernels and libtorch
+  /// respect it.
   public static var current: Processor.Level { level(ct_cpu_level().level) }
 
   /// The level of this machine.
   public static var machine: Processor.Level { level(ct_cpu_level().machine) }
 
-  /// The environment variable that limits the level. It is read once, when the program starts.
+  /// The environment variable that limits the level. It is read once, at program start.
   public static var variable: String { String(cString: ct_cpu_level().variable) }
 
-  /// The value of ``variable``, where it is set.
+  /// The value of ``variable``, if it is set.
   public static var limit: String? { ct_cpu_level().limit.map { String(cString: $0) } }
 
-  /// Makes sure that the value of ``variable`` is a level. Any other value is ignored.
+  /// Checks that the value of ``variable`` is a level. Without this check, other values are ignored.
   ///
-  /// - Throws: ``ProcessorLevelError`` with the value.
+  /// - Throws: ``ProcessorLevelError`` if it is not.
   public static func checkLimit() throws(ProcessorLevelError) {
     if !ct_cpu_level().is_limit_known { throw ProcessorLevelError(variable: variable, value: limit ?? "") }
   }
@@ -147,15 +150,15 @@ extension Processor.Level {
   }
 }
 
-/// A limit of the processor's instructions that is no ``Processor/Level``.
+/// An invalid limit of the processor's level.
 public struct ProcessorLevelError: DescribedError, Equatable {
   /// The environment variable.
   public let variable: String
   /// Its value.
   public let value: String
 
-  /// One line: the variable, its value, and the values that it can have.
+  /// One line: the variable, its value and the valid values.
   public var description: String {
-    "\(variable) is '\(value)', but must be one of \(Processor.Level.allCases.map(\.rawValue).joined(separator: ", "))"
+    "\(variable) has the unknown value '\(value)'; use one of \(Processor.Level.allCases.map(\.rawValue).joined(separator: ", "))"
   }
 }

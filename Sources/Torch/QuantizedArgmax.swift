@@ -1,16 +1,18 @@
 import CTorch
 
-/// ``linearArgmax(_:weight:)`` for many calls with one matrix.
+/// A faster ``linearArgmax(_:weight:)`` for many calls with the same matrix.
 ///
-/// On processors with products of int8 (AMX, or AVX-512 VNNI) it also keeps the matrix quantized to eight bits, a quarter
-/// of the size of float32. Products in eight bits rule out all but a few rows, with a proven bound, and those few are
-/// compared exactly: the results are those of ``linearArgmax(_:weight:)``.
+/// On processors with int8 products (AMX or AVX-512 VNNI) it also stores the matrix quantized to int8, a quarter of the
+/// size of float32. An int8 first pass with a proven error bound excludes all but a few rows, which are then compared
+/// exactly. The results are identical to those of ``linearArgmax(_:weight:)``.
 public struct QuantizedArgmax {
   /// The matrix, [vocabulary, size].
   public let weight: Tensor
   private let quantized: (numbers: Tensor, bounds: Tensor)?
   private let changes: Int64
 
+  /// Quantizes a matrix.
+  ///
   /// - Parameter weight: [vocabulary, size]. It must not change afterwards.
   public init(_ weight: Tensor) {
     self.weight = weight
@@ -24,7 +26,7 @@ public struct QuantizedArgmax {
     }
   }
 
-  /// Whether this is the argmax over `other` as it is now. Changes by an ``Optimizer`` are not noticed.
+  /// Whether this is the argmax over `other` in its current state. Changes by an ``Optimizer`` are not detected.
   public func isCurrent(for other: Tensor) -> Bool {
     ct_is_same(weight.handle, other.handle) != 0 && ct_changes(other.handle) == changes
   }
@@ -32,7 +34,7 @@ public struct QuantizedArgmax {
   /// The index of the row of the matrix whose product with each row of `hidden` is the largest.
   ///
   /// - Parameter hidden: [rows, size].
-  /// - Returns: [rows], int64; the first of equals. It carries no gradient.
+  /// - Returns: [rows], int64, without a gradient. If several products are equal, the first one wins.
   public func callAsFunction(_ hidden: Tensor) -> Tensor {
     guard let quantized else { return linearArgmax(hidden, weight: weight) }
     var handles = ct_int8_weight(numbers: quantized.numbers.handle, bounds: quantized.bounds.handle)

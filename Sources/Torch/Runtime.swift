@@ -5,23 +5,23 @@ public enum Runtime {
   /// The version of libtorch, for example `2.13.0`.
   public static var version: String { String(cString: ct_version()) }
 
-  /// How libtorch was built: compilers, BLAS, oneDNN, OpenMP, in several lines.
+  /// libtorch's build configuration: compilers, BLAS, oneDNN and OpenMP, in several lines.
   public static var buildConfiguration: String { String(cString: ct_build_configuration()) }
 
-  /// The vector instructions that the kernels of libtorch use, for example `AVX512`.
+  /// The vector instructions of libtorch's kernels, for example `AVX512`.
   public static var processorCapability: String { String(cString: ct_cpu_capability()) }
 
-  /// The number of threads an operation may use. Thread counts change the order of some sums: the same seed gives the
-  /// same numbers only on the same count.
+  /// The maximum number of threads per operation. It changes the order of some of libtorch's sums, so results are
+  /// reproducible to the bit only with the same number of threads.
   public static var threads: Int {
     get { Int(ct_get_threads()) }
     set { ct_set_threads(Int32(newValue)) }
   }
 
-  /// Keeps the memory of freed tensors in the process, by size, for the next tensors: a training step is up to twice as
-  /// fast under glibc. What is kept adds at most a quarter to the most that was in use at once.
+  /// Caches the memory of freed tensors for later tensors of the same size. With glibc, training steps are up to twice
+  /// as fast. The cache adds at most a quarter to the peak memory in use.
   ///
-  /// It changes the allocator of the whole process, so it is the program's decision: call it once, at the start.
+  /// This replaces the tensor allocator of the whole process. Call it once, at program start.
   public static func tuneAllocator() {
     ct_tune_allocator()
   }

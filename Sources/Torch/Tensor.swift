@@ -1,12 +1,12 @@
 import CTorch
 
-/// A multi-dimensional array of numbers on a device, as libtorch keeps it.
+/// A multi-dimensional array of numbers on a device, backed by libtorch.
 ///
-/// A tensor is a reference: operations make new tensors, or views that share elements; only the methods whose names
-/// end in `InPlace` and ``copy(from:)`` and ``fill(_:)`` change one. Its memory is freed with the last reference.
+/// A tensor is a reference. Operations return new tensors, or views that share elements. Only methods whose names end
+/// in `InPlace`, ``copy(from:)`` and ``fill(_:)`` modify a tensor. Its memory is freed with the last reference.
 ///
-/// Shapes that do not fit an operation, or elements of the wrong type, are a programmer's error: the process stops with
-/// the operation's name and libtorch's message.
+/// Incompatible shapes and element types are programming errors: the process stops with the name of the operation and
+/// libtorch's message.
 public final class Tensor {
   let handle: ct_tensor
 
@@ -18,7 +18,7 @@ public final class Tensor {
     ct_tensor_free(handle)
   }
 
-  /// A tensor with the given elements, row-major.
+  /// Creates a tensor from elements in row-major order.
   ///
   /// - Precondition: `elements.count` is the product of `shape`.
   public convenience init<Element: TensorElement>(
@@ -34,10 +34,10 @@ public final class Tensor {
     self.init(owning: handle)
   }
 
-  /// A tensor of the given type whose elements are `bytes`, as they lie in memory.
+  /// Creates a tensor from the bytes of its elements in row-major order.
   ///
-  /// - Precondition: `bytes.count` is the size of such a tensor.
-  public convenience init(bytes: UnsafeRawBufferPointer, shape: [Int], dtype: DType, device: Device = .cpu) {
+  /// - Precondition: `bytes.count` is the size of the tensor in bytes.
+  public convenience init(bytes: UnsafeRawBufferPointer, shape: [Int], dtype: DType = .float32, device: Device = .cpu) {
     let shape = shape.map(Int64.init)
     self.init(
       owning: makeHandle {
@@ -45,32 +45,32 @@ public final class Tensor {
       })
   }
 
-  /// A tensor of no dimensions.
+  /// Creates a scalar, a tensor without dimensions.
   public convenience init(_ value: Float) {
     self.init([value], shape: [])
   }
 
-  /// A tensor whose elements are not set.
+  /// Creates a tensor with uninitialized elements.
   public static func empty(_ shape: [Int], dtype: DType = .float32, device: Device = .cpu) -> Tensor {
     make { ct_empty($0, shape.map(Int64.init), Int32(shape.count), dtype.code, device.code) }
   }
 
-  /// A tensor with every element `value`.
+  /// Creates a tensor with every element equal to `value`.
   public static func full(_ shape: [Int], _ value: Double, dtype: DType = .float32, device: Device = .cpu) -> Tensor {
     make { ct_full($0, shape.map(Int64.init), Int32(shape.count), value, dtype.code, device.code) }
   }
 
-  /// A tensor of zeros.
+  /// Creates a tensor of zeros.
   public static func zeros(_ shape: [Int], dtype: DType = .float32, device: Device = .cpu) -> Tensor {
     full(shape, 0, dtype: dtype, device: device)
   }
 
-  /// A tensor of ones.
+  /// Creates a tensor of ones.
   public static func ones(_ shape: [Int], dtype: DType = .float32, device: Device = .cpu) -> Tensor {
     full(shape, 1, dtype: dtype, device: device)
   }
 
-  /// The integers from `range.lowerBound` up to, not including, `range.upperBound`.
+  /// Creates a vector of the integers in `range`.
   public static func range(_ range: Range<Int>, dtype: DType = .int64, device: Device = .cpu) -> Tensor {
     make { ct_arange($0, Int64(range.lowerBound), Int64(range.upperBound), dtype.code, device.code) }
   }
@@ -93,17 +93,18 @@ public final class Tensor {
   /// The type of the elements.
   public var dtype: DType { DType(code: ct_tensor_dtype(handle)) }
 
-  /// Where the elements are.
+  /// The device of the elements.
   public var device: Device { Device(code: ct_tensor_device(handle)) }
 
-  /// Whether the elements lie row-major without gaps.
+  /// Whether the elements are stored in row-major order without gaps.
   public var isContiguous: Bool { ct_is_contiguous(handle) }
 
-  /// Whether both see the same memory.
+  /// Whether both tensors use the same memory.
   public func sharesStorage(with other: Tensor) -> Bool { ct_same_storage(handle, other.handle) }
 
-  /// The elements, row-major, converted to `Element` where they are of another type. The conversion runs on the CPU, as
-  /// Metal has no float64.
+  /// The elements in row-major order, converted to `Element`.
+  ///
+  /// The conversion runs on the CPU because Metal has no float64.
   public func elements<Element: TensorElement>(as type: Element.Type = Element.self) -> [Element] {
     let source = to(device: .cpu).to(Element.dtype)
     let count = self.count
@@ -113,13 +114,13 @@ public final class Tensor {
     }
   }
 
-  /// The one element of a tensor that has one.
+  /// The element of a tensor with one element.
   public func item() -> Double {
-    precondition(count == 1, "item() of a tensor of shape \(shape)")
+    precondition(count == 1, "item() requires one element, but the shape is \(shape)")
     return elements(as: Double.self)[0]
   }
 
-  /// Calls `body` with the bytes of the elements, row-major on the CPU.
+  /// Calls `body` with the bytes of the elements, in row-major order on the CPU.
   public func withUnsafeBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
     let local = to(dtype, device: .cpu).contiguous()
     var address: UnsafeMutableRawPointer?
@@ -129,19 +130,19 @@ public final class Tensor {
     }
   }
 
-  /// The same elements in another type, on another device, or both; the tensor itself where nothing changes.
+  /// Converts to another type, device, or both. Returns the tensor itself if nothing changes.
   public func to(_ dtype: DType? = nil, device: Device? = nil) -> Tensor {
     let (dtype, device) = (dtype ?? self.dtype, device ?? self.device)
     if dtype == self.dtype && device == self.device { return self }
     return .make { ct_to($0, handle, dtype.code, device.code) }
   }
 
-  /// The elements row-major without gaps; a copy only where they are not.
+  /// Returns a contiguous tensor: itself, or a copy if it is not contiguous.
   public func contiguous() -> Tensor {
     isContiguous ? self : .make { ct_contiguous($0, handle) }
   }
 
-  /// A copy.
+  /// Copies the tensor.
   public func clone() -> Tensor {
     .make { ct_clone($0, handle) }
   }
@@ -151,14 +152,14 @@ public final class Tensor {
     check(ct_copy_(handle, source.handle))
   }
 
-  /// Overwrites every element.
+  /// Overwrites every element with `value`.
   public func fill(_ value: Double) {
     check(ct_fill_(handle, value))
   }
 }
 
 extension Tensor: CustomStringConvertible {
-  /// Shape, type and device, without the elements.
+  /// The shape, type and device, without the elements.
   public var description: String {
     "Tensor(shape: \(shape), \(dtype), \(device))"
   }

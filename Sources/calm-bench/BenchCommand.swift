@@ -4,16 +4,16 @@ import CALMTerminal
 import Foundation
 import Torch
 
-/// The program `calm-bench`: times every job, and the official code doing the same.
+/// The program `calm-bench`: measures speed and memory, optionally in comparison with the official code.
 @main
 struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "calm-bench",
-    abstract: "Time every job, and the official code doing the same if it is available.",
+    abstract: "Measure speed and memory, optionally in comparison with the official code.",
     discussion: """
-      Tokens are random and weights are fresh: only speed and memory mean anything. Each measurement runs in a process \
-      of its own, so its peak memory is its own. With --official and --python the official code does the same work \
-      alternately (A B A B), with the same precision, threads and shapes.
+      Tokens and weights are random: only speed and memory are meaningful. Each measurement runs in its own process \
+      and reports the peak memory of that process. With --official and --python, this program and the official code \
+      alternate (A B A B), with the same precision, threads and shapes.
 
       Example:
         calm-bench

@@ -1,7 +1,7 @@
 import CALMSupport
 import CALMTerminal
 
-/// Why a benchmark cannot be made.
+/// An error of a benchmark.
 enum BenchError: DescribedError, Equatable {
   case failed(String, reason: String)
   case noScript
@@ -13,11 +13,11 @@ enum BenchError: DescribedError, Equatable {
     switch self {
     case .failed(let job, let reason): "\(job): \(reason)"
     case .noScript:
-      "scripts/time-official.py is neither here nor above the program; run this in the folder of the project"
-    case .noPython(let path): "\(path): no such program; --python names one that has torch and transformers"
+      "scripts/time-official.py not found in this folder or above the program; run calm-bench in the project's folder"
+    case .noPython(let path): "\(path): no such program; set --python to a Python with torch and transformers"
     case .notOfficial(let path):
-      "\(path): holds no models/modeling_energy.py; --official names a checkout of the official code"
-    case .unreadable(let path): "\(path): holds no results of this program; give another file or take it away"
+      "\(path): contains no models/modeling_energy.py; set --official to a checkout of the official code"
+    case .unreadable(let path): "\(path): not a results file of calm-bench; choose another file or delete this one"
     }
   }
 }

@@ -5,39 +5,39 @@ import CALMTerminal
 import CALMTraining
 import Foundation
 
-/// `calm bench growth`.
+/// `calm-bench growth`.
 struct BenchGrowth: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "growth",
-    abstract: "Show how time and memory grow with the size of the work.",
+    abstract: "Measure how time and memory grow with the size of the work.",
     discussion: """
-      A training step against the tokens in it, by more blocks and by longer ones; a generated chunk against the \
-      context before it, the chunks drawn at once and the vocabulary. Each point is a process of its own, at the sizes \
-      of the shape small but for what varies. One plot of time and one of memory each, and growth.json.
+      Varies the tokens of a training step (more sequences, longer sequences) and, for a generated chunk, the context \
+      length, the number of candidates and the vocabulary size. Each point runs in its own process; sizes that do not \
+      vary are those of the shape small. Writes one plot of time and one of memory per subject, and growth.json.
 
       Example:
-        calm bench growth training context --out docs/growth --precision bfloat16
+        calm-bench growth training context --out docs/growth --precision bfloat16
       """)
 
-  /// What varies.
+  /// The quantity that varies.
   enum Subject: String, ExpressibleByArgument, CaseIterable {
-    case training, context, pool, vocabulary
+    case training, context, candidates, vocabulary
   }
 
   @Argument(
     help: ArgumentHelp(
-      "What to vary; by default all: \(Subject.allCases.map(\.rawValue).joined(separator: ", ")).",
+      "The quantities to vary: \(Subject.allCases.map(\.rawValue).joined(separator: ", ")). (default: all)",
       valueName: "subjects"))
   var subjects: [Subject] = []
 
   @Option(name: .customLong("out"), help: ArgumentHelp("The folder for the plots.", valueName: "folder"))
   var output: String
 
-  @Option(help: ArgumentHelp("Repetitions of each point, of which the median counts.", valueName: "n"))
+  @Option(help: ArgumentHelp("Repetitions of each point; the result is their median.", valueName: "n"))
   var steps = 3
 
   @OptionGroup var compute: ComputeOptions
-  @OptionGroup var report: ReportOptions
+  @OptionGroup var report: OutputOptions
 
   private struct Point: Encodable {
     let subject: String
@@ -50,7 +50,7 @@ struct BenchGrowth: ParsableCommand {
   private struct Series {
     let name: String
     let job: BenchJob
-    /// The values of x with the arguments that make them.
+    /// The values of x, each with its arguments.
     let points: [(x: Int, arguments: [String])]
   }
 
@@ -76,7 +76,7 @@ struct BenchGrowth: ParsableCommand {
       }
       all += points
       for (quantity, unit, value) in [
-        ("time", "milliseconds a \(subject == .training ? "step" : "chunk")", \Point.milliseconds),
+        ("time", "milliseconds per \(subject == .training ? "step" : "chunk")", \Point.milliseconds),
         ("memory", "peak memory, MiB", \Point.peakMib),
       ] {
         let plot = LinePlot(
@@ -85,7 +85,7 @@ struct BenchGrowth: ParsableCommand {
             LinePlot.Series(
               name: series.name,
               points: points.filter { $0.series == series.name }.map { (Double($0.x), $0[keyPath: value]) })
-          }, isLogarithmic: subject == .vocabulary || subject == .pool)
+          }, isLogarithmic: subject == .vocabulary || subject == .candidates)
         try AtomicFile.write(
           Data(plot.svg.utf8), to: folder.appendingPathComponent("\(subject.rawValue)-\(quantity).svg").path)
       }
@@ -106,8 +106,8 @@ struct BenchGrowth: ParsableCommand {
     if let precision = compute.precision { arguments += ["--precision", precision.rawValue] }
     if let threads = compute.threads { arguments += ["--threads", "\(threads)"] }
     struct Answer: Decodable { let measurement: BenchMeasurement }
-    let measured = try BenchProcess.ourselves(arguments, as: Answer.self).measurement
-    // Of a generation only what comes after the prompt, for each of its chunks.
+    let measured = try BenchProcess.runSelf(arguments, as: Answer.self).measurement
+    // The time of a generated chunk excludes the prompt.
     let seconds =
       series.job.isTraining
       ? measured.secondsMedian
@@ -121,28 +121,28 @@ struct BenchGrowth: ParsableCommand {
     case .training:
       [
         Series(
-          name: "1 to 16 blocks of 512", job: .trainLanguageModel,
+          name: "1 to 16 sequences of 512", job: .trainLanguageModel,
           points: [1, 2, 4, 8, 16].map { ($0 * 512, ["--batch-size", "\($0)", "--sequence-length", "512"]) }),
         Series(
-          name: "1 block of 512 to 8,192", job: .trainLanguageModel,
+          name: "1 sequence of 512 to 8,192", job: .trainLanguageModel,
           points: [512, 1024, 2048, 4096, 8192].map { ($0, ["--batch-size", "1", "--sequence-length", "\($0)"]) }),
       ]
     case .context:
-      [(BenchJob.generate, "T = 1"), (.generateHalfLate, "T = ½, draws part late")].map { job, name in
+      [(BenchJob.generate, "T = 1"), halfJobs[0]].map { job, name in
         Series(
           name: name, job: job,
           points: [64, 1024, 2048, 4096, 8192, 16384].map {
             ($0, ["--prompt-tokens", "\($0)", "--new-tokens", "64"])
           })
       }
-    case .pool:
-      draws.map { job, name in
+    case .candidates:
+      halfJobs.map { job, name in
         Series(
           name: name, job: job,
           points: [25, 50, 100, 200, 400, 800].map { ($0, ["--candidates", "\($0)", "--new-tokens", "64"]) })
       }
     case .vocabulary:
-      ([(BenchJob.generate, "T = 1")] + draws).map { job, name in
+      ([(BenchJob.generate, "T = 1")] + halfJobs).map { job, name in
         Series(
           name: name, job: job,
           points: [2_000, 8_000, 32_000, 64_000, 128_000].map {
@@ -152,9 +152,9 @@ struct BenchGrowth: ParsableCommand {
     }
   }
 
-  private static let draws = [
-    (BenchJob.generateHalfLate, "T = ½, draws part late"), (.generateHalf, "T = ½, draws differ"),
-    (.generateHalfAlike, "T = ½, draws alike"),
+  private static let halfJobs = [
+    (BenchJob.generateHalfLate, "T = ½, samples differ late"), (.generateHalf, "T = ½, samples differ"),
+    (.generateHalfEqual, "T = ½, samples equal"),
   ]
 }
 
@@ -162,18 +162,18 @@ extension BenchGrowth.Subject {
   fileprivate var title: String {
     switch self {
     case .training: "A training step of the language model"
-    case .context: "A generated chunk after a context"
-    case .pool: "A generated chunk from a pool of draws"
-    case .vocabulary: "A generated chunk from a vocabulary"
+    case .context: "A generated chunk by context length"
+    case .candidates: "A generated chunk by number of candidates"
+    case .vocabulary: "A generated chunk by vocabulary size"
     }
   }
 
   fileprivate var axis: String {
     switch self {
-    case .training: "tokens in a step"
-    case .context: "tokens before it"
-    case .pool: "chunks drawn"
-    case .vocabulary: "tokens of the vocabulary"
+    case .training: "tokens per step"
+    case .context: "tokens of context"
+    case .candidates: "candidates"
+    case .vocabulary: "tokens in the vocabulary"
     }
   }
 }

@@ -2,31 +2,31 @@ import ArgumentParser
 import CALMTerminal
 import Foundation
 
-/// `calm bench job`: one measurement in this process.
+/// `calm-bench job`: one measurement in this process.
 struct BenchJobCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "job",
     abstract: "Time one job in this process.",
     discussion: """
-      A training step is forward, backward, clipping and AdamW. A generation is of one sequence and includes its \
-      prompt; half is temperature ½. Of its weights only the head's last are not fresh: as training starts with zeros \
-      there, all draws would be one.
+      A training step consists of forward, backward, gradient clipping and AdamW. A generation is one sequence, prompt \
+      included; half means temperature ½. Weights are initial ones, except in the last layer of the head: training \
+      initializes it to zero, so all samples would be equal.
 
       Example:
-        calm bench job generate-half --shape wide --precision float32 --json
+        calm-bench job generate-half --shape wide --precision float32 --json
       """)
 
-  @Argument(help: ArgumentHelp("What to time: \(BenchJob.names).", valueName: "job"))
+  @Argument(help: ArgumentHelp("The job to time: \(BenchJob.names).", valueName: "job"))
   var job: BenchJob
 
-  @Option(help: ArgumentHelp("The sizes: small (by default), wide or calm-m.", valueName: "shape"))
+  @Option(help: ArgumentHelp("The sizes: small, wide or calm-m. (default: small)", valueName: "shape"))
   var shape: BenchShape.Name?
 
   @OptionGroup var work: BenchWorkOptions
   @OptionGroup var compute: ComputeOptions
-  @OptionGroup var report: ReportOptions
+  @OptionGroup var report: OutputOptions
 
-  private struct Figures: Encodable {
+  private struct Results: Encodable {
     let job: BenchJob
     let shape: BenchShape.Name
     let precision: String
@@ -49,7 +49,7 @@ struct BenchJobCommand: ParsableCommand {
       ? try BenchTextJob(work, threads: compute.threads).measure(job)
       : try BenchModelJob(work.shape(shape), work: work, compute: compute).measure(job)
     try report.print(
-      Figures(
+      Results(
         job: job, shape: shape, precision: compute.precision.rawValue, threads: compute.threads,
         measurement: measurement),
       text: """

@@ -4,28 +4,28 @@ import CALMTerminal
 import Foundation
 import Torch
 
-/// The limits of a machine, measured.
+/// The measured limits of a machine.
 struct MachineRates: Codable, Hashable {
-  /// Operations a second of products of 1024 × 1024 matrices, in billions.
+  /// The rate of products of 1024 × 1024 matrices.
   let gigaflopsPerSecond: Double
-  /// Bytes a second read from memory, in billions.
+  /// The rate of reading memory.
   let gigabytesPerSecond: Double
 }
 
-/// `calm bench machine`.
+/// `calm-bench machine`.
 struct BenchMachine: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "machine",
     abstract: "Measure the rates that limit this machine: matrix products and memory.",
     discussion: """
-      The sum of a tensor of 1 GiB reads the memory.
+      The memory rate is that of summing a tensor of 1 GiB.
 
       Example:
-        calm bench machine --precision bfloat16 --json
+        calm-bench machine --precision bfloat16 --json
       """)
 
   @OptionGroup var compute: ComputeOptions
-  @OptionGroup var report: ReportOptions
+  @OptionGroup var report: OutputOptions
 
   func run() throws {
     let compute = try compute.prepare()

@@ -2,30 +2,30 @@ import CALMSupport
 import CALMTerminal
 import Foundation
 
-/// What one process measured of one job.
+/// A measurement of one job in one process.
 struct BenchMeasurement: Codable {
   let secondsMedian: Double
   let secondsMin: Double
-  /// Tokens of a repetition.
+  /// Tokens per repetition.
   let tokens: Int
   let tokensPerSecond: Double
-  /// The process's own peak of resident memory.
+  /// The peak resident memory of the process.
   var peakMib: Double
-  /// Of a generation, the part of the time before the first chunk.
+  /// The time before the first chunk of a generation.
   var promptSeconds: Double?
-  /// Operations of matrix products in a repetition, by the rule of `ModelCost`.
+  /// Operations of matrix products per repetition, counted as in `ModelCost`.
   var operations: Double?
-  /// Bytes of weights and of keys and values that a repetition must read.
+  /// Bytes of weights, keys and values that a repetition must read.
   var bytes: Double?
 }
 
 extension BenchMeasurement {
-  /// Repeats some work.
+  /// Times repetitions of some work.
   ///
   /// - Parameters:
-  ///   - steps: repetitions, after those that warm up.
-  ///   - tokens: of a repetition.
-  ///   - body: a repetition.
+  ///   - steps: the number of repetitions, warm-up excluded.
+  ///   - tokens: the tokens of a repetition.
+  ///   - body: one repetition.
   init(steps: Int, warmUp: Int, tokens: Int, label: String, body: () throws -> Void) rethrows {
     let bar = ProgressBar(label: label, total: steps + warmUp)
     var times: [Double] = []
@@ -48,7 +48,7 @@ extension BenchMeasurement {
   }
 
   private static func peakResidentMebibytes() -> Double {
-    // What getrusage tells may include what the parent process had when it started this one.
+    // The value of getrusage may include the memory of the parent process at the time of the fork.
     if let status = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8),
       let line = status.split(separator: "\n").first(where: { $0.hasPrefix("VmHWM:") }),
       let kibibytes = line.split(whereSeparator: { $0 == " " || $0 == "\t" }).dropFirst().first.flatMap({ Double($0) })

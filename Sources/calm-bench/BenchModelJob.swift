@@ -6,7 +6,7 @@ import CALMTraining
 import Foundation
 import Torch
 
-/// A model of some sizes at work.
+/// The jobs that run a model with random weights.
 struct BenchModelJob {
   private let shape: BenchShape
   private let work: BenchWorkOptions
@@ -26,8 +26,8 @@ struct BenchModelJob {
     case .trainLanguageModel:
       return training(LanguageModelTask(languageModel(), validation: nil, tokenizer: Data()), job)
     case .evaluate: return evaluation()
-    case .generate, .generateHalf, .generateHalfAlike, .generateHalfLate: return try generation(job)
-    case .tokenizer, .data: preconditionFailure("no job of a model")
+    case .generate, .generateHalf, .generateHalfEqual, .generateHalfLate: return try generation(job)
+    case .tokenizer, .data: preconditionFailure("not a job of a model")
     }
   }
 
@@ -36,18 +36,18 @@ struct BenchModelJob {
       shape.languageModel, autoencoder: Autoencoder(shape.autoencoder, generator: generator), generator: generator)
   }
 
-  private func randomIds(_ blocks: Int, _ tokens: Int) -> Tensor {
-    generator.uniform([blocks, tokens], in: 3..<Double(shape.vocabulary)).to(.int64)
+  private func randomIds(_ sequences: Int, _ tokens: Int) -> Tensor {
+    generator.uniform([sequences, tokens], in: 3..<Double(shape.vocabulary)).to(.int64)
   }
 
   private func training(_ task: any TrainingTask, _ job: BenchJob) -> BenchMeasurement {
     task.prepare(precision: compute.precision)
     task.module.convert(to: compute.precision)
     let optimizer = AdamW(task.module.namedParameters())
-    let ids = randomIds(shape.blocks, shape.tokens)
+    let ids = randomIds(shape.sequences, shape.tokens)
     var step = 0
     var result = BenchMeasurement(
-      steps: work.steps, warmUp: 2, tokens: shape.blocks * shape.tokens, label: job.rawValue
+      steps: work.steps, warmUp: 2, tokens: shape.sequences * shape.tokens, label: job.rawValue
     ) {
       step += 1
       let loss = task.loss(ids, step: step, generator: generator).total
@@ -64,13 +64,13 @@ struct BenchModelJob {
   private func evaluation() -> BenchMeasurement {
     let model = languageModel()
     convert(model)
-    let ids = (0..<shape.blocks).map { _ in randomIds(1, shape.tokens).elements(as: Int32.self) }
+    let ids = (0..<shape.sequences).map { _ in randomIds(1, shape.tokens).elements(as: Int32.self) }
     let samples = 2
     var result = BenchMeasurement(
-      steps: work.steps, warmUp: 1, tokens: shape.blocks * shape.tokens, label: BenchJob.evaluate.rawValue
+      steps: work.steps, warmUp: 1, tokens: shape.sequences * shape.tokens, label: BenchJob.evaluate.rawValue
     ) {
       withoutGradients {
-        for block in ids { _ = model.scores(of: block, samples: samples, generator: generator) }
+        for sequence in ids { _ = model.scores(of: sequence, samples: samples, generator: generator) }
       }
     }
     let cost = shape.languageModel.cost(autoencoder: shape.autoencoder)
@@ -81,12 +81,12 @@ struct BenchModelJob {
 
   private func generation(_ job: BenchJob) throws -> BenchMeasurement {
     let model = languageModel()
-    spreadDraws(of: model, job)
+    spreadSamples(of: model, job)
     convert(model)
     let prompt = randomIds(1, work.promptLength).elements(as: Int32.self)
     var options = GenerationOptions()
     options.temperature = job == .generate ? 1 : 0.5
-    options.poolSize = work.poolSize
+    options.candidates = work.candidateCount
     options.maximumTokens = work.newLength
     var promptTimes: [Double] = []
     var result = try BenchMeasurement(steps: work.steps, warmUp: 1, tokens: work.newLength, label: job.rawValue) {
@@ -97,30 +97,30 @@ struct BenchModelJob {
       while try generator.step() != nil {}
     }
     result.promptSeconds = BenchMeasurement.median(Array(promptTimes.dropFirst()))
-    let draws = job == .generate ? 1 : work.poolSize
+    let samples = job == .generate ? 1 : work.candidateCount
     let cost = shape.languageModel.cost(autoencoder: shape.autoencoder)
     let (chunks, context) = (work.newLength / shape.chunk, work.promptLength / shape.chunk)
-    result.operations = cost.inferencePerToken(samples: draws) * Double(work.newLength)
+    result.operations = cost.inferencePerToken(samples: samples) * Double(work.newLength)
     let read = cost.parameters + cost.frozenParameters - unreadParameters
     let kept = 2 * shape.layers * shape.hidden * (context + chunks / 2)
     result.bytes = Double((read + kept) * compute.precision.size * chunks)
     return result
   }
 
-  /// What generation does not read: a table of embeddings but for some rows of it, and the encoder.
+  /// The parameters that generation does not read: the embeddings, except for a few rows, and the encoder.
   private var unreadParameters: Int { shape.vocabulary * shape.hidden + shape.autoencoder.encoderParameters }
 
-  /// The head's last layer starts at zero, so that all draws would be one latent at the origin.
-  private func spreadDraws(of model: ContinuousLanguageModel, _ job: BenchJob) {
-    let alike = job == .generateHalfAlike
-    let name = "mlp_generator.final_layer.linears.2." + (alike ? "bias" : "weight")
+  /// Randomizes the last layer of the head. It is initialized to zero, so every sample would be the origin.
+  private func spreadSamples(of model: ContinuousLanguageModel, _ job: BenchJob) {
+    let isEqual = job == .generateHalfEqual
+    let name = "mlp_generator.final_layer.linears.2." + (isEqual ? "bias" : "weight")
     withoutGradients {
       for parameter in model.namedParameters() where parameter.name == name {
-        let deviation = alike ? 1 : 1 / Double(shape.hidden).squareRoot()
+        let deviation = isEqual ? 1 : 1 / Double(shape.hidden).squareRoot()
         parameter.tensor.copy(from: generator.normal(parameter.tensor.shape, deviation: deviation))
       }
       guard job == .generateHalfLate else { return }
-      // What all tokens of a chunk but the last are decoded from is the same for every latent.
+      // All tokens of a chunk except the last are decoded from values that do not depend on the latent.
       for parameter in model.autoencoder.namedParameters() where parameter.name == "decoder.expand_layer.weight" {
         let width = parameter.tensor.shape[0] / shape.chunk
         parameter.tensor.narrowed(0, 0..<width * (shape.chunk - 1)).fill(0)
@@ -134,18 +134,18 @@ struct BenchModelJob {
     model.setTrainable(false)
   }
 
-  /// Work on a GPU goes on after the call that asks for it.
+  /// Waits for a GPU, which computes asynchronously.
   private func waitForDevice(_ tensor: Tensor) {
     if tensor.device != .cpu { _ = tensor.sum().item() }
   }
 }
 
 extension ModelCost {
-  /// FLOPs for a token where several samples of each chunk are drawn and decoded.
+  /// FLOPs per token if `samples` samples of each chunk are computed and decoded.
   fileprivate func inferencePerToken(samples: Int) -> Double {
     parts.reduce(0) { sum, part in
-      let isDrawn = part.name.hasSuffix("head") || part.name.hasSuffix("decoder")
-      return sum + part.inference * Double(isDrawn ? samples : 1)
+      let isSampled = part.name.hasSuffix("head") || part.name.hasSuffix("decoder")
+      return sum + part.inference * Double(isSampled ? samples : 1)
     }
   }
 }

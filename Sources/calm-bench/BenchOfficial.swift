@@ -4,38 +4,40 @@ import Foundation
 
 /// The official code to compare with: `--official`, `--python`, `--compile`.
 struct BenchOfficialOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("A checkout of the official code, to be timed in turn.", valueName: "folder"))
+  @Option(help: ArgumentHelp("A checkout of the official code to compare with.", valueName: "folder"))
   var official: String?
 
-  @Option(help: ArgumentHelp("The Python that has torch and transformers 4.46, for it.", valueName: "path"))
+  @Option(help: ArgumentHelp("The Python for the official code, with torch and transformers 4.46.", valueName: "path"))
   var python: String?
 
-  @Flag(help: "Let torch.compile the official training steps.")
+  @Flag(help: "Compile the official training steps with torch.compile.")
   var compile = false
 
   func validate() throws {
-    if (official == nil) != (python == nil) { throw ValidationError("--official and --python go together") }
-    if compile && official == nil { throw ValidationError("--compile is about the official code: give --official") }
+    if (official == nil) != (python == nil) {
+      throw ValidationError("--official and --python require each other; set both")
+    }
+    if compile && official == nil { throw ValidationError("--compile requires --official") }
   }
 
-  /// Options that have no effect on some jobs, or on the official code.
+  /// Options that have no effect on the jobs or on the official code.
   func problems(with jobs: [BenchJob], _ work: BenchWorkOptions) -> [String] {
     withoutEffect(
       "on \(jobs.map(\.rawValue).joined(separator: ", "))", when: !jobs.contains(where: \.isTraining),
       ["--compile": compile.ifGiven])
       + withoutEffect(
-        "on the official code, which draws 200 chunks",
-        when: official != nil && work.poolSize != 200 && jobs.contains(where: \.choosesFromPool),
+        "on the official code, which samples 200 candidates",
+        when: official != nil && work.candidateCount != 200 && jobs.contains(where: \.usesCandidates),
         ["--candidates": work.candidates])
   }
 
-  /// What runs the official code; nil where nothing was named.
+  /// The runner of the official code; nil without --official.
   func runner() throws -> BenchOfficial? {
     guard let official, let python else { return nil }
     guard FileManager.default.fileExists(atPath: official + "/models/modeling_energy.py") else {
       throw BenchError.notOfficial(official)
     }
-    // A path without the folder's links: a virtual environment is known by the link itself.
+    // Links stay unresolved: a virtual environment is recognized by the path of the link.
     guard FileManager.default.isExecutableFile(atPath: python) else { throw BenchError.noPython(python) }
     return BenchOfficial(
       folder: official, python: URL(fileURLWithPath: python), script: try BenchProcess.officialScript(),
@@ -43,7 +45,7 @@ struct BenchOfficialOptions: ParsableArguments {
   }
 }
 
-/// Times the official code, one job a process.
+/// Times the official code, one process per job.
 struct BenchOfficial {
   let folder: String
   let python: URL

@@ -1,27 +1,27 @@
 import CALMTerminal
 import Foundation
 
-/// A row of the table: one job, ours and the official code's.
+/// A row of the table: one job, measured for this program and the official code.
 struct BenchResult: Codable {
   let job: BenchJob
   /// Nil for jobs on text.
   let shape: String?
   let precision: String?
-  /// Whether torch.compile made the official step.
+  /// Whether the official step was compiled with torch.compile.
   let isCompiled: Bool
-  /// A measurement each turn.
+  /// One measurement per turn.
   let ours: [BenchMeasurement]
   let official: [BenchMeasurement]
-  /// The machine's limits, measured in the same run; nil for jobs on text.
+  /// The limits of the machine, measured in the same run; nil for jobs on text.
   let rates: MachineRates?
   let processor: String
   let threads: Int
   let device: String
   let libtorch: String
-  /// The day, as 2026-11-21.
+  /// The date, such as 2026-11-21.
   let date: String
 
-  /// What the row is about: a new measurement takes the place of an older one.
+  /// Identifies the row: a new measurement replaces an earlier one with the same key.
   var key: String { [job.rawValue, shape ?? "", precision ?? "", "\(isCompiled)", device].joined(separator: " ") }
 
   var ourRate: Double { BenchMeasurement.median(ours.map(\.tokensPerSecond)) }
@@ -32,7 +32,7 @@ struct BenchResult: Codable {
   var officialPeak: Double? { official.map(\.peakMib).max() }
   var ratio: Double? { officialRate.map { ourRate / $0 } }
 
-  /// The least time that the machine's rates allow for the work counted, as a share of the time taken.
+  /// The minimum time for the counted work at the rates of the machine, as a share of the measured time.
   var shareOfLimit: Double? {
     guard let rates, let first = ours.first else { return nil }
     let seconds = BenchMeasurement.median(ours.map(\.secondsMedian))
@@ -42,11 +42,11 @@ struct BenchResult: Codable {
   }
 }
 
-/// Rows in the order of jobs, shapes and precisions.
+/// Rows, ordered by job, shape and precision.
 struct BenchResults: Codable {
   var rows: [BenchResult] = []
 
-  /// Takes up a row in the place of an older one about the same.
+  /// Adds a row; it replaces an earlier one with the same key.
   mutating func add(_ row: BenchResult) {
     rows = rows.filter { $0.key != row.key } + [row]
     let order = BenchJob.allCases
@@ -71,20 +71,20 @@ struct BenchResults: Codable {
     "job", "shape", "precision", "tokens/s", "official", "ratio", "MiB", "official", "of the limit",
   ]
 
-  /// From the least to the largest, where they differ.
+  /// Minimum and maximum; one number if they are equal.
   private static func range(_ values: [Double]) -> String {
     let bounds = [values.min(), values.max()].map { String(format: "%.0f", $0 ?? 0) }
     return bounds[0] == bounds[1] ? bounds[0] : bounds.joined(separator: "–")
   }
 
-  /// For a terminal.
+  /// The table for a terminal.
   var text: String {
     var table = Table(header: Self.header, alignments: [.left, .left, .left])
     for row in rows { table.append(Self.cells(row)) }
     return table.text
   }
 
-  /// For a document, with the machines and days of the rows.
+  /// The table for a document, followed by machines and dates.
   var markdown: String {
     let lines =
       [Self.header, Self.header.indices.map { $0 < 3 ? "---" : "---:" }] + rows.map(Self.cells)
@@ -100,6 +100,6 @@ struct BenchResults: Codable {
     }
     return lines.map { "| " + $0.joined(separator: " | ") + " |\n" }.joined() + "\n"
       + machines.sorted().map { "Measured on: \($0).\n" }.joined()
-      + "Rates measured beside the rows: \(rates.sorted().joined(separator: "; ")).\n"
+      + "Rates measured with the rows: \(rates.sorted().joined(separator: "; ")).\n"
   }
 }

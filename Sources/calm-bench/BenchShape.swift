@@ -2,7 +2,7 @@ import ArgumentParser
 import CALM
 import CALMTerminal
 
-/// The sizes of a model and of the work that is timed.
+/// The sizes of a model and of its work.
 struct BenchShape: Codable, Hashable {
   var vocabulary: Int
   var chunk = 4
@@ -14,16 +14,16 @@ struct BenchShape: Codable, Hashable {
   var layers: Int
   var heads: Int
   var headBlocks = 2
-  /// Blocks of a training step or an evaluation.
-  var blocks: Int
-  /// Tokens of a block.
+  /// Sequences of a training step or an evaluation.
+  var sequences: Int
+  /// Tokens of a sequence.
   var tokens: Int
 
   /// Shapes by name.
   enum Name: String, ExpressibleByArgument, CaseIterable, Codable {
     /// A training step takes about a second on two cores.
     case small
-    /// The paper's vocabulary, where the softmax and the argmax over it weigh most.
+    /// The paper's vocabulary, so softmax and argmax over it dominate.
     case wide
     /// The paper's CALM-M, for an accelerator.
     case calmM = "calm-m"
@@ -33,20 +33,20 @@ struct BenchShape: Codable, Hashable {
       case .small:
         BenchShape(
           vocabulary: 8192, autoencoderHidden: 256, autoencoderIntermediate: 640, latent: 64, hidden: 384,
-          intermediate: 1024, layers: 8, heads: 6, blocks: 4, tokens: 1024)
+          intermediate: 1024, layers: 8, heads: 6, sequences: 4, tokens: 1024)
       case .wide:
         BenchShape(
           vocabulary: 128_256, autoencoderHidden: 512, autoencoderIntermediate: 1280, latent: 128, hidden: 384,
-          intermediate: 1024, layers: 4, heads: 6, blocks: 2, tokens: 512)
+          intermediate: 1024, layers: 4, heads: 6, sequences: 2, tokens: 512)
       case .calmM:
         BenchShape(
           vocabulary: 128_257, autoencoderHidden: 512, autoencoderIntermediate: 1280, latent: 128, hidden: 1024,
-          intermediate: 2752, layers: 16, heads: 16, headBlocks: 4, blocks: 4, tokens: 8192)
+          intermediate: 2752, layers: 16, heads: 16, headBlocks: 4, sequences: 4, tokens: 8192)
       }
     }
   }
 
-  /// No token ends a document, so that all sequences are generated to their full length.
+  /// Has no end-of-text token, so every sequence is generated to its full length.
   var languageModel: LanguageModelConfiguration {
     var model = LanguageModelConfiguration(
       vocabularySize: vocabulary, chunkSize: chunk, latentSize: latent, hiddenSize: hidden,

@@ -4,54 +4,55 @@ import CALMTerminal
 import Foundation
 import Torch
 
-/// `calm bench table`, which `calm bench` means.
+/// `calm-bench table`, the default subcommand.
 struct BenchTable: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "table",
-    abstract: "Time jobs side by side with the official code, and make a table of them.",
+    abstract: "Time jobs, optionally alternating with the official code, and print a table.",
     discussion: """
-      Tokens a second are medians over the turns; peak memory is the largest of each one's own. The limit is the least \
-      time that the machine's rates, measured in the same run, allow: operations of the plain algorithm at the rate of \
-      matrix products, or bytes of weights at the rate of memory, whichever takes longer. A share above 100 % is work \
-      avoided.
+      Tokens per second are medians over the turns; peak memory is the maximum. The limit is the minimum time at the \
+      rates of the machine, measured in the same run: the operations of the straightforward algorithm at the rate of \
+      matrix products, or the bytes of weights at the rate of memory, whichever takes longer. A share above 100 % \
+      means that work was avoided.
 
-      With --out the results stay in a JSON file, and those of other jobs in it are kept; --markdown writes the table \
-      into a document, between the lines '<!-- calm bench -->' and '<!-- end of calm bench -->' where it has them.
+      --out adds the results to a JSON file and keeps those of other jobs. --markdown writes the table into a \
+      document, between the lines '<!-- calm-bench -->' and '<!-- end of calm-bench -->' if it has them.
 
       Example:
-        calm bench train-ae generate-half --shape wide --precision float32 --official ../calm --python venv/bin/python
-        calm bench table --out docs/benchmarks.json --markdown docs/benchmarks.md
+        calm-bench train-ae generate-half --shape wide --precision float32 --official ../calm --python venv/bin/python
+        calm-bench table --out docs/benchmarks.json --markdown docs/benchmarks.md
       """)
 
-  @Argument(help: ArgumentHelp("Jobs to time; by default all: \(BenchJob.names).", valueName: "jobs"))
+  @Argument(help: ArgumentHelp("The jobs to time: \(BenchJob.names). (default: all)", valueName: "jobs"))
   var jobs: [BenchJob] = []
 
-  @Option(parsing: .upToNextOption, help: ArgumentHelp("Sizes: small (by default), wide, calm-m.", valueName: "shapes"))
+  @Option(
+    parsing: .upToNextOption, help: ArgumentHelp("Sizes: small, wide, calm-m. (default: small)", valueName: "shapes"))
   var shape: [BenchShape.Name] = []
 
   @Option(
     parsing: .upToNextOption,
-    help: ArgumentHelp("Types to compute in: float32, bfloat16, auto (by default).", valueName: "precisions"))
+    help: ArgumentHelp("Types to compute in: float32, bfloat16, auto. (default: auto)", valueName: "precisions"))
   var precision: [Precision] = []
 
-  @Option(help: ArgumentHelp("Turns of each side.", valueName: "n"))
+  @Option(help: ArgumentHelp("Measurements of each side.", valueName: "n"))
   var turns = 2
 
-  @Option(help: ArgumentHelp("Threads to compute with; by default one for each core.", valueName: "n"))
+  @Option(help: ArgumentHelp("Threads to compute with. (default: one for each core)", valueName: "n"))
   var threads: Int?
 
-  @Option(help: "Where to compute: cpu, cuda, cuda:N or mps; by default cpu.")
+  @Option(help: "Where to compute: cpu, cuda, cuda:N or mps. (default: cpu)")
   var device: String?
 
-  @Option(name: .customLong("out"), help: ArgumentHelp("Keep the results in this JSON file.", valueName: "file"))
+  @Option(name: .customLong("out"), help: ArgumentHelp("The JSON file to add the results to.", valueName: "file"))
   var output: String?
 
-  @Option(help: ArgumentHelp("Write the table into this document.", valueName: "file"))
+  @Option(help: ArgumentHelp("The document to write the table into.", valueName: "file"))
   var markdown: String?
 
   @OptionGroup var work: BenchWorkOptions
   @OptionGroup var comparison: BenchOfficialOptions
-  @OptionGroup var report: ReportOptions
+  @OptionGroup var report: OutputOptions
 
   func validate() throws {
     try positive("--turns", turns)
@@ -74,7 +75,7 @@ struct BenchTable: ParsableCommand {
     for path in [output, markdown] {
       if let path { try requireParentFolder(of: URL(fileURLWithPath: path)) }
     }
-    let place = try Device(parsing: deviceName)
+    let target = try Device(parsing: deviceName)
     let jobs = timedJobs
     let files = jobs.contains(where: \.readsText) ? try BenchTextFiles(work) : nil
     var new = BenchResults()
@@ -83,15 +84,15 @@ struct BenchTable: ParsableCommand {
         of: job, shape, precision, rates: rates, official: official, files: job.readsText ? files : nil)
       StandardError.note(BenchResults(rows: [row]).line)
       new.add(row)
-      // At once, so that what is measured stays when the next one is interrupted.
+      // Written after each row, so an interruption loses only the current one.
       results.add(row)
       if let output { try Self.write(results, to: output) }
       if let markdown { try Self.insert(results.markdown, into: markdown) }
     }
-    for precision in Self.distinct((precision.ifGiven ?? [.auto]).map { $0.resolved(on: place) }) {
+    for precision in Self.distinct((precision.ifGiven ?? [.auto]).map { $0.resolved(on: target) }) {
       let models = jobs.filter { !$0.readsText }
       if models.isEmpty { break }
-      let rates = try BenchProcess.ourselves(
+      let rates = try BenchProcess.runSelf(
         ["machine", "--precision", precision.rawValue] + computeArguments, as: MachineRates.self)
       for shape in Self.distinct(shape.ifGiven ?? [.small]) {
         for job in models { try measure(job, shape, precision, rates: rates) }
@@ -119,7 +120,7 @@ struct BenchTable: ParsableCommand {
     struct Answer: Decodable { let measurement: BenchMeasurement }
     var (ours, theirs): ([BenchMeasurement], [BenchMeasurement]) = ([], [])
     for _ in 0..<turns {
-      ours.append(try BenchProcess.ourselves(arguments + work.arguments(of: job), as: Answer.self).measurement)
+      ours.append(try BenchProcess.runSelf(arguments + work.arguments(of: job), as: Answer.self).measurement)
       if let official {
         theirs.append(
           try official.measure(
@@ -146,17 +147,17 @@ struct BenchTable: ParsableCommand {
     do { return try decoder.decode(BenchResults.self, from: data) } catch { throw BenchError.unreadable(path: path) }
   }
 
-  /// Writes figures as JSON, whole or not at all.
-  static func write(_ figures: some Encodable, to path: String) throws {
+  /// Writes results as JSON, atomically.
+  static func write(_ results: some Encodable, to path: String) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
     encoder.keyEncodingStrategy = .convertToSnakeCase
-    try AtomicFile.write(try encoder.encode(figures) + Data("\n".utf8), to: path)
+    try AtomicFile.write(try encoder.encode(results) + Data("\n".utf8), to: path)
   }
 
-  /// Replaces what stands between the marks of a document; a document without them is written anew.
+  /// Replaces the text between the marks of a document, or the whole document if it has none.
   private static func insert(_ table: String, into path: String) throws {
-    let (begin, end) = ("<!-- calm bench -->\n", "<!-- end of calm bench -->\n")
+    let (begin, end) = ("<!-- calm-bench -->\n", "<!-- end of calm-bench -->\n")
     let block = begin + "\n" + table + "\n" + end
     var document = block
     if let old = FileManager.default.contents(atPath: path).map({ String(decoding: $0, as: UTF8.self) }),

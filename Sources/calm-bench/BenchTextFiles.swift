@@ -1,15 +1,13 @@
 import CALMCorpus
-import CALMTerminal
-import CALMTokenizer
 import Foundation
 
-/// The text and the tokenizer of the jobs on text; what was not given is made in a temporary folder.
+/// The text and the tokenizer of the jobs on text, created in a temporary folder unless the options name them.
 final class BenchTextFiles {
   private(set) var text: String
   private(set) var tokenizer: String
   private let temporary: URL?
 
-  /// - Throws: what reading, training and writing throw.
+  /// - Throws: an error of reading, training or writing.
   init(_ work: BenchWorkOptions) throws {
     text = work.text ?? ""
     tokenizer = work.tokenizer ?? ""
@@ -21,21 +19,13 @@ final class BenchTextFiles {
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     temporary = folder
     if work.text == nil {
-      let file = folder.appendingPathComponent("tales.jsonl")
-      let encoder = JSONEncoder()
-      var lines = Data()
-      for story in SyntheticStories().stories(seed: 1, bytes: 16_000_000) {
-        lines += try encoder.encode(["text": story]) + Data("\n".utf8)
-      }
-      try lines.write(to: file)
-      text = file.path
+      let stories = TextSequence(SyntheticStories().stories(seed: 1, bytes: 16_000_000), name: "synthetic stories")
+      text = folder.appendingPathComponent("stories.jsonl").path
+      try JSONLinesWriter.write(stories, to: text)
     }
     if work.tokenizer == nil {
-      var trainer = try BPETrainer(vocabularySize: 8192)
-      let reader = try CorpusReader(paths: [text])
-      while let document = try reader.next() { trainer.add(document.text) }
       let file = folder.appendingPathComponent("tokenizer.json")
-      try trainer.train().save(to: file)
+      try TextPipeline.trainTokenizer(vocabularySize: 8192, on: CorpusReader(paths: [text])).save(to: file)
       tokenizer = file.path
     }
   }

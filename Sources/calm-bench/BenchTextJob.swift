@@ -2,38 +2,36 @@ import CALMCorpus
 import CALMSupport
 import CALMTerminal
 import CALMTokenizer
-import CALMTraining
 import Foundation
 
-/// Text turned into tokens, and into a folder of shards.
+/// The jobs on text: encoding it, and preparing a data set of it.
 struct BenchTextJob {
   private let files: BenchTextFiles
   private let work: BenchWorkOptions
-  private let threads: Int
-  private let tokenizer: Tokenizer
+  private let pipeline: TextPipeline
 
   init(_ work: BenchWorkOptions, threads: Int) throws {
-    (self.work, self.threads) = (work, threads)
+    self.work = work
     files = try BenchTextFiles(work)
-    tokenizer = try Tokenizer(contentsOf: URL(fileURLWithPath: files.tokenizer))
+    var pipeline = try TextPipeline(
+      Tokenizer(contentsOf: URL(fileURLWithPath: files.tokenizer)), at: files.tokenizer,
+      createdBy: "calm-bench \(calmVersion)")
+    pipeline.preparation.threads = threads
+    self.pipeline = pipeline
   }
 
   func measure(_ job: BenchJob) throws -> BenchMeasurement {
-    var preparation = DataPreparation(
-      vocabulary: try TokenVocabulary(of: tokenizer, at: files.tokenizer), createdBy: "calm \(calmVersion)")
-    preparation.threads = threads
     let folder = FileManager.default.temporaryDirectory.appendingPathComponent("calm-bench-\(UUID().uuidString)")
     defer { try? FileManager.default.removeItem(at: folder) }
     var tokens = 0
     func repetition() throws {
+      let reader = try CorpusReader(paths: [files.text])
       if job == .tokenizer {
         tokens = 0
-        let reader = try CorpusReader(paths: [files.text])
-        while let document = try reader.next() { tokens += tokenizer.encode(document.text).count }
+        while let document = try reader.next() { tokens += pipeline.tokenizer.encode(document.text).count }
       } else {
         try? FileManager.default.removeItem(at: folder)
-        let manifest = try preparation.run(
-          try CorpusReader(paths: [files.text]), into: folder.path, encode: { [tokenizer] in tokenizer.encode($0) })
+        let manifest = try pipeline.prepare(reader, into: folder.path)
         tokens = manifest.train.tokens + manifest.validation.tokens
       }
     }

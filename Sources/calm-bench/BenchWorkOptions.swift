@@ -1,36 +1,38 @@
 import ArgumentParser
 import CALMTerminal
 
-/// What the jobs of `calm bench` work on.
+/// The sizes and inputs of the jobs of `calm-bench`.
 struct BenchWorkOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("Blocks of a training step, if not those of the shape.", valueName: "n"))
+  @Option(help: ArgumentHelp("Sequences of a training step. (default: from the shape)", valueName: "n"))
   var batchSize: Int?
 
-  @Option(help: ArgumentHelp("Tokens of a block, if not those of the shape.", valueName: "n"))
+  @Option(help: ArgumentHelp("Tokens of a sequence. (default: from the shape)", valueName: "n"))
   var sequenceLength: Int?
 
-  @Option(help: ArgumentHelp("The vocabulary, if not that of the shape.", valueName: "n"))
+  @Option(help: ArgumentHelp("Tokens in the vocabulary. (default: from the shape)", valueName: "n"))
   var vocabSize: Int?
 
-  @Option(help: ArgumentHelp("Tokens of the prompt of a generation; by default 64.", valueName: "n"))
+  @Option(help: ArgumentHelp("Tokens of the prompt of a generation. (default: 64)", valueName: "n"))
   var promptTokens: Int?
 
-  @Option(help: ArgumentHelp("Tokens that are generated; by default 128.", valueName: "n"))
+  @Option(help: ArgumentHelp("Tokens to generate. (default: 128)", valueName: "n"))
   var newTokens: Int?
 
   @Option(
-    help: ArgumentHelp("Chunks drawn at once below T = 1; by default 200, as in the official code.", valueName: "n"))
+    help: ArgumentHelp("Candidates for each chunk below T = 1. (default: 200, as in the official code)", valueName: "n")
+  )
   var candidates: Int?
 
   @Option(
     help: ArgumentHelp(
-      "JSON lines with a field text, for the jobs on text; by default built-in tales.", valueName: "path"))
+      "JSON lines with the field text, for the jobs on text. (default: synthetic stories)", valueName: "path"))
   var text: String?
 
-  @Option(help: ArgumentHelp("The tokenizer.json for these; by default one trained on the text.", valueName: "path"))
+  @Option(
+    help: ArgumentHelp("The tokenizer.json for the jobs on text. (default: trained on the text)", valueName: "path"))
   var tokenizer: String?
 
-  @Option(help: ArgumentHelp("Repetitions, of which the median is told.", valueName: "n"))
+  @Option(help: ArgumentHelp("Repetitions; the result is their median.", valueName: "n"))
   var steps = 8
 
   func validate() throws {
@@ -49,10 +51,10 @@ struct BenchWorkOptions: ParsableArguments {
     }
   }
 
-  /// A shape with what these options change of it.
+  /// A shape with the sizes that these options change.
   func shape(_ name: BenchShape.Name) -> BenchShape {
     var shape = name.shape
-    shape.blocks = batchSize ?? shape.blocks
+    shape.sequences = batchSize ?? shape.sequences
     shape.tokens = sequenceLength ?? shape.tokens
     shape.vocabulary = vocabSize ?? shape.vocabulary
     return shape
@@ -60,33 +62,33 @@ struct BenchWorkOptions: ParsableArguments {
 
   /// Tokens of the prompt.
   var promptLength: Int { promptTokens ?? 64 }
-  /// Tokens that are generated.
+  /// Tokens to generate.
   var newLength: Int { newTokens ?? 128 }
-  /// Chunks drawn at once.
-  var poolSize: Int { candidates ?? 200 }
+  /// Candidates for each chunk.
+  var candidateCount: Int { candidates ?? 200 }
 
-  /// The options that some jobs have: each with its value where it was given, and whether a job has it.
-  private var ofSomeJobs: [(name: String, value: String?, isOf: (BenchJob) -> Bool)] {
+  /// The options that apply to some jobs: name, value if given, and whether the option applies to a job.
+  private var jobOptions: [(name: String, value: String?, appliesTo: (BenchJob) -> Bool)] {
     [
       ("--batch-size", batchSize.map(String.init), { $0.isTraining || $0 == .evaluate }),
       ("--sequence-length", sequenceLength.map(String.init), { $0.isTraining || $0 == .evaluate }),
       ("--vocab-size", vocabSize.map(String.init), { !$0.readsText }),
       ("--prompt-tokens", promptTokens.map(String.init), \.generates),
       ("--new-tokens", newTokens.map(String.init), \.generates),
-      ("--candidates", candidates.map(String.init), \.choosesFromPool),
+      ("--candidates", candidates.map(String.init), \.usesCandidates),
       ("--text", text, \.readsText), ("--tokenizer", tokenizer, \.readsText),
     ]
   }
 
-  /// Options that none of some jobs has.
+  /// The options that apply to none of the jobs, as problems.
   func problems(with jobs: [BenchJob]) -> [String] {
-    let idle = ofSomeJobs.filter { $0.value != nil && !jobs.contains(where: $0.isOf) }
+    let idle = jobOptions.filter { $0.value != nil && !jobs.contains(where: $0.appliesTo) }
     return withoutEffect("on \(jobs.map(\.rawValue).joined(separator: ", "))", names: idle.map(\.name))
   }
 
-  /// These options as arguments of another process, which does a job.
+  /// These options as arguments of a process that measures `job`.
   func arguments(of job: BenchJob) -> [String] {
     ["--steps", "\(steps)"]
-      + ofSomeJobs.filter { $0.isOf(job) }.flatMap { option in option.value.map { [option.name, $0] } ?? [] }
+      + jobOptions.filter { $0.appliesTo(job) }.flatMap { option in option.value.map { [option.name, $0] } ?? [] }
   }
 }

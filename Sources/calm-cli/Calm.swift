@@ -61,7 +61,7 @@ struct Calm: ParsableCommand {
         exit()
       }
       guard exitCode(for: error) == .failure else { exit(withError: error) }
-      let line = failureLine(for: error)
+      let line = failureLine(for: error) + optionHint(for: error)
       if !line.isEmpty { StandardError.write("Error: \(line)\n") }
       if error is ProcessGroupError { _exit(ExitCode.failure.rawValue) }
       exit(withError: ExitCode.failure)

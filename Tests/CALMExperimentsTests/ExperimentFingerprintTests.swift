@@ -14,17 +14,17 @@ import TrainingTestSupport
   }
 
   private static let small = """
-    {"tales": {"bytes": 100000, "vocabulary": 300},
-     "evaluation": {"block_tokens": 32, "blocks": 4, "samples": 2},
-     "autoencoders": [{"name": "ae", "chunk": 4, "latent": 8, "hidden": 16, "steps": 4, "block_tokens": 32, "batch_size": 2}],
-     "models": [{"name": "calm", "autoencoder": "ae", "hidden": 32, "layers": 1, "steps": 3, "block_tokens": 32, "batch_size": 2}]}
+    {"tales": {"bytes": 100000, "vocab_size": 300},
+     "evaluation": {"sequence_length": 32, "num_sequences": 4, "brier_samples": 2},
+     "autoencoders": [{"name": "ae", "chunk_size": 4, "latent_size": 8, "hidden_size": 16, "steps": 4, "sequence_length": 32, "batch_size": 2}],
+     "models": [{"name": "calm", "autoencoder": "ae", "hidden_size": 32, "layers": 1, "steps": 3, "sequence_length": 32, "batch_size": 2}]}
     """
 
   private func change(_ old: String, to new: String) -> String {
     Self.small.replacingOccurrences(of: old, with: new)
   }
 
-  /// Runs a plan, and adds the names of the runs that it trained to `trained`.
+  /// Runs a plan and appends the names of the runs that it trains to `trained`.
   private func run(
     _ text: String, precision: DType = .float32, trained: inout [String]
   ) throws -> [ExperimentResult] {
@@ -43,7 +43,7 @@ import TrainingTestSupport
 
   private func place(_ run: String) -> URL { folder.appendingPathComponent("out/runs/\(run)") }
 
-  /// The run and the setting for which the runner refuses a plan, as `run: setting`.
+  /// The run and the setting in the runner's error, as `run: setting`; nil without an error.
   private func refusal(of text: String, precision: DType = .float32) throws -> String? {
     var trained: [String] = []
     do {
@@ -55,13 +55,15 @@ import TrainingTestSupport
     return nil
   }
 
-  @Test("a change of 'evaluation' evaluates every trained model again and trains none")
+  @Test("A change of 'evaluation' evaluates every trained model again and trains none")
   func evaluation() throws {
     defer { try? FileManager.default.removeItem(at: folder) }
     var trained: [String] = []
     let first = try run(Self.small, trained: &trained)
     #expect(trained == ["ae", "calm"])
-    for (old, new) in [("\"blocks\": 4", "\"blocks\": 3"), ("\"samples\": 2", "\"samples\": 3")] {
+    for (old, new) in [
+      ("\"num_sequences\": 4", "\"num_sequences\": 3"), ("\"brier_samples\": 2", "\"brier_samples\": 3"),
+    ] {
       let again = try run(change(old, to: new), trained: &trained)
       #expect(again[1].brierLM != first[1].brierLM)
     }
@@ -69,16 +71,16 @@ import TrainingTestSupport
     #expect(trained == ["ae", "calm"])
   }
 
-  @Test("a change of the text or of a training setting is refused with the names of the run and the setting")
+  @Test("A change of the text or of a training setting is an error with the names of the run and the setting")
   func training() throws {
     defer { try? FileManager.default.removeItem(at: folder) }
     var trained: [String] = []
     _ = try run(Self.small, trained: &trained)
     for (old, new, run, name) in [
       ("\"bytes\": 100000", "\"bytes\": 110000", "ae", "tales.bytes"),
-      ("\"vocabulary\": 300", "\"vocabulary\": 301", "ae", "tales.vocabulary"),
+      ("\"vocab_size\": 300", "\"vocab_size\": 301", "ae", "tales.vocab_size"),
       ("\"steps\": 4", "\"steps\": 5", "ae", "settings.steps"),
-      ("\"latent\": 8", "\"latent\": 9", "ae", "model.latent_size"),
+      ("\"latent_size\": 8", "\"latent_size\": 9", "ae", "model.latent_size"),
       ("\"layers\": 1", "\"layers\": 2", "calm", "model.num_hidden_layers"),
       ("{\"tales\"", "{\"seed\": 2, \"tales\"", "ae", "settings.seed"),
     ] {
@@ -86,12 +88,12 @@ import TrainingTestSupport
     }
     #expect(try refusal(of: Self.small, precision: .bfloat16) == "ae: settings.precision")
 
-    // A retrained autoencoder is not the one that the language model was trained on.
+    // The language model was trained on the previous autoencoder.
     try FileManager.default.removeItem(at: place("ae"))
     #expect(try refusal(of: change("\"steps\": 4", to: "\"steps\": 5")) == "calm: autoencoder.settings.steps")
   }
 
-  @Test("a trained run without a fingerprint is refused")
+  @Test("A trained run without a fingerprint is an error")
   func unknown() throws {
     defer { try? FileManager.default.removeItem(at: folder) }
     var trained: [String] = []
@@ -100,13 +102,13 @@ import TrainingTestSupport
     #expect(throws: ExperimentError.unknownSettings(run: place("ae").path)) { try run(Self.small, trained: &trained) }
   }
 
-  @Test("a run is refused if its data set has been prepared again with different content")
+  @Test("A run whose data set has been prepared again with different content is an error")
   func data() throws {
     defer { try? FileManager.default.removeItem(at: folder) }
     let world = try TinyWorld()
     let text = """
-      {"data": "\(world.data)", "evaluation": {"block_tokens": 32, "blocks": 4, "samples": 2},
-       "models": [{"name": "t", "hidden": 32, "layers": 1, "steps": 2, "block_tokens": 32, "batch_size": 2}]}
+      {"data": "\(world.data)", "evaluation": {"sequence_length": 32, "num_sequences": 4, "brier_samples": 2},
+       "models": [{"name": "t", "hidden_size": 32, "layers": 1, "steps": 2, "sequence_length": 32, "batch_size": 2}]}
       """
     var trained: [String] = []
     _ = try run(text, trained: &trained)

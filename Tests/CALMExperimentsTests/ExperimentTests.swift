@@ -10,7 +10,7 @@ import TrainingTestSupport
   import FoundationXML
 #endif
 
-@Suite(.serialized) struct ExperimentTests {
+@Suite("Experiments", .serialized) struct ExperimentTests {
   private let folder = FileManager.default.temporaryDirectory.appendingPathComponent("calm-exp-\(UUID().uuidString)")
 
   private func plan(_ text: String) throws -> ExperimentPlan {
@@ -30,18 +30,19 @@ import TrainingTestSupport
        {"name": "transformer", "hidden_size": 32, "layers": 1, "steps": 8, "sequence_length": 32, "batch_size": 2}]}
     """
 
-  @Test("lists stand for a training with each entry, and a model is trained on each autoencoder of a list")
+  @Test("Each entry of a list is a run of its own, and a model is trained on each autoencoder of a list")
   func grid() throws {
     defer { try? FileManager.default.removeItem(at: folder) }
     #expect(
       try plan(Self.small).runs.map(\.name) == [
-        "ae-chunk_size-2", "ae-chunk_size-4", "calm-chunk_size-2-head-energy", "calm-chunk_size-4-head-energy", "calm-chunk_size-2-head-flow",
+        "ae-chunk_size-2", "ae-chunk_size-4", "calm-chunk_size-2-head-energy", "calm-chunk_size-4-head-energy",
+        "calm-chunk_size-2-head-flow",
         "calm-chunk_size-4-head-flow", "transformer",
       ])
   }
 
   @Test(
-    "what could not be run is refused by name before anything runs",
+    "An invalid experiment is an error that names the problem before anything runs",
     arguments: [
       ("{", "plan.json"), ("[]", "must be an object"), ("5", "must be an object"),
       (#"{"tales": {}, "tales": {}, "models": []}"#, "twice"), (#"{"tales": {}}"#, "nothing to train"),
@@ -89,21 +90,21 @@ import TrainingTestSupport
     #expect(message.contains("plan.json"))
   }
 
-  @Test("the correlation is Pearson's")
+  @Test("The correlation coefficient is Pearson's")
   func pearson() throws {
     #expect(correlation([(1, 8), (2, 6), (4, 2)]) == -1)
     #expect(abs(try #require(correlation([(1, 1), (2, 3), (3, 2)])) - 0.5) < 1e-12)
     #expect(correlation([(1, 1), (2, 1), (3, 1)]) == nil && correlation([(1, 1), (2, 3)]) == nil)
   }
 
-  @Test("runs to tables and plots, goes on where it was stopped, and does nothing twice")
+  @Test("An experiment writes tables and plots, resumes after a stop, and repeats no finished run")
   func run() throws {
     defer { try? FileManager.default.removeItem(at: folder) }
     Runtime.threads = 1
     let out = folder.appendingPathComponent("out")
     let plan = try plan(Self.small)
     let runner = ExperimentRunner(plan, in: out, precision: .float32, program: "tests")
-    // Stopped within the third training, after its first checkpoint.
+    // Stop in the third run, after its first checkpoint.
     var begun: [String] = []
     let stopped = try runner.run { name, run in
       begun.append(name)
@@ -131,7 +132,9 @@ import TrainingTestSupport
     #expect(results[0].accuracy?.count == 6 && results[2].brierLM != nil && results[6].crossEntropy != nil)
     let cost = results[2].training
     #expect(cost.autoencoder == results[0].training.flops && cost.auxiliaryWarmupSteps == 3)
-    #expect(cost.flops == cost.autoencoder + 3 * cost.leadInStep + 5 * cost.step && cost.leadInStep < cost.step)
+    #expect(
+      cost.flops == cost.autoencoder + 3 * cost.auxiliaryWarmupStep + 5 * cost.step
+        && cost.auxiliaryWarmupStep < cost.step)
     for name in [
       "table.csv", "table.md", "brier-training.svg", "brier-inference.svg", "loss-curves.svg", "accuracy-noise.svg",
       "brier-cross-entropy.svg",

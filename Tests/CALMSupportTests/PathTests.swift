@@ -3,7 +3,7 @@ import Testing
 
 @Suite struct PathTests {
   @Test(
-    "a path's last name and the folder before it",
+    "A path splits into its parent folder and its last component",
     arguments: [
       ("a", "", "a"), ("a/b", "a", "b"), ("/a", "/", "a"), ("/a/b/", "/a", "b"), ("a//b", "a", "b"),
       ("../x", "..", "x"),
@@ -13,7 +13,7 @@ import Testing
     #expect(path.parentPath == parent && path.lastName == name)
   }
 
-  @Test("a name in a folder")
+  @Test("Appending a name to a path inserts a slash if needed")
   func appending() {
     #expect("".appendingName("x") == "x" && "a".appendingName("x") == "a/x" && "/".appendingName("x") == "/x")
   }

@@ -2,7 +2,7 @@ import CALMSupport
 import Foundation
 import Testing
 
-@Suite("Files of settings") struct SettingsFileTests {
+@Suite("Settings files") struct SettingsFileTests {
   private func read(_ text: String, as name: String = "a.yaml") throws -> JSONValue {
     try read(Data(text.utf8), as: name)
   }
@@ -16,24 +16,24 @@ import Testing
     return try SettingsFile.read(file)
   }
 
-  @Test("YAML says what JSON says, in the order in which it stands")
+  @Test("A YAML settings file gives the same value as the equivalent JSON, in the same order")
   func sameValue() throws {
     let yaml = """
       # a comment
-      tales: {bytes: 3000000, vocabulary: 512}
+      stories: {bytes: 3000000, vocab_size: 512}
       models:
         - name: "1"
-          chunk: [2, 4]
+          chunk_size: [2, 4]
           learning_rate: 1e-3
-          plain: true
+          variational: true
           nothing:
         - rates: &rates [0.5, -.5, 5., +1]
         - *rates
       """
     let json = """
-      {"tales": {"bytes": 3000000, "vocabulary": 512},
+      {"stories": {"bytes": 3000000, "vocab_size": 512},
        "models": [
-         {"name": "1", "chunk": [2, 4], "learning_rate": 0.001, "plain": true, "nothing": null},
+         {"name": "1", "chunk_size": [2, 4], "learning_rate": 0.001, "variational": true, "nothing": null},
          {"rates": [0.5, -0.5, 5.0, 1]}, [0.5, -0.5, 5.0, 1]]}
       """
     #expect(try read(yaml).text == read(json, as: "a.json").text)
@@ -41,7 +41,7 @@ import Testing
   }
 
   @Test(
-    "plain words are what YAML 1.2 takes them for",
+    "Plain scalars in YAML follow the core schema of YAML 1.2",
     arguments: [
       ("no", "\"no\""), ("1/3", "\"1/3\""), ("1_000", "\"1_000\""), ("12:30", "\"12:30\""), ("0.1.2", "\"0.1.2\""),
       ("e5", "\"e5\""),
@@ -54,11 +54,11 @@ import Testing
   }
 
   @Test(
-    "what cannot be read is refused in one line with file and line",
+    "The error for an invalid YAML settings file is one line with the file and the position",
     arguments: [
       ("a: 1\nb: [1, 2\nc: 3", "line 3"), ("a: 1\n b: 2", "line 2"), ("a: 1\n\tb: 2", "line 2"),
-      ("a: 1\nb: 2\na: 3", "'a' twice"), ("a: 1\n---\nb: 2", "document"), ("a:\n  b: *c", "line 2"),
-      ("a: !calm 5", "'!calm'"), ("a: !!binary aGk=", "binary"), ("? [1, 2]\n: 3", "name of a member"),
+      ("a: 1\nb: 2\na: 3", "'a' occurs twice"), ("a: 1\n---\nb: 2", "document"), ("a:\n  b: *c", "line 2"),
+      ("a: !calm 5", "'!calm'"), ("a: !!binary aGk=", "binary"), ("? [1, 2]\n: 3", "key must be a string"),
       ("x: 1\ny: 2\nz: \u{1}", "line 3"), ("a: 1e999", "too large"),
     ])
   func refused(text: String, wanted: String) {
@@ -67,26 +67,26 @@ import Testing
     #expect(message.contains("a.yaml: ") && message.contains(wanted) && !message.contains("\n"), "\(message)")
   }
 
-  @Test("JSON is refused with its line as well")
+  @Test("The error for an invalid JSON settings file contains the line")
   func refusedJSON() {
     let error = #expect(throws: SettingsFileError.self) { try read("{\"a\": 1,\n \"b\" 2}", as: "a.json") }
     #expect(error?.description.contains("a.json: expected \":\" at line 2") == true)
   }
 
   @Test(
-    "an alias, a sequence or a mapping as the name of a member is refused before it is hashed",
+    "An alias, a sequence or a mapping as a YAML key is rejected before it is hashed",
     arguments: ["? *a30\n: 1", "b: {*a30 : 1}", "? [*a30, *a30]\n: 1", "- ? {c: *a30}\n  : 1", "*a0 : 1"])
-  func aliasInName(text: String) {
+  func aliasInKey(text: String) {
     // Hashing the value of a30 would take 3^30 steps.
     let laughs = (1...30).reduce("- &a0 x\n") { text, level in
       text + "- &a\(level) [*a\(level - 1), *a\(level - 1), *a\(level - 1)]\n"
     }
     let indented = text.split(separator: "\n").joined(separator: "\n  ")
     let error = #expect(throws: SettingsFileError.self) { try read(laughs + "- " + indented) }
-    #expect(error?.reason == "the name of a member must be a text at line 32", "\(String(describing: error))")
+    #expect(error?.reason == "a key must be a string at line 32", "\(String(describing: error))")
   }
 
-  @Test("neither size, depth nor repetition can exhaust the process")
+  @Test("Settings files have limits on the size, the depth and the number of values")
   func bounds() {
     let laughs = (1...30).reduce("a0: &a0 [1]\n") { text, level in
       text + "a\(level): &a\(level) [\((0..<9).map { _ in "*a\(level - 1)" }.joined(separator: ","))]\n"

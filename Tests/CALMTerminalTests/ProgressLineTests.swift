@@ -1,9 +1,8 @@
-import Testing
 import CALMSupport
 import CALMTerminal
+import Testing
 
-@Suite("Progress bar")
-struct ProgressLineTests {
+@Suite("Progress bar") struct ProgressLineTests {
   private func line(
     _ completed: Int, of total: Int?, elapsed: Double = 10, initial: Int = 0, detail: String = "loss 3.21"
   ) -> ProgressLine {
@@ -11,7 +10,7 @@ struct ProgressLineTests {
       label: "training", completed: completed, total: total, detail: detail, elapsed: elapsed, initial: initial)
   }
 
-  @Test("is never wider than the terminal, however narrow")
+  @Test("A progress line is never wider than the terminal")
   func width() {
     for columns in 0...200 {
       for progress in [line(40, of: 100), line(40, of: nil), line(0, of: 0), line(7, of: 5)] {
@@ -20,7 +19,7 @@ struct ProgressLineTests {
     }
   }
 
-  @Test("fills in proportion")
+  @Test("The bar fills in proportion to the work done")
   func filling() {
     for percent in stride(from: 0, through: 100, by: 10) {
       let drawn = line(percent, of: 100).drawn(columns: 120, unicode: false)
@@ -29,7 +28,7 @@ struct ProgressLineTests {
     }
   }
 
-  @Test("expects the rest to take as long as what was done, without what a former run did")
+  @Test("The time left follows from the speed of this run, not from the work of an earlier one")
   func timeLeft() {
     #expect(line(25, of: 100, elapsed: 10).secondsLeft == 30)
     #expect(line(75, of: 100, elapsed: 10, initial: 50).secondsLeft == 10)
@@ -38,22 +37,21 @@ struct ProgressLineTests {
     #expect(line(5, of: nil).secondsLeft == nil)
   }
 
-  @Test("shows times as clocks do")
+  @Test("Durations are formatted as h:mm:ss")
   func clock() {
     #expect(ProgressLine.clock(7.4) == "0:07")
     #expect(ProgressLine.clock(750) == "12:30")
     #expect(ProgressLine.clock(3 * 3600 + 300) == "3:05:00")
   }
 
-  @Test("a plain line has neither bar nor control characters")
+  @Test("A line for a log has neither a bar nor control characters")
   func plain() {
     #expect(line(40, of: 100).plain == "training   40 %  loss 3.21  0:15 left")
   }
 }
 
-@Suite("Numbers and tables")
-struct QuantityTests {
-  @Test("are short and in the units of the field")
+@Suite("Numbers and tables") struct QuantityTests {
+  @Test("Numbers are formatted with units and grouped digits")
   func numbers() {
     #expect(shortCount(950) == "950")
     #expect(shortCount(371_732_608) == "371.7 M")
@@ -68,7 +66,7 @@ struct QuantityTests {
     #expect(scientific(1e-5) == "1.00e-5")
   }
 
-  @Test("columns are as wide as their widest cell")
+  @Test("Each column of a table is as wide as its widest cell")
   func table() {
     var table = Table(header: ["name", "count"])
     table.append(["a", "1"])
@@ -76,7 +74,7 @@ struct QuantityTests {
     #expect(table.text == "name    count\na           1\nlonger   1000\n")
   }
 
-  @Test("a mistyped word finds its neighbours, nearest first")
+  @Test("A mistyped name has its nearest names as suggestions, nearest first")
   func suggestions() {
     #expect(nearestNames(to: "calm-n", among: ["calm-m", "small", "calm-xl"]).first == "calm-m")
     #expect(nearestNames(to: "Small", among: ["small"]) == ["small"])

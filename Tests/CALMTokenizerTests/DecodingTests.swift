@@ -4,12 +4,13 @@ import CALMTokenizer
 import Testing
 
 @Suite struct DecodingTests {
-  @Test("Parts of a streaming decoder join to the text decoded at once, for any ids")
+  @Test("The concatenated parts of a streaming decoder equal the text decoded at once, for any ids")
   func streamingEqualsWhole() throws {
     let tokenizer = try SampleText.tokenizer()
     var generator = SeededGenerator(seed: 8)
     for _ in 0..<2_000 {
-      // Byte tokens above ASCII are frequent, so that sequences are well formed, cut short, overlong and out of range.
+      // Byte tokens above ASCII are frequent, so some sequences are well formed and others truncated, overlong or out
+      // of range.
       let ids = (0..<Int.random(in: 0...12, using: &generator)).map { _ in
         Bool.random(using: &generator)
           ? Int32.random(in: 0..<Int32(tokenizer.vocabularySize), using: &generator)
@@ -25,7 +26,7 @@ import Testing
     }
   }
 
-  @Test("A character spread over tokens appears when it is complete")
+  @Test("A streaming decoder returns a character that spans several tokens when it is complete")
   func holdsBackIncompleteCharacters() throws {
     let tokenizer = try SampleText.tokenizer()
     var decoder = StreamingDecoder(tokenizer)
@@ -34,7 +35,7 @@ import Testing
     #expect(decoder.finish() == "")
   }
 
-  @Test("Bytes that are no UTF-8 show as U+FFFD, at the end as well")
+  @Test("Invalid UTF-8 is decoded to U+FFFD, also at the end of the text")
   func invalidBytes() throws {
     let tokenizer = try SampleText.tokenizer()
     let ids = tokenizer.encode(bytes: [0x61, 0xFF, 0x62, 0xE2, 0x82])
@@ -45,7 +46,7 @@ import Testing
     #expect(decoder.finish() == "")
   }
 
-  @Test("An id outside the vocabulary is an error", arguments: [Int32(-1), 340, .max, .min])
+  @Test("Decoding an id outside the vocabulary causes an error", arguments: [Int32(-1), 340, .max, .min])
   func outOfRange(id: Int32) throws {
     let tokenizer = try SampleText.tokenizer()
     try #require(tokenizer.vocabularySize == 340)

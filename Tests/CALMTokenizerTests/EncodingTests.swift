@@ -5,7 +5,7 @@ import Foundation
 import Testing
 
 @Suite struct EncodingTests {
-  @Test("Decoding the encoding of any bytes gives the bytes back", arguments: SplitPattern.allCases)
+  @Test("Encoding and decoding returns any bytes unchanged", arguments: SplitPattern.allCases)
   func roundTrip(pattern: SplitPattern) throws {
     let tokenizer = try SampleText.tokenizer(pattern)
     var generator = SeededGenerator(seed: 3)
@@ -18,7 +18,7 @@ import Testing
     }
   }
 
-  /// Merging as the definition says: look at all pairs, join the leftmost of lowest rank, start over.
+  /// Merging by definition: find the leftmost pair of the lowest rank, merge it, and repeat.
   private func mergedByDefinition(_ piece: ArraySlice<UInt8>, _ tokenizer: Tokenizer) throws -> [[UInt8]] {
     var ranks: [[UInt8]: Int32] = [:]
     for id in Int32(0)..<Int32(tokenizer.vocabularySize) { ranks[try tokenizer.token(for: id)] = id }
@@ -32,9 +32,9 @@ import Testing
     }
   }
 
-  /// Ids follow the order of merges in a trained vocabulary, and no two merges make the same token here.
+  /// In the trained vocabulary, ids follow the order of merges, and no two merges produce the same token.
   @Test(
-    "Merging follows the definition, for short pieces and for long ones", arguments: [1, 7, 40, 96, 97, 98, 200, 700])
+    "Merging follows its definition for short and long pieces", arguments: [1, 7, 40, 96, 97, 98, 200, 700])
   func definition(length: Int) throws {
     let tokenizer = try SampleText.tokenizer(.wholeText, vocabularySize: 330)
     var generator = SeededGenerator(seed: UInt64(length))
@@ -45,9 +45,9 @@ import Testing
     }
   }
 
-  @Test("A long run of one letter takes no quadratic time")
+  @Test("Encoding a long run of one letter does not take quadratic time")
   func longRun() throws {
-    // Quadratic merging of two million bytes would take hours.
+    // Merging two million bytes in quadratic time would take hours.
     var trainer = try BPETrainer(vocabularySize: 270)
     trainer.add(String(repeating: "a", count: 2_000))
     let tokenizer = try trainer.train()
@@ -57,7 +57,7 @@ import Testing
     #expect(try tokenizer.decodeBytes(ids) == bytes)
   }
 
-  @Test("Special tokens in text are text unless they are asked for")
+  @Test("Special tokens in text are encoded as text unless they are allowed")
   func specialTokens() throws {
     let tokenizer = try SampleText.tokenizer()
     let pad = try #require(tokenizer.padToken)
@@ -70,7 +70,7 @@ import Testing
     #expect(try tokenizer.decode(tokenizer.encode(text), skipSpecial: true) == text)
   }
 
-  @Test("A tokenizer used by several tasks at once gives each its ids")
+  @Test("A tokenizer encodes correctly when several tasks use it at once")
   func concurrency() async throws {
     let tokenizer = try SampleText.tokenizer()
     var generator = SeededGenerator(seed: 4)
@@ -105,12 +105,12 @@ import Testing
       }
   }
 
-  @Test("A text in parts has the ids of the whole text, wherever it is cut", arguments: [false, true])
+  @Test("A streaming encoder gives the ids of the whole text, wherever the parts end", arguments: [false, true])
   func sameIDs(allowSpecial: Bool) throws {
     var generator = SeededGenerator(seed: 5)
     let parts = SampleText.parts + ["the one", "one two", "<|end|>", "<|end|>>", " LL"]
     for tokenizer in try tokenizers() {
-      // Longer than what the encoder gathers before it encodes, several times over.
+      // Several times longer than the encoder's buffer.
       let text = SampleText.random(&generator, parts: parts, length: 120_000)
       let expected = tokenizer.encode(text, allowSpecial: allowSpecial)
       for range in [1...3, 1...70_000, 60_000...70_000] {
@@ -120,8 +120,10 @@ import Testing
     }
   }
 
-  /// The encoder decides 64 KiB after 64 KiB what is certain; here every position of a text meets that border.
-  @Test("No position of the border between certain and open text changes the ids", arguments: [false, true])
+  /// The encoder finds the final part of the text every 64 KiB. The test moves that boundary over a text.
+  @Test(
+    "The ids of a streaming encoder do not depend on the boundary between final and pending text",
+    arguments: [false, true])
   func everyBorder(allowSpecial: Bool) throws {
     var generator = SeededGenerator(seed: 6)
     let parts = SampleText.parts + ["the one", "one two", "<|end|>", "<|end|>>", " LL"]
@@ -137,7 +139,7 @@ import Testing
     }
   }
 
-  @Test("Bytes that are no UTF-8 stream as well")
+  @Test("A streaming encoder encodes invalid UTF-8")
   func anyBytes() throws {
     var generator = SeededGenerator(seed: 7)
     for tokenizer in try tokenizers() {
@@ -149,7 +151,7 @@ import Testing
     }
   }
 
-  @Test("After finish the encoder takes another text")
+  @Test("A streaming encoder can encode another text after finish")
   func reuse() throws {
     let tokenizer = try Tokenizer(contentsOf: TestFiles.fixtures.appendingPathComponent("prefix-space.json"))
     var encoder = StreamingEncoder(tokenizer)

@@ -8,7 +8,7 @@ import Testing
     return try #require(JSONSerialization.jsonObject(with: data) as? [String: Any])
   }
 
-  /// The error of loading the small tokenizer after `change`.
+  /// The error from loading the small tokenizer after `change`.
   private func error(_ change: (inout [String: Any]) throws -> Void) throws -> String? {
     var root = try Self.fixture()
     try change(&root)
@@ -31,10 +31,10 @@ import Testing
     }
   }
 
-  @Test("The small tokenizer loads when nothing is changed")
+  @Test("The unchanged small tokenizer loads without error")
   func unchanged() throws { #expect(try error { _ in } == nil) }
 
-  @Test("Settings that are not supported are refused by name")
+  @Test("Unsupported features of a tokenizer file cause an error that names the feature")
   func unsupported() throws {
     let byteLevel: [String: Any] = ["type": "ByteLevel", "add_prefix_space": false, "use_regex": false]
     func split(_ pattern: Any) -> [String: Any] {
@@ -82,7 +82,7 @@ import Testing
     }
   }
 
-  @Test("Contradictions in the vocabulary and the merges are refused")
+  @Test("Contradictions in the vocabulary or the merges of a tokenizer file cause an error")
   func malformedModel() throws {
     let changes: [([String: Any], named: String)] = [
       (["vocab": ["a": 0, "b": 0]], "same id"), (["vocab": [1, 2]], "vocab"), (["vocab": ["a": -1]], "valid id"),
@@ -90,7 +90,7 @@ import Testing
       (["vocab": ["a": 4_000_000_000]], "valid id"),
       (["vocab": ["a": 1_000_000]], "at most"), (["vocab": ["a": "0"]], "valid id"), (["merges": ["Ġt"]], "merge 0"),
       (["merges": ["t h e"]], "merge 0"), (["merges": ["Ġ zzzz"]], "merge 0"), (["merges": [["Ġ"]]], "merge 0"),
-      (["merges": ["Ġ t", "Ġ t"]], "twice"), (["merges": ["z q"]], "merge 0"), (["merges": 3], "merges"),
+      (["merges": ["Ġ t", "Ġ t"]], "occurs twice"), (["merges": ["z q"]], "merge 0"), (["merges": 3], "merges"),
       (["merges": [" "]], "merge 0"), (["merges": ["< s>"]], "merge 0"), (["ignore_merges": "yes"], "ignore_merges"),
     ]
     for (change, name) in changes {
@@ -111,7 +111,7 @@ import Testing
     #expect(try changeVocabulary { $0["<pad>"] = 512 }?.contains("added_tokens") == true)
   }
 
-  @Test("Contradictions in added tokens and templates are refused")
+  @Test("Contradictions in the added tokens or templates of a tokenizer file cause an error")
   func malformedAddedTokens() throws {
     let tokens: [(Any, named: String)] = [
       ("none", "added_tokens"), ([["id": 0]], "added_tokens"), ([["id": 0, "content": ""]], "added_tokens"),
@@ -140,7 +140,7 @@ import Testing
   }
 
   @Test(
-    "Text that is no JSON is refused with its place",
+    "A tokenizer file that is not valid JSON causes an error",
     arguments: [
       "", "  \n", "{", "{\"a\":}", "{\"a\":1,}", "{\"a\" 1}", "{\"a\":1} x", "{\"a\":\"\\ud800\"}", "{\"a\":\"\\x\"}",
       "{\"a\":tru}",
@@ -155,13 +155,13 @@ import Testing
     }
   }
 
-  @Test("Deep nesting is refused and exhausts no stack", arguments: ["[", "{\"a\":"])
+  @Test("Deep nesting in a tokenizer file causes an error and does not exhaust the stack", arguments: ["[", "{\"a\":"])
   func deepNesting(opening: String) {
     let text = "{\"version\":" + String(repeating: opening, count: 500_000)
     #expect { try Tokenizer(fileBytes: Array(text.utf8), name: "t.json") } throws: { "\($0)".contains("deep") }
   }
 
-  @Test("JSON escapes, surrogate pairs and a byte-order mark are read")
+  @Test("A tokenizer file may contain JSON escapes, surrogate pairs and a byte-order mark")
   func jsonEscapes() throws {
     var root = try Self.fixture()
     root["added_tokens"] = [["id": 512, "content": "MARK", "special": true]]
@@ -173,7 +173,7 @@ import Testing
     #expect(again.addedTokens == tokenizer.addedTokens)
   }
 
-  @Test("Saving writes one whole file and loads as the same tokenizer")
+  @Test("A saved tokenizer is a single file that loads as the same tokenizer")
   func saveAndLoad() throws {
     try TestFiles.withTemporaryFolder { folder in
       let tokenizer = try SampleText.tokenizer(.llama3)
@@ -190,7 +190,7 @@ import Testing
     }
   }
 
-  @Test("Files that cannot be read or written are named, and leave nothing behind")
+  @Test("Errors for unreadable and unwritable tokenizer files contain the path, and no partial files remain")
   func unreachableFiles() throws {
     try TestFiles.withTemporaryFolder { folder in
       let missing = folder.appendingPathComponent("no/tokenizer.json")
@@ -208,7 +208,7 @@ import Testing
     }
   }
 
-  @Test("A folder's tokenizer_config.json says which tokens begin, end and pad a text")
+  @Test("The tokenizer_config.json in a folder specifies the beginning-of-text, end-of-text and padding tokens")
   func tokenRoles() throws {
     try TestFiles.withTemporaryFolder { folder in
       let json = folder.appendingPathComponent("tokenizer.json")
@@ -230,7 +230,7 @@ import Testing
     }
   }
 
-  @Test("A pad token is added at the end, once, and only under a new name")
+  @Test("A padding token is added once, at the end, and only with a new name")
   func padToken() throws {
     var trainer = try BPETrainer(vocabularySize: 270, specialTokens: ["<eos>"])
     trainer.add(SampleText.prose)
@@ -247,7 +247,7 @@ import Testing
     }
   }
 
-  @Test("The content hash tells tokenizers apart and is the same in every run")
+  @Test("The content hash distinguishes tokenizers and is the same in every run")
   func contentHash() throws {
     let tokenizer = try Tokenizer(contentsOf: TestFiles.fixtures.appendingPathComponent("bytebpe.json"))
     #expect(tokenizer.contentHash == "dabead57826e086e")

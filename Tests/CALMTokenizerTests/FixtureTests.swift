@@ -2,15 +2,16 @@ import CALMTokenizer
 import Foundation
 import Testing
 
-/// Ids that other implementations gave: `tokenizers` 0.23 for the `tokenizer.json` files, `tiktoken` 0.14 for Llama 3.
+/// Compares with the ids of other implementations: `tokenizers` 0.23 for the `tokenizer.json` files and `tiktoken` 0.14
+/// for Llama 3.
 @Suite struct FixtureTests {
   private struct Case: Decodable {
     var text: String
-    /// Special tokens found, nothing added around.
+    /// The ids with special tokens and without the template.
     var ids: [Int32]?
-    /// Special tokens found, the template added.
+    /// The ids with special tokens and the template.
     var idsWithTemplate: [Int32]?
-    /// Special tokens taken for text.
+    /// The ids with special tokens treated as text.
     var ordinaryIDs: [Int32]?
     var decoded: String?
     var decodedWithoutSpecial: String?
@@ -52,7 +53,7 @@ import Testing
   }
 
   @Test(
-    "A tokenizer.json keeps its ids when it is saved and loaded",
+    "A tokenizer.json has the same ids after saving and loading",
     arguments: [
       "bytebpe", "llama-like", "prefix-space",
     ])

@@ -4,7 +4,7 @@ import CALMTokenizer
 import Foundation
 import Testing
 
-/// Files damaged at random either load as a tokenizer that works, or are refused with one line.
+/// Checks that randomly damaged files either load as a working tokenizer or cause an error of one line.
 @Suite struct FuzzTests {
   private static let count = runsLongTests ? 20_000 : 400
 
@@ -16,7 +16,7 @@ import Testing
   private func mutated(_ original: [UInt8], _ generator: inout SeededGenerator) -> [UInt8] {
     var bytes = original
     for _ in 0..<Int.random(in: 1...4, using: &generator) where !bytes.isEmpty {
-      // Half of the changes hit the first or the last thousand bytes, where the settings are.
+      // Half of the changes affect the first or last thousand bytes, which contain the settings.
       let near = min(bytes.count, 1_000)
       let position =
         switch Int.random(in: 0..<4, using: &generator) {
@@ -39,7 +39,7 @@ import Testing
     return bytes
   }
 
-  /// Where the strings and numbers of a JSON text are.
+  /// The ranges of the strings and numbers of a JSON text.
   private func literals(of text: [UInt8]) -> [Range<Int>] {
     var ranges: [Range<Int>] = []
     var index = 0
@@ -58,7 +58,7 @@ import Testing
     return ranges
   }
 
-  /// `original`, still JSON, with some of its strings and numbers replaced by others.
+  /// Returns `original` with some strings and numbers replaced by others. The result is still JSON.
   private func rearranged(
     _ original: [UInt8], literals: [Range<Int>], _ generator: inout SeededGenerator
   ) -> [UInt8] {
@@ -100,7 +100,9 @@ import Testing
     }
   }
 
-  @Test("Damaged tokenizer.json files", arguments: ["bytebpe.json", "llama-like.json", "prefix-space.json"])
+  @Test(
+    "A damaged tokenizer.json loads as a working tokenizer or causes an error of one line",
+    arguments: ["bytebpe.json", "llama-like.json", "prefix-space.json"])
   func json(name: String) throws {
     let original = Array(try Data(contentsOf: TestFiles.fixtures.appendingPathComponent(name)))
     var generator = SeededGenerator(seed: 10)
@@ -113,7 +115,7 @@ import Testing
     }
   }
 
-  @Test("Damaged tokenizer_config.json files")
+  @Test("A tokenizer with a damaged tokenizer_config.json works or causes an error of one line")
   func configuration() throws {
     let original = Array(
       #"{"bos_token": "<s>", "eos_token": {"content": "</s>", "lstrip": false}, "pad_token": null}"#.utf8)
@@ -132,7 +134,7 @@ import Testing
     }
   }
 
-  @Test("Damaged rank files")
+  @Test("A damaged rank file loads as a working tokenizer or causes an error of one line")
   func ranks() throws {
     let tokens = try RankFile.tokens()
     let original = RankFile.bytes(tokens)

@@ -29,14 +29,14 @@ enum RankFile {
     }
   }
 
-  @Test("Ranks are ids, special tokens follow, and merging follows the ranks")
+  @Test("A rank file gives ids equal to ranks, followed by special tokens, and merges by rank")
   func ranks() throws {
     let tokens = try RankFile.tokens()
     let tokenizer = try Tokenizer(ranks: RankFile.bytes(tokens), count: tokens.count, name: "tokenizer.model")
     #expect(tokenizer.vocabularySize == tokens.count + 256)
     for (id, token) in tokens.enumerated() {
       #expect(try tokenizer.token(for: Int32(id)) == token)
-      // A piece that is a token is that token.
+      // A piece that is a token is encoded as that token.
       if SplitPattern.llama3.pieceLengths(of: token).count == 1 {
         #expect(tokenizer.encode(bytes: token) == [Int32(id)])
       }
@@ -51,7 +51,7 @@ enum RankFile {
     #expect(again.contentHash == tokenizer.contentHash)
   }
 
-  @Test("Damaged rank files are refused with the line")
+  @Test("The error for a damaged rank file contains the line")
   func damaged() throws {
     let tokens = try RankFile.tokens()
     let lines = String(decoding: RankFile.bytes(tokens), as: UTF8.self).split(separator: "\n").map(String.init)
@@ -76,7 +76,7 @@ enum RankFile {
     #expect(error { $0[300] = String($0[300].prefix(3)) }?.contains("line 301") == true)
   }
 
-  @Test("A file without the 128,000 ranks of Llama 3 is not taken for one")
+  @Test("A rank file without the 128,000 ranks of Llama 3 causes an error")
   func otherCount() throws {
     let bytes = RankFile.bytes(try RankFile.tokens())
     #expect { try Tokenizer(fileBytes: bytes, name: "tokenizer.model") } throws: { "\($0)".contains("128000") }

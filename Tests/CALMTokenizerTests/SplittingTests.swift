@@ -14,7 +14,7 @@ import Testing
     }
   }
 
-  @Test("The pattern of GPT-2 cuts as its regular expression reads")
+  @Test("The GPT-2 splitter follows its regular expression")
   func gpt2() {
     #expect(pieces("Hello world", .gpt2) == ["Hello", " world"])
     #expect(pieces("it's they'll DON'T", .gpt2) == ["it", "'s", " they", "'ll", " DON", "'", "T"])
@@ -25,7 +25,7 @@ import Testing
     #expect(pieces("", .gpt2) == [])
   }
 
-  @Test("The pattern of Llama 3 cuts as its regular expression reads")
+  @Test("The Llama 3 splitter follows its regular expression")
   func llama3() {
     #expect(pieces("it's DON'T 'ſo", .llama3) == ["it", "'s", " DON", "'T", " '", "ſo"])
     #expect(pieces("a'ſb", .llama3) == ["a", "'ſ", "b"])
@@ -36,8 +36,10 @@ import Testing
     #expect(pieces("  ", .llama3) == ["  "])
   }
 
-  /// Foundation's regular expressions (ICU) are an implementation of their own; only their `\s` is another one.
-  @Test("The scanners cut random text where a regular-expression engine does", arguments: [SplitPattern.gpt2, .llama3])
+  /// Foundation's regular expressions (ICU) are an independent implementation that differs only in `\s`.
+  @Test(
+    "The splitters split random text in the same way as a regular-expression engine",
+    arguments: [SplitPattern.gpt2, .llama3])
   func agreesWithRegularExpressions(pattern: SplitPattern) throws {
     let inside = #"\u0009-\u000D\u0020\u0085\u00A0\u1680\u2000-\u200A\u2028\u2029\u202F\u205F\u3000"#
     let expression = try #require(pattern.regularExpression)
@@ -56,7 +58,7 @@ import Testing
     }
   }
 
-  @Test("Letters, numbers and whitespace are those of Unicode 16")
+  @Test("The splitters use the letters, numbers and whitespace of Unicode 16")
   func unicodeCategories() {
     func isOnePiece(_ prefix: String, _ scalar: Unicode.Scalar) -> Bool {
       SplitPattern.gpt2.pieceLengths(of: Array(prefix.utf8) + Array(String(scalar).utf8)).count == 1
@@ -64,7 +66,7 @@ import Testing
     var disagreements: [Unicode.Scalar] = []
     for scalar in (UInt32(0)...0x10FFFF).lazy.compactMap(Unicode.Scalar.init) {
       let properties = scalar.properties
-      // Later versions may name characters that version 16 left open; the standard library's may be such.
+      // The standard library may use a later version that assigns more characters.
       guard let age = properties.age, age <= (16, 0) else { continue }
       let expected: (Bool, Bool, Bool) =
         switch properties.generalCategory {
@@ -79,7 +81,7 @@ import Testing
     #expect(disagreements.isEmpty)
   }
 
-  @Test("Pieces of any bytes cover them without gaps", arguments: SplitPattern.allCases)
+  @Test("The pieces of any bytes cover them without gaps", arguments: SplitPattern.allCases)
   func anyBytes(pattern: SplitPattern) {
     var generator = SeededGenerator(seed: 2)
     for length in 0..<400 {

@@ -4,11 +4,11 @@ import CALMTokenizer
 import Foundation
 import Testing
 
-/// Where the tests find their files.
+/// The locations of test files.
 enum TestFiles {
   static let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Fixtures")
 
-  /// Data that is too large or too encumbered for the repository: `CALM_SHARED`, else `shared` beside the package.
+  /// Data that is too large or not licensed for the repository, in `CALM_SHARED` or in `shared` next to the package.
   static let shared: URL = {
     if let path = ProcessInfo.processInfo.environment["CALM_SHARED"] { return URL(fileURLWithPath: path) }
     var root = URL(fileURLWithPath: #filePath)
@@ -20,10 +20,10 @@ enum TestFiles {
   static let llamaCases = shared.appendingPathComponent("fixtures/tokenizer/cases.jsonl")
   static let hasLlama = [llamaModel, llamaCases].allSatisfy { FileManager.default.fileExists(atPath: $0.path) }
 
-  /// Why the tests of Llama's tokenizer are skipped.
+  /// The reason for skipping the tests of Llama's tokenizer.
   static let noLlama: Comment = "the tokenizer of Llama 3 is not in CALM_SHARED"
 
-  /// The objects of a JSON-lines file.
+  /// The objects of a JSON Lines file.
   static func lines<Line: Decodable>(of url: URL, as type: Line.Type = Line.self) throws -> [Line] {
     try Data(contentsOf: url).split(separator: UInt8(ascii: "\n")).map { try JSONDecoder().decode(Line.self, from: $0) }
   }
@@ -39,7 +39,7 @@ enum TestFiles {
 
 let runsLongTests = ProcessInfo.processInfo.environment["CALM_LONG_TESTS"] == "1"
 
-/// Texts that exercise the split patterns: what they tell apart, in every neighbourhood.
+/// Texts that exercise the split patterns with all classes of characters in many contexts.
 enum SampleText {
   static let parts = [
     "'", "'s", "'S", "'\u{17F}", "'ll", "'LL", "'Re", "'l", "n't", " ", "  ", "   ", "\n", "\r", "\r\n", "\t", "\u{B}",

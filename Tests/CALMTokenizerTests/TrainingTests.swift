@@ -12,13 +12,13 @@ import Testing
     return try trainer.train()
   }
 
-  private func learntTokens(_ tokenizer: Tokenizer) throws -> [String] {
+  private func learnedTokens(_ tokenizer: Tokenizer) throws -> [String] {
     try (259..<max(259, tokenizer.vocabularySize)).map {
       String(decoding: try tokenizer.token(for: Int32($0)), as: UTF8.self)
     }
   }
 
-  @Test("Ids are the special tokens, the 256 bytes, and the merges in order")
+  @Test("The ids of a trained tokenizer are the special tokens, the 256 bytes and the merges in order")
   func idLayout() throws {
     let tokenizer = try train(["low low low lower"], size: 262)
     #expect(tokenizer.padToken == 0)
@@ -29,11 +29,11 @@ import Testing
     #expect(try Set((3..<259).map { try tokenizer.token(for: Int32($0)) }) == Set((0...255).map { [UInt8($0)] }))
     #expect(try tokenizer.token(for: 3) == [UInt8(ascii: "!")])
     // "lo" and "ow" occur four times each; "l" has the smaller id. Then "low" four times, then " low" three times.
-    #expect(try learntTokens(tokenizer) == ["lo", "low", " low"])
+    #expect(try learnedTokens(tokenizer) == ["lo", "low", " low"])
   }
 
-  /// Training as the definition says: count all pairs anew before each merge.
-  private func learntByDefinition(_ pieces: [[UInt8]], size: Int, minimumFrequency: Int) -> [[UInt8]] {
+  /// Training by definition: recount all pairs before each merge.
+  private func learnedByDefinition(_ pieces: [[UInt8]], size: Int, minimumFrequency: Int) -> [[UInt8]] {
     let order = (0...255).map { UInt8($0) }.sorted { byteOrder($0) < byteOrder($1) }
     var tokens = order.map { [$0] }
     var words = pieces.map { $0.map { byte in order.firstIndex(of: byte)! } }
@@ -69,7 +69,7 @@ import Testing
     return isPrintable ? Int(byte) : Int(byte) + 256
   }
 
-  @Test("Incremental counting learns what counting anew does", arguments: 1...12)
+  @Test("Incremental counting learns the same tokens as recounting all pairs", arguments: 1...12)
   func definition(seed: UInt64) throws {
     var generator = SeededGenerator(seed: seed)
     let alphabet = [["a", "b"], ["a", "b", "c", " "], ["a", "aa", "ab", " ", "é", "12"]][Int(seed % 3)]
@@ -84,11 +84,11 @@ import Testing
       }
     }
     let tokenizer = try train(documents, size: 300)
-    let learnt = try (259..<tokenizer.vocabularySize).map { try tokenizer.token(for: Int32($0)) }
-    #expect(learnt == learntByDefinition(pieces, size: 300, minimumFrequency: 2))
+    let learned = try (259..<tokenizer.vocabularySize).map { try tokenizer.token(for: Int32($0)) }
+    #expect(learned == learnedByDefinition(pieces, size: 300, minimumFrequency: 2))
   }
 
-  @Test("The order of documents and how often training is run make no difference")
+  @Test("Training a tokenizer is deterministic and independent of the order of documents")
   func deterministic() throws {
     var generator = SeededGenerator(seed: 9)
     var documents = (0..<50).map { _ in SampleText.random(&generator, length: 60) } + [SampleText.prose]
@@ -98,29 +98,29 @@ import Testing
     #expect(try train(documents, size: 500).fileBytes() == first)
   }
 
-  @Test("Pairs below the minimum frequency become no tokens")
+  @Test("Pairs below the minimum frequency do not become tokens")
   func minimumFrequency() throws {
-    #expect(try learntTokens(train(["xyxyxy"], size: 300, minimumFrequency: 4)) == [])
-    #expect(try learntTokens(train(["xyxyxy"], size: 300, minimumFrequency: 3)) == ["xy"])
-    // Of "xyxyxy", "xy" thrice and then "xyxy" twice.
-    #expect(try learntTokens(train(["xyxyxy"], size: 300)) == ["xy", "xyxy"])
-    #expect(try learntTokens(train(["xyxyxy"], size: 300, minimumFrequency: 1)) == ["xy", "xyxy", "xyxyxy"])
+    #expect(try learnedTokens(train(["xyxyxy"], size: 300, minimumFrequency: 4)) == [])
+    #expect(try learnedTokens(train(["xyxyxy"], size: 300, minimumFrequency: 3)) == ["xy"])
+    // "xyxyxy" has "xy" three times and then "xyxy" twice.
+    #expect(try learnedTokens(train(["xyxyxy"], size: 300)) == ["xy", "xyxy"])
+    #expect(try learnedTokens(train(["xyxyxy"], size: 300, minimumFrequency: 1)) == ["xy", "xyxy", "xyxyxy"])
   }
 
-  @Test("No token reaches over the end of a document")
+  @Test("No learned token crosses the end of a document")
   func documentBoundaries() throws {
-    #expect(try learntTokens(train(Array(repeating: "q", count: 50), size: 300)) == [])
+    #expect(try learnedTokens(train(Array(repeating: "q", count: 50), size: 300)) == [])
   }
 
-  @Test("The text of a special token is learnt as text, and never as a token of its name")
+  @Test("The text of a special token is learned as ordinary text and never becomes a token of the same name")
   func specialTokensInText() throws {
     let tokenizer = try train(Array(repeating: "<pad>", count: 50), size: 300, pattern: .wholeText)
-    #expect(!(try learntTokens(tokenizer).contains("<pad>")))
+    #expect(!(try learnedTokens(tokenizer).contains("<pad>")))
     #expect(tokenizer.encode("<pad>").count > 1)
     #expect(try Tokenizer(fileBytes: tokenizer.fileBytes(), name: "saved").contentHash == tokenizer.contentHash)
   }
 
-  @Test("Settings that cannot work are refused")
+  @Test("The tokenizer trainer rejects invalid settings and empty text")
   func errors() throws {
     #expect(throws: TokenizerError.vocabularyTooSmall(size: 258, minimum: 259)) { try BPETrainer(vocabularySize: 258) }
     #expect(throws: TokenizerError.nothingToTrainOn) { try train(["", ""], size: 300) }
@@ -129,7 +129,7 @@ import Testing
     }
   }
 
-  @Test("A vocabulary of the bytes alone is possible")
+  @Test("A tokenizer can have a vocabulary of only bytes and special tokens")
   func bytesOnly() throws {
     let tokenizer = try train(["abc"], size: 259)
     #expect(tokenizer.vocabularySize == 259)

@@ -5,7 +5,7 @@ import Testing
 import Torch
 import TrainingTestSupport
 
-@Suite(.serialized) struct AccumulationTests {
+@Suite("Gradient accumulation and limits", .serialized) struct AccumulationTests {
   let world: TinyWorld
 
   init() throws {
@@ -19,15 +19,15 @@ import TrainingTestSupport
     return settings
   }
 
-  @Test("without noise, a batch in parts gives the losses of the whole batch up to rounding", arguments: [2, 4])
+  @Test("Gradient accumulation without noise gives the losses of the whole batch up to rounding", arguments: [2, 4])
   func equalsWholeBatch(parts: Int) throws {
     let whole = try losses(of: try world.transformer("whole", settings(parts: 1)))
-    let cut = try losses(of: try world.transformer("cut", settings(parts: parts)))
-    #expect(whole.count == 6 && cut.count == 6)
-    for (one, other) in zip(whole, cut) { #expect(abs(one - other) < 1e-5 * one, "\(one) and \(other)") }
+    let split = try losses(of: try world.transformer("split", settings(parts: parts)))
+    #expect(whole.count == 6 && split.count == 6)
+    for (one, other) in zip(whole, split) { #expect(abs(one - other) < 1e-5 * one, "\(one) and \(other)") }
   }
 
-  /// One of several processes that hand each other sums in memory.
+  /// One of two processes, as threads that exchange sums in memory.
   private final class Neighbour: DataParallelGroup {
     let rank: Int
     let count = 2
@@ -51,13 +51,13 @@ import TrainingTestSupport
     func sum(_ values: [Double]) throws -> [Double] { exchange.sum(values, rank: rank) }
   }
 
-  /// Where two threads meet with their figures.
+  /// The exchange of values between two threads.
   private final class Exchange: @unchecked Sendable {
     private let condition = NSCondition()
     private var given: [Int: [Double]] = [:]
     private var taken = 0
 
-    /// The sums; not numbers where the other does not come, so that a failure is no deadlock.
+    /// Sums the values of both threads; NaN if the other thread does not call this, so that a failure causes no deadlock.
     func sum(_ values: [Double], rank: Int) -> [Double] {
       condition.lock()
       defer { condition.unlock() }
@@ -83,7 +83,7 @@ import TrainingTestSupport
     }
   }
 
-  @Test("two processes take the steps, noise included, that one process takes in two parts")
+  @Test("Two processes have the same losses, noise included, as one process with two gradient accumulation steps")
   func equalsProcesses() throws {
     let alone = try losses(of: try world.autoencoder("alone", settings(parts: 2)))
     let exchange = Exchange()
@@ -102,14 +102,14 @@ import TrainingTestSupport
     #expect(!FileManager.default.fileExists(atPath: world.place("second/metrics.jsonl").path))
   }
 
-  @Test("a batch that cannot be cut evenly is refused")
+  @Test("A batch size that is not a multiple of the gradient accumulation steps is an error")
   func unevenBatch() throws {
-    #expect(throws: TrainingError.unevenBatch(blocks: 4, processes: 1, parts: 3)) {
+    #expect(throws: TrainingError.unevenBatch(sequences: 4, processes: 1, parts: 3)) {
       try world.autoencoder("run", settings(parts: 3))
     }
   }
 
-  @Test("a limit of tokens ends the run, and its schedule, with the step that reaches it")
+  @Test("A token limit ends the run and its schedule with the step that reaches it")
   func tokenLimit() throws {
     var settings = world.settings(steps: 100)
     settings.maximumTokens = 4 * 16 * 4 * 3 + 1
@@ -124,10 +124,10 @@ import TrainingTestSupport
     #expect(FileManager.default.fileExists(atPath: run.folder.modelURL.path))
   }
 
-  @Test("a limit of time ends the run after a step, with a checkpoint and a model, and it can go on")
+  @Test("A time limit ends the run after a step with a checkpoint and a model, and the run can be resumed")
   func timeLimit() throws {
     var settings = world.settings(steps: 3)
-    settings.maximumSeconds = 0
+    settings.maximumSeconds = 1e-6
     let run = try world.autoencoder("run", settings)
     #expect(try run.train() == .time)
     #expect(run.trainer.step == 1)

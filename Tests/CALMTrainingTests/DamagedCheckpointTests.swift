@@ -5,7 +5,7 @@ import Testing
 import Torch
 import TrainingTestSupport
 
-@Suite(.serialized) struct DamagedCheckpointTests {
+@Suite("Damaged checkpoints", .serialized) struct DamagedCheckpointTests {
   let world: TinyWorld
 
   init() throws {
@@ -23,26 +23,32 @@ import TrainingTestSupport
     try Data(contentsOf: world.place(run + "/model/model.safetensors"))
   }
 
-  enum Damage: CaseIterable { case flippedBit, cutShort, missing, emptySeal, missingSeal, halfDeleted, missingFolder }
+  enum Damage: CaseIterable {
+    case flippedBit, cutShort, missing, emptyManifest, missingManifest, halfDeleted, missingFolder
+  }
 
   private func damage(_ checkpoint: URL, _ damage: Damage, file: String) throws {
-    let (file, seal) = (checkpoint.appendingPathComponent(file), checkpoint.appendingPathComponent("checksums.json"))
+    let (file, manifest) = (
+      checkpoint.appendingPathComponent(file), checkpoint.appendingPathComponent("checksums.json")
+    )
     var content = try Data(contentsOf: file)
     switch damage {
     case .flippedBit: content[content.count * 3 / 4] ^= 0x10
     case .cutShort: content = content.dropLast(content.count / 3)
     case .missing: return try FileManager.default.removeItem(at: file)
-    case .emptySeal: return try Data().write(to: seal)
-    case .missingSeal: return try FileManager.default.removeItem(at: seal)
+    case .emptyManifest: return try Data().write(to: manifest)
+    case .missingManifest: return try FileManager.default.removeItem(at: manifest)
     case .halfDeleted:
-      try FileManager.default.removeItem(at: seal)
+      try FileManager.default.removeItem(at: manifest)
       return try FileManager.default.removeItem(at: file)
     case .missingFolder: return try FileManager.default.removeItem(at: checkpoint)
     }
     try content.write(to: file)
   }
 
-  @Test("where the latest checkpoint is damaged, the one before goes on to the same weights, and it is told")
+  @Test(
+    "If the latest checkpoint is damaged, the run resumes from the one before with the same final weights and reports the damage"
+  )
   func fallsBack() throws {
     _ = try losses(of: try world.autoencoder("unbroken", settings()))
     _ = try losses(of: try world.autoencoder("run", settings()), until: 6)
@@ -66,7 +72,7 @@ import TrainingTestSupport
     }
   }
 
-  @Test("a checkpoint that 'latest' did not come to name goes on where the one named is damaged and the only other")
+  @Test("A run resumes from a checkpoint newer than 'latest' if the one that it names is damaged and there is no other")
   func fallsForward() throws {
     _ = try losses(of: try world.autoencoder("run", settings()), until: 6)
     try Data("step-000004\n".utf8).write(to: world.place("run/latest"))
@@ -75,7 +81,7 @@ import TrainingTestSupport
     #expect(resumed.step == 6 && resumed.damage.count == 1)
   }
 
-  @Test("a run whose checkpoints are all damaged is refused, with the first damage")
+  @Test("Resuming a run whose checkpoints are all damaged is an error that names the first damage")
   func allDamaged() throws {
     _ = try losses(of: try world.autoencoder("run", settings()), until: 4)
     for step in [2, 4] {
@@ -85,7 +91,7 @@ import TrainingTestSupport
     #expect(error?.description.contains("step-000004/model.safetensors") == true)
   }
 
-  @Test("a run that ended before its first checkpoint begins again, and comes to the same weights")
+  @Test("A run that ended before its first checkpoint starts again and ends with the same weights")
   func withoutCheckpoint() throws {
     _ = try losses(of: try world.autoencoder("unbroken", settings()))
     _ = try world.autoencoder("run", settings())
@@ -95,7 +101,7 @@ import TrainingTestSupport
     #expect(try weights("run") == weights("unbroken"))
   }
 
-  @Test("an older name in 'latest' takes a run back to that checkpoint")
+  @Test("A run resumes from an older checkpoint if 'latest' names it")
   func takenBack() throws {
     _ = try losses(of: try world.autoencoder("run", settings()))
     try Data("step-000006\n".utf8).write(to: world.place("run/latest"))
@@ -106,7 +112,7 @@ import TrainingTestSupport
     #expect(!later.isEmpty)
     let again = try TrainingRun(resuming: world.place("run"), limits: ResumedLimits(steps: 7))
     #expect(again.step == 6)
-    // Its metrics end at step 6 now, so what was later must not be taken up any more.
+    // The metrics now end at step 6, so nothing may resume from later checkpoints.
     #expect(try names() == later.map { "abandoned-" + $0 } + ["step-000006"])
     try again.train()
     #expect(try names() == ["step-000006", "step-000007"])

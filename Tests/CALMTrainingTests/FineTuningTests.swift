@@ -6,7 +6,7 @@ import Testing
 import Torch
 import TrainingTestSupport
 
-@Suite(.serialized) struct FineTuningTests {
+@Suite("Fine-tuning", .serialized) struct FineTuningTests {
   let world: TinyWorld
 
   init() throws {
@@ -21,7 +21,7 @@ import TrainingTestSupport
     return settings
   }
 
-  @Test("the loss of an autoregressive model is that of the predicted tokens alone")
+  @Test("The loss of an autoregressive model with labels covers only the predicted tokens")
   func tokensWithLabels() throws {
     let run = try world.transformer("run", settings())
     let model = try #require(run.task.module as? AutoregressiveModel)
@@ -30,7 +30,7 @@ import TrainingTestSupport
     let all = Tensor(values, shape: [2, 9])
     #expect(abs(model.loss(ids, labels: all).item() - model.loss(ids).item()) < 1e-5)
 
-    // Of one token alone the loss is its own cross-entropy.
+    // The loss of a single token is its cross-entropy.
     var labels = [Int64](repeating: -100, count: 18)
     labels[13] = values[13]
     let logits = withoutGradients { model.logits(model.hiddenStates(ids)) }
@@ -38,15 +38,17 @@ import TrainingTestSupport
     #expect(abs(model.loss(ids, labels: Tensor(labels, shape: [2, 9])).item() - Double(expected)) < 1e-4)
   }
 
-  @Test("parts count by what they predict: a batch in parts has the losses of the whole", arguments: [2, 4])
+  @Test(
+    "Gradient accumulation weights its parts by their predicted tokens, so that losses equal those of the whole batch",
+    arguments: [2, 4])
   func accumulates(parts: Int) throws {
     let whole = try losses(of: try world.transformer("whole", settings(), data: world.tasks))
-    let cut = try losses(of: try world.transformer("cut", settings(parts: parts), data: world.tasks))
-    #expect(whole.count == settings().steps && cut.count == whole.count)
-    for (one, other) in zip(whole, cut) { #expect(abs(one - other) < 1e-5 * one, "\(one) and \(other)") }
+    let split = try losses(of: try world.transformer("split", settings(parts: parts), data: world.tasks))
+    #expect(whole.count == settings().steps && split.count == whole.count)
+    for (one, other) in zip(whole, split) { #expect(abs(one - other) < 1e-5 * one, "\(one) and \(other)") }
   }
 
-  @Test("fine-tuning on completions lowers their loss, and goes on exactly after a stop", arguments: [0, 3])
+  @Test("Fine-tuning on completions has finite losses and resumes exactly after a stop", arguments: [0, 3])
   func languageModel(auxiliaryWarmupSteps: Int) throws {
     let autoencoder = try world.autoencoder("autoencoder", world.settings(steps: 20))
     _ = try losses(of: autoencoder)
@@ -62,7 +64,7 @@ import TrainingTestSupport
     #expect(unbroken.allSatisfy { $0.isFinite })
   }
 
-  @Test("several corpora take part by their weights, and a run on them goes on exactly")
+  @Test("A run on several weighted corpora resumes exactly")
   func weights() throws {
     let corpora = [
       Corpus(path: world.data, weight: 3), try Corpus(parsing: world.tasks + ":1"),
@@ -73,11 +75,11 @@ import TrainingTestSupport
     let unbroken = try losses(of: try run("unbroken"))
     let before = try losses(of: try run("broken"), until: 2)
     let resumed = try TrainingRun(resuming: world.place("broken"))
-    #expect(resumed.record.data == corpora)
+    #expect(resumed.record.settings.inputs.data == corpora)
     #expect(before + (try losses(of: resumed)) == unbroken)
   }
 
-  @Test("a weight that is not above 0 is refused, and a colon alone is part of a path")
+  @Test("A corpus weight must be above 0, and a colon without a number after it is part of the path")
   func weightParsing() throws {
     #expect(throws: TrainingError.invalidWeight("data:0")) { try Corpus(parsing: "data:0") }
     #expect(try Corpus(parsing: "a:b") == Corpus(path: "a:b"))

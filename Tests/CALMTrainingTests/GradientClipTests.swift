@@ -2,8 +2,8 @@ import CALMTraining
 import Testing
 import TrainingTestSupport
 
-@Suite struct GradientClipTests {
-  @Test("a gradient clip of 0 clips nothing, and a small one does")
+@Suite("Gradient clipping") struct GradientClipTests {
+  @Test("A gradient clip of 0 disables clipping, and a small one changes the losses")
   func clips() throws {
     let world = try TinyWorld()
     func lossesOfRun(_ name: String, clip: Double) throws -> [Double] {

@@ -7,36 +7,6 @@ import Testing
 import Torch
 import TrainingTestSupport
 
-/// A task with prescribed evaluation results.
-private final class PrescribedEvaluations: TrainingTask {
-  private let task: any TrainingTask
-  private var evaluations: [[String: Double]]
-
-  init(of task: any TrainingTask, _ evaluations: [[String: Double]]) {
-    (self.task, self.evaluations) = (task, evaluations)
-  }
-
-  var module: any Module { task.module }
-  var chunkSize: Int { task.chunkSize }
-  var predictsChosenChunks: Bool { task.predictsChosenChunks }
-
-  func prepare(precision: DType, recomputingLayers: Bool) {
-    task.prepare(precision: precision, recomputingLayers: recomputingLayers)
-  }
-
-  func loss(_ batch: TrainingBatch, step: Int, generator: Generator) -> TrainingLoss {
-    task.loss(batch, step: step, generator: generator)
-  }
-
-  func evaluate(blocks: Int, seed: UInt64, share: EvaluationShard) throws -> [String: Double] {
-    evaluations.removeFirst()
-  }
-
-  func save(to folder: URL, weights: [String: Tensor], resumable: Bool) throws {
-    try task.save(to: folder, weights: weights, resumable: resumable)
-  }
-}
-
 @Suite("NaN and infinite metrics", .serialized) struct NonFiniteMetricTests {
   let world: TinyWorld
 
@@ -45,25 +15,27 @@ private final class PrescribedEvaluations: TrainingTask {
     world = try TinyWorld()
   }
 
-  /// Trains a run that evaluates every two steps; only the second evaluation has a finite energy score.
+  /// Trains a run that evaluates every two steps; only the second evaluation has a finite accuracy.
   private func train() throws {
     var settings = world.settings(steps: 8)
-    (settings.evaluationInterval, settings.bestBy) = (2, "energy_score")
+    (settings.evaluationInterval, settings.bestMetric) = (2, "accuracy")
     let run = try world.autoencoder("run", settings)
-    let blocks = try #require(
-      try TrainingData(path: world.data).blocks(
+    let sequences = try #require(
+      try TrainingData(path: world.data).sequences(
         .train, chunkSize: 4, sequenceChunks: settings.sequenceLength / 4, remainder: .dropped))
     let task = PrescribedEvaluations(
       of: run.task,
-      [
-        ["energy_score": .nan, "accuracy": 0.25], ["energy_score": 3, "accuracy": .nan],
-        ["energy_score": -.infinity, "accuracy": 0.5], ["energy_score": .nan, "accuracy": .infinity],
-      ])
-    let trainer = try Trainer(task, on: [WeightedSequences(blocks)], settings: settings, folder: run.folder)
+      [(.nan, 0.25), (3, .nan), (.infinity, 0.5), (.nan, -.infinity)].map { accuracy, energyScore in
+        [
+          EvaluationMetric("accuracy", accuracy, .higherIsBetter),
+          EvaluationMetric("energy_score", energyScore, .lowerIsBetter),
+        ]
+      })
+    let trainer = try Trainer(task, on: [WeightedSequences(sequences)], settings: settings, folder: run.folder)
     #expect(try trainer.run() == .steps)
   }
 
-  @Test("a NaN or infinite metric is never the best, and the run trains to its end and can be resumed")
+  @Test("A NaN or infinite metric is never the best, and the run continues to its end and can be resumed")
   func neverBest() throws {
     try train()
     let best = try RunFolder.locate(world.place("run/best")).checkpoint
@@ -74,24 +46,24 @@ private final class PrescribedEvaluations: TrainingTask {
     #expect(try RunFolder.locate(world.place("run/best")).checkpoint?.lastPathComponent == "step-000004")
   }
 
-  @Test("a NaN or infinite metric is null in metrics.jsonl and in the summary, and absent from curves and event files")
+  @Test("A NaN or infinite metric is null in metrics.jsonl and in the summary, and absent from curves and event files")
   func written() throws {
     try train()
     let file = world.place("run/metrics.jsonl")
     let lines = try String(contentsOf: file, encoding: .utf8).split(separator: "\n").map {
       try #require(JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any])
     }
-    let scores = lines.compactMap { $0["energy_score"] }
+    let scores = lines.compactMap { $0["accuracy"] }
     #expect(scores.map { $0 is NSNull } == [true, false, true, true])
     let metrics = MetricsHistory(contentsOf: file)
-    #expect(metrics.points(of: "energy_score").map(\.y) == [3])
-    #expect(metrics.points(of: "accuracy").map(\.y) == [0.25, 0.5])
-    #expect(Set(metrics.training.keys).isDisjoint(with: ["energy_score", "accuracy"]))
+    #expect(metrics.points(of: "accuracy").map(\.y) == [3])
+    #expect(metrics.points(of: "energy_score").map(\.y) == [0.25, 0.5])
+    #expect(Set(metrics.training.keys).isDisjoint(with: ["accuracy", "energy_score"]))
 
     let summary = try RunSummary(of: world.place("run"))
-    #expect(summary.evaluation == ["energy_score": nil, "accuracy": nil] && summary.evaluationStep == 8)
+    #expect(summary.evaluation == ["accuracy": nil, "energy_score": nil] && summary.evaluationStep == 8)
     let json = try JSONSerialization.jsonObject(with: JSONEncoder().encode(summary)) as? [String: Any]
-    #expect((json?["evaluation"] as? [String: Any])?["energy_score"] is NSNull)
+    #expect((json?["evaluation"] as? [String: Any])?["accuracy"] is NSNull)
     let page = try RunReport([world.place("run")]).html
     #expect(page.contains("<dd>not finite</dd>") && !page.contains("nan<") && !page.contains("inf<"))
 
@@ -99,7 +71,7 @@ private final class PrescribedEvaluations: TrainingTask {
     for name in try FileManager.default.contentsOfDirectory(atPath: world.place("run").path)
     where name.hasPrefix("events.out") {
       var rest = try Data(contentsOf: world.place("run/\(name)"))[...]
-      while let found = rest.range(of: Data("evaluation/energy_score".utf8)) {
+      while let found = rest.range(of: Data("evaluation/accuracy".utf8)) {
         tags += 1
         rest = rest[found.upperBound...]
       }

@@ -21,7 +21,9 @@ import TrainingTestSupport
     case .unknownDevice:
       let file = world.place("run/run.json")
       var record = try #require(JSONSerialization.jsonObject(with: Data(contentsOf: file)) as? [String: Any])
-      record["device"] = "abacus"
+      var settings = try #require(record["settings"] as? [String: Any])
+      settings["device"] = "abacus"
+      record["settings"] = settings
       try JSONSerialization.data(withJSONObject: record).write(to: file)
     case .missingData: try FileManager.default.moveItem(atPath: world.data, toPath: world.data + "-moved")
     case .otherData: try reverseDocuments(in: world.data)
@@ -39,14 +41,14 @@ import TrainingTestSupport
   }
 
   @Test(
-    "a resume that fails because of its device or data changes no file of the run",
+    "Resuming a run that fails because of its device or data changes no file of the run",
     arguments: Obstacle.allCases, [false, true])
   func refusedUnchanged(obstacle: Obstacle, isNamed: Bool) throws {
     var settings = world.settings(steps: 8)
     (settings.checkpointInterval, settings.checkpointsToKeep) = (2, 5)
     _ = try losses(of: try world.autoencoder("run", settings), until: 6)
     if !isNamed {
-      // Resuming sets this checkpoint aside.
+      // Resuming would rename this checkpoint.
       try Data().write(to: world.place("run/checkpoints/step-000006/model.safetensors"))
     }
     try put(obstacle)

@@ -1,14 +1,13 @@
 import CALM
 import CALMCorpus
-import CALMSupport
 import CALMTraining
 import Foundation
 import Testing
 import Torch
 import TrainingTestSupport
 
-// Threads are the process's: these tests set one, and run one after the other.
-@Suite(.serialized) struct ResumeTests {
+// The number of threads is a setting of the process: these tests set it to one and are serialized.
+@Suite("Resuming a run", .serialized) struct ResumeTests {
   let world: TinyWorld
 
   init() throws {
@@ -16,7 +15,7 @@ import TrainingTestSupport
     world = try TinyWorld()
   }
 
-  @Test("the same seed gives the same losses, another seed others")
+  @Test("Runs with the same seed have the same losses, and another seed gives others")
   func repeats() throws {
     let first = try losses(of: try world.autoencoder("a", world.settings(steps: 8)))
     let second = try losses(of: try world.autoencoder("b", world.settings(steps: 8)))
@@ -28,7 +27,7 @@ import TrainingTestSupport
   }
 
   @Test(
-    "a resumed run has the losses of an unbroken one, bit for bit", arguments: [(false, 0), (true, 0), (true, 8)])
+    "A resumed run has the losses of an uninterrupted one, bit for bit", arguments: [(false, 0), (true, 0), (true, 8)])
   func resumesExactly(isLanguageModel: Bool, auxiliaryWarmupSteps: Int) throws {
     let autoencoder = try world.autoencoder("autoencoder", world.settings(steps: 3))
     _ = try losses(of: autoencoder)
@@ -55,15 +54,16 @@ import TrainingTestSupport
     }
   }
 
-  @Test("metrics have one line a step, also after an interruption that outlived the last checkpoint")
+  @Test("metrics.jsonl has one line per step, also if the run was interrupted after its last checkpoint")
   func metricsHaveNoStepTwice() throws {
     var settings = world.settings(steps: 6)
     settings.checkpointInterval = 2
     _ = try losses(of: try world.autoencoder("run", settings), until: 4)
-    // A killed process leaves lines of steps that no checkpoint holds, and half a line.
+    // A killed process leaves lines of steps after its last checkpoint, and an incomplete line.
     let file = world.place("run/metrics.jsonl")
     let written = try String(contentsOf: file, encoding: .utf8)
-    try Data((written + "{\"step\":5,\"loss\":1}\n{\"step\":6,\"lo").utf8).write(to: file)
+    try Data((written + "{\"kind\":\"train\",\"step\":5,\"loss\":1}\n{\"kind\":\"train\",\"step\":6,\"lo").utf8).write(
+      to: file)
     _ = try losses(of: try TrainingRun(resuming: world.place("run")))
     struct Line: Decodable {
       let step: Double
@@ -72,29 +72,29 @@ import TrainingTestSupport
     let lines = try String(contentsOf: file, encoding: .utf8).split(separator: "\n").map {
       try JSONDecoder().decode(Line.self, from: Data($0.utf8))
     }
-    // Beside the steps there is the evaluation at the end.
+    // The seventh line is the final evaluation.
     let steps = lines.filter { $0.loss != nil }.map { $0.step }
     #expect(lines.count == 7)
     #expect(steps == [1, 2, 3, 4, 5, 6])
   }
 
-  @Test("a run that has all its steps can be extended")
+  @Test("A finished run can be extended by more steps")
   func extends() throws {
     _ = try losses(of: try world.autoencoder("run", world.settings(steps: 2)))
     let longer = try TrainingRun(resuming: world.place("run"), limits: ResumedLimits(steps: 4))
     #expect(try losses(of: longer).count == 2)
   }
 
-  @Test("new limits are kept: extended, stopped and taken up without them, a run has the steps of the extension")
+  @Test("New limits of a resumed run are stored and still apply when it is resumed again")
   func keepsLimits() throws {
     _ = try losses(of: try world.autoencoder("run", world.settings(steps: 2)))
     _ = try losses(of: try TrainingRun(resuming: world.place("run"), limits: ResumedLimits(steps: 6)), until: 4)
-    let plain = try TrainingRun(resuming: world.place("run"))
-    #expect(plain.trainer.total == 6)
-    #expect(try losses(of: plain).count == 2)
+    let again = try TrainingRun(resuming: world.place("run"))
+    #expect(again.trainer.total == 6)
+    #expect(try losses(of: again).count == 2)
   }
 
-  @Test("batches left out after the last checkpoint are written down once, though the run comes by them again")
+  @Test("Batches skipped after the last checkpoint are listed once, although the resumed run skips them again")
   func skipsHaveNoLineTwice() throws {
     var settings = world.settings(steps: 100)
     settings.schedule = LearningRateSchedule(peak: 1e30, warmupSteps: 0)
@@ -108,33 +108,14 @@ import TrainingTestSupport
     #expect(try Data(contentsOf: file) == written)
   }
 
-  @Test("data prepared anew are refused by name though as many; a run that does not say what its data were goes on")
+  @Test("Resuming on data that has been prepared again with different content is an error that names the data set")
   func otherData() throws {
     _ = try losses(of: try world.transformer("run", world.settings(steps: 6)), until: 3)
     try reverseDocuments(in: world.data)
     #expect(throws: TrainingError.otherData(world.data)) { try TrainingRun(resuming: world.place("run")) }
-
-    // As an earlier version wrote it.
-    let checkpoint = try RunFolder(opening: world.place("run")).latestCheckpoint()
-    func change(_ name: String, _ body: (inout [String: Any]) -> Void) throws -> Data {
-      let file = checkpoint.appendingPathComponent(name)
-      var object = try #require(JSONSerialization.jsonObject(with: Data(contentsOf: file)) as? [String: Any])
-      body(&object)
-      let data = try JSONSerialization.data(withJSONObject: object)
-      try data.write(to: file)
-      return data
-    }
-    let state = try change("state.json") { $0["data"] = nil }
-    let checksum = state.withUnsafeBytes { CRC32.checksum(of: $0) }
-    _ = try change("checksums.json") { seal in
-      var files = seal["files"] as? [String: Any] ?? [:]
-      files["state.json"] = ["bytes": state.count, "crc32": Int(checksum)]
-      seal["files"] = files
-    }
-    #expect(try TrainingRun(resuming: world.place("run")).step == 3)
   }
 
-  @Test("with an average of the weights a run goes on exactly, and checkpoints and model are the average")
+  @Test("A run with a moving average resumes exactly, and its checkpoints and model are the average")
   func average() throws {
     var settings = world.settings(steps: 10)
     settings.emaDecay = 0.9
@@ -153,7 +134,7 @@ import TrainingTestSupport
     #expect(try weights("unbroken/model") != weights("plain/model"))
   }
 
-  @Test("a run goes on from an older checkpoint with the losses it had from there")
+  @Test("A run resumed from an older checkpoint repeats the losses after it")
   func olderCheckpoint() throws {
     var settings = world.settings(steps: 9)
     (settings.checkpointInterval, settings.checkpointsToKeep) = (3, 5)
@@ -163,7 +144,7 @@ import TrainingTestSupport
     #expect(try losses(of: again) == Array(unbroken.dropFirst(3)))
   }
 
-  @Test("layers computed again in the backward pass give the same run, bit for bit")
+  @Test("Gradient checkpointing gives the same losses, bit for bit")
   func gradientCheckpointing() throws {
     let plain = try losses(of: try world.transformer("plain", world.settings(steps: 4)))
     var settings = world.settings(steps: 4)
@@ -171,16 +152,16 @@ import TrainingTestSupport
     #expect(try losses(of: try world.transformer("again", settings)) == plain)
   }
 
-  @Test("the best checkpoint is that of the best evaluation, and an interruption does not change which")
+  @Test("The best checkpoint is that of the best evaluation, also if the run was interrupted")
   func best() throws {
     var settings = world.settings(steps: 8)
-    (settings.evaluationInterval, settings.evaluationBlocks, settings.bestBy) = (2, 4, "accuracy")
-    // A rate that ruins the model late in the run.
+    (settings.evaluationInterval, settings.evaluationSequences, settings.bestMetric) = (2, 4, "accuracy")
+    // A learning rate that makes the model worse late in the run.
     settings.schedule = LearningRateSchedule(peak: 5e-2, warmupSteps: 40)
     func evaluations(_ run: TrainingRun, until last: Int = .max) throws -> [(step: Int, value: Double)] {
       var found: [(Int, Double)] = []
       try run.trainer.run { event in
-        if case .evaluation(let step, let figures) = event { found.append((step, figures["accuracy"] ?? .nan)) }
+        if case .evaluation(let step, let metrics) = event { found.append((step, metrics["accuracy"] ?? .nan)) }
         if case .step(let step) = event, step.step >= last { return .stop }
         return .continue
       }

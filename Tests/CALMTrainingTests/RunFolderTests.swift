@@ -3,7 +3,7 @@ import Foundation
 import Synchronization
 import Testing
 
-@Suite struct RunFolderTests {
+@Suite("Run folders") struct RunFolderTests {
   private struct Full: Error {}
 
   private func withFolder(_ body: (URL) throws -> Void) throws {
@@ -16,13 +16,13 @@ import Testing
     try Data(text.utf8).write(to: folder.appendingPathComponent("content"))
   }
 
-  @Test("a checkpoint that cannot be written leaves the one before, and no trace of itself")
+  @Test("A checkpoint that cannot be written leaves the previous one and no files of its own")
   func failedCheckpoint() throws {
     try withFolder { url in
       let folder = try RunFolder(creating: url)
-      try folder.addCheckpoint(step: 1, kept: 2) { try put("good", in: $0) }
+      try folder.addCheckpoint(step: 1, keeping: 2) { try put("good", in: $0) }
       #expect(throws: Full.self) {
-        try folder.addCheckpoint(step: 2, kept: 2) { checkpoint in
+        try folder.addCheckpoint(step: 2, keeping: 2) { checkpoint in
           try put("half", in: checkpoint)
           throw Full()
         }
@@ -33,21 +33,21 @@ import Testing
     }
   }
 
-  @Test("only the last checkpoints are kept")
+  @Test("Only the latest checkpoints are kept")
   func oldCheckpointsGo() throws {
     try withFolder { url in
       let folder = try RunFolder(creating: url)
-      for step in 1...4 { try folder.addCheckpoint(step: step, kept: 2) { try put("\(step)", in: $0) } }
+      for step in 1...4 { try folder.addCheckpoint(step: step, keeping: 2) { try put("\(step)", in: $0) } }
       let names = try FileManager.default.contentsOfDirectory(atPath: url.appendingPathComponent("checkpoints").path)
       #expect(names.sorted() == ["step-000003", "step-000004"])
     }
   }
 
-  @Test("a checkpoint that goes is whole as long as it has its name")
+  @Test("A checkpoint that is being removed is complete as long as it has its name")
   func goesAtOnce() throws {
     try withFolder { url in
       let folder = try RunFolder(creating: url)
-      try folder.addCheckpoint(step: 1, kept: 1) { checkpoint in
+      try folder.addCheckpoint(step: 1, keeping: 1) { checkpoint in
         for number in 0..<1000 { try Data("x".utf8).write(to: checkpoint.appendingPathComponent("\(number)")) }
       }
       let path = url.appendingPathComponent("checkpoints/step-000001").path
@@ -58,13 +58,13 @@ import Testing
       Thread {
         while !isOver.withLock({ $0 }) {
           guard let count = try? FileManager.default.contentsOfDirectory(atPath: path).count else { continue }
-          // What was listed while the name went need not be whole.
+          // A listing made during the rename may be incomplete.
           if FileManager.default.fileExists(atPath: path) { seen.withLock { _ = $0.insert(count) } }
         }
         done.leave()
       }.start()
       while seen.withLock({ $0.isEmpty }) { usleep(100) }
-      let outcome = Result { try folder.addCheckpoint(step: 2, kept: 1) { try put("2", in: $0) } }
+      let outcome = Result { try folder.addCheckpoint(step: 2, keeping: 1) { try put("2", in: $0) } }
       isOver.withLock { $0 = true }
       done.wait()
       try outcome.get()
@@ -78,42 +78,42 @@ import Testing
     try FileManager.default.contentsOfDirectory(atPath: url.appendingPathComponent("checkpoints").path).sorted()
   }
 
-  @Test("the best checkpoint stays beside the last ones, and the link leads to it")
+  @Test("The best checkpoint is kept in addition to the latest ones, and the link leads to it")
   func bestStays() throws {
     try withFolder { url in
       let folder = try RunFolder(creating: url)
       try Data("{}".utf8).write(to: folder.recordURL)
       for step in 1...5 {
-        try folder.addCheckpoint(step: step, kept: 1, isBest: step == 2) { try put("\(step)", in: $0) }
+        try folder.addCheckpoint(step: step, keeping: 1, isBest: step == 2) { try put("\(step)", in: $0) }
       }
       #expect(try checkpoints(url) == ["step-000002", "step-000005"])
       let best = try RunFolder.locate(folder.bestURL)
       #expect(best.checkpoint?.lastPathComponent == "step-000002")
       #expect(try String(contentsOf: folder.bestURL.appendingPathComponent("content"), encoding: .utf8) == "2")
-      try folder.addCheckpoint(step: 6, kept: 1, isBest: true) { try put("6", in: $0) }
+      try folder.addCheckpoint(step: 6, keeping: 1, isBest: true) { try put("6", in: $0) }
       #expect(try checkpoints(url) == ["step-000006"])
     }
   }
 
-  @Test("a path means a run, or a checkpoint and its run, and nothing else")
+  @Test("The path of a run or of one of its checkpoints locates the run, and no other path does")
   func locates() throws {
     try withFolder { url in
       let folder = try RunFolder(creating: url)
       try Data("{}".utf8).write(to: folder.recordURL)
-      for step in 1...3 { try folder.addCheckpoint(step: step, kept: 3) { try put("\(step)", in: $0) } }
+      for step in 1...3 { try folder.addCheckpoint(step: step, keeping: 3) { try put("\(step)", in: $0) } }
       #expect(try RunFolder.locate(url).checkpoint == nil)
       let first = url.appendingPathComponent("checkpoints/step-000001")
       let found = try RunFolder.locate(first)
       #expect(found.checkpoint?.lastPathComponent == "step-000001")
       #expect(found.run.url.lastPathComponent == url.lastPathComponent)
       #expect(throws: TrainingError.self) { try RunFolder.locate(url.appendingPathComponent("checkpoints")) }
-      // A run that is taken up before its last checkpoints comes by there again.
-      try found.run.addCheckpoint(step: 2, kept: 3) { try put("2", in: $0) }
+      // A run resumed from an older checkpoint reaches the later steps again.
+      try found.run.addCheckpoint(step: 2, keeping: 3) { try put("2", in: $0) }
       #expect(try checkpoints(url) == ["step-000001", "step-000002"])
     }
   }
 
-  @Test("what a killed process left half written or removed goes when another takes the run, not by looking at it")
+  @Test("Temporary files of a killed process are removed when a run is locked, not when it is only opened")
   func leftoversGo() throws {
     try withFolder { url in
       try Data("{}".utf8).write(to: try RunFolder(creating: url).recordURL)
@@ -125,19 +125,19 @@ import Testing
       }
       let folder = try RunFolder(opening: url)
       #expect(try checkpoints(url) == names.sorted())
-      let claim = try folder.claim()
+      let lock = try folder.lock()
       #expect(try checkpoints(url).isEmpty)
-      #expect(throws: TrainingError.runTaken(url.path)) { try folder.claim() }
-      withExtendedLifetime(claim) {}
+      #expect(throws: TrainingError.runTaken(url.path)) { try folder.lock() }
+      withExtendedLifetime(lock) {}
     }
   }
 
-  @Test("a checkpoint or model survives a kill after either rename of its replacement", arguments: [1, 2])
+  @Test("A checkpoint or model survives a kill after either rename of its replacement", arguments: [1, 2])
   func replacementRecovered(renames: Int) throws {
     try withFolder { url in
       let folder = try RunFolder(creating: url)
       try Data("{}".utf8).write(to: folder.recordURL)
-      try folder.addCheckpoint(step: 6, kept: 2) { try put("old", in: $0) }
+      try folder.addCheckpoint(step: 6, keeping: 2) { try put("old", in: $0) }
       try folder.writeModel { try put("old", in: $0) }
       for path in ["checkpoints/step-000006", "model"] {
         let target = url.appendingPathComponent(path)
@@ -148,18 +148,18 @@ import Testing
         try FileManager.default.moveItem(at: target, to: URL(fileURLWithPath: temporary.path + "-old"))
         if renames == 2 { try FileManager.default.moveItem(at: temporary, to: target) }
       }
-      let claim = try folder.claim()
+      let lock = try folder.lock()
       for place in [try folder.latestCheckpoint(), folder.modelURL] {
         let text = try String(contentsOf: place.appendingPathComponent("content"), encoding: .utf8)
         #expect(text == (renames == 1 ? "old" : "new"))
       }
       #expect(try checkpoints(url) == ["step-000006"])
       #expect(!(try FileManager.default.contentsOfDirectory(atPath: url.path).contains { $0.contains("partial") }))
-      withExtendedLifetime(claim) {}
+      withExtendedLifetime(lock) {}
     }
   }
 
-  @Test("a missing run, a run without checkpoints and one that is gone are told apart")
+  @Test("A missing run, a run without checkpoints and a missing checkpoint are different errors")
   func errors() throws {
     try withFolder { url in
       #expect(throws: TrainingError.noRun(url.path)) { try RunFolder(opening: url) }

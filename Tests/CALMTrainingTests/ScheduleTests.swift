@@ -1,14 +1,16 @@
 import CALMTraining
 import Testing
 
-@Suite struct ScheduleTests {
-  @Test("the rate rises to its peak in the warm-up, whatever follows", arguments: LearningRateSchedule.Shape.allCases)
+@Suite("Learning rate schedules") struct ScheduleTests {
+  @Test(
+    "The learning rate rises linearly to its peak in the warm-up of every schedule",
+    arguments: LearningRateSchedule.Shape.allCases)
   func warmsUp(shape: LearningRateSchedule.Shape) {
     let schedule = LearningRateSchedule(peak: 1, shape: shape, warmupSteps: 4)
     #expect((0..<4).map { schedule.rate(step: $0, of: 1000) } == [0.25, 0.5, 0.75, 1])
   }
 
-  @Test("after the warm-up the rate never rises, and ends at its floor")
+  @Test("The learning rate never rises after the warm-up and ends at its floor")
   func falls() {
     for shape in [LearningRateSchedule.Shape.cosine, .stableDecay] {
       let schedule = LearningRateSchedule(peak: 2, shape: shape, warmupSteps: 10, floor: 0.1)
@@ -20,9 +22,9 @@ import Testing
     #expect(constant.rate(step: 10, of: 500) == 2 && constant.rate(step: 499, of: 500) == 2)
   }
 
-  @Test("stable decay keeps the peak until its share of the steps is left")
+  @Test("Stable decay keeps the peak until its decay fraction of the steps is left")
   func stable() {
-    let schedule = LearningRateSchedule(peak: 1, shape: .stableDecay, warmupSteps: 0, decayShare: 0.25, floor: 0)
+    let schedule = LearningRateSchedule(peak: 1, shape: .stableDecay, warmupSteps: 0, decayFraction: 0.25, floor: 0)
     #expect(schedule.rate(step: 749, of: 1000) == 1)
     #expect(abs(schedule.rate(step: 875, of: 1000) - 0.5) < 1e-12)
   }

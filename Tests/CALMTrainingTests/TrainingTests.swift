@@ -7,7 +7,7 @@ import Testing
 import Torch
 import TrainingTestSupport
 
-@Suite(.serialized) struct TrainingTests {
+@Suite("Training", .serialized) struct TrainingTests {
   let world: TinyWorld
 
   init() throws {
@@ -15,7 +15,7 @@ import TrainingTestSupport
     world = try TinyWorld()
   }
 
-  @Test("a tiny autoencoder learns to give back 90 % of held-out tokens")
+  @Test("A tiny autoencoder learns to reconstruct 90% of held-out tokens")
   func autoencoderLearns() throws {
     let world = try TinyWorld(bytes: 400_000)
     var settings = world.settings(steps: 300)
@@ -24,14 +24,14 @@ import TrainingTestSupport
     _ = try losses(of: run)
     let model = try ModelFolder(run.folder.modelURL).loadAutoencoder()
     let data = try TrainingData(path: world.data)
-    let held = try #require(try data.blocks(.validation, chunkSize: 4, sequenceChunks: 16, remainder: .padded))
+    let held = try #require(try data.sequences(.validation, chunkSize: 4, sequenceChunks: 16, remainder: .padded))
     let result = try model.evaluate(on: held, noise: [0, 3], seed: 1)
     #expect(result.accuracy[0].accuracy > 0.9)
     #expect(result.accuracy[1].accuracy < result.accuracy[0].accuracy)
   }
 
   @Test(
-    "a language model's losses fall, and what is shipped lacks the auxiliary layer",
+    "The losses of a language model fall, and its final model has no auxiliary layer",
     arguments: [HeadKind.energy, .diffusion, .flow])
   func languageModelLearns(head: HeadKind) throws {
     let autoencoder = try world.autoencoder("autoencoder", world.settings(steps: 60))
@@ -50,14 +50,14 @@ import TrainingTestSupport
     #expect(mean(auxiliary.suffix(10)) < mean(auxiliary.prefix(10)) - 0.5)
     #expect(mean(headLosses.suffix(10)) < mean(headLosses.prefix(10)))
 
-    let shipped = try CheckpointReader(run.folder.modelURL)
-    #expect(!shipped.names.contains { $0.hasPrefix("auxiliary") })
+    let saved = try CheckpointReader(run.folder.modelURL)
+    #expect(!saved.names.contains { $0.hasPrefix("auxiliary") })
     let checkpoint = try CheckpointReader(try run.folder.latestCheckpoint())
     #expect(checkpoint.names.contains("auxiliary_projection.weight"))
     _ = try ModelFolder(run.folder.modelURL).loadLanguageModel()
   }
 
-  @Test("a lead-in trains everything but the head, which joins after it")
+  @Test("The auxiliary warm-up trains all parameters except those of the head")
   func auxiliaryWarmupSteps() throws {
     let autoencoder = try world.autoencoder("autoencoder", world.settings(steps: 3))
     _ = try losses(of: autoencoder)
@@ -83,7 +83,7 @@ import TrainingTestSupport
     #expect(values(isHead) != head)
   }
 
-  @Test("training in bfloat16 keeps float32 values, and leaves the frozen autoencoder's as they were")
+  @Test("Training in bfloat16 keeps float32 weights and does not change the frozen autoencoder")
   func bfloat16KeepsMasters() throws {
     let autoencoder = try world.autoencoder("autoencoder", world.settings(steps: 5))
     _ = try losses(of: autoencoder)
@@ -104,7 +104,7 @@ import TrainingTestSupport
     }
   }
 
-  @Test("a stop leaves a checkpoint of the last step and no finished model")
+  @Test("A stopped run has a checkpoint of its last step and no final model")
   func stopLeavesCheckpoint() throws {
     let run = try world.autoencoder("run", world.settings(steps: 50))
     _ = try losses(of: run, until: 3)
@@ -112,20 +112,19 @@ import TrainingTestSupport
     #expect(!FileManager.default.fileExists(atPath: run.folder.modelURL.path))
   }
 
-  @Test("every line of metrics says the greatest share of a step that was waited for data")
+  @Test("Each line of training metrics has the greatest fraction of a step spent waiting for data")
   func loaderWait() throws {
     var settings = world.settings(steps: 6)
     settings.logInterval = 2
     let run = try world.transformer("run", settings)
     _ = try losses(of: run)
-    let shares = try String(contentsOf: run.folder.metricsURL, encoding: .utf8).split(separator: "\n").compactMap {
-      try JSONDecoder().decode([String: Double].self, from: Data($0.utf8))["loader_wait_share_max"]
-    }
+    let metrics = MetricsHistory(contentsOf: run.folder.metricsURL)
+    let shares = metrics.points(of: "loader_wait_share_max").map(\.y)
     #expect(shares.count == 3)
     #expect(shares.allSatisfy { $0 > 0 && $0 <= 1 })
   }
 
-  @Test("data of another tokenizer are refused")
+  @Test("Training on data with a different tokenizer than the model is an error")
   func otherTokenizer() throws {
     let other = try TinyWorld(bytes: 20_000)
     let run = try world.autoencoder("run", world.settings(steps: 1))
@@ -135,7 +134,7 @@ import TrainingTestSupport
     }
   }
 
-  @Test("a model whose tokenizer cannot be read is refused; one without a tokenizer is not")
+  @Test("A model whose tokenizer cannot be read is an error, and one without a tokenizer is not")
   func unreadableTokenizer() throws {
     let data = try TrainingData(path: world.data)
     let size = data.tokenizer.vocabularySize
@@ -151,7 +150,7 @@ import TrainingTestSupport
     #expect(throws: TokenizerError.self) { try data.check(against: ModelFolder(folder), vocabularySize: size) }
   }
 
-  @Test("a folder with a run in it is not overwritten")
+  @Test("A new run does not overwrite an existing one")
   func runExists() throws {
     _ = try world.autoencoder("run", world.settings(steps: 1))
     let path = world.place("run").path
@@ -160,7 +159,7 @@ import TrainingTestSupport
     }
   }
 
-  @Test("blocks longer than the corpus are refused before a folder is made")
+  @Test("A sequence length beyond the size of the corpus is an error before a folder is created")
   func corpusTooSmall() throws {
     var settings = world.settings(steps: 1)
     settings.sequenceLength = 4_000_000
@@ -168,7 +167,7 @@ import TrainingTestSupport
     #expect(!FileManager.default.fileExists(atPath: world.place("run").path))
   }
 
-  @Test("the learning rate that makes the loss not finite ends the run by name")
+  @Test("A run whose loss is no longer finite fails and lists the documents of the skipped batches")
   func notFinite() throws {
     var settings = world.settings(steps: 100)
     settings.schedule = LearningRateSchedule(peak: 1e30, warmupSteps: 0)
@@ -182,7 +181,7 @@ import TrainingTestSupport
     }
     #expect(skipped == settings.skipLimit)
 
-    // The documents of the batches that were left out are written down, the last that was too many included.
+    // The documents of all skipped batches are listed, including those of the last one, which exceeded the limit.
     struct Line: Decodable {
       struct Source: Decodable {
         let corpus: Int

@@ -16,7 +16,7 @@ struct BadInputTests {
     expectFailure(try train(folder.path("nowhere.txt")), saying: "nowhere.txt: no such file")
     expectFailure(try train(folder.path("*.txt")), saying: "*.txt: no file matches")
     try folder.write("", "empty.txt")
-    expectFailure(try train(folder.path("empty.txt")), saying: "empty.txt: holds no text")
+    expectFailure(try train(folder.path("empty.txt")), saying: "empty.txt: contains no text")
     #expect(!FileManager.default.fileExists(atPath: folder.path("tokenizer.json")))
   }
 
@@ -30,7 +30,7 @@ struct BadInputTests {
   @Test("text that is not UTF-8 is told with its place, and --lossy goes on")
   func encoding() throws {
     try folder.write(Data("good line\nbad ".utf8) + Data([0xFF]) + Data(" line\n".utf8), "latin.txt")
-    expectFailure(try train(folder.path("latin.txt")), saying: "latin.txt: not UTF-8 at byte 14 (line 2)", "--lossy")
+    expectFailure(try train(folder.path("latin.txt")), saying: "latin.txt: not valid UTF-8 at byte 14 (line 2)", "--lossy")
     let lossy = try train(folder.path("latin.txt"), "--lossy", "--vocab-size", "260")
     #expect(lossy.status == 0, "\(lossy.errorOutput)")
     #expect(lossy.text.contains("1 document repaired"))

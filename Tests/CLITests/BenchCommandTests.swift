@@ -3,12 +3,12 @@ import Testing
 
 @Suite("calm-bench")
 struct BenchCommandTests {
-  /// Options that make the work of a job small.
+  /// Options for a minimal amount of work.
   private static func tiny(_ job: String) -> [String] {
     let sizes =
       switch job {
       case "generate": ["--prompt-tokens", "8", "--new-tokens", "8"]
-      case "generate-half", "generate-half-alike", "generate-half-late":
+      case "generate-half", "generate-half-equal", "generate-half-late":
         ["--prompt-tokens", "8", "--new-tokens", "8", "--candidates", "20"]
       default: ["--batch-size", "1", "--sequence-length", "64"]
       }
@@ -16,20 +16,20 @@ struct BenchCommandTests {
   }
 
   @Test(
-    "each job of a model is timed, with its work counted",
+    "Each job of a model reports its time, memory and operations",
     arguments: [
-      "train-ae", "train-lm", "generate", "generate-half", "generate-half-alike", "generate-half-late", "evaluate",
+      "train-ae", "train-lm", "generate", "generate-half", "generate-half-equal", "generate-half-late", "evaluate",
     ])
   func jobs(job: String) throws {
     let result = try Command.bench(["job", job, "--precision", "float32"] + Self.tiny(job))
     #expect(result.status == 0, "\(result.errorOutput)")
     let measurement = try #require(try result.json()["measurement"] as? [String: Any])
-    for figure in ["tokens_per_second", "seconds_median", "peak_mib", "operations"] {
-      #expect((measurement[figure] as? Double ?? 0) > 0, "\(figure)")
+    for name in ["tokens_per_second", "seconds_median", "peak_mib", "operations"] {
+      #expect((measurement[name] as? Double ?? 0) > 0, "\(name)")
     }
   }
 
-  @Test("jobs on text count the tokens of the text")
+  @Test("The jobs on text count its tokens")
   func text() throws {
     let folder = try TemporaryFolder()
     let tokenizer = try folder.addTokenizer()
@@ -45,7 +45,7 @@ struct BenchCommandTests {
     #expect(counts[1] == counts[0])
   }
 
-  /// A program that answers like `scripts/time-official.py` and notes its arguments.
+  /// A program that replies like `scripts/time-official.py` and records its arguments.
   private func stub(in folder: TemporaryFolder, answer: String) throws -> [String] {
     let stub = try folder.write("#!/bin/sh\necho \"$@\" >> '\(folder.path("calls"))'\n\(answer)\n", "python")
     try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: stub.path)
@@ -55,7 +55,7 @@ struct BenchCommandTests {
     return ["--official", folder.path("official"), "--python", stub.path]
   }
 
-  @Test("both sides take turns; results are kept in a file and in a document between its marks")
+  @Test("calm-bench alternates with the official code, and writes the results to a file and into a document")
   func table() throws {
     let folder = try TemporaryFolder()
     let official = try stub(
@@ -63,7 +63,7 @@ struct BenchCommandTests {
       answer: """
         echo '{"seconds_median": 2, "seconds_min": 1, "tokens": 64, "tokens_per_second": 32, "peak_mib": 100}'
         """)
-    try folder.write("before\n<!-- calm bench -->\nold\n<!-- end of calm bench -->\nafter\n", "table.md")
+    try folder.write("before\n<!-- calm-bench -->\nold\n<!-- end of calm-bench -->\nafter\n", "table.md")
     let files = ["--out", folder.path("results.json"), "--markdown", folder.path("table.md")]
     for job in ["train-ae", "evaluate"] {
       let result = try Command.bench(
@@ -82,12 +82,12 @@ struct BenchCommandTests {
     #expect(calls.count == 4)
     #expect(calls.allSatisfy { $0.contains("--precision float32") && $0.contains("\"vocabulary\":300") })
     let document = try String(contentsOfFile: folder.path("table.md"), encoding: .utf8)
-    #expect(document.hasPrefix("before\n<!-- calm bench -->\n"))
-    #expect(document.hasSuffix("<!-- end of calm bench -->\nafter\n"))
+    #expect(document.hasPrefix("before\n<!-- calm-bench -->\n"))
+    #expect(document.hasSuffix("<!-- end of calm-bench -->\nafter\n"))
     #expect(document.contains("| autoencoder, training step | small | float32 |") && !document.contains("old"))
   }
 
-  @Test("what the official code complains of is told, and nothing is written")
+  @Test("An error of the official code is reported, and no results are written")
   func officialFails() throws {
     let folder = try TemporaryFolder()
     let official = try stub(in: folder, answer: "echo 'No module named torch' >&2; exit 1")
@@ -99,13 +99,13 @@ struct BenchCommandTests {
     #expect(!FileManager.default.fileExists(atPath: folder.path("results.json")))
   }
 
-  @Test("wrong arguments are told")
+  @Test("Invalid arguments are rejected")
   func badArguments() throws {
     let folder = try TemporaryFolder()
     expectFailure(
       try Command.bench(["--official", folder.url.path, "--python", "/bin/sh"]), saying: "modeling_energy.py")
     try folder.write("[]", "results.json")
-    expectFailure(try Command.bench(["--out", folder.path("results.json")]), saying: "holds no results")
+    expectFailure(try Command.bench(["--out", folder.path("results.json")]), saying: "not a results file")
     for arguments in [
       ["sleep"], ["--official", "x"], ["--compile"], ["--turns", "0"],
       ["job", "generate", "--candidates", "0"], ["job", "generate", "--prompt-tokens", "7"],

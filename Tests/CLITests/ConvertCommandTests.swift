@@ -4,7 +4,7 @@ import Testing
 @Suite("calm convert, and training that begins with a model") struct ConvertCommandTests {
   private let demo: TemporaryFolder
   private let folder: TemporaryFolder
-  private var model: String { demo.path("demo/calm/model") }
+  private var model: String { demo.path("demo/lm/model") }
 
   init() throws {
     demo = try QuickDemo.folder.get()
@@ -33,9 +33,9 @@ import Testing
     for file in [weights, "tokenizer.json", "autoencoder/\(weights)", "autoencoder/config.json"] {
       #expect(FileManager.default.fileExists(atPath: folder.path("out/\(file)")), "\(file)")
     }
-    // The autoencoder on its own, and a folder that is there already.
+    // The autoencoder on its own, and an existing folder.
     #expect(try convert(demo.path("demo/autoencoder/model"), format, "autoencoder").status == 0)
-    expectFailure(try convert(model, format, "out"), saying: "is there already", "--out")
+    expectFailure(try convert(model, format, "out"), saying: "already exists")
   }
 
   private func train(_ kind: String, _ out: String, _ arguments: String...) throws -> CommandResult {
@@ -50,7 +50,8 @@ import Testing
   func initFrom(format: String) throws {
     let trained = try Command.run([
       "train", "lm", "--data", demo.path("demo/data"), "--autoencoder", demo.path("demo/autoencoder/model"), "--out",
-      folder.path("own"), "--hidden-size", "64", "--layers", "1", "--steps", "40", "--batch-size", "4", "--threads", "1",
+      folder.path("own"), "--hidden-size", "64", "--layers", "1", "--steps", "40", "--batch-size", "4", "--threads",
+      "1",
       "--aux-weight", "0",
     ])
     #expect(trained.status == 0, "\(trained.errorOutput)")
@@ -58,15 +59,15 @@ import Testing
     let start = format.isEmpty ? own : folder.path("start")
     if !format.isEmpty { #expect(try convert(own, format, "start").status == 0) }
     // A step at next to no rate leaves the weights, and so the loss is far from that of fresh ones.
-    let begun = try train("calm", "run", "--init-from", start, "--aux-weight", "0")
+    let begun = try train("lm", "run", "--init-from", start, "--aux-weight", "0")
     #expect(begun.status == 0, "\(begun.errorOutput)")
-    let fresh = try train("calm", "fresh", "--autoencoder", start, "--aux-weight", "0")
+    let fresh = try train("lm", "fresh", "--autoencoder", start, "--aux-weight", "0")
     let (low, high) = (try begun.json()["loss"] as? Double ?? .nan, try fresh.json()["loss"] as? Double ?? .nan)
     #expect(low < high - 1, "\(low) and \(high)")
     let autoencoder = try train("autoencoder", "autoencoder", "--init-from", demo.path("demo/autoencoder/model"))
     #expect(try autoencoder.json()["loss"] as? Double ?? .nan < 8, "\(autoencoder.errorOutput)")
     // With the auxiliary loss its layer is fresh, and the run can be resumed like any other.
-    #expect(try train("calm", "auxiliary", "--init-from", start).status == 0)
+    #expect(try train("lm", "auxiliary", "--init-from", start).status == 0)
     let resumed = try Command.run([
       "train", "lm", "--resume", folder.path("auxiliary"), "--steps", "2", "--threads", "1",
     ])
@@ -75,14 +76,15 @@ import Testing
 
   @Test("sizes that are not those of the model to begin with are refused by the option's name")
   func otherSizes() throws {
-    expectFailure(try train("calm", "run", "--init-from", model, "--hidden-size", "512"), saying: "--hidden-size is", "not 512")
-    expectFailure(try train("calm", "run", "--init-from", model, "--layers", "9"), saying: "--layers is", "not 9")
-    expectFailure(
-      try train("calm", "run", "--init-from", model, "--head", "flow"), saying: "--head is energy", "not flow")
-    expectFailure(
+    expectUsageError(
+      try train("lm", "run", "--init-from", model, "--hidden-size", "512", "--layers", "9"), saying: "--hidden-size is",
+      "not 512", "--layers is", "not 9")
+    expectUsageError(
+      try train("lm", "run", "--init-from", model, "--head", "flow"), saying: "--head is energy", "not flow")
+    expectUsageError(
       try train("autoencoder", "run", "--init-from", model, "--chunk-size", "8"), saying: "--chunk-size is 4", "not 8")
     expectFailure(
-      try train("calm", "run", "--init-from", demo.path("demo/autoencoder/model")), saying: "holds an autoencoder")
+      try train("lm", "run", "--init-from", demo.path("demo/autoencoder/model")), saying: "holds an autoencoder")
     #expect(!FileManager.default.fileExists(atPath: folder.path("run")))
   }
 }

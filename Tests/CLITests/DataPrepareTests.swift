@@ -18,7 +18,8 @@ struct DataPrepareTests {
 
   @Test("leaves shards, their description and the tokenizer, and tells the figures")
   func figures() throws {
-    let result = try prepare(folder.path("stories.txt"), "--document-unit", "lines", "--validation-fraction", "0.1", "--json")
+    let result = try prepare(
+      folder.path("stories.txt"), "--document-unit", "lines", "--validation-fraction", "0.1", "--json")
     let figures = try result.json()
     let manifest = try #require(figures["manifest"] as? [String: Any])
     let train = try #require(manifest["train"] as? [String: Any])
@@ -32,7 +33,7 @@ struct DataPrepareTests {
   @Test("replaces a data set only when told to, and nothing else ever")
   func overwriting() throws {
     #expect(try prepare(folder.path("stories.txt")).status == 0)
-    expectFailure(try prepare(folder.path("stories.txt")), saying: "data: holds a data set already", "--overwrite")
+    expectFailure(try prepare(folder.path("stories.txt")), saying: "data: already contains a data set", "--overwrite")
     #expect(try prepare(folder.path("stories.txt"), "--overwrite").status == 0)
     try FileManager.default.createDirectory(atPath: folder.path("photos"), withIntermediateDirectories: true)
     try folder.write("mine", "photos/a.jpg")

@@ -18,10 +18,10 @@ import Testing
     let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
       .deletingLastPathComponent()
     let result = try Command.run([
-      "experiment", root.appendingPathComponent("examples/tales.yaml").path, "--out", folder.path("out"), "--check",
+      "experiment", root.appendingPathComponent("examples/stories.yaml").path, "--out", folder.path("out"), "--check",
     ])
     #expect(result.status == 0, "\(result.errorOutput)")
-    #expect(result.text.split(separator: "\n").count == 9 && result.text.contains("calm-chunk-2-head-flow\n"))
+    #expect(result.text.split(separator: "\n").count == 9 && result.text.contains("lm-chunk_size-2-head-flow\n"))
     #expect(!FileManager.default.fileExists(atPath: folder.path("out")))
   }
 

@@ -78,7 +78,8 @@ private final class FaultDrill {
     run = WatchedRun(url: disk.url.appendingPathComponent("run"))
     steps = (3 * faultCount + 6) * Self.interval
     let result = try Command.run([
-      "train", "autoencoder", "--data", try folder.prepareData(), "--out", folder.path("autoencoder"), "--hidden-size", "32",
+      "train", "autoencoder", "--data", try folder.prepareData(), "--out", folder.path("autoencoder"), "--hidden-size",
+      "32",
       "--latent-size", "8", "--threads", "1", "--precision", "float32", "--batch-size", "2", "--sequence-length", "64",
       "--steps", "20",
     ])
@@ -91,7 +92,8 @@ private final class FaultDrill {
     [
       "train", "lm", "--data", data, "--autoencoder", folder.path("autoencoder/model"), "--out", path, "--hidden-size",
       "32", "--layers", "1", "--heads", "2", "--head-blocks", "1", "--energy-samples", "2", "--target-samples", "8",
-      "--aux-warmup-steps", "15", "--threads", "1", "--precision", "float32", "--batch-size", "2", "--sequence-length", "64", "--steps",
+      "--aux-warmup-steps", "15", "--threads", "1", "--precision", "float32", "--batch-size", "2", "--sequence-length",
+      "64", "--steps",
       "\(steps)", "--checkpoint-interval", "\(Self.interval)", "--eval-interval", "50",
     ]
   }

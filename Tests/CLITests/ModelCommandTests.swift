@@ -21,12 +21,12 @@ enum QuickDemo {
 
 @Suite("A trained model in use") struct ModelCommandTests {
   private let demo: TemporaryFolder
-  private var model: String { demo.path("demo/calm/model") }
+  private var model: String { demo.path("demo/lm/model") }
   private var data: String { demo.path("demo/data") }
 
   init() throws { demo = try QuickDemo.folder.get() }
 
-  @Test("the demo tells every stage, its figures and its stories")
+  @Test("The demo prints its stages, metrics and stories as JSON")
   func demoFigures() throws {
     let figures = try #require(
       try JSONSerialization.jsonObject(with: Data(contentsOf: demo.url.appendingPathComponent("figures.json")))
@@ -111,7 +111,8 @@ enum QuickDemo {
     #expect(abs(try #require(figures["perplexity"] as? Double) - exp(crossEntropy)) < 1e-6 * exp(crossEntropy))
     #expect((figures["brier_lm"] as? [String: Any])?["score_standard_error"] is Double)
     let text = try Command.run([
-      "generate", model, "--prompt", "Once", "--temperature", "0.7", "--top-k", "50", "--top-p", "0.9", "--max-new-tokens",
+      "generate", model, "--prompt", "Once", "--temperature", "0.7", "--top-k", "50", "--top-p", "0.9",
+      "--max-new-tokens",
       "10", "--threads", "1",
     ])
     #expect(text.status == 0 && text.text.hasPrefix("Once"), "\(text.errorOutput)")
@@ -130,7 +131,7 @@ enum QuickDemo {
     let more = ["--data", data, "--init-from", model, "--batch-size", "2", "--sequence-length", "32", "--steps", "1"]
     let begun = try Command.run(["train", "transformer", "--out", run + "-2", "--threads", "1", "--json"] + more)
     #expect(begun.status == 0, "\(begun.errorOutput)")
-    expectFailure(
+    expectUsageError(
       try Command.run(["train", "transformer", "--out", demo.path("y"), "--layers", "9"] + more),
       saying: "--layers is 1")
     expectFailure(
@@ -144,7 +145,10 @@ enum QuickDemo {
     let (autoencoder, run) = (demo.path("autoencoder-\(chunk)"), demo.path("calm-\(chunk)"))
     let few = ["--steps", "2", "--batch-size", "2", "--sequence-length", "48", "--threads", "1", "--data", data]
     let first = try Command.run(
-      ["train", "autoencoder", "--out", autoencoder, "--chunk-size", chunk, "--hidden-size", "16", "--latent-size", "4"] + few)
+      [
+        "train", "autoencoder", "--out", autoencoder, "--chunk-size", chunk, "--hidden-size", "16", "--latent-size",
+        "4",
+      ] + few)
     #expect(first.status == 0, "\(first.errorOutput)")
     let second = try Command.run(
       [
@@ -167,9 +171,9 @@ enum QuickDemo {
   func runs() throws {
     expectFailure(
       try Command.run(["train", "autoencoder", "--data", data, "--out", demo.path("demo/autoencoder")]),
-      saying: "a run is there already", "--resume")
-    expectFailure(try Command.run(["train", "lm", "--resume", demo.path("no")]), saying: "no training run there")
-    expectFailure(try Command.run(["demo", "--out", demo.path("demo")]), saying: "is there already")
+      saying: "already holds a training run", "resume that run")
+    expectFailure(try Command.run(["train", "lm", "--resume", demo.path("no")]), saying: "is not a training run")
+    expectFailure(try Command.run(["demo", "--out", demo.path("demo")]), saying: "already exists")
   }
 
   @Test("a preset gives the paper's sizes, where nothing else is said")
@@ -179,7 +183,7 @@ enum QuickDemo {
       "--preset", "calm-m", "--layers", "3", "--print-settings",
     ])
     #expect(result.status == 0, "\(result.errorOutput)")
-    for line in ["\"hidden_size\" : 1024", "\"num_mlp_layers\" : 4", "\"num_hidden_layers\" : 3"] {
+    for line in ["\"hidden_size\": 1024", "\"head_blocks\": 4", "\"layers\": 3"] {
       #expect(result.text.contains(line), "\(result.text)")
     }
   }
@@ -191,7 +195,8 @@ enum QuickDemo {
       ["generate", model, "--temperature", "warm"], ["eval", "lm", model, "--data", data, "--brier-samples", "1"],
       ["eval", "lm", model, "--data", data, "--sequence-length", "10"],
       [
-        "train", "lm", "--data", data, "--out", demo.path("x"), "--autoencoder", model, "--hidden-size", "100", "--heads",
+        "train", "lm", "--data", data, "--out", demo.path("x"), "--autoencoder", model, "--hidden-size", "100",
+        "--heads",
         "3",
       ],
       ["train", "autoencoder", "--data", data, "--out", demo.path("x"), "--layers", "3"],
@@ -226,14 +231,14 @@ enum QuickDemo {
 
   @Test("a file missing", arguments: ["config.json", "model.safetensors", "tokenizer.json", "autoencoder/config.json"])
   func missing(file: String) throws {
-    let model = try QuickDemo.copy("calm/model", to: folder)
+    let model = try QuickDemo.copy("lm/model", to: folder)
     try FileManager.default.removeItem(at: model.appendingPathComponent(file))
     expectFailure(try generate(model), saying: "copy")
   }
 
   @Test("weights cut short")
   func truncated() throws {
-    let model = try QuickDemo.copy("calm/model", to: folder)
+    let model = try QuickDemo.copy("lm/model", to: folder)
     let file = model.appendingPathComponent("model.safetensors")
     try Data(contentsOf: file).dropLast(1000).write(to: file)
     expectFailure(try generate(model), saying: "model.safetensors")
@@ -241,7 +246,7 @@ enum QuickDemo {
 
   @Test("weights that are NaN end generation with an error, printed text or not")
   func notFinite() throws {
-    let model = try QuickDemo.copy("calm/model", to: folder)
+    let model = try QuickDemo.copy("lm/model", to: folder)
     let file = model.appendingPathComponent("model.safetensors")
     var content = try Data(contentsOf: file)
     // A float32 of ones in every bit is a NaN.
@@ -256,7 +261,7 @@ enum QuickDemo {
 
   @Test("weights of other shapes than the configuration says")
   func otherShapes() throws {
-    let model = try QuickDemo.copy("calm/model", to: folder)
+    let model = try QuickDemo.copy("lm/model", to: folder)
     let file = model.appendingPathComponent("config.json")
     let text = try String(contentsOf: file, encoding: .utf8)
     let changed = text.replacing(#/"num_hidden_layers" : \d+/#, with: "\"num_hidden_layers\" : 2")
@@ -270,12 +275,13 @@ enum QuickDemo {
   func otherChunkSize() throws {
     let other = folder.path("ae2")
     let trained = try Command.run([
-      "train", "autoencoder", "--data", demo.path("demo/data"), "--out", other, "--chunk-size", "2", "--latent-size", "32",
+      "train", "autoencoder", "--data", demo.path("demo/data"), "--out", other, "--chunk-size", "2", "--latent-size",
+      "32",
       "--hidden-size", "32", "--steps", "1", "--batch-size", "1", "--threads", "1",
     ])
     #expect(trained.status == 0, "\(trained.errorOutput)")
     let result = try Command.run([
-      "generate", demo.path("demo/calm/model"), "--autoencoder", other + "/model", "--threads", "1",
+      "generate", demo.path("demo/lm/model"), "--autoencoder", other + "/model", "--threads", "1",
     ])
     expectFailure(result, saying: "chunk size 4", "2")
   }
@@ -283,7 +289,7 @@ enum QuickDemo {
   @Test("data of another tokenizer")
   func otherTokenizer() throws {
     let result = try Command.run([
-      "eval", "lm", demo.path("demo/calm/model"), "--data", try folder.prepareData(), "--threads", "1",
+      "eval", "lm", demo.path("demo/lm/model"), "--data", try folder.prepareData(), "--threads", "1",
     ])
     expectFailure(result, saying: "another tokenizer")
   }

@@ -41,13 +41,18 @@ struct OptionConflict {
         .init(
           "{new} --no-variational --kl-weight 1 --kl-clamp 1",
           "--kl-weight, --kl-clamp have no effect with --no-variational"),
-        .init("{new} --init-from {autoencoder} --no-variational", "--no-variational contradicts the model of --init-from"),
+        .init(
+          "{new} --init-from {autoencoder} --no-variational", "--no-variational contradicts the model of --init-from"),
         .init("{new} --init-from {plain} --variational", "--variational contradicts the model of --init-from"),
         .init("{new} --init-from {plain} --kl-weight 1", "--kl-weight has no effect with --no-variational"),
         .init("{new} --init-from {autoencoder} --chunk-size 5", "--chunk-size is 8 in the model of --init-from, not 5"),
-        .init("{new} --init-from {autoencoder} --latent-size 5", "--latent-size is 8 in the model of --init-from, not 5"),
-        .init("{new} --init-from {autoencoder} --hidden-size 5", "--hidden-size is 24 in the model of --init-from, not 5"),
-        .init("{new} --init-from {autoencoder} --intermediate-size 5", "--intermediate-size is 40 in the model of --init-from, not 5"),
+        .init(
+          "{new} --init-from {autoencoder} --latent-size 5", "--latent-size is 8 in the model of --init-from, not 5"),
+        .init(
+          "{new} --init-from {autoencoder} --hidden-size 5", "--hidden-size is 24 in the model of --init-from, not 5"),
+        .init(
+          "{new} --init-from {autoencoder} --intermediate-size 5",
+          "--intermediate-size is 40 in the model of --init-from, not 5"),
         .init("{new} --init-from {autoencoder} --layers 4", "--layers is 2 in the model of --init-from, not 4"),
       ]
     ),
@@ -56,7 +61,9 @@ struct OptionConflict {
       ofTraining + ofInitialTransformer("{calm}") + [
         .init("{new} --autoencoder a --head flow --noise-size 8", "--noise-size has no effect with --head flow"),
         .init("{new} --autoencoder a --latent-bound 8", "--latent-bound has no effect with --head energy"),
-        .init("{new} --autoencoder a --aux-warmup-steps 5 --aux-weight 0", "--aux-warmup-steps needs an --aux-weight above 0"),
+        .init(
+          "{new} --autoencoder a --aux-warmup-steps 5 --aux-weight 0",
+          "--aux-warmup-steps needs an --aux-weight above 0"),
         .init("{new} --autoencoder a --steps 9 --aux-warmup-steps 9", "--aux-warmup-steps 9 takes all 9 steps"),
         .init("{new} --autoencoder a --preset transformer-s", "--preset must be one of"),
         .init("{new} --init-from {calm} --preset calm-m", "--preset cannot be combined with --init-from"),
@@ -72,8 +79,10 @@ struct OptionConflict {
       ofTraining + ofInitialTransformer("{transformer}") + [
         .init("{new} --preset calm-m", "--preset must be one of"),
         .init("{new} --init-from {transformer} --preset transformer-s", "--preset cannot be combined with --init-from"),
-        .init("{new} --init-from {transformer} --tie-embeddings", "--tie-embeddings contradicts the model of --init-from"),
-        .init("{new} --init-from {tied} --no-tie-embeddings", "--no-tie-embeddings contradicts the model of --init-from"),
+        .init(
+          "{new} --init-from {transformer} --tie-embeddings", "--tie-embeddings contradicts the model of --init-from"),
+        .init(
+          "{new} --init-from {tied} --no-tie-embeddings", "--no-tie-embeddings contradicts the model of --init-from"),
       ]
     ),
     ("experiment", []),
@@ -123,7 +132,7 @@ struct OptionConflict {
     ),
     ("doctor", []),
     (
-      "bench table",
+      "calm-bench table",
       ofBench("tokenizer data") + [
         .init("train-ae --official o", "--official and --python go together"),
         .init("train-ae --compile", "--compile is about the official code"),
@@ -131,9 +140,9 @@ struct OptionConflict {
         .init("--official o --python p --candidates 9", "--candidates has no effect on the official code"),
       ]
     ),
-    ("bench job", ofBench("tokenizer")),
-    ("bench machine", []),
-    ("bench growth", []),
+    ("calm-bench job", ofBench("tokenizer")),
+    ("calm-bench machine", []),
+    ("calm-bench growth", []),
   ]
 
   /// How plain text and JSON lines are read.
@@ -169,10 +178,13 @@ struct OptionConflict {
   private static func ofInitialTransformer(_ model: String) -> [Self] {
     [
       .init("{new} --init-from \(model) --hidden-size 5", "--hidden-size is 48 in the model of --init-from, not 5"),
-      .init("{new} --init-from \(model) --intermediate-size 5", "--intermediate-size is 128 in the model of --init-from, not 5"),
+      .init(
+        "{new} --init-from \(model) --intermediate-size 5",
+        "--intermediate-size is 128 in the model of --init-from, not 5"),
       .init("{new} --init-from \(model) --layers 5", "--layers is 3 in the model of --init-from, not 5"),
       .init("{new} --init-from \(model) --heads 5", "--heads is 4 in the model of --init-from, not 5"),
-      .init("{new} --init-from \(model) --key-value-heads 5", "--key-value-heads is 4 in the model of --init-from, not 5"),
+      .init(
+        "{new} --init-from \(model) --key-value-heads 5", "--key-value-heads is 4 in the model of --init-from, not 5"),
       .init("{new} --init-from \(model) --document-masking", "--document-masking contradicts the model of --init-from"),
     ]
   }
@@ -191,9 +203,11 @@ struct OptionConflict {
   private static func ofBench(_ textJobs: String) -> [Self] {
     [
       .init(
-        "train-lm --prompt-tokens 8 --new-tokens 8 --candidates 9", "--prompt-tokens, --new-tokens, --candidates have no effect"),
+        "train-lm --prompt-tokens 8 --new-tokens 8 --candidates 9",
+        "--prompt-tokens, --new-tokens, --candidates have no effect"),
       .init("train-ae --text t --tokenizer t", "--text, --tokenizer have no effect on train-ae"),
-      .init("generate --batch-size 2 --sequence-length 8", "--batch-size, --sequence-length have no effect on generate"),
+      .init(
+        "generate --batch-size 2 --sequence-length 8", "--batch-size, --sequence-length have no effect on generate"),
       .init("generate --candidates 9", "--candidates has no effect on generate"),
       .init("\(textJobs) --vocab-size 99", "--vocab-size has no effect on tokenizer"),
       .init("\(textJobs) --shape wide", "--shape has no effect on"),

@@ -43,8 +43,10 @@ struct OptionConflictTests {
   @Test("each pair of contradictory options is refused in one line, and nothing is made", arguments: OptionConflict.all)
   func refused(command: String, conflicts: [OptionConflict]) throws {
     for conflict in conflicts {
-      let arguments = command.split(separator: " ").map(String.init) + (try resolved(conflict.arguments))
-      let result = try Command.run(arguments)
+      let words = command.split(separator: " ").map(String.init)
+      let arguments = try resolved(conflict.arguments)
+      let result =
+        try words[0] == "calm-bench" ? Command.bench(words.dropFirst() + arguments) : Command.run(words + arguments)
       let line = result.errorOutput.split(separator: "\n").first { $0.hasPrefix("Error: ") } ?? ""
       #expect(result.status != 0, "\(command) \(conflict.arguments)")
       #expect(line.contains(conflict.refusal), "\(command) \(conflict.arguments): \(result.errorOutput)")
@@ -55,7 +57,8 @@ struct OptionConflictTests {
   @Test("the table of contradictory options has every command, and only options that there are")
   func tableIsComplete() throws {
     let commands = try CommandDescription.all().filter { $0.command.subcommands?.isEmpty ?? true }
-    #expect(Set(commands.map(\.words)) == Set(OptionConflict.all.map { "calm " + $0.command }))
+    let listed = OptionConflict.all.map(\.command).filter { !$0.hasPrefix("calm-bench ") }
+    #expect(Set(commands.map(\.words)) == Set(listed.map { "calm " + $0 }))
     for (words, command) in commands {
       let known = Set(command.options.map(\.name))
       let named = OptionConflict.all.filter { "calm " + $0.command == words }.flatMap(\.conflicts)
@@ -94,7 +97,9 @@ struct OptionConflictTests {
   @Test("options of evaluations are refused where the data has no held-out text")
   func withoutHeldOutText() throws {
     let data = try folder.prepareData("--validation-fraction", "0")
-    let new = ["train", "transformer", "--data", data, "--out", folder.path("out"), "--hidden-size", "32", "--layers", "1"]
+    let new = [
+      "train", "transformer", "--data", data, "--out", folder.path("out"), "--hidden-size", "32", "--layers", "1",
+    ]
     let result = try Command.run(
       new + ["--eval-interval", "5", "--eval-sequences", "3", "--best-metric", "perplexity"])
     #expect(
@@ -110,7 +115,8 @@ struct OptionConflictTests {
     for arguments in [
       "{text} --out {out}/a --tokenizer \(tokenizer) --document-unit lines --validation-fraction 0",
       "{lines} --out {out}/b --tokenizer \(tokenizer) --text-field text --skip-malformed --seed 3",
-      "{text} {lines} --out {out}/c --tokenizer \(tokenizer) --document-unit lines --text-field text --validation-max-documents 1",
+      "{text} {lines} --out {out}/c --tokenizer \(tokenizer) --document-unit lines --text-field text "
+        + "--validation-max-documents 1",
     ] {
       try? FileManager.default.createDirectory(atPath: folder.path("out"), withIntermediateDirectories: true)
       let words = try resolved(arguments.replacing("{out}", with: folder.path("out")))

@@ -12,7 +12,8 @@ import Testing
 
   private func arguments(_ run: String, steps: Int = 600, _ more: String...) -> [String] {
     [
-      "train", "autoencoder", "--data", folder.path("data"), "--out", folder.path(run), "--hidden-size", "32", "--latent-size",
+      "train", "autoencoder", "--data", folder.path("data"), "--out", folder.path(run), "--hidden-size", "32",
+      "--latent-size",
       "16", "--steps", "\(steps)", "--batch-size", "4", "--sequence-length", "64", "--threads", "1", "--precision",
       "float32", "--checkpoint-interval", "20", "--json",
     ] + more
@@ -98,7 +99,7 @@ import Testing
       #expect(result.output.isEmpty)
       let told = result.errorOutput.split(separator: "\n").filter { $0.hasPrefix("Error: ") }
       #expect(
-        told == ["Error: process \(victim) of 2 was ended by SIGKILL; the others have stopped"],
+        told == ["Error: process \(victim) of 2 was terminated by SIGKILL; the others have stopped"],
         "\(result.errorOutput)")
       #expect(seconds < 15)
       let resumed = try Command.run([
@@ -160,11 +161,11 @@ import Testing
       try Command.run(arguments("e", "--processes", "2", "--device", "cuda:0")), saying: "--device cuda:0",
       "takes a GPU of its own", "CUDA_VISIBLE_DEVICES")
     let usage = try Command.run(arguments("c", "--max-restarts", "2"))
-    #expect(usage.status == 64 && usage.errorOutput.contains("--max-restarts goes with --processes"))
+    #expect(usage.status == 64 && usage.errorOutput.contains("--max-restarts needs --processes"))
     let alone = try Command.shell(
       "RANK=0 WORLD_SIZE=2 MASTER_ADDR=127.0.0.1 MASTER_PORT=29777 \"$CALM\" train transformer --data \"$DIR/data\" "
         + "--out \"$DIR/d\" --process-timeout 1", in: folder.url)
-    expectFailure(alone, saying: "not all of 2 processes met at 127.0.0.1:29777 within 1 s")
+    expectFailure(alone, saying: "not all 2 processes joined at 127.0.0.1:29777 within 1 s")
     let half = try Command.shell(
       "RANK=0 WORLD_SIZE=2 \"$CALM\" train transformer --data \"$DIR/data\" --out \"$DIR/d\"", in: folder.url)
     expectFailure(half, saying: "MASTER_ADDR is not set")

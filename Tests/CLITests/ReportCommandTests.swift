@@ -18,10 +18,10 @@ import Testing
   @Test("each language model that can be loaded writes two texts, unless none are wanted")
   func samples() throws {
     let demo = try QuickDemo.folder.get()
-    let run = demo.path("demo/calm")
+    let run = demo.path("demo/lm")
     #expect(try texts(run, demo.path("demo/autoencoder"), "--threads", "1") == 2)
     #expect(try texts(run, "--num-samples", "0") == 0)
-    let copy = try QuickDemo.copy("calm", to: folder)
+    let copy = try QuickDemo.copy("lm", to: folder)
     try Data("{".utf8).write(to: copy.appendingPathComponent("model/config.json"))
     #expect(try texts(copy.path, "--threads", "1") == 0)
     // As it is before its first checkpoint.

@@ -106,7 +106,8 @@ final class TemporaryFolder: Sendable {
     let tokenizer = try addTokenizer()
     let data = path("data")
     let result = try Command.run(
-      ["data", "prepare", path("stories.txt"), "--document-unit", "lines", "--tokenizer", tokenizer, "--out", data] + options)
+      ["data", "prepare", path("stories.txt"), "--document-unit", "lines", "--tokenizer", tokenizer, "--out", data]
+        + options)
     try #require(result.status == 0, "\(result.errorOutput)")
     return data
   }
@@ -124,6 +125,18 @@ final class TemporaryFolder: Sendable {
     ])
     try #require(result.status == 0, "\(result.errorOutput)")
     return try Data(contentsOf: URL(fileURLWithPath: folder.path("tokenizer.json")))
+  }
+}
+
+/// Checks that arguments were refused: nothing on standard output, and a first line that has all of `phrases`, before the
+/// usage.
+func expectUsageError(
+  _ result: CommandResult, saying phrases: String..., sourceLocation: SourceLocation = #_sourceLocation
+) {
+  #expect(result.status == 64 && result.output.isEmpty, sourceLocation: sourceLocation)
+  let line = result.errorOutput.split(separator: "\n").first ?? ""
+  for phrase in ["Error: "] + phrases {
+    #expect(line.contains(phrase), "'\(line)' does not say '\(phrase)'", sourceLocation: sourceLocation)
   }
 }
 

@@ -69,9 +69,8 @@ struct WatchedRun {
   var lines: [[String: Double]] {
     let text = (try? String(contentsOf: url.appendingPathComponent("metrics.jsonl"), encoding: .utf8)) ?? ""
     return text.split(separator: "\n").compactMap {
-      try? JSONDecoder().decode([String: Double].self, from: Data($0.utf8)).filter {
-        !$0.key.contains("second") && !$0.key.contains("wait")
-      }
+      (try? JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any])?.compactMapValues { $0 as? Double }
+        .filter { !$0.key.contains("second") && !$0.key.contains("wait") }
     }
   }
 

@@ -2,9 +2,9 @@ import Foundation
 import Synchronization
 import Torch
 
-/// Runs `body` on as many threads as there shall be processes, each with its group, and gives the results by rank.
+/// Runs `body` on `count` threads, each as one process of a group, and returns the results by rank.
 ///
-/// - Parameter onGPUs: whether each of them has the GPU of its rank.
+/// - Parameter onGPUs: whether each process uses the GPU of its rank.
 package func inGroup<Result: Sendable>(
   of count: Int, onGPUs: Bool = false, timeout: Duration = .seconds(20),
   _ body: @escaping @Sendable (ProcessGroup) throws -> Result
@@ -30,5 +30,5 @@ package func inGroup<Result: Sendable>(
   return try results.withLock { results in try (0..<count).map { try results[$0]!.get() } }
 }
 
-/// This machine has no port left at which the threads could meet.
+/// This machine has no free port.
 private struct NoFreePort: Error {}

@@ -5,7 +5,7 @@ import Torch
 struct ActivationTests {
   private static let points: [Float] = [-3, -0.5, 0, 0.7, 12]
 
-  /// What transformers 4.46.3 computes at the points under each of the names in its `ACT2FN`.
+  /// The values that transformers 4.46.3 computes at the points for each name in its `ACT2FN`.
   private static let recorded: [(name: String, values: [Double])] = [
     ("gelu", [-0.0040502, -0.1542688, 0, 0.5306255, 12]),
     ("gelu_10", [-0.0040502, -0.1542688, 0, 0.5306255, 10]),
@@ -28,7 +28,7 @@ struct ActivationTests {
     ("tanh", [-0.9950548, -0.4621172, 0, 0.6043678, 1]),
   ]
 
-  @Test("each official name gives the official values, and there are no others")
+  @Test("activations have exactly the names and values of transformers' ACT2FN")
   func values() throws {
     #expect(Set(Activation.allCases.map(\.rawValue)) == Set(Self.recorded.map(\.name)))
     for (name, values) in Self.recorded {
@@ -39,7 +39,9 @@ struct ActivationTests {
     }
   }
 
-  @Test("the gated form is the product, and gradients flow to both factors", arguments: Activation.allCases)
+  @Test(
+    "a gated activation equals the product of activation and factor, with gradients for both inputs",
+    arguments: Activation.allCases)
   func gated(_ activation: Activation) {
     let gate = Generator(seed: 1).normal([3, 8])
     let up = Generator(seed: 2).normal([3, 8])

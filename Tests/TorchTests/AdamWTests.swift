@@ -14,7 +14,7 @@ private final class Pair: Module {
   }
 }
 
-/// AdamW as the paper writes it, in float64.
+/// AdamW as in the paper, in float64.
 private struct ReferenceAdamW {
   let settings: AdamW.Settings
   var value: [Double]
@@ -51,9 +51,9 @@ struct AdamWTests {
     }
   }
 
-  // float16 goes through libtorch's operations, the others through the kernel.
+  // float16 uses libtorch's operations; the other types use the kernel.
   @Test(
-    "moves parameters, or their float32 masters, as in float64 arithmetic; only matrices decay",
+    "AdamW agrees with the formula in float64, and decays matrices only",
     arguments: [DType.float32, .bfloat16, .float16])
   func formula(dtype: DType) {
     let module = Pair(dtype)
@@ -72,7 +72,7 @@ struct AdamWTests {
     let masters = optimizer.masters
     for (parameter, reference) in zip(module.namedParameters(), references) {
       guard let master = masters[parameter.name] else {
-        Issue.record("no master of \(parameter.name)")
+        Issue.record("missing master of \(parameter.name)")
         continue
       }
       #expect(master.dtype == .float32)
@@ -82,7 +82,7 @@ struct AdamWTests {
     }
   }
 
-  @Test("masters keep steps that are too small for the parameter's type")
+  @Test("AdamW's masters accumulate steps that are too small for the parameter's type")
   func smallSteps() {
     let module = Weight(Tensor.ones([4]).leaf(.bfloat16))
     let optimizer = AdamW(module.namedParameters(), settings: .init(weightDecay: 0))
@@ -94,14 +94,14 @@ struct AdamWTests {
     expectClose(module.weight.numbers, [Double](repeating: 0.99, count: 4), within: 0x1p-9)
   }
 
-  @Test("given masters are taken instead of the rounded values")
+  @Test("AdamW starts from given masters instead of the rounded parameters")
   func givenMasters() {
     let module = Weight(Tensor([1] as [Float]).leaf(.bfloat16))
     let optimizer = AdamW(module.namedParameters(), masters: ["weight": Tensor([1.001] as [Float])])
     #expect(optimizer.masters["weight"]?.elements(as: Float.self) == [1.001])
   }
 
-  @Test("an optimizer restored from its moments goes on to the same bits", arguments: [DType.float32, .bfloat16])
+  @Test("an optimizer restored from its moments continues with the same bits", arguments: [DType.float32, .bfloat16])
   func restoring(dtype: DType) throws {
     let module = Pair(dtype)
     let optimizer = AdamW(module.namedParameters(), settings: Self.settings)
@@ -127,7 +127,7 @@ struct AdamWTests {
     }
   }
 
-  @Test("moments that do not belong to the model are refused by name")
+  @Test("restoring moments that do not match the model throws an error with the moment's name")
   func wrongMoments() {
     let optimizer = AdamW(Pair(.float32).namedParameters())
     #expect(throws: OptimizerError.missing("matrix.first_moment")) { try optimizer.restore(moments: [:], step: 1) }
@@ -138,7 +138,7 @@ struct AdamWTests {
     }
   }
 
-  @Test("parameters without a gradient, or not trained, stay")
+  @Test("AdamW does not change parameters without a gradient or with training disabled")
   func untouched() {
     let module = Pair(.float32)
     let before = module.matrix.numbers
@@ -151,7 +151,7 @@ struct AdamWTests {
   }
 
   @Test(
-    "the gradients' norm is the root of the sum of all squares", arguments: [DType.float32, .bfloat16, .float16])
+    "the gradient norm is the square root of the sum of all squares", arguments: [DType.float32, .bfloat16, .float16])
   func norm(dtype: DType) {
     let module = Pair(dtype)
     let optimizer = AdamW(module.namedParameters())
@@ -162,15 +162,15 @@ struct AdamWTests {
     #expect(optimizer.gradientNorm() == .infinity)
   }
 
-  @Test("the norm of many large gradients neither overflows nor loses digits")
+  @Test("the norm of many large gradients neither overflows nor loses precision")
   func largeNorm() {
-    // 200,000 squares of 1e30 leave float32, and more than one block.
+    // The sum of 200,000 squares of 1e30 overflows float32 and spans more than one block.
     let module = Weight(Tensor.zeros([200_000]).leaf(.float32))
     module.weight.gradient = .full([200_000], 1e30)
     expectClose([AdamW(module.namedParameters()).gradientNorm()], [1e30 * 200_000.0.squareRoot()], within: 1e-7)
   }
 
-  @Test("a gradient that lies transposed in memory moves the right elements")
+  @Test("a gradient that is transposed in memory updates the right elements")
   func layout() {
     let (a, b) = (Weight(Tensor.ones([3, 4]).leaf(.float32)), Weight(Tensor.ones([3, 4]).leaf(.float32)))
     let gradient = Generator(seed: 1).normal([4, 3])

@@ -5,7 +5,7 @@ import Torch
 struct AutogradTests {
   private struct Interruption: Error {}
 
-  @Test("gradients accumulate until they are forgotten")
+  @Test("gradients accumulate until they are cleared")
   func gradientAccumulation() {
     let x = Tensor([3] as [Float]).leaf(.float32)
     #expect(x.gradient == nil)
@@ -17,7 +17,7 @@ struct AutogradTests {
     #expect(x.gradient == nil)
   }
 
-  @Test("nothing is recorded inside withoutGradients, and recording goes on behind it")
+  @Test("withoutGradients disables recording, which resumes afterwards")
   func scope() {
     let x = Tensor([3] as [Float]).leaf(.float32)
     #expect(x.squared().requiresGradient)
@@ -26,7 +26,7 @@ struct AutogradTests {
     #expect(x.squared().requiresGradient)
   }
 
-  @Test("withoutGradients restores the mode when its body throws")
+  @Test("withoutGradients restores the gradient mode when its body throws")
   func interruption() {
     let x = Tensor([3] as [Float]).leaf(.float32)
     #expect(throws: Interruption.self) { try withoutGradients { throw Interruption() } }
@@ -37,7 +37,7 @@ struct AutogradTests {
     }
   }
 
-  @Test("a detached tensor shares elements and passes no gradient")
+  @Test("a detached tensor shares elements and blocks gradients")
   func detachment() {
     let x = Tensor([3] as [Float]).leaf(.float32)
     #expect(x.detached().sharesStorage(with: x) && !x.detached().requiresGradient)
@@ -45,7 +45,7 @@ struct AutogradTests {
     #expect(x.gradient?.numbers == [3])
   }
 
-  @Test("the functions of libtorch have their textbook values and gradients")
+  @Test("exp, log, softmax and the other functions have their textbook values and gradients")
   func functions() {
     let generator = Generator(seed: 1)
     let inputs = [generator.normal([3, 5]), generator.normal([5], mean: 1), generator.normal([5])]
@@ -72,7 +72,7 @@ struct AutogradTests {
   }
 
   @Test(
-    "attention weighs values by the softmax of the products, causally, with shared key heads", arguments: [1, 2, 4])
+    "attention agrees with its formula, causally and with shared key heads", arguments: [1, 2, 4])
   func attentionFormula(keyHeads: Int) {
     let (batch, heads, length, size) = (2, 4, 7, 6)
     let generator = Generator(seed: 1)
@@ -91,7 +91,7 @@ struct AutogradTests {
     }.expectAgreement(inputs, dtype: .float32, terms: 64)
   }
 
-  @Test("the embedding's padding row gets no gradient")
+  @Test("the padding row of an embedding receives no gradient")
   func padding() {
     let weight = Generator(seed: 1).normal([4, 3]).leaf(.float32)
     let ids = Tensor([1, 0, 3, 1] as [Int64], shape: [2, 2])

@@ -6,9 +6,9 @@ import Torch
 @Suite("The caching allocator", .serialized) struct CachingAllocatorTests {
   init() { Runtime.tuneAllocator() }
 
-  @Test("tensors that live at once share no memory, at any size")
+  @Test("the caching allocator gives tensors that exist at the same time separate memory, at any size")
   func liveTensorsAreApart() {
-    // Around the steps between the size classes: 512 bytes, and eighths of powers of two.
+    // Sizes around the boundaries of the size classes: 512 bytes, and eighths of powers of two.
     let counts = [1, 127, 128, 129, 144, 145, 255, 256, 257, 1151, 1152, 1153, 4096, 100_003]
     for round in 1...3 {
       let tensors = counts.enumerated().map { index, count in
@@ -20,15 +20,15 @@ import Torch
     }
   }
 
-  @Test("a tensor of no elements needs no memory")
+  @Test("the caching allocator supports tensors without elements")
   func empty() {
     #expect(Tensor.zeros([0, 7]).elements(as: Float.self).isEmpty)
   }
 
   #if os(Linux)
-    @Test("memory kept in other sizes stays within a quarter of the peak in use, also after an allocation was refused")
+    @Test("the caching allocator keeps at most a quarter of the peak memory, even after a failed allocation")
     func keepsLittle() throws {
-      // 32 TiB, which no machine has: had they counted as used, 8 TiB might be kept.
+      // 32 TiB, which no machine has. If this counted as used, the cache could keep 8 TiB.
       var refused: ct_tensor?
       let cpu = ct_device(type: CT_CPU, index: 0)
       #expect(ct_empty(&refused, [1 << 45], 1, CT_UINT8, cpu) != 0)
@@ -38,11 +38,11 @@ import Torch
         return Int(fields[1])! * Int(sysconf(Int32(_SC_PAGESIZE))) >> 20
       }
       let before = try resident()
-      // Every size is used once and left: kept for ever, they would add up to 3.3 GB.
+      // Every size is used once. If the cache kept them all, they would add up to 3.3 GB.
       for mebibytes in stride(from: 4, through: 160, by: 4) {
         _ = Tensor.zeros([mebibytes << 18]) + 1
       }
-      // Two tensors of up to 160 MiB at once, an eighth for rounding, a quarter for what is kept; other suites run too.
+      // Two tensors of up to 160 MiB at once, an eighth for rounding, a quarter for the cache. Other suites run too.
       #expect(try resident() - before < 700)
     }
   #endif

@@ -3,8 +3,8 @@ import Torch
 
 @Suite("Generators")
 struct GeneratorTests {
-  /// One draw of each kind, of odd counts so that whatever a generator keeps back is kept.
-  private func draws(_ generator: Generator) -> [[UInt8]] {
+  /// One call of each kind, with odd counts so that the generator buffers a number if it can.
+  private func samples(_ generator: Generator) -> [[UInt8]] {
     [
       generator.uniform([7], in: -2..<3).rawBytes, generator.normal([17], mean: 1, deviation: 2).rawBytes,
       generator.bernoulli([5], probability: 0.5).rawBytes, generator.normal([3], dtype: .float64).rawBytes,
@@ -12,24 +12,24 @@ struct GeneratorTests {
     ]
   }
 
-  @Test("the same seed gives the same numbers, another seed others")
+  @Test("a generator gives equal numbers for equal seeds and other numbers for other seeds")
   func seeds() {
-    #expect(draws(Generator(seed: 5)) == draws(Generator(seed: 5)))
-    #expect(draws(Generator(seed: 5)) != draws(Generator(seed: 6)))
-    #expect(draws(Generator(seed: .max)) == draws(Generator(seed: .max)))
+    #expect(samples(Generator(seed: 5)) == samples(Generator(seed: 5)))
+    #expect(samples(Generator(seed: 5)) != samples(Generator(seed: 6)))
+    #expect(samples(Generator(seed: .max)) == samples(Generator(seed: .max)))
   }
 
-  @Test("every one of a seed's 64 bits changes the numbers, of a whole batch and of its rows", arguments: 0..<64)
+  @Test("each of a seed's 64 bits changes the numbers, for generators of batches and of rows", arguments: 0..<64)
   func allBits(bit: Int) {
     for seed: UInt64 in [0, 5, 1 << 40] {
       let other = seed ^ (1 << UInt64(bit))
-      #expect(draws(Generator(seed: seed)) != draws(Generator(seed: other)))
+      #expect(samples(Generator(seed: seed)) != samples(Generator(seed: other)))
       let rows = Generator(rows: [seed, other]).uniform([2, 8], dtype: .float64).numbers
       #expect(rows[..<8] != rows[8...])
     }
   }
 
-  @Test("a seed above 2³² decides the state as init_by_array of the Mersenne Twister's authors does")
+  @Test("a seed above 2³² initializes the Mersenne Twister as its authors' init_by_array does")
   func seedOfTwoWords() {
     // numpy.random.RandomState([5, 1]) and ([0x89abcdef, 0x01234567]), the lower 24 of 32 bits as float32.
     for (seed, words) in [
@@ -41,31 +41,31 @@ struct GeneratorTests {
     }
   }
 
-  @Test("generators do not disturb each other")
+  @Test("generators do not affect each other")
   func independence() {
-    let alone = draws(Generator(seed: 1))
+    let alone = samples(Generator(seed: 1))
     let (first, second) = (Generator(seed: 1), Generator(seed: 2))
-    _ = draws(second)
-    #expect(draws(first) == alone)
+    _ = samples(second)
+    #expect(samples(first) == alone)
   }
 
-  @Test("a state set again gives the numbers that followed it", arguments: [3, .max] as [UInt64])
+  @Test("restoring a generator's state repeats its numbers", arguments: [3, .max] as [UInt64])
   func state(seed: UInt64) {
     let generator = Generator(seed: seed)
-    // An odd count of normal numbers leaves one of a pair behind, which belongs to the state.
+    // Normal numbers are generated in pairs. After an odd count the second one is part of the state.
     _ = generator.normal([3])
     let state = generator.state.clone()
-    let following = draws(generator)
-    #expect(draws(generator) != following)
+    let following = samples(generator)
+    #expect(samples(generator) != following)
     generator.state = state
-    #expect(draws(generator) == following)
+    #expect(samples(generator) == following)
     let other = Generator(seed: 99)
     other.state = state
-    #expect(draws(other) == following)
+    #expect(samples(other) == following)
   }
 
-  // Means of 100,000 draws: each bound is over five standard errors away, a false alarm of less than 1e-6 for another seed.
-  @Test("draws have the moments they should have")
+  // Means of 100,000 samples. Each bound is over five standard errors away: another seed fails with p < 1e-6.
+  @Test("samples have the moments of their distributions")
   func moments() {
     let generator = Generator(seed: 4)
     let uniform = generator.uniform([100_000], in: -1..<3, dtype: .float64)

@@ -18,7 +18,7 @@ private final class Network: Module {
   @Submodule("layers") var layers: [Block]
   @Submodule("norm") var norm: RMSNorm
   @Parameter("scale") var scale: Tensor
-  let note = "plain properties are no parameters"
+  let note = "plain properties are not parameters"
 
   init() {
     layers = [Block(2, bias: true), Block(3, bias: false)]
@@ -30,7 +30,7 @@ private final class Network: Module {
 
 @Suite("Modules")
 struct ModuleTests {
-  @Test("parameters have their keys' names, in the order of declaration, without those that are nil")
+  @Test("a module lists its parameters by key in declaration order, except those that are nil")
   func names() {
     #expect(
       Network().namedParameters().map(\.name) == [
@@ -40,14 +40,14 @@ struct ModuleTests {
     #expect(Network().parameterCount == 4 + 2 + 9 + 4 + 1)
   }
 
-  @Test("a parameter set by its name is the property")
+  @Test("setting a named parameter sets the property of the module")
   func replacement() {
     let network = Network()
     network.namedParameters()[2].tensor = .zeros([3, 3])
     #expect(network.layers[1].weight.numbers == [Double](repeating: 0, count: 9))
   }
 
-  @Test("conversion changes the type and keeps values and whether they are trained")
+  @Test("converting a module changes its type and keeps its values and trainability")
   func conversion() {
     let network = Network()
     network.norm.setTrainable(false)
@@ -57,7 +57,7 @@ struct ModuleTests {
     #expect(network.scale.item() == 2)
   }
 
-  @Test("gradients are forgotten in all modules")
+  @Test("clearing a module's gradients includes its submodules")
   func gradients() {
     let network = Network()
     (network.norm.weight.sum() + network.layers[0].weight.sum()).backward()
@@ -66,7 +66,7 @@ struct ModuleTests {
     #expect(network.namedParameters().allSatisfy { $0.tensor.gradient == nil })
   }
 
-  @Test("layers are the functions of their parameters")
+  @Test("layers apply the functions of their parameters")
   func layers() {
     let generator = Generator(seed: 1)
     let x = generator.normal([3, 4])

@@ -9,7 +9,7 @@ struct ProcessorTests {
   private let tiles = Processor(model: "C", flags: ["avx2", "fma", "amx_tile", "amx_bf16"])
   private let arm = Processor(model: "D", flags: ["asimd", "sve", "bf16"])
 
-  @Test("features are read from the system's names")
+  @Test("processor features are parsed from the system's flags")
   func features() {
     #expect(plain.features == [.avx2])
     #expect(vectors.features == [.avx2, .avx512, .avx512BFloat16])
@@ -18,7 +18,7 @@ struct ProcessorTests {
     #expect(Processor(model: "", flags: ["amx_tile"]).features.isEmpty)
   }
 
-  @Test("features above a limit of the level are left out, those of other processors stay")
+  @Test("a level limit excludes the features of higher levels, but not those of other architectures")
   func limits() {
     let flags: Set = [
       "avx2", "fma", "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_bf16", "amx_tile", "amx_bf16", "asimd",
@@ -32,7 +32,7 @@ struct ProcessorTests {
     #expect(features(.amx) == [.neon, .avx2, .avx512, .avx512BFloat16, .amx])
   }
 
-  @Test("the level in use is the lower of the machine's and the limit")
+  @Test("the processor level in use is the lower of the machine's level and the limit")
   func level() {
     let limit = Processor.Level.limit.flatMap(Processor.Level.init) ?? .amx
     #expect(Processor.Level.current == min(.machine, limit))
@@ -40,7 +40,7 @@ struct ProcessorTests {
     #expect(Processor.current.features.contains(.amx) == (Processor.Level.current == .amx))
   }
 
-  @Test("auto takes bfloat16 where it is fast, and float32 elsewhere")
+  @Test("automatic precision selects bfloat16 where it is fast, and float32 elsewhere")
   func automatic() {
     #expect(Precision.auto.resolved(on: .cpu, processor: plain) == .float32)
     #expect(Precision.auto.resolved(on: .cpu, processor: arm) == .float32)
@@ -50,14 +50,14 @@ struct ProcessorTests {
     #expect(Precision.auto.resolved(on: .mps, processor: plain) == .float32)
   }
 
-  @Test("a precision that is asked for is taken everywhere")
+  @Test("an explicit precision applies on every device")
   func explicit() {
     #expect(Precision.bfloat16.resolved(on: .cpu, processor: plain) == .bfloat16)
     #expect(Precision.float32.resolved(on: .cuda(0), processor: tiles) == .float32)
   }
 
   #if os(Linux)
-    @Test("this machine's processor is recognised, and has features unless a limit leaves them out")
+    @Test("this machine's processor is recognized, and has features unless a limit excludes them")
     func current() {
       #expect(!Processor.current.model.isEmpty || !Processor.current.features.isEmpty)
       if Processor.Level.current > .baseline { #expect(!Processor.current.features.isEmpty) }

@@ -1,14 +1,14 @@
 import Testing
 import Torch
 
-@Suite("Parts that are computed again in the backward pass")
+@Suite("Gradient checkpointing")
 struct RecomputationTests {
   private func parameters() -> (x: Tensor, weight: Tensor) {
     let generator = Generator(seed: 3)
     return (generator.normal([6, 16]).leaf(.float32), generator.normal([16, 16]).leaf(.float32))
   }
 
-  @Test("results and gradients are those of the part itself but for rounding, also through several parts")
+  @Test("gradient checkpointing changes results and gradients by rounding only, even through several parts")
   func sameGradients() {
     func gradients(_ wrap: (Tensor, @escaping (Tensor) -> Tensor) -> Tensor) -> [[Double]] {
       let (x, weight) = parameters()
@@ -23,7 +23,7 @@ struct RecomputationTests {
     #expect(plain[2].count == 256)
   }
 
-  @Test("a part runs once forward and once backward, and once where nothing is recorded")
+  @Test("a checkpointed part runs once in each pass, and once if no gradients are recorded")
   func runs() {
     let (x, weight) = parameters()
     var count = 0
@@ -39,7 +39,7 @@ struct RecomputationTests {
     #expect(count == 3)
   }
 
-  @Test("what a part holds is let go with the result")
+  @Test("a checkpointed part is released with its result")
   func lifetime() {
     final class Held {}
     weak var held: Held?
@@ -57,8 +57,8 @@ struct RecomputationTests {
 }
 
 @Suite("Moving averages of weights")
-struct WeightAverageTests {
-  @Test("the average moves by 1 − d of the difference, d growing from 1/10 to the decay")
+struct MovingAverageTests {
+  @Test("a moving average moves by 1 − d of the difference, while d grows from 1/10 to the decay")
   func formula() {
     let weight = Tensor([1, 2] as [Float])
     let average = MovingAverage(of: ["w": weight], decay: 0.5)
@@ -74,7 +74,7 @@ struct WeightAverageTests {
     for (one, other) in zip(found, expected) { #expect(abs(one - other) < 1e-5 * max(1, abs(other))) }
   }
 
-  @Test("parameters hold the average inside the scope, and their own values again behind it, bit for bit")
+  @Test("parameters hold the moving average inside the scope, and exactly their own values afterwards")
   func scope() {
     final class Model: Module {
       @Parameter("w") var weight: Tensor

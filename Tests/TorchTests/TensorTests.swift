@@ -5,7 +5,7 @@ import Torch
 
 @Suite("Tensors")
 struct TensorTests {
-  @Test("elements come back as they went in, of every Swift type")
+  @Test("a tensor returns the elements it was created from, for every Swift type")
   func elements() {
     func expectSame<Element: TensorElement & Equatable>(_ values: [Element]) {
       let tensor = Tensor(values, shape: [2, values.count / 2])
@@ -20,7 +20,7 @@ struct TensorTests {
     expectSame([true, false, false, true])
   }
 
-  @Test("bytes come back as they went in, of every type", arguments: DType.allCases)
+  @Test("a tensor returns the bytes it was created from, for every element type", arguments: DType.allCases)
   func bytes(dtype: DType) {
     var generator = SeededGenerator(seed: 1)
     let bytes = generator.bytes(6 * dtype.size).map { dtype == .bool ? $0 & 1 : $0 }
@@ -28,7 +28,7 @@ struct TensorTests {
     #expect(tensor.dtype == dtype && tensor.shape == [3, 2])
     #expect(tensor.rawBytes == bytes)
     #expect(tensor.clone().rawBytes == bytes)
-    // A transposed view gives its elements row-major too.
+    // A transposed view returns its elements in row-major order too.
     let size = dtype.size
     let expected = [0, 2, 4, 1, 3, 5].flatMap { bytes[$0 * size..<($0 + 1) * size] }
     #expect(tensor.transposed().rawBytes == expected)
@@ -42,7 +42,7 @@ struct TensorTests {
     #expect(Tensor(2.5).shape == [] && Tensor(2.5).count == 1 && Tensor(2.5).item() == 2.5)
   }
 
-  @Test("views share elements, copies do not")
+  @Test("views share elements, and copies do not")
   func sharing() {
     let tensor = Tensor.zeros([2, 3])
     let (view, copy) = (tensor.transposed(), tensor.clone())
@@ -54,7 +54,7 @@ struct TensorTests {
     #expect(tensor.numbers == [7, 7, 7, 1, 2, 3])
   }
 
-  @Test("rearrangements put the elements where they say")
+  @Test("reshaping, slicing and joining tensors move elements to the right positions")
   func shapes() {
     let x = Tensor.range(0..<24).reshaped(2, 3, 4)
     #expect(x.narrowed(-1, 1..<3).numbers == [1, 2, 5, 6, 9, 10, 13, 14, 17, 18, 21, 22])
@@ -69,7 +69,7 @@ struct TensorTests {
     #expect(Tensor([1, 2] as [Float]).reshaped(2, 1).expanded(-1, 3).numbers == [1, 1, 1, 2, 2, 2])
   }
 
-  @Test("arithmetic is that of the numbers")
+  @Test("tensor arithmetic agrees with arithmetic of numbers")
   func arithmetic() {
     let (a, b) = (Tensor([1, 4, 9] as [Float]), Tensor([2, 2, 3] as [Float]))
     #expect((a + b).numbers == [3, 6, 12] && (a - b).numbers == [-1, 2, 6])
@@ -85,7 +85,7 @@ struct TensorTests {
     #expect(a.numbers == [-10, 20, 60])
   }
 
-  @Test("comparisons and reductions")
+  @Test("comparisons and reductions of tensors have the expected values")
   func reductions() {
     let x = Tensor([1, 5, 5, 2, 0, -1] as [Float], shape: [2, 3])
     #expect(x.sum().item() == 12 && x.mean().item() == 2)
@@ -97,7 +97,7 @@ struct TensorTests {
     #expect(x.replaced(with: .zeros([2, 3]), where: x.equals(5)).numbers == [1, 0, 0, 2, 0, -1])
   }
 
-  @Test("conversion rounds to the nearest, ties to even")
+  @Test("conversion of a tensor rounds to nearest, ties to even")
   func conversion() {
     let values: [Float] = [1, 1 + 0x1p-8, 1 + 0x3p-8, 1 + 0x1p-7, -3.140625]
     #expect(Tensor(values).to(.bfloat16).numbers == [1, 1, 1 + 0x1p-6, 1 + 0x1p-7, -3.140625])

@@ -5,7 +5,7 @@ import CALMTraining
 import Foundation
 import Torch
 
-/// A world small enough to train in within seconds: tales, a tokenizer, prepared data, in a folder of its own.
+/// Synthetic stories, a tokenizer and a data set small enough to train on in seconds, in a temporary folder.
 package final class TinyWorld: Sendable {
   package let folder: URL
   package let tokenizer: Tokenizer
@@ -13,30 +13,23 @@ package final class TinyWorld: Sendable {
   package init(bytes: Int = 60_000) throws {
     folder = FileManager.default.temporaryDirectory.appendingPathComponent("calm-training-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    let stories = Array(SyntheticStories().stories(seed: 5, bytes: bytes))
-    var trainer = try BPETrainer(vocabularySize: 400)
-    for story in stories { trainer.add(story) }
-    let tokenizer = try trainer.train()
-    self.tokenizer = tokenizer
+    func stories() -> some TextSource {
+      TextSequence(SyntheticStories().stories(seed: 5, bytes: bytes), name: "synthetic stories")
+    }
+    tokenizer = try TextPipeline.trainTokenizer(vocabularySize: 400, on: stories())
     try tokenizer.save(to: folder.appendingPathComponent("tokenizer.json"))
-    let text = folder.appendingPathComponent("tales.txt")
-    try Data(stories.joined(separator: "\n").utf8).write(to: text)
-    var preparation = DataPreparation(
-      vocabulary: TokenVocabulary(
-        tokenizerHash: tokenizer.contentHash, size: tokenizer.vocabularySize, endOfText: tokenizer.eosToken ?? 2),
-      createdBy: "tests")
-    preparation.validationShare = 0.1
-    preparation.attachments = [
-      "tokenizer.json": try Data(contentsOf: folder.appendingPathComponent("tokenizer.json"))
-    ]
-    _ = try preparation.run(
-      try CorpusReader(paths: [text.path], options: CorpusOptions(split: .lines)), into: data,
-      encode: { tokenizer.encode($0) })
+    try pipeline().prepare(stories(), into: data)
+  }
+
+  private func pipeline() throws -> TextPipeline {
+    var pipeline = try TextPipeline(tokenizer, createdBy: "tests")
+    pipeline.preparation.validationFraction = 0.1
+    return pipeline
   }
 
   deinit { try? FileManager.default.removeItem(at: folder) }
 
-  /// Prepares prompts and completions, ``tasks``.
+  /// Prepares a data set of prompts and completions, ``tasks``.
   package func addTasks() throws {
     let names = ["Ann", "Ben", "Sue", "Tom"]
     let lines = (0..<300).map { number in
@@ -45,20 +38,11 @@ package final class TinyWorld: Sendable {
     }
     let text = folder.appendingPathComponent("tasks.jsonl")
     try Data(lines.joined(separator: "\n").utf8).write(to: text)
-    var preparation = DataPreparation(
-      vocabulary: TokenVocabulary(
-        tokenizerHash: tokenizer.contentHash, size: tokenizer.vocabularySize, endOfText: tokenizer.eosToken ?? 2),
-      createdBy: "tests")
-    preparation.validationShare = 0.1
-    preparation.hasPrompts = true
-    preparation.attachments = [
-      "tokenizer.json": try Data(contentsOf: folder.appendingPathComponent("tokenizer.json"))
-    ]
-    let tokenizer = tokenizer
-    _ = try preparation.run(
-      try CorpusReader(
-        paths: [text.path], options: CorpusOptions(textField: "completion", promptField: "prompt")), into: tasks,
-      encode: { tokenizer.encode($0) })
+    var pipeline = try pipeline()
+    pipeline.preparation.hasPrompts = true
+    try pipeline.prepare(
+      CorpusReader(paths: [text.path], options: CorpusOptions(textField: "completion", promptField: "prompt")),
+      into: tasks)
   }
 
   package var tasks: String { folder.appendingPathComponent("tasks").path }
@@ -97,7 +81,7 @@ package final class TinyWorld: Sendable {
       transformer: TransformerShape(hiddenSize: 32, intermediateSize: 64, layers: 2, attentionHeads: 2),
       tiesEmbeddings: false, special: try TrainingData(path: self.data).specialWithoutStandIn)
     var settings = settings
-    // As many positions as the models of chunks have.
+    // The same number of positions as the models of chunks.
     settings.sequenceLength /= 4
     let inputs = RunInputs(data: corpora ?? [Corpus(path: data ?? self.data)])
     let record = RunRecord(
@@ -117,13 +101,14 @@ package final class TinyWorld: Sendable {
       special: sizes.special)
     let record = RunRecord(
       LanguageModelSettings(
-        model: configuration, autoencoder: autoencoder.path, auxiliaryWarmupSteps: auxiliaryWarmupSteps, training: settings,
+        model: configuration, autoencoder: autoencoder.path, auxiliaryWarmupSteps: auxiliaryWarmupSteps,
+        training: settings,
         inputs: RunInputs(data: [Corpus(path: data ?? self.data)])), program: "tests")
     return try TrainingRun(record, in: place(name), group: group)
   }
 }
 
-/// Trains to the end or to a step, and gives the losses on the way.
+/// Trains to the end or to a step and returns the losses.
 package func losses(of run: TrainingRun, until last: Int = .max) throws -> [Double] {
   var losses: [Double] = []
   try run.trainer.run { event in
@@ -134,7 +119,7 @@ package func losses(of run: TrainingRun, until last: Int = .max) throws -> [Doub
   return losses
 }
 
-/// Prepares the training data in a folder again: as many documents of as many tokens, each from its end to its beginning.
+/// Rewrites the training data of a data set with the tokens of each document in reverse order. All sizes stay the same.
 package func reverseDocuments(in data: String) throws {
   for shard in try TokenDataSet(path: data).train {
     let writer = try TokenShardWriter(path: shard.path, vocabulary: shard.vocabulary)

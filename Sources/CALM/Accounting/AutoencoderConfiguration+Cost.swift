@@ -1,8 +1,8 @@
 extension AutoencoderConfiguration {
-  /// The number of parameters of an ``Autoencoder`` with this configuration, without making one.
+  /// The number of parameters of an ``Autoencoder`` with this configuration.
   public var parameterCount: Int { cost.parameters }
 
-  /// What an autoencoder costs. Running it means to encode and to decode.
+  /// The cost of an autoencoder. Inference is encoding and decoding.
   public var cost: ModelCost {
     var builder = CostBuilder(tokensPerPosition: chunkSize)
     builder.add("embedding, tied to the vocabulary", parameters: embeddingParameters, macs: 0)
@@ -29,7 +29,7 @@ extension AutoencoderConfiguration {
       + (hiddenSize * chunkWidth + chunkWidth) + hiddenSize
   }
 
-  /// MACs to encode a chunk. Half of the layers are on each of the K tokens, half on the chunk.
+  /// MACs to encode a chunk. Half of the layers run at each of the K tokens, half at the chunk.
   package var encoderMACs: Int {
     encoderLayers / 2 * (chunkSize + 1) * layerWeights + chunkWidth * hiddenSize + hiddenSize * latentOutputs
   }

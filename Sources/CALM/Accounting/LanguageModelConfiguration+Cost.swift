@@ -1,5 +1,5 @@
 extension LanguageModelConfiguration {
-  /// What a ``ContinuousLanguageModel`` with this configuration costs, together with its frozen autoencoder.
+  /// The cost of a ``ContinuousLanguageModel`` with this configuration, including its frozen autoencoder.
   public func cost(autoencoder: AutoencoderConfiguration) -> ModelCost {
     let (h, k) = (transformer.hiddenSize, chunkSize)
     var builder = CostBuilder(tokensPerPosition: k)
@@ -32,9 +32,9 @@ extension LanguageModelConfiguration {
     return ModelCost(parts: builder.parts)
   }
 
-  /// FLOPs to train on a token in a lead-in, where the auxiliary token loss is trained without head and targets.
-  public func leadInPerToken(autoencoder: AutoencoderConfiguration) -> Double {
-    let left = 3 * head.type.cost(of: self).trainingMACs + autoencoder.encoderMACs
-    return cost(autoencoder: autoencoder).trainingPerToken - 2 * Double(left) / Double(chunkSize)
+  /// Training FLOPs per token during the auxiliary warm-up, which runs neither the head nor the encoder of the targets.
+  public func auxiliaryWarmupPerToken(autoencoder: AutoencoderConfiguration) -> Double {
+    let omitted = 3 * head.type.cost(of: self).trainingMACs + autoencoder.encoderMACs
+    return cost(autoencoder: autoencoder).trainingPerToken - 2 * Double(omitted) / Double(chunkSize)
   }
 }

@@ -1,14 +1,14 @@
 extension TransformerShape {
-  /// The entries of the weight matrices of all layers; each is one MAC at a position.
+  /// The entries of the weight matrices of all layers; each is one MAC per position.
   var weights: Int {
     let keySize = headSize * keyValueHeads
     return layers * (2 * hiddenSize * hiddenSize + 2 * hiddenSize * keySize + 3 * hiddenSize * intermediateSize)
   }
 
-  /// The parameters of all layers and of the norm behind them.
+  /// The parameters of all layers and of the final norm.
   var parameters: Int { weights + biases + (2 * layers + 1) * hiddenSize }
 
-  /// The biases in all layers, which neither the official models nor Llama have.
+  /// The biases of all layers; the official models and Llama have none.
   private var biases: Int {
     let attention = hasAttentionBias ? 2 * hiddenSize + 2 * headSize * keyValueHeads : 0
     return layers * (attention + (hasMLPBias ? 2 * intermediateSize + hiddenSize : 0))
@@ -19,7 +19,7 @@ extension TransformerShape {
 }
 
 extension AutoregressiveConfiguration {
-  /// What an ``AutoregressiveModel`` with this configuration costs: one token a position, and a softmax over the
+  /// The cost of an ``AutoregressiveModel`` with this configuration: one token per position, and a softmax over the
   /// vocabulary.
   public var cost: ModelCost {
     let table = vocabularySize * transformer.hiddenSize

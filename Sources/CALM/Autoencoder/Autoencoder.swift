@@ -1,16 +1,16 @@
 import Torch
 
-/// Compresses every chunk of K tokens into one continuous vector, and back.
+/// Maps every chunk of K tokens to one continuous vector, and back.
 ///
-/// Its quality is the accuracy of reconstruction, also from latents with noise: a language model does not predict latents
-/// exactly. See the paper, section 2 (arXiv 2510.27688).
+/// Its quality is the accuracy of reconstruction, including from latents with noise, because a language model does not
+/// predict latents exactly. See the paper, section 2 (arXiv 2510.27688).
 public final class Autoencoder: Module {
   @Submodule("encoder") var encoder: ChunkEncoder
   @Submodule("decoder") var decoder: ChunkDecoder
-  /// Sizes and training constants.
+  /// The sizes and training constants.
   public let configuration: AutoencoderConfiguration
 
-  /// An autoencoder with fresh weights.
+  /// An autoencoder with initial weights.
   public init(_ configuration: AutoencoderConfiguration, generator: Generator) {
     self.configuration = configuration
     encoder = ChunkEncoder(configuration, generator: generator)
@@ -19,7 +19,7 @@ public final class Autoencoder: Module {
 
   /// The latent distribution of each chunk.
   ///
-  /// - Parameter ids: int64, of any shape with a multiple of K elements: chunk after chunk.
+  /// - Parameter ids: int64, any shape with a multiple of K elements, one chunk after another.
   public func encode(_ ids: Tensor) -> LatentDistribution {
     encoder(ids.reshaped(-1, configuration.chunkSize))
   }

@@ -2,7 +2,7 @@ import Torch
 
 /// The sizes and training constants of an ``Autoencoder``: its `config.json`, under the official keys.
 public struct AutoencoderConfiguration: Codable, Hashable, Sendable {
-  /// V.
+  /// V, the number of token ids.
   public var vocabularySize: Int
   /// K, the number of tokens in a chunk.
   public var chunkSize: Int
@@ -12,9 +12,9 @@ public struct AutoencoderConfiguration: Codable, Hashable, Sendable {
   public var hiddenSize: Int
   /// The inner width of the SwiGLU in each layer.
   public var intermediateSize: Int
-  /// Layers of the encoder: half on each token, half on the chunk.
+  /// Layers of the encoder: half at each token, half at the chunk.
   public var encoderLayers: Int
-  /// Layers of the decoder: half on the chunk, half on each token.
+  /// Layers of the decoder: half at the chunk, half at each token.
   public var decoderLayers: Int
   /// The activation in each layer.
   public var activation: Activation
@@ -22,23 +22,23 @@ public struct AutoencoderConfiguration: Codable, Hashable, Sendable {
   public var hasMLPBias: Bool
   /// ε of the RMS norms.
   public var normEpsilon: Double
-  /// Whether the encoder gives a distribution (mean and log σ). A plain autoencoder gives a point: no noise, no
-  /// Kullback–Leibler term.
+  /// Whether the encoder returns a distribution (mean and log σ). A deterministic autoencoder returns a point: there is
+  /// no noise and no Kullback–Leibler term.
   public var isVariational: Bool
-  /// The probability with which training replaces an input token by id 0.
+  /// The probability that training replaces an input token by id 0.
   public var tokenMasking: Double
-  /// The probability with which training drops an entry of the latent.
+  /// The probability that training drops an entry of the latent.
   public var latentDropout: Double
   /// w, the weight of the Kullback–Leibler term.
   public var klWeight: Double
-  /// c, below which a dimension's Kullback–Leibler divergence is not pressed further.
+  /// c, the Kullback–Leibler divergence per dimension below which the loss is constant (free bits).
   public var klClamp: Double
-  /// The standard deviation of fresh weights.
+  /// The standard deviation of initial weights.
   public var initializerRange: Double
-  /// The ids of padding and of a document's end and start, where the tokenizer has them.
+  /// The ids of padding and of a document's end and start, if the tokenizer has them.
   public var special: SpecialTokens
 
-  /// Sizes after the official defaults; the intermediate size is 2.5 times the hidden one.
+  /// A configuration with the official defaults; the default intermediate size is 2.5 times the hidden size.
   public init(
     vocabularySize: Int, chunkSize: Int = 4, latentSize: Int = 128, hiddenSize: Int = 512,
     intermediateSize: Int? = nil, encoderLayers: Int = 2, decoderLayers: Int = 2, isVariational: Bool = true,
@@ -88,7 +88,7 @@ public struct AutoencoderConfiguration: Codable, Hashable, Sendable {
     let values = try decoder.container(keyedBy: Keys.self)
     try refuseUnknownKeys(
       in: decoder, known: Keys.allCases.map(\.rawValue) + SpecialTokens.keyNames,
-      passedOver: ["max_position_embeddings", "tie_word_embeddings"], kind: "an autoencoder")
+      ignored: ["max_position_embeddings", "tie_word_embeddings"], kind: "an autoencoder")
     vocabularySize = try values.positive(.vocabularySize, upTo: greatestVocabulary) ?? 32000
     chunkSize = try values.positive(.chunkSize) ?? 4
     latentSize = try values.positive(.latentSize) ?? 128

@@ -2,8 +2,8 @@ import Torch
 
 /// A latent → the hidden states of its K tokens. See the paper, section 2.
 ///
-/// Linear → layers at each chunk → expanded and split into K vectors → layers at each token → RMSNorm. The logits are the
-/// products with the encoder's embedding matrix.
+/// Linear → layers at each chunk → expanded and split into K vectors → layers at each token → RMSNorm. The logits are
+/// the products with the encoder's embedding matrix.
 final class ChunkDecoder: Module {
   @Submodule("latent_to_hidden") var toHidden: Linear
   @Submodule("decoder_layers") var layers: [AutoencoderLayer]

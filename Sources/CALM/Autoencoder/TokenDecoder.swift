@@ -1,14 +1,14 @@
 import Torch
 
-/// Latents → token ids, for an autoencoder whose weights do not change: its vocabulary is quantized once for the search.
+/// Latents → token ids, for an autoencoder whose weights do not change: its vocabulary is quantized once.
 ///
-/// Decoding has two steps, for callers that need only some tokens of a chunk: the first expands the latent into a row for
-/// each token, and the second takes any of these rows.
+/// Decoding has two steps, for callers that need only some tokens of a chunk: the first expands the latent into one row
+/// per token, and the second decodes any of these rows.
 struct TokenDecoder {
   private let decoder: ChunkDecoder
   private let search: QuantizedArgmax
   private let configuration: AutoencoderConfiguration
-  /// Whether no weight that decodes is NaN or infinite.
+  /// Whether all weights that decode are finite.
   let hasFiniteWeights: Bool
 
   /// - Parameter autoencoder: its weights must not change.
@@ -21,7 +21,7 @@ struct TokenDecoder {
     hasFiniteWeights = withoutGradients { weights.allSatisfy { $0.isFinite().all() } }
   }
 
-  /// Whether the quantized vocabulary is still that of an autoencoder.
+  /// Whether the quantized vocabulary matches an autoencoder's current weights.
   func isCurrent(for autoencoder: Autoencoder) -> Bool {
     search.isCurrent(for: autoencoder.encoder.embedding.weight)
   }
@@ -49,8 +49,8 @@ struct TokenDecoder {
 
   /// Which rows of ``expanded(_:)`` have `token` as their most likely one.
   ///
-  /// Most rows have another one, usually among the first few thousand ids, where a trained tokenizer has its frequent
-  /// tokens: only rows without a rival there are compared with the whole vocabulary.
+  /// For most rows another token is more likely, usually one of the first few thousand ids, which are a trained
+  /// tokenizer's frequent tokens. Only rows without a more likely token there are compared with the whole vocabulary.
   ///
   /// - Parameter rows: [tokens, h].
   /// - Returns: their indices, ascending.

@@ -1,15 +1,14 @@
 /// The sizes of an ``AutoregressiveModel``: its `config.json`, under the keys of Hugging Face's LlamaForCausalLM.
 public struct AutoregressiveConfiguration: Codable, Hashable, Sendable {
-  /// V.
+  /// V, the number of token ids.
   public var vocabularySize: Int
   /// The Transformer.
   public var transformer: TransformerShape
   /// Whether the embedding matrix also gives the logits.
   public var tiesEmbeddings: Bool
-  /// Whether training text was packed with an end token after each document, so that one stands before a document's
-  /// start.
+  /// Whether the training text has an end token after each document, so that one precedes the start of a document.
   public var hasDocumentEnds = true
-  /// The ids of padding and of a document's end and start, where the tokenizer has them.
+  /// The ids of padding and of a document's end and start, if the tokenizer has them.
   public var special: SpecialTokens
 
   /// A configuration.

@@ -3,14 +3,14 @@ import Torch
 /// The autoregressive baseline: a Llama Transformer that predicts the next token.
 ///
 /// Ids → embeddings → the Transformer of ``ContinuousLanguageModel`` → logits. Names and sizes are those of Hugging
-/// Face's LlamaForCausalLM, which reads the folders written here, as these are read here.
+/// Face's LlamaForCausalLM: each reads the model folders of the other.
 public final class AutoregressiveModel: Module {
   @Submodule("model") package var backbone: Backbone
   @Submodule("lm_head") var output: Linear?
-  /// Sizes.
+  /// The sizes.
   public let configuration: AutoregressiveConfiguration
 
-  /// A model with fresh weights.
+  /// A model with initial weights.
   public init(_ configuration: AutoregressiveConfiguration, generator: Generator) {
     self.configuration = configuration
     backbone = Backbone(
@@ -45,7 +45,7 @@ public final class AutoregressiveModel: Module {
     linear(hidden, weight: outputWeight).to(.float32)
   }
 
-  /// The mean cross-entropy of every token but each row's first, in nats: a float32 scalar.
+  /// The mean cross-entropy of every token but the first of each row, in nats: a float32 scalar.
   ///
   /// - Parameter ids: [batch, tokens], int64; at least two tokens.
   public func loss(_ ids: Tensor) -> Tensor {
@@ -60,8 +60,8 @@ public final class AutoregressiveModel: Module {
   ///
   /// - Parameters:
   ///   - ids: [batch, tokens], int64; at least two tokens.
-  ///   - labels: of the same shape: the true ids, or −100 of tokens that are seen and not predicted.
-  /// - Precondition: one token at least, not counting the first of each row, has a label.
+  ///   - labels: in the same shape: the true ids, or −100 for tokens that are read but not predicted.
+  /// - Precondition: at least one token has a label, not counting the first of each row.
   public func loss(_ ids: Tensor, labels: Tensor) -> Tensor {
     let tokens = ids.shape[1]
     precondition(labels.shape == ids.shape, "labels of shape \(labels.shape) for ids of \(ids.shape)")

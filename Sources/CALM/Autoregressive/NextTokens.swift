@@ -2,30 +2,30 @@ import CALMCorpus
 import CALMSupport
 import Torch
 
-/// What a model says of the token after each of many positions, with one token drawn at each.
+/// The distributions of the token after each of many positions, summarized, with one sampled token each.
 struct NextTokens {
-  /// The probability of the token that was asked about, where one was.
-  var asked: [Double] = []
-  /// Σ_x P(x)²: the probability that two draws agree.
+  /// The probabilities of the given tokens; empty if none are given.
+  var given: [Double] = []
+  /// Σ_x P(x)²: the probability that two samples agree.
   var agreement: [Double] = []
-  /// The tokens drawn.
-  var drawn: [Int32] = []
+  /// The sampled tokens.
+  var sampled: [Int32] = []
   /// Their probabilities.
-  var drawnProbability: [Double] = []
+  var sampledProbability: [Double] = []
 }
 
 extension AutoregressiveModel {
-  /// Logits of this many rows and columns together are held at once.
+  /// The maximum number of logits held at once.
   private static let logitsAtOnce = 1 << 22
 
-  /// Looks at the distribution of the token after each hidden state.
+  /// Evaluates the distribution of the token after each hidden state.
   ///
   /// - Parameters:
   ///   - hidden: [positions, h].
-  ///   - tokens: for each position one whose probability is wanted; nil asks for none.
-  ///   - generator: draws a token at each position.
+  ///   - tokens: one per position, whose probabilities to return; nil for none.
+  ///   - generator: the source of randomness for the sampled tokens.
   func nextTokens(
-    _ hidden: Tensor, asking tokens: ArraySlice<Int32>? = nil, drawing generator: inout SeededGenerator
+    _ hidden: Tensor, of tokens: ArraySlice<Int32>? = nil, using generator: inout SeededGenerator
   ) -> NextTokens {
     let (positions, vocabulary) = (hidden.shape[0], configuration.vocabularySize)
     let step = max(1, Self.logitsAtOnce / vocabulary)
@@ -37,7 +37,7 @@ extension AutoregressiveModel {
         for row in rows {
           let first = (row - start) * vocabulary
           let token = tokens.map { Int($0[$0.startIndex + row]) }
-          found.append(probabilities.extracting(first..<first + vocabulary), asking: token, using: &generator)
+          found.append(probabilities.extracting(first..<first + vocabulary), of: token, using: &generator)
         }
       }
     }
@@ -48,9 +48,9 @@ extension AutoregressiveModel {
 extension NextTokens {
   /// Adds one position.
   fileprivate mutating func append(
-    _ probabilities: UnsafeBufferPointer<Float>, asking token: Int?, using generator: inout SeededGenerator
+    _ probabilities: UnsafeBufferPointer<Float>, of token: Int?, using generator: inout SeededGenerator
   ) {
-    if let token { asked.append(Double(probabilities[token])) }
+    if let token { given.append(Double(probabilities[token])) }
     let target = generator.unitInterval()
     var (sum, squares, choice) = (0.0, 0.0, -1)
     for (index, value) in probabilities.enumerated() {
@@ -59,10 +59,10 @@ extension NextTokens {
       squares += value * value
       if choice < 0, target < sum { choice = index }
     }
-    // Rounding may leave the sum a little below the number drawn.
+    // Due to rounding, the sum may be less than the random number.
     if choice < 0 { choice = probabilities.lastIndex { $0 > 0 } ?? 0 }
     agreement.append(squares)
-    drawn.append(Int32(choice))
-    drawnProbability.append(Double(probabilities[choice]))
+    sampled.append(Int32(choice))
+    sampledProbability.append(Double(probabilities[choice]))
   }
 }

@@ -2,22 +2,22 @@ import CALMCorpus
 import CALMSupport
 import Foundation
 
-/// How the next token is drawn from logits: at a temperature, from the likeliest tokens alone.
+/// Samples the next token from logits, at a temperature, with top-k and top-p.
 struct TokenChoice {
   /// Above 0.
   let temperature: Double
-  /// Only so many of the likeliest tokens.
+  /// The number of most probable tokens to choose from; nil for all.
   let topK: Int?
-  /// Only the fewest of the likeliest tokens that are together at least so probable, at that temperature.
+  /// The total probability, at that temperature, of the most probable tokens to choose from; nil for all.
   let topP: Double?
 
-  /// Draws a token.
+  /// Samples a token.
   ///
   /// - Throws: ``GenerationError/notFinite``.
   func callAsFunction(
     _ logits: UnsafeBufferPointer<Float>, using generator: inout SeededGenerator
   ) throws(GenerationError) -> Int {
-    // x·0 is 0 where x is finite, and NaN elsewhere.
+    // x·0 is 0 if x is finite, and NaN otherwise.
     guard logits.reduce(0, { $0 + $1 * 0 }) == 0 else { throw .notFinite }
     let largest = Double(logits.max() ?? 0)
     func weight(_ token: Int) -> Double { exp((Double(logits[token]) - largest) / temperature) }

@@ -2,29 +2,29 @@ import CALMCorpus
 import CALMSupport
 import Torch
 
-/// Generates sequences of tokens from a prompt with an autoregressive model, one token a step.
+/// Generates sequences of tokens from a prompt with an autoregressive model, one token per step.
 ///
-/// It is to ``AutoregressiveModel`` what ``ChunkGenerator`` is to continuous models: same options, same results. With
-/// logits at hand any temperature is exact at no cost, so the options of the samplers without likelihoods do not apply.
+/// It is the counterpart of ``ChunkGenerator``, with the same options and results. Given logits, sampling at any
+/// temperature is exact, so the options of the samplers without likelihoods do not apply.
 public final class TokenGenerator: SequenceGenerator {
   /// How text is generated.
   public let options: GenerationOptions
-  /// What was generated so far.
+  /// The sequences generated so far.
   public private(set) var sequences: [GeneratedSequence]
 
   private let model: AutoregressiveModel
   private let choice: TokenChoice
   private var generators: [SeededGenerator]
   private let context: Backbone.Context
-  /// The tokens that the Transformer has not read yet, for each sequence.
+  /// The tokens of each sequence that the Transformer has not read yet.
   private var unread: [[Int32]]
 
   /// Lays out the prompt.
   ///
   /// - Parameters:
-  ///   - model: its parameters' type and device are computed with.
-  ///   - prompt: ids, any number of them.
-  ///   - options: see there.
+  ///   - model: the model; generation runs on its device, in the type of its parameters.
+  ///   - prompt: token ids; may be empty.
+  ///   - options: the sampling options.
   /// - Throws: ``GenerationError``, ``TemperatureError``.
   public init(_ model: AutoregressiveModel, prompt: [Int32], options: GenerationOptions) throws {
     try options.validate(probabilities: true)
@@ -41,21 +41,21 @@ public final class TokenGenerator: SequenceGenerator {
     unread = Array(repeating: layout.chunks, count: options.sequences)
   }
 
-  /// Draws the next token of every sequence that has not ended; nil when all have.
+  /// Samples the next token of every sequence that has not ended; returns nil if all have.
   ///
   /// - Throws: ``GenerationError/notFinite``.
   public func step() throws -> [GeneratedChunk]? {
     let running = sequences.indices.filter { sequences[$0].end == nil }
     if running.isEmpty { return nil }
-    let drawn = try nextTokens(of: running)
-    for (sequence, token) in zip(running, drawn) { unread[sequence] = [token] }
-    return zip(running, drawn).map { sequence, token in
+    let sampled = try nextTokens(of: running)
+    for (sequence, token) in zip(running, sampled) { unread[sequence] = [token] }
+    return zip(running, sampled).map { sequence, token in
       sequences[sequence].append(
         [token], sequence: sequence, endTokens: model.configuration.special.ends, maximum: options.maximumTokens)
     }
   }
 
-  /// Reads what was not read, and draws a token for each of the sequences named.
+  /// Reads the unread tokens, and samples a token for each of the given sequences.
   private func nextTokens(of running: [Int]) throws -> [Int32] {
     try withoutGradients {
       let device = model.outputWeight.device

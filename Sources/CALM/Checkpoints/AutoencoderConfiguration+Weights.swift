@@ -1,14 +1,15 @@
 import Torch
 
 extension AutoencoderConfiguration {
-  /// The sizes that an autoencoder's weights show, for a checkpoint that holds them without their `config.json`.
+  /// Infers the sizes of an autoencoder from its weights, for a checkpoint without its `config.json`.
   ///
-  /// What weights do not show has the official default: ε of the norms, the activation, and the constants of training.
+  /// Settings that cannot be inferred have the official defaults: ε of the norms, the activation, and the training
+  /// constants.
   ///
   /// - Parameters:
   ///   - source: the weights.
-  ///   - prefix: what stands before their names.
-  /// - Throws: ``CheckpointError`` where one of them is missing or is no matrix.
+  ///   - prefix: the prefix of their names.
+  /// - Throws: ``CheckpointError`` if one of them is missing or is not a matrix.
   init(of source: some TensorSource, prefix: String, special: SpecialTokens) throws {
     func matrix(_ name: String) throws -> (rows: Int, columns: Int) {
       guard let shape = source.shape(of: prefix + name) else {

@@ -1,11 +1,11 @@
 import Foundation
 import Torch
 
-// What the configurations share in reading `config.json`: values in range, and settings that are refused by name
-// because leaving them out would change the numbers.
+// Shared helpers to decode `config.json`: values in range, and errors that name unsupported settings, because ignoring
+// them would change the results.
 
-/// The largest vocabulary that is read. With it, and the bounds of the other sizes, no count of parameters or operations
-/// overflows.
+/// The largest supported vocabulary. With it, and the bounds of the other sizes, the counts of parameters and
+/// operations do not overflow.
 let greatestVocabulary = 1 << 24
 
 extension KeyedDecodingContainer {
@@ -28,7 +28,7 @@ extension KeyedDecodingContainer {
     return activation
   }
 
-  /// A number from 0 up to, not including, 1.
+  /// A number in [0, 1).
   func probability(_ key: Key) throws -> Double? {
     guard let value = try decodeIfPresent(Double.self, forKey: key) else { return nil }
     guard value >= 0, value < 1 else {
@@ -37,21 +37,21 @@ extension KeyedDecodingContainer {
     return value
   }
 
-  /// Refuses any value but the one this package computes with.
+  /// Throws if the value differs from the only supported one.
   func refuse<Value: Decodable & Equatable>(unless key: Key, is only: Value) throws {
     if let value = try decodeIfPresent(Value.self, forKey: key), value != only {
       throw corrupted(key, "'\(key.stringValue)' is \(value); only \(only) is supported")
     }
   }
 
-  /// An error that says what is wrong with a key.
+  /// An error for the value of a key.
   func corrupted(_ key: Key, _ message: String) -> DecodingError {
     DecodingError.dataCorruptedError(forKey: key, in: self, debugDescription: message)
   }
 }
 
 extension DecodingError {
-  /// What is wrong, in one line and in the file's own terms.
+  /// A description in one line, in the terms of the file.
   var summary: String {
     switch self {
     case .dataCorrupted(let context):

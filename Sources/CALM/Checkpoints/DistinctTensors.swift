@@ -1,28 +1,28 @@
 import Foundation
 import Torch
 
-/// The tensors of an official checkpoint, each under one name: that of the parameter here.
+/// The tensors of an official checkpoint, each under one name: the name of the parameter in this package.
 ///
-/// The official modules hold some tensors under two names. torch.save keeps both, and safetensors files keep one or the
-/// other, depending on who wrote them.
+/// The official modules contain some tensors under two names. torch.save writes both; safetensors files contain one of
+/// them, depending on their writer.
 final class DistinctTensors: TensorSource {
-  /// Beginnings of the second names, and what stands for them in the first. The energy head has two.
+  /// Prefixes of second names, and the corresponding prefixes of the first names.
   static let aliases = [
     (alias: "generative_head.", name: "mlp_generator."),
     (alias: "decoder.lm_head_weight", name: "encoder.embed_tokens.weight"),
     (alias: "ae_model.decoder.lm_head_weight", name: "ae_model.encoder.embed_tokens.weight"),
   ]
 
-  /// The beginning of the diffusion and the flow head's only names, which is also like a second one's.
+  /// The prefix of the only names of the diffusion and flow heads, which resembles the prefix of a second name.
   private static let sole = "generative_head.net."
 
   let url: URL
   let names: [String]
   private let source: any TensorSource
-  /// The name in the source by the name here.
+  /// The names in the source, by parameter name.
   private let places: [String: String]
 
-  /// - Throws: ``CheckpointError`` where two names of one tensor have different shapes.
+  /// - Throws: ``CheckpointError`` if two names of one tensor have different shapes.
   init(_ source: any TensorSource) throws {
     var places: [String: String] = [:]
     for stored in source.names {
@@ -31,10 +31,11 @@ final class DistinctTensors: TensorSource {
       if let other = places[name] {
         guard source.layout(of: stored) == source.layout(of: other) else {
           throw CheckpointError.malformed(
-            file: source.url.path, tensor: stored, reason: "it is '\(other)' under another name, but of another shape")
+            file: source.url.path, tensor: stored,
+            reason: "it is '\(other)' under another name, but has a different shape")
         }
       }
-      // Of two names the parameter's own wins.
+      // The name of the parameter takes precedence.
       if alias == nil || places[name] == nil { places[name] = stored }
     }
     self.source = source
@@ -43,7 +44,7 @@ final class DistinctTensors: TensorSource {
     names = places.keys.sorted()
   }
 
-  /// The second name of a tensor; nil where it has none.
+  /// The second name of a tensor; nil if it has none.
   static func alias(of name: String) -> String? {
     aliases.first { name.hasPrefix($0.name) }.map { $0.alias + name.dropFirst($0.name.count) }
   }

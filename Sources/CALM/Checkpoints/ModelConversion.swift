@@ -2,37 +2,37 @@ import CALMSupport
 import Foundation
 import Torch
 
-/// A layout of a model's folder that the official code reads; both are read here too.
+/// A layout of a model folder that the official code reads. This package reads both.
 public enum CheckpointFormat: String, CaseIterable, Sendable {
-  /// As the official training script writes it: `pytorch_model.bin`, with every name that the official modules have.
+  /// The layout of the official training script: `pytorch_model.bin`, with all names of the official modules.
   case official
-  /// The same in `model.safetensors`, where the generative head stands once.
+  /// `model.safetensors`, which contains the generative head once.
   case safetensors
 }
 
 extension ModelFolder {
-  /// What accompanies the weights and is taken over as it is.
+  /// The files that are copied unchanged.
   private static let companions = [
     "tokenizer.json", "tokenizer.model", "tokenizer_config.json", "special_tokens_map.json", "generation_config.json",
   ]
 
   /// Writes the model into a new folder for the official code, a language model with its autoencoder inside.
   ///
-  /// Every number stays as it is, in its type. `ae_path` becomes the absolute path of `autoencoder/` in the new folder,
-  /// since the official code would look for a relative one from its current folder.
+  /// Weights are copied unchanged, in their types. `ae_path` becomes the absolute path of `autoencoder/` in the new
+  /// folder, because the official code resolves a relative path in its working directory.
   ///
   /// - Parameters:
   ///   - format: the layout.
-  ///   - target: the new folder; it is absent or empty, and appears complete or not at all.
-  ///   - autoencoder: the autoencoder's folder, where it is not the one that the model's folder names.
-  /// - Throws: ``ModelError`` where the official code has no such model, or an error of the files.
+  ///   - target: the new folder, which must not exist or be empty. It appears complete or not at all.
+  ///   - autoencoder: the autoencoder's folder, if it is not the one that the model's folder names.
+  /// - Throws: ``ModelError`` if the official code has no such model, or a file error.
   public func convert(to format: CheckpointFormat, at target: URL, autoencoder: URL? = nil) throws {
     guard kind != .autoregressive else { throw ModelError.nothingToConvert(url.path) }
     guard AtomicFolder.isFree(target.path) else { throw ModelError.targetExists(target.path) }
     let source = try autoencoderSource(given: autoencoder)
     try source.check()
     guard source.configuration.isVariational else {
-      throw ModelError.notOfficial((source.folder ?? self).url.path, "a plain autoencoder, without a distribution")
+      throw ModelError.notOfficial((source.folder ?? self).url.path, "a deterministic autoencoder")
     }
     let folder = try AtomicFolder(at: target.path)
     let place = URL(fileURLWithPath: folder.temporaryPath)
@@ -80,7 +80,7 @@ extension ModelFolder {
       settings["rope_scaling"] =
         shape.ropeScaling == .none ? .null : try Self.parse(JSONEncoder().encode(shape.ropeScaling), folder.path)
     }
-    // It insists on a fraction.
+    // The official code requires a fraction.
     if var scaling = settings["rope_scaling"], let factor = scaling["factor"]?.integer {
       scaling["factor"] = .number(Double(factor))
       settings["rope_scaling"] = scaling
@@ -96,8 +96,8 @@ extension ModelFolder {
 
   /// The autoencoder's tensors under names that begin with `prefix`.
   ///
-  /// The tied output projection is among them in either layout: where it is missing, the official reader of an
-  /// autoencoder leaves it unset, and that of a language model warns.
+  /// Both layouts include the tied output projection: without it, the official code leaves an autoencoder's projection
+  /// uninitialized, and warns for a language model.
   private static func tensors(of source: AutoencoderSource, prefix: String) -> [TensorToWrite] {
     source.weights.names.filter { $0.hasPrefix(source.prefix) }.compactMap { stored in
       let name = prefix + stored.dropFirst(source.prefix.count)
@@ -106,7 +106,7 @@ extension ModelFolder {
     }
   }
 
-  /// The members of `config.json`, those too that mean nothing here.
+  /// All members of `config.json`, including those that this package ignores.
   private func settings() throws -> JSONValue {
     try Self.parse(configuration, url.appendingPathComponent("config.json").path)
   }

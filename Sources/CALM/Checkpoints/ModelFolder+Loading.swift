@@ -2,12 +2,13 @@ import Foundation
 import Torch
 
 extension ModelFolder {
-  /// What stands before the names of the frozen autoencoder's weights in an official language model's checkpoint.
+  /// The prefix of the frozen autoencoder's weights in an official language model's checkpoint.
   static let autoencoderPrefix = "ae_model."
-  /// And before those of the layer that only training uses.
+  /// The prefix of the layer that only training uses.
   static let auxiliaryPrefix = "auxiliary_projection."
 
-  /// The configuration of the language model. Where it names no head, as official ones may, the weights tell it.
+  /// The configuration of the language model. If it names no head, as some official ones do, the head is inferred from
+  /// the weights.
   public func languageModelConfiguration() throws -> LanguageModelConfiguration {
     try require(.languageModel)
     let file = url.appendingPathComponent("config.json")
@@ -23,21 +24,21 @@ extension ModelFolder {
     return read
   }
 
-  /// The configuration of the autoencoder here, or of the language model's.
+  /// The configuration of the autoencoder, or of the language model's autoencoder.
   public func autoencoderConfiguration() throws -> AutoencoderConfiguration {
     if kind == .autoencoder { return try Self.decode(configuration, url.appendingPathComponent("config.json")) }
     return try autoencoderSource(given: nil).configuration
   }
 
-  /// The autoencoder in this folder, or the language model's.
+  /// The autoencoder in this folder, or the language model's autoencoder.
   ///
-  /// - Parameter dtype: of its parameters, whatever the file has.
-  /// - Throws: ``ModelError``, or an error of the checkpoint's reader.
+  /// - Parameter dtype: the type of its parameters, whatever the type in the file.
+  /// - Throws: ``ModelError``, or a checkpoint error.
   public func loadAutoencoder(device: Device = .cpu, as dtype: DType = .float32) throws -> Autoencoder {
     try autoencoderSource(given: nil).load(device: device, as: dtype)
   }
 
-  /// The autoencoder under a configuration of the same sizes.
+  /// The autoencoder with another configuration of the same sizes.
   package func loadAutoencoder(_ configuration: AutoencoderConfiguration, device: Device) throws -> Autoencoder {
     var source = try autoencoderSource(given: nil)
     source.configuration = configuration
@@ -47,14 +48,14 @@ extension ModelFolder {
   /// The language model with its autoencoder.
   ///
   /// - Parameters:
-  ///   - autoencoder: the autoencoder's folder, where it is not the one that the model's folder names.
-  ///   - dtype: of all parameters, whatever the files have.
-  /// - Throws: ``ModelError``, or an error of the checkpoint's reader.
+  ///   - autoencoder: the autoencoder's folder, if it is not the one that the model's folder names.
+  ///   - dtype: the type of all parameters, whatever the types in the files.
+  /// - Throws: ``ModelError``, or a checkpoint error.
   public func loadLanguageModel(
     autoencoder: URL? = nil, device: Device = .cpu, as dtype: DType = .float32
   ) throws -> ContinuousLanguageModel {
     var configuration = try languageModelConfiguration()
-    // The layer that only training uses may have been left out.
+    // The layer that only training uses may be missing.
     if try !weights().names.contains(where: { $0.hasPrefix(Self.auxiliaryPrefix) }) {
       configuration.auxiliaryLossWeight = 0
     }
@@ -62,9 +63,9 @@ extension ModelFolder {
       configuration, autoencoder: autoencoder, generator: .unset(device: device, as: dtype), as: dtype)
   }
 
-  /// The language model under a configuration of the same sizes.
+  /// The language model with another configuration of the same sizes.
   ///
-  /// - Parameter generator: draws the auxiliary token loss's layer where the configuration has one and the folder not.
+  /// - Parameter generator: initializes the layer of the auxiliary token loss if the folder does not contain it.
   package func loadLanguageModel(
     _ configuration: LanguageModelConfiguration, autoencoder: URL?, generator: Generator, as dtype: DType = .float32
   ) throws -> ContinuousLanguageModel {
@@ -79,15 +80,15 @@ extension ModelFolder {
     return model
   }
 
-  /// The autoregressive Transformer: of `calm train transformer`, or any Llama in the format of Hugging Face.
+  /// The autoregressive Transformer: any Llama in the format of Hugging Face.
   ///
-  /// - Parameter dtype: of all parameters, whatever the file has.
-  /// - Throws: ``ModelError``, or an error of the checkpoint's reader.
+  /// - Parameter dtype: the type of all parameters, whatever the type in the file.
+  /// - Throws: ``ModelError``, or a checkpoint error.
   public func loadAutoregressiveModel(device: Device = .cpu, as dtype: DType = .float32) throws -> AutoregressiveModel {
     try loadAutoregressiveModel(autoregressiveConfiguration(), device: device, as: dtype)
   }
 
-  /// The autoregressive Transformer under a configuration of the same sizes.
+  /// The autoregressive Transformer with another configuration of the same sizes.
   package func loadAutoregressiveModel(
     _ configuration: AutoregressiveConfiguration, device: Device, as dtype: DType = .float32
   ) throws -> AutoregressiveModel {
@@ -117,12 +118,12 @@ extension ModelFolder {
 
   func weights() throws -> DistinctTensors { try DistinctTensors(CheckpointReader(url)) }
 
-  /// Where the autoencoder's configuration and weights are.
+  /// The location of the autoencoder's configuration and weights.
   struct AutoencoderSource {
     var configuration: AutoencoderConfiguration
     let weights: DistinctTensors
     let prefix: String
-    /// The folder with the configuration; nil where the weights alone show it.
+    /// The folder with the configuration; nil if the configuration is inferred from the weights.
     let folder: ModelFolder?
 
     func load(device: Device, as dtype: DType) throws -> Autoencoder {
@@ -141,10 +142,10 @@ extension ModelFolder {
     }
   }
 
-  /// The autoencoder of this folder, itself or its language model's.
+  /// The autoencoder of this folder: the model itself, or the language model's autoencoder.
   ///
-  /// As in the official code, weights inside the language model's checkpoint come before those in the autoencoder's own
-  /// folder, which then only gives the configuration.
+  /// As in the official code, weights in the language model's checkpoint take precedence over those in the
+  /// autoencoder's folder, which then provides only the configuration.
   ///
   /// - Parameter given: a folder to use instead.
   func autoencoderSource(given: URL?) throws -> AutoencoderSource {
@@ -173,8 +174,8 @@ extension ModelFolder {
       configuration: configuration, weights: weights, prefix: Self.autoencoderPrefix, folder: folder)
   }
 
-  /// The autoencoder's folder: `autoencoder/`, or the one at `ae_path`, which is absolute or counts from here, from the
-  /// folder above or from the current one. Nil where there is none.
+  /// The autoencoder's folder: `autoencoder/`, or the folder at `ae_path`, which is absolute or relative to this
+  /// folder, its parent or the working directory. Nil if there is none.
   private func autoencoderFolder() throws -> ModelFolder? {
     struct Place: Decodable {
       let path: String?
@@ -209,15 +210,16 @@ extension ModelFolder {
 }
 
 extension TensorSource {
-  /// Refuses a configuration of far more parameters than there are, before memory is asked for.
+  /// Throws if a configuration has far more parameters than the source, before memory is allocated.
   ///
-  /// Smaller differences are told tensor by tensor when the weights are loaded.
+  /// Smaller differences are reported tensor by tensor when the weights are loaded.
   func checkSize(_ parameters: Int) throws {
     let held = names.reduce(0) { $0 + (layout(of: $1)?.count ?? 0) }
     guard parameters <= 2 * held + 1 << 20 else {
       throw ModelError.configuration(
         url.path,
-        "holds \(held) parameters, but config.json describes a model of \(parameters); one of them is of another model")
+        "contains \(held) parameters, but config.json describes a model with \(parameters); use the files of the same model"
+      )
     }
   }
 }

@@ -5,41 +5,41 @@ import Torch
 
 /// A model on disk: `config.json`, weights, `tokenizer.json`, and for a language model `autoencoder/` with the same.
 ///
-/// Official folders are read as they are: their autoencoder lies at `ae_path`, or among the weights as `ae_model.*`.
-public struct ModelFolder {
-  /// What a folder can hold.
+/// Official folders are supported: their autoencoder is at `ae_path`, or among the weights as `ae_model.*`.
+public struct ModelFolder: Sendable {
+  /// The kind of a model.
   public enum Kind: String, Sendable {
     /// An autoencoder on its own.
     case autoencoder
     /// A continuous language model, with or without its autoencoder.
     case languageModel = "language model"
-    /// A Llama, which predicts tokens.
+    /// A Llama Transformer, which predicts tokens.
     case autoregressive = "autoregressive Transformer"
 
-    /// The kind in a sentence.
+    /// The kind with its article.
     package var article: String { self == .languageModel ? "a continuous language model" : "an \(rawValue)" }
   }
 
   /// The folder.
   public let url: URL
-  /// What it holds.
+  /// The kind of its model.
   public let kind: Kind
   let configuration: Data
 
   /// Opens a folder by its `config.json`.
   ///
-  /// - Throws: ``ModelError`` where there is none, or none of a model that is known here.
+  /// - Throws: ``ModelError`` if it is missing, or describes no supported model.
   public init(_ url: URL) throws {
     self.url = url
     let file = url.appendingPathComponent("config.json")
-    // A larger file is no configuration.
+    // A larger file is not a configuration.
     guard let text = try? ReadableFile(path: file.path), text.size < 1 << 20,
       let bytes = try? text.bytes(in: 0..<text.size)
     else { throw ModelError.notAModel(url.path) }
     let data = Data(bytes)
     configuration = data
-    // The architecture's name tells the kind; where it is missing, a key that only one of them has.
-    struct Marks: Decodable {
+    // The architecture identifies the kind; if it is missing, a key that only one of them has.
+    struct Clues: Decodable {
       let architectures: [String]?
       let modelType: String?
       let encoderLayers: Int?
@@ -50,12 +50,12 @@ public struct ModelFolder {
         case encoderLayers = "num_encoder_layers"
       }
     }
-    let marks: Marks = try Self.decode(data, file)
+    let clues: Clues = try Self.decode(data, file)
     kind =
-      switch (marks.architectures?.first, marks.modelType) {
+      switch (clues.architectures?.first, clues.modelType) {
       case ("Autoencoder", _): .autoencoder
       case (AutoregressiveConfiguration.architecture, _), (nil, AutoregressiveConfiguration.modelType): .autoregressive
-      case (nil, _) where marks.encoderLayers != nil: .autoencoder
+      case (nil, _) where clues.encoderLayers != nil: .autoencoder
       default: .languageModel
       }
   }
@@ -83,7 +83,7 @@ public struct ModelFolder {
     do {
       return try JSONDecoder().decode(Value.self, from: data)
     } catch let error as DecodingError {
-      // The file's own words may be of any length.
+      // Values from the file may have any length.
       let line = error.summary.split(whereSeparator: \.isNewline).joined(separator: " ")
       throw ModelError.configuration(file.path, line.count > 400 ? line.prefix(400) + "…" : line)
     }

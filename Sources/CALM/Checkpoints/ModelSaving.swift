@@ -6,9 +6,9 @@ extension Autoencoder {
   /// Writes `config.json`, `model.safetensors` and `tokenizer.json` into a folder, each complete or absent.
   ///
   /// - Parameters:
-  ///   - weights: float32 values by parameter name, where the model itself computes in less; its own where nil.
+  ///   - weights: float32 values by parameter name, if the model computes in another type; nil writes the model's own.
   ///   - tokenizer: the content of `tokenizer.json`; nil writes none.
-  /// - Throws: a file error; whatever the folder held stays readable.
+  /// - Throws: a file error; existing files stay readable.
   public func save(to folder: URL, weights: [String: Tensor]? = nil, tokenizer: Data?) throws {
     try write(self, configuration: configuration, to: folder, weights: weights, tokenizer: tokenizer) { _ in true }
   }
@@ -18,10 +18,10 @@ extension ContinuousLanguageModel {
   /// Writes `config.json`, `model.safetensors`, `tokenizer.json` and `autoencoder/` into a folder.
   ///
   /// - Parameters:
-  ///   - weights: float32 values by parameter name, where the model itself computes in less; its own where nil.
-  ///   - autoencoderWeights: likewise for the autoencoder.
+  ///   - weights: float32 values by parameter name, if the model computes in another type; nil writes the model's own.
+  ///   - autoencoderWeights: the same for the autoencoder.
   ///   - tokenizer: the content of `tokenizer.json`; nil writes none.
-  ///   - auxiliary: whether the layer of the auxiliary token loss, which only training uses, is written too.
+  ///   - auxiliary: whether to write the layer of the auxiliary token loss, which only training uses.
   /// - Throws: a file error.
   public func save(
     to folder: URL, weights: [String: Tensor]? = nil, autoencoderWeights: [String: Tensor]? = nil, tokenizer: Data?,
@@ -36,11 +36,11 @@ extension ContinuousLanguageModel {
 }
 
 extension AutoregressiveModel {
-  /// Writes `config.json`, `model.safetensors` and `tokenizer.json` into a folder, which Hugging Face's LlamaForCausalLM
-  /// reads too.
+  /// Writes `config.json`, `model.safetensors` and `tokenizer.json` into a folder, which Hugging Face's
+  /// LlamaForCausalLM also reads.
   ///
   /// - Parameters:
-  ///   - weights: float32 values by parameter name, where the model itself computes in less; its own where nil.
+  ///   - weights: float32 values by parameter name, if the model computes in another type; nil writes the model's own.
   ///   - tokenizer: the content of `tokenizer.json`; nil writes none.
   /// - Throws: a file error.
   public func save(to folder: URL, weights: [String: Tensor]? = nil, tokenizer: Data?) throws {

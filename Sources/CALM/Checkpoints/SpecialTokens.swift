@@ -1,12 +1,12 @@
-/// The ids with a meaning of their own, as `config.json` names them; nil where a model has none.
+/// The ids of special tokens, with their keys in `config.json`; nil if a model has no such token.
 public struct SpecialTokens: Codable, Hashable, Sendable {
   /// Fills a document's last chunk.
   public var padding: Int?
-  /// Starts a document, where the data have such a token.
+  /// Starts a document.
   public var beginning: Int?
   /// Ends a document.
   public var end: Int?
-  /// Further ids that end a text, such as the end of a turn in a model for conversations.
+  /// Further ids that end a text, such as the end of a turn of a chat model.
   public var furtherEnds: [Int] = []
   /// Every id that ends a text.
   public var ends: [Int] { (end.map { [$0] } ?? []) + furtherEnds }
@@ -16,7 +16,7 @@ public struct SpecialTokens: Codable, Hashable, Sendable {
     (self.padding, self.beginning, self.end) = (padding, beginning, end)
   }
 
-  /// Writes null for what a model has not: the official code takes a missing key for an id of its own.
+  /// Encodes a missing token as null: the official code replaces a missing key by a default id.
   public func encode(to encoder: any Encoder) throws {
     var values = encoder.container(keyedBy: CodingKeys.self)
     try values.encode(padding, forKey: .padding)
@@ -33,8 +33,8 @@ public struct SpecialTokens: Codable, Hashable, Sendable {
   /// The keys of `config.json` that `init(from:)` reads.
   static let keyNames = CodingKeys.allCases.map(\.rawValue)
 
-  /// Reads the official keys. The official defaults hold where one is missing; null means that there is no such token.
-  /// `eos_token_id` is an id or a list of them, of which the first ends a document.
+  /// Decodes the official keys. A missing key has the official default; null means that there is no such token.
+  /// `eos_token_id` is an id or a list of ids, of which the first ends a document.
   public init(from decoder: any Decoder) throws {
     let values = try decoder.container(keyedBy: CodingKeys.self)
     padding = try values.decodeIfPresent(Int.self, forKey: .padding)
@@ -47,7 +47,7 @@ public struct SpecialTokens: Codable, Hashable, Sendable {
     }
   }
 
-  /// Refuses ids outside the vocabulary.
+  /// Throws for an id outside the vocabulary.
   func check(vocabularySize: Int, _ decoder: any Decoder) throws {
     let values = try decoder.container(keyedBy: CodingKeys.self)
     let ids = [(CodingKeys.padding, padding), (.beginning, beginning)] + ends.map { (.end, $0) }

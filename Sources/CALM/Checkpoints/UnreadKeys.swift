@@ -1,9 +1,9 @@
 import Foundation
 
-// The members of `config.json` that no configuration here reads. Those that cannot change a model's numbers are passed
-// over; any other key is refused by name, since without it the model would silently compute something else.
+// The members of `config.json` that no configuration reads. Those that cannot change a model's results are ignored. Any
+// other key is an error that names it, because ignoring it would silently change the results.
 
-/// A key of `config.json` by its name alone.
+/// Any key of `config.json`.
 struct AnyKey: CodingKey {
   let stringValue: String
   var intValue: Int? { nil }
@@ -13,10 +13,10 @@ struct AnyKey: CodingKey {
   init?(intValue: Int) { nil }
 }
 
-/// The keys that Hugging Face transformers, versions 4 and 5, and common tools write into `config.json` and that leave
-/// the numbers of a trained model alone.
+/// The keys that Hugging Face transformers, versions 4 and 5, and common tools write into `config.json` and that
+/// do not affect the results of a trained model.
 private enum HarmlessKeys {
-  /// Where the folder comes from, and how the official code runs it.
+  /// The origin of the folder, and settings of how to run the model.
   static let record: Set<String> = [
     "architectures", "attn_implementation", "auto_map", "dtype", "gradient_checkpointing", "is_decoder",
     "is_llama_config", "max_sequence_length", "max_window_layers", "model_max_length", "model_type", "name_or_path",
@@ -25,13 +25,13 @@ private enum HarmlessKeys {
     "transformers_version", "use_bfloat16", "use_cache", "xla_device",
   ]
 
-  /// Other tasks than predicting text, and training.
+  /// Settings of other tasks and of training.
   static let task: Set<String> = [
     "chunk_size_feed_forward", "finetuning_task", "id2label", "initializer_range", "label2id", "num_labels", "prefix",
     "problem_type", "sep_token_id", "task_specific_params", "tie_encoder_decoder", "tokenizer_class",
   ]
 
-  /// Defaults of generation, which has options of its own here.
+  /// Defaults of text generation, which has its own options.
   static let generation: Set<String> = [
     "bad_words_ids", "begin_suppress_tokens", "decoder_start_token_id", "diversity_penalty", "do_sample",
     "early_stopping", "encoder_no_repeat_ngram_size", "exponential_decay_length_penalty", "forced_bos_token_id",
@@ -40,7 +40,7 @@ private enum HarmlessKeys {
     "repetition_penalty", "suppress_tokens", "temperature", "top_k", "top_p", "typical_p",
   ]
 
-  /// A leading underscore marks what transformers keeps for itself.
+  /// Prefixes of private keys of transformers and other tools.
   static let prefixes = ["_", "unsloth_"]
 
   static func contains(_ name: String) -> Bool {
@@ -49,18 +49,18 @@ private enum HarmlessKeys {
   }
 }
 
-/// Refuses the keys of a configuration that neither it reads nor are harmless.
+/// Throws for the keys of a configuration that are neither read nor harmless.
 ///
 /// - Parameters:
 ///   - known: the keys that the configuration reads.
-///   - passedOver: further keys that mean nothing to a model of this kind.
-///   - kind: the kind of model, in a sentence.
+///   - ignored: further keys that do not affect a model of this kind.
+///   - kind: the kind of model, with its article.
 /// - Throws: a `DecodingError` that names the key.
 func refuseUnknownKeys(
-  in decoder: any Decoder, known: [String], passedOver: Set<String> = [], kind: String
+  in decoder: any Decoder, known: [String], ignored: Set<String> = [], kind: String
 ) throws {
   let values = try decoder.container(keyedBy: AnyKey.self)
-  let known = Set(known).union(passedOver)
+  let known = Set(known).union(ignored)
   for key in values.allKeys.sorted(by: { $0.stringValue < $1.stringValue }) {
     let name = key.stringValue
     if known.contains(name) || HarmlessKeys.contains(name) { continue }
@@ -81,7 +81,7 @@ func refuseUnknownKeys(
     default:
       throw values.corrupted(
         key,
-        "'\(name.prefix(80))' is not a supported setting of \(kind); remove it if the model's numbers do not depend "
+        "'\(name.prefix(80))' is not a supported setting of \(kind); remove it if the model's results do not depend "
           + "on it")
     }
   }

@@ -1,46 +1,46 @@
 import CALMCorpus
 import Torch
 
-/// How well an autoencoder gives back held-out text.
+/// The quality of an autoencoder's reconstruction of held-out text.
 public struct AutoencoderEvaluation: Codable, Sendable {
   /// The accuracy at one level of noise.
   public struct NoiseLevel: Codable, Sendable {
     /// The standard deviation of the normal noise added to the latent.
     public let noise: Double
-    /// The share of tokens whose most likely reconstruction is the token.
+    /// The fraction of tokens that are reconstructed.
     public let accuracy: Double
   }
 
-  /// In the order asked for.
+  /// The accuracies, in the order of the given noise levels.
   public let accuracy: [NoiseLevel]
-  /// The Kullback–Leibler divergence from the standard normal in nats, summed over dimensions, a mean over chunks.
+  /// The Kullback–Leibler divergence from the standard normal in nats, summed over dimensions and averaged over chunks.
   public let divergence: Double
-  /// Tokens looked at, without the filling of the last block.
+  /// The number of tokens, without the padding of the last sequence.
   public let tokens: Int
 }
 
 extension Autoencoder {
-  /// Reconstructs blocks of text from the mean latent with noise of each given level on it.
+  /// Reconstructs sequences from the mean latent plus noise of each given level.
   ///
   /// - Parameters:
   ///   - text: packed with this autoencoder's chunk size.
-  ///   - blocks: how many, from the start; nil takes all.
-  ///   - noise: standard deviations.
-  ///   - seed: of the noise.
-  ///   - share: this process's part, where several share the work; all get the whole figures.
-  /// - Throws: what reading the blocks throws.
+  ///   - sequences: the number of sequences, from the start; nil for all.
+  ///   - noise: the standard deviations of the noise.
+  ///   - seed: the seed of the noise.
+  ///   - shard: the part of this process; all processes return the results of the whole evaluation.
+  /// - Throws: errors of reading the text.
   public func evaluate(
-    on text: PackedSequences, blocks: Int? = nil, noise: [Double], seed: UInt64, share: EvaluationShard = .whole
+    on text: PackedSequences, sequences: Int? = nil, noise: [Double], seed: UInt64, shard: EvaluationShard = .whole
   ) throws -> AutoencoderEvaluation {
     let device = encoder.embedding.weight.device
     var (right, tokens, divergence) = ([Double](repeating: 0, count: noise.count), 0, 0.0)
-    for index in share.blocks(of: min(blocks ?? text.count, text.count)) {
-      let block = try text.block(index)
-      let chunks = block.documents.prefix { $0 != PackedSequences.noDocument }.count
+    for index in shard.sequences(of: min(sequences ?? text.count, text.count)) {
+      let sequence = try text.sequence(index)
+      let chunks = sequence.documents.prefix { $0 != PackedSequences.noDocument }.count
       if chunks == 0 { continue }
-      let generator = Generator(seed: EvaluationShard.seed(seed, block: index), device: device)
+      let generator = Generator(seed: EvaluationShard.seed(seed, sequence: index), device: device)
       withoutGradients {
-        let ids = Tensor(block.ids.prefix(chunks * text.chunkSize).map(Int64.init), device: device)
+        let ids = Tensor(sequence.ids.prefix(chunks * text.chunkSize).map(Int64.init), device: device)
         let latent = encode(ids)
         for (level, deviation) in noise.enumerated() {
           let z = deviation == 0 ? latent.mean : latent.mean + generator.normal(latent.mean.shape, deviation: deviation)
@@ -50,7 +50,7 @@ extension Autoencoder {
       }
       tokens += chunks * text.chunkSize
     }
-    let sums = try share.sum(right + [divergence, Double(tokens)])
+    let sums = try shard.sum(right + [divergence, Double(tokens)])
     let total = sums[noise.count + 1]
     return AutoencoderEvaluation(
       accuracy: zip(noise, sums).map { .init(noise: $0, accuracy: $1 / total) },

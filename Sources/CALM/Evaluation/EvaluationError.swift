@@ -1,15 +1,15 @@
 import CALMSupport
 
-/// Text that BrierLM cannot be computed from.
+/// Text for which BrierLM cannot be computed.
 public enum EvaluationError: DescribedError, Equatable {
-  /// No position of a block has the tokens behind it that are looked at.
-  case blockTooShort(tokens: Int, needed: Int)
+  /// No position of a sequence has the next tokens that BrierLM compares.
+  case sequenceTooShort(tokens: Int, needed: Int)
 
-  /// One line: what is wrong and, where there is a remedy, what to do.
+  /// One line: what is wrong and, if there is a remedy, what to do.
   public var description: String {
     switch self {
-    case .blockTooShort(let tokens, let needed):
-      "a block of \(tokens) tokens predicts nothing that BrierLM could look at: take blocks of \(needed) tokens or more"
+    case .sequenceTooShort(let tokens, let needed):
+      "a sequence of \(tokens) tokens is too short for BrierLM: use a sequence length of at least \(needed) tokens"
     }
   }
 }

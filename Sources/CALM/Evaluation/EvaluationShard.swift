@@ -1,35 +1,35 @@
 import CALMCorpus
 import CALMSupport
 
-/// The part of an evaluation that this process does, where several share it.
+/// The part of an evaluation that one of several processes computes.
 ///
-/// The random numbers of a block follow from the seed and the block's number, so that the figures do not depend on how
-/// many processes there are.
+/// The random numbers of a sequence depend only on the seed and its index, so the results do not depend on the number
+/// of processes.
 public struct EvaluationShard {
-  /// The number of this process, 0 ..< ``count``.
+  /// The rank of this process, 0 ..< ``count``.
   public let rank: Int
-  /// How many processes share the evaluation.
+  /// The number of processes.
   public let count: Int
-  /// The sums of figures over the processes.
+  /// Returns element-wise sums over the processes.
   let sum: ([Double]) throws -> [Double]
 
-  /// A share of an evaluation.
+  /// The shard of one process.
   ///
-  /// - Parameter sum: adds up figures over the processes, all of which call it.
+  /// - Parameter sum: returns element-wise sums over the processes, all of which call it.
   public init(rank: Int, count: Int, sum: @escaping ([Double]) throws -> [Double]) {
     (self.rank, self.count, self.sum) = (rank, count, sum)
   }
 
-  /// All of it.
+  /// The whole evaluation, for a single process.
   public static var whole: EvaluationShard { EvaluationShard(rank: 0, count: 1) { $0 } }
 
-  /// The numbers of this process's blocks.
-  func blocks(of total: Int) -> StrideTo<Int> { stride(from: rank, to: total, by: count) }
+  /// The indices of the sequences of this process.
+  func sequences(of total: Int) -> StrideTo<Int> { stride(from: rank, to: total, by: count) }
 
-  /// A block's own seed.
-  static func seed(_ seed: UInt64, block: Int) -> UInt64 { StableHash.combine(seed, UInt64(block)) }
+  /// The seed of a sequence.
+  static func seed(_ seed: UInt64, sequence: Int) -> UInt64 { StableHash.combine(seed, UInt64(sequence)) }
 
-  /// The values of all processes, which may have different numbers of them, by rank.
+  /// The concatenated values of all processes, by rank. Their numbers may differ.
   func gathered(_ values: [Double]) throws -> [Double] {
     if count == 1 { return values }
     let counts = try sum((0..<count).map { $0 == rank ? Double(values.count) : 0 }).map(Int.init)

@@ -1,76 +1,76 @@
 import CALMCorpus
 import Torch
 
-/// How well a continuous language model predicts held-out text.
+/// The quality of a continuous language model on held-out text.
 public struct LanguageModelEvaluation: Codable, Sendable {
-  /// BrierLM with its parts and errors.
+  /// BrierLM with its parts and standard errors.
   public let brierLM: BrierLM
-  /// The energy score of the samples, a mean over positions. It exists for every head, whatever its training loss.
+  /// The mean energy score of the samples over positions. It is defined for every head, whatever its training loss.
   public let energyScore: Double
-  /// Tokens in a block: a longer context scores higher, so the figure belongs to the score.
+  /// The sequence length in tokens, on which the scores depend.
   public let sequenceTokens: Int
-  /// Samples drawn a position.
+  /// Samples per position.
   public let samples: Int
 }
 
 extension ContinuousLanguageModel {
-  /// Scores the prediction of every chunk but each block's first, given the true text before it.
+  /// Scores the prediction of every chunk but the first of each sequence, given the true text before it.
   ///
   /// - Parameters:
   ///   - text: packed with this model's chunk size.
-  ///   - blocks: how many, from the start; nil takes all.
-  ///   - samples: m ≥ 2, drawn a position for BrierLM.
-  ///   - seed: of the samples.
-  ///   - share: this process's part, where several share the work; all get the whole figures.
-  ///   - progress: told after each block how many are done.
-  /// - Throws: ``EvaluationError``, ``BrierError``, and what reading the blocks throws.
+  ///   - sequences: the number of sequences, from the start; nil for all.
+  ///   - samples: m ≥ 2, the samples per position for BrierLM.
+  ///   - seed: the seed of the samples.
+  ///   - shard: the part of this process; all processes return the results of the whole evaluation.
+  ///   - progress: called after each sequence with the number of finished ones.
+  /// - Throws: ``EvaluationError``, ``BrierError``, and errors of reading the text.
   public func evaluate(
-    on text: PackedSequences, blocks: Int? = nil, samples: Int = 2, seed: UInt64, share: EvaluationShard = .whole,
+    on text: PackedSequences, sequences: Int? = nil, samples: Int = 2, seed: UInt64, shard: EvaluationShard = .whole,
     progress: (Int) -> Void = { _ in }
   ) throws -> LanguageModelEvaluation {
     guard text.sequenceChunks > scoredChunks else {
-      throw EvaluationError.blockTooShort(
+      throw EvaluationError.sequenceTooShort(
         tokens: text.sequenceTokens, needed: (scoredChunks + 1) * configuration.chunkSize)
     }
     var accumulator = try BrierAccumulator(samplesPerPosition: samples)
     var (energy, predicted) = (0.0, 0)
-    for index in share.blocks(of: min(blocks ?? text.count, text.count)) {
-      let block = try text.block(index)
-      let chunks = block.documents.prefix { $0 != PackedSequences.noDocument }.count
+    for index in shard.sequences(of: min(sequences ?? text.count, text.count)) {
+      let sequence = try text.sequence(index)
+      let chunks = sequence.documents.prefix { $0 != PackedSequences.noDocument }.count
       if chunks <= scoredChunks { continue }
       let generator = Generator(
-        seed: EvaluationShard.seed(seed, block: index), device: backbone.embedding.weight.device)
+        seed: EvaluationShard.seed(seed, sequence: index), device: backbone.embedding.weight.device)
       let scores = withoutGradients {
-        self.scores(of: Array(block.ids.prefix(chunks * text.chunkSize)), samples: samples, generator: generator)
+        self.scores(of: Array(sequence.ids.prefix(chunks * text.chunkSize)), samples: samples, generator: generator)
       }
       for (position, score) in scores.brier.enumerated() {
-        accumulator.add(score, document: Int(block.documents[position + 1]))
+        accumulator.add(score, document: Int(sequence.documents[position + 1]))
       }
       energy += scores.energy
       predicted += chunks - 1
       progress(index + 1)
     }
-    let sums = try share.sum([energy, Double(predicted)])
+    let sums = try shard.sum([energy, Double(predicted)])
     return LanguageModelEvaluation(
-      brierLM: try accumulator.merged(over: share).result(seed: seed), energyScore: sums[0] / max(1, sums[1]),
+      brierLM: try accumulator.merged(over: shard).result(seed: seed), energyScore: sums[0] / max(1, sums[1]),
       sequenceTokens: text.sequenceTokens, samples: samples)
   }
 
-  /// The chunks that hold the four tokens that are scored.
+  /// The number of chunks that contain the four scored tokens.
   private var scoredChunks: Int {
     (BrierScore.maximumOrder + configuration.chunkSize - 1) / configuration.chunkSize
   }
 
-  /// The Brier scores of what follows each chunk of a text, wherever four tokens follow, and the summed energy score of
-  /// all chunks but the first.
+  /// The Brier scores of the next four tokens after each chunk of a text, if it has four successors, and the total
+  /// energy score of all chunks but the first.
   ///
-  /// Where four tokens take several chunks, a sample's agreement with the truth is that of chunks drawn each given the
-  /// true ones before it, which has the probability of the whole. Its agreement with other samples needs continuations
-  /// of its own, which roll on from all positions at once.
+  /// If four tokens take several chunks, the accuracy term samples each chunk given the true chunks before it; the
+  /// product has the probability of the whole continuation. The collision term needs complete sampled continuations,
+  /// which are computed for all positions at once.
   ///
   /// - Parameters:
   ///   - ids: whole chunks.
-  ///   - samples: m, drawn a position.
+  ///   - samples: m, the samples per position.
   package func scores(
     of ids: [Int32], samples: Int, generator: Generator
   ) -> (brier: [BrierScore], energy: Double) {
@@ -85,23 +85,23 @@ extension ContinuousLanguageModel {
 
     let positions = hidden.shape[0]
     let windows = positions - scoredChunks + 1
-    let drawn = tokenDecoder.decode(latents.reshaped(m * positions, -1)).to(.int32).reshaped(m, positions, k)
-    let givenTruth = (0..<scoredChunks).map { drawn.narrowed(1, $0..<$0 + windows) }
+    let sampled = tokenDecoder.decode(latents.reshaped(m * positions, -1)).to(.int32).reshaped(m, positions, k)
+    let givenTruth = (0..<scoredChunks).map { sampled.narrowed(1, $0..<$0 + windows) }
     let scores = brierScores(of: .concatenated(givenTruth, along: 2), truths: ids[k...])
     guard let context else { return (scores, energy) }
-    let rolledOn = (0..<m).map { sample in
+    let continued = (0..<m).map { sample in
       continuations(
-        of: drawn.selected(0, sample).narrowed(0, 0..<windows),
+        of: sampled.selected(0, sample).narrowed(0, 0..<windows),
         latents: latents.selected(0, sample).narrowed(0, 0..<windows),
         context: context.branches(windows, device: hidden.device), generator: generator)
     }
-    let agreement = brierScores(of: .stacked(rolledOn), truths: ids[k...])
+    let agreement = brierScores(of: .stacked(continued), truths: ids[k...])
     return (zip(scores, agreement).map { BrierScore(accuracy: $0.accuracy, collision: $1.collision) }, energy)
   }
 
-  /// What follows the first chunk drawn at each position, chunk by chunk: [windows, K] → [windows, scored chunks · K].
+  /// Continues the first sampled chunk of each position, chunk by chunk: [windows, K] → [windows, scored chunks · K].
   ///
-  /// - Parameter latents: those of the first chunks, [windows, l].
+  /// - Parameter latents: the latents of the first chunks, [windows, l].
   private func continuations(
     of first: Tensor, latents: Tensor, context: Backbone.Context, generator: Generator
   ) -> Tensor {
@@ -117,11 +117,11 @@ extension ContinuousLanguageModel {
   }
 
   /// - Parameters:
-  ///   - drawn: [m, windows, tokens], int32.
-  ///   - truths: the ids from the first window on; windows are K apart.
-  private func brierScores(of drawn: Tensor, truths: ArraySlice<Int32>) -> [BrierScore] {
-    let (windows, tokens) = (drawn.shape[1], drawn.shape[2])
-    let samples = drawn.transposed(0, 1).contiguous().elements(as: Int32.self)  // [windows, m, tokens]
+  ///   - sampled: [m, windows, tokens], int32.
+  ///   - truths: the ids, starting with the first window; windows are K apart.
+  private func brierScores(of sampled: Tensor, truths: ArraySlice<Int32>) -> [BrierScore] {
+    let (windows, tokens) = (sampled.shape[1], sampled.shape[2])
+    let samples = sampled.transposed(0, 1).contiguous().elements(as: Int32.self)  // [windows, m, tokens]
     let stride = samples.count / windows
     return samples.withUnsafeBufferPointer { samples in
       truths.withUnsafeBufferPointer { truths in

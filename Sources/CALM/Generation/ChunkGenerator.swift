@@ -1,10 +1,9 @@
 import Torch
 
-/// Generates sequences of tokens from a prompt, one chunk a step.
+/// Generates sequences of tokens from a prompt, one chunk per step.
 ///
 /// A step samples the next latent of every sequence, decodes it to K tokens, and feeds those back into the Transformer
-/// (or the latent itself: ``ModelInput``), which keeps keys and values of what it has seen. The sequences run as one
-/// batch.
+/// (or the latent itself: ``ModelInput``), which caches its keys and values. The sequences run as one batch.
 ///
 /// ```swift
 /// let generator = try ChunkGenerator(model, prompt: ids, options: options)
@@ -13,36 +12,36 @@ import Torch
 /// }
 /// ```
 ///
-/// The same seed gives the same tokens on one machine with one thread count. Sequence i draws from a generator of its
-/// own: it is the same however many run, up to the rounding of products of other shapes. It computes in the type of the
-/// model's parameters.
+/// The same seed gives the same tokens on the same machine with the same number of threads. Each sequence has random
+/// numbers of its own: it does not depend on the number of sequences, up to the rounding of products of different
+/// shapes. The generator computes in the type of the model's parameters.
 public final class ChunkGenerator: SequenceGenerator {
   /// How text is generated.
   public let options: GenerationOptions
-  /// What was generated so far.
+  /// The sequences generated so far.
   public private(set) var sequences: [GeneratedSequence]
-  /// The hidden states from which the latest chunks were drawn, [sequences, h].
+  /// The hidden states from which the latest chunks were sampled, [sequences, h].
   package private(set) var hidden: Tensor
 
   private let model: ContinuousLanguageModel
   private let sampler: ChunkSampler
   private let randomness: [SequenceRandomness]
   private let context: Backbone.Context
-  /// What the prompt leaves over for the first chunk.
+  /// The last tokens of the prompt, which begin the first chunk.
   private var beginning: [Int32]
-  /// The latest chunk of each sequence. That of a sequence that has ended stays: its row of the batch goes on unused.
+  /// The latest chunk of each sequence. A sequence that has ended keeps its chunk and its row of the batch, unused.
   private var latest: [[Int32]]
-  /// Their latents, [1, l] each, where the model reads those.
+  /// Their latents, [1, l] each, if the model reads latents.
   private var latents: [Tensor] = []
-  /// Whether the Transformer has read it.
+  /// Whether the Transformer has read the latest chunks.
   private var latestIsRead = true
 
   /// Reads the prompt.
   ///
   /// - Parameters:
-  ///   - model: its parameters' type and device are computed with.
-  ///   - prompt: ids, any number of them.
-  ///   - options: see there.
+  ///   - model: the model; generation runs on its device, in the type of its parameters.
+  ///   - prompt: token ids; may be empty.
+  ///   - options: the sampling options.
   /// - Throws: ``GenerationError``, ``TemperatureError``.
   public init(_ model: ContinuousLanguageModel, prompt: [Int32], options: GenerationOptions) throws {
     try options.validate(probabilities: false)
@@ -69,13 +68,13 @@ public final class ChunkGenerator: SequenceGenerator {
 
   /// Samples the next chunk of every sequence that has not ended.
   ///
-  /// - Returns: these chunks, by ascending sequence; nil when all sequences have ended.
-  /// - Throws: ``GenerationError/notFinite``; with the exact sampler, ``TemperatureError`` or ``GenerationError`` where
-  ///   it meets the limit on draws.
+  /// - Returns: the chunks, by ascending sequence; nil if all sequences have ended.
+  /// - Throws: ``GenerationError/notFinite``; with the exact sampler, ``TemperatureError`` or ``GenerationError`` if it
+  ///   reaches the maximum number of samples.
   public func step() throws -> [GeneratedChunk]? {
     let running = sequences.indices.filter { sequences[$0].end == nil }
     if running.isEmpty { return nil }
-    // The last chunk is read only now, since a sequence that ends with it needs no further hidden state.
+    // The latest chunk is read only now: a sequence that ends with it needs no further hidden state.
     if !latestIsRead {
       hidden = Self.lastHidden(
         model, latest, latents: latents.isEmpty ? nil : Tensor.stacked(latents), context: context)
@@ -100,7 +99,7 @@ public final class ChunkGenerator: SequenceGenerator {
     }
   }
 
-  /// The latent of a chunk that was not drawn, [1, l].
+  /// The latent of a chunk that was not sampled, [1, l].
   private func encoded(_ tokens: [Int32]) -> Tensor {
     let device = model.backbone.embedding.weight.device
     let ids = Tensor(tokens.map(Int64.init), shape: [1, tokens.count], device: device)

@@ -5,10 +5,10 @@ extension ChunkSampler {
   /// A chunk of one sequence by the exact sampler, given its first tokens.
   ///
   /// - Parameter hidden: [1, h].
-  /// - Throws: ``TemperatureError/drawLimitReached(draws:rounds:agreements:temperature:)``,
-  ///   ``GenerationError/beginningTooRare(tokens:matches:draws:)``.
+  /// - Throws: ``TemperatureError/maximumSamplesReached(samples:rounds:agreements:temperature:)``,
+  ///   ``GenerationError/beginningTooRare(tokens:matches:samples:)``.
   func exactChunk(_ hidden: Tensor, beginning: [Int32], randomness: SequenceRandomness) throws -> Choice {
-    let sampler = ExactTemperatureSampler(temperature: temperature, drawLimit: options.drawLimit)
+    let sampler = ExactTemperatureSampler(temperature: temperature, maximumSamples: options.maximumSamples)
     func sample(matching: Bool) throws -> Choice {
       var source = ChunkSource(
         sampler: self, hidden: hidden, beginning: beginning, isSelective: matching, randomness: randomness)
@@ -23,8 +23,8 @@ extension ChunkSampler {
   }
 }
 
-/// The tokens of a drawn chunk after its beginning. Draws are equal where their tokens are.
-private struct DrawnTokens: Hashable {
+/// The tokens of a sampled chunk after its beginning. Chunks with equal tokens are equal.
+private struct SampledTokens: Hashable {
   let tokens: [Int32]
   let latent: Tensor
 
@@ -33,17 +33,17 @@ private struct DrawnTokens: Hashable {
   func hash(into hasher: inout Hasher) { hasher.combine(tokens) }
 }
 
-/// Gives out chunks of one sequence one by one, drawing ever more at once.
+/// Returns samples for one sequence one by one, in batches of increasing size.
 private struct ChunkSource {
   let sampler: ChunkSampler
   let hidden: Tensor
   let beginning: [Int32]
-  /// Whether chunks that begin otherwise are left out; else only the tokens after the beginning count.
+  /// Whether chunks that begin differently are discarded. Otherwise the first tokens are ignored.
   let isSelective: Bool
   let randomness: SequenceRandomness
-  private var ready: ArraySlice<DrawnTokens> = []
+  private var ready: ArraySlice<SampledTokens> = []
   private var batch = 4
-  private var draws = 0
+  private var samples = 0
   private var matches = 0
 
   init(
@@ -54,19 +54,19 @@ private struct ChunkSource {
   }
 
   /// The tokens of the next chunk after the beginning.
-  mutating func next() throws -> DrawnTokens {
+  mutating func next() throws -> SampledTokens {
     while ready.isEmpty {
-      batch = min(2 * batch, sampler.options.poolSize, sampler.options.drawLimit - draws)
+      batch = min(2 * batch, sampler.options.candidates, sampler.options.maximumSamples - samples)
       guard batch > 0 else {
-        throw GenerationError.beginningTooRare(tokens: beginning.count, matches: matches, draws: draws)
+        throw GenerationError.beginningTooRare(tokens: beginning.count, matches: matches, samples: samples)
       }
-      let drawn = try sampler.draw(batch, hidden, randomness: [randomness])
-      draws += batch
-      let usable = isSelective ? drawn.chunks(beginningWith: beginning) : Array(0..<drawn.count)
+      let sampled = try sampler.sample(batch, hidden, randomness: [randomness])
+      samples += batch
+      let usable = isSelective ? sampled.chunks(beginningWith: beginning) : Array(0..<sampled.count)
       matches += usable.count
       ready =
-        zip(drawn.tokens(of: usable, from: beginning.count), usable)
-        .map { DrawnTokens(tokens: $0, latent: drawn.latent(of: $1)) }[...]
+        zip(sampled.tokens(of: usable, from: beginning.count), usable)
+        .map { SampledTokens(tokens: $0, latent: sampled.latent(of: $1)) }[...]
     }
     return ready.removeFirst()
   }

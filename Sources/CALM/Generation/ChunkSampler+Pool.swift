@@ -3,36 +3,38 @@ import Foundation
 import Torch
 
 extension ChunkSampler {
-  /// The next chunk of each sequence by the batch rule; a pool is filled only as far as its choice needs it.
+  /// The next chunk of each sequence by the batch rule. Candidates are sampled only as the choice needs them.
   ///
-  /// - Parameter hidden: a row for each sequence, [sequences, h].
+  /// - Parameter hidden: [sequences, h].
   /// - Throws: ``GenerationError/notFinite``.
   func pooledChunks(_ hidden: Tensor, randomness: [SequenceRandomness]) throws(GenerationError) -> [Choice] {
     let pools = CandidatePools(sampler: self, hidden: hidden, randomness: randomness)
     var chosen = try equalSubsets(in: pools)
     let undecided = randomness.indices.filter { chosen[$0] == nil }
     if !undecided.isEmpty {
-      try pools.fill(undecided, to: poolSize)
+      try pools.fill(undecided, to: candidateCount)
       let choices = choose(
-        from: undecided.map { pools.chunks[$0] }, of: pools.drawn, after: 0,
+        from: undecided.map { pools.chunks[$0] }, of: pools.sampled, after: 0,
         randomness: undecided.map { randomness[$0] })
       for (sequence, choice) in zip(undecided, choices) { chosen[sequence] = choice }
     }
     return randomness.indices.map {
-      Choice(tokens: chosen[$0]!.tokens, latent: pools.drawn.latent(of: chosen[$0]!.chunk))
+      Choice(tokens: chosen[$0]!.tokens, latent: pools.sampled.latent(of: chosen[$0]!.chunk))
     }
   }
 
-  /// How many sets of equal draws are looked for before the pool is full: as many as the draws make that cost hardly more
-  /// than one, then three times as many, unless that is most of the pool anyway. None where they do not settle the choice.
+  /// The numbers of sets of candidates to try before sampling all candidates: first the sets of as many candidates as
+  /// cost little more than one, then three times as many. Stages that need most of the candidates are omitted. Empty if
+  /// sets do not determine the choice.
   private var earlySets: [Int] {
-    guard SubsetTrials<Int32>.serve(temperature) else { return [] }
-    let cheapDraws = model.backbone.embedding.weight.dtype == .bfloat16 ? 32 : 16
-    let few = max(4, cheapDraws / temperature.wholeExponent)
-    return [few, 3 * few].filter { 2 * $0 * temperature.wholeExponent <= poolSize }
+    guard SubsetTrials<Int32>.isSupported(at: temperature) else { return [] }
+    let cheapSamples = model.backbone.embedding.weight.dtype == .bfloat16 ? 32 : 16
+    let few = max(4, cheapSamples / temperature.wholeExponent)
+    return [few, 3 * few].filter { 2 * $0 * temperature.wholeExponent <= candidateCount }
   }
 
-  /// What the first draws settle, by sequence: see ``SubsetTrials``. It is not tried where it mostly failed of late.
+  /// The choices that the first candidates determine, by sequence: see ``SubsetTrials``. Sequences for which most
+  /// recent attempts failed are skipped.
   private func equalSubsets(
     in pools: CandidatePools
   ) throws(GenerationError) -> [Int: (tokens: [Int32], chunk: Int)] {
@@ -41,7 +43,8 @@ extension ChunkSampler {
     if stages.isEmpty || undecided.isEmpty { return [:] }
     var chosen: [Int: (tokens: [Int32], chunk: Int)] = [:]
     var trials = pools.chunks.map { _ in
-      SubsetTrials<Int32>(poolSize: poolSize, length: model.configuration.chunkSize, temperature: temperature)
+      SubsetTrials<Int32>(
+        candidateCount: candidateCount, length: model.configuration.chunkSize, temperature: temperature)
     }
     var tried = 0
     for sets in stages where !undecided.isEmpty {
@@ -50,10 +53,10 @@ extension ChunkSampler {
       }
       tried = sets
       try pools.fill(undecided, to: sets * temperature.wholeExponent)
-      answer(&trials, from: pools.chunks, of: pools.drawn, after: 0)
+      answer(&trials, from: pools.chunks, of: pools.sampled, after: 0)
       for sequence in undecided {
-        guard let draw = trials[sequence].agreed else { continue }
-        chosen[sequence] = (trials[sequence].tokens(of: draw), pools.chunks[sequence][draw])
+        guard let sample = trials[sequence].agreed else { continue }
+        chosen[sequence] = (trials[sequence].tokens(of: sample), pools.chunks[sequence][sample])
         pools.randomness[sequence].learn(settledEarly: 1)
       }
       undecided = undecided.filter { chosen[$0] == nil }
@@ -61,19 +64,19 @@ extension ChunkSampler {
     return chosen
   }
 
-  /// Chooses one chunk of each pool by the batch rule.
+  /// Chooses one candidate of each sequence by the batch rule.
   ///
   /// - Parameters:
-  ///   - pools: for each sequence, which of the chunks drawn are its own.
-  ///   - known: the tokens that all of them begin with; the choice is by those after.
-  /// - Returns: the tokens after the known ones, and which of the chunks drawn has them; of several, one.
+  ///   - pools: the candidates of each sequence, as indices of the sampled chunks.
+  ///   - known: the number of tokens with which all candidates begin; the choice compares the tokens after them.
+  /// - Returns: the tokens after the known ones, and the index of a sampled chunk with these tokens.
   func choose(
-    from pools: [[Int]], of drawn: SampledChunks, after known: Int, randomness: [SequenceRandomness]
+    from pools: [[Int]], of sampled: SampledChunks, after known: Int, randomness: [SequenceRandomness]
   ) -> [(tokens: [Int32], chunk: Int)] {
     let rule = BatchTemperatureRule(temperature: temperature)
     if temperature.wholeExponent == 1 {
-      // Every draw counts, so there is nothing to save.
-      var tokens = drawn.tokens(of: pools.flatMap { $0 }, from: known)[...]
+      // Every candidate counts, so all are decoded.
+      var tokens = sampled.tokens(of: pools.flatMap { $0 }, from: known)[...]
       return zip(pools, randomness).map { pool, randomness in
         let own = tokens.prefix(pool.count)
         defer { tokens.removeFirst(pool.count) }
@@ -83,27 +86,27 @@ extension ChunkSampler {
     }
     let length = model.configuration.chunkSize - known
     var shared = pools.map { PrefixPool<Int32>(sampleCount: $0.count, length: length, rule: rule) }
-    answer(&shared, from: pools, of: drawn, after: known)
+    answer(&shared, from: pools, of: sampled, after: known)
     return shared.indices.map { index in
       let sample = shared[index].select(using: &randomness[index].selection)
       if let sets = earlySets.first {
         randomness[index].learn(settledEarly: 1 - pow(1 - shared[index].agreement, Double(sets)))
       }
       let (tokens, chunk) = (shared[index].tokens(of: sample), pools[index][sample])
-      // Where no two draws are equal, the one chosen is not decoded to its end.
+      // If no two candidates are equal, the chosen one is decoded in part.
       return (
-        tokens.count == length ? tokens : tokens + drawn.tokens(of: [chunk], from: known + tokens.count)[0], chunk
+        tokens.count == length ? tokens : tokens + sampled.tokens(of: [chunk], from: known + tokens.count)[0], chunk
       )
     }
   }
 
-  /// Decodes what choices ask for, until they ask no more.
+  /// Decodes the pending tokens of choices until none are pending.
   ///
   /// - Parameters:
-  ///   - pools: for each choice, which of the chunks drawn its samples are.
-  ///   - known: the tokens before those that the choices are about.
+  ///   - pools: the samples of each choice, as indices of the sampled chunks.
+  ///   - known: the number of tokens before those that the choices compare.
   private func answer(
-    _ choices: inout [some TokenwiseChoice<Int32>], from pools: [[Int]], of drawn: SampledChunks, after known: Int
+    _ choices: inout [some TokenwiseChoice<Int32>], from pools: [[Int]], of sampled: SampledChunks, after known: Int
   ) {
     while true {
       let pending = choices.map(\.pending)
@@ -111,7 +114,7 @@ extension ChunkSampler {
         (pending?.samples ?? []).map { (chunk: pool[$0], position: known + (pending?.position ?? 0)) }
       }
       if places.isEmpty { return }
-      var tokens = drawn.tokens(at: places)[...]
+      var tokens = sampled.tokens(at: places)[...]
       for (index, pending) in pending.enumerated() {
         guard let count = pending?.samples.count else { continue }
         choices[index].record(Array(tokens.prefix(count)))

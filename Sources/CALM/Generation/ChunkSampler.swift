@@ -1,33 +1,34 @@
 import CALMCorpus
 import Torch
 
-/// Draws the next chunk of each sequence from the head, at a temperature.
+/// Samples the next chunk of each sequence from the head, at a temperature.
 struct ChunkSampler {
   let model: ContinuousLanguageModel
   let options: GenerationOptions
   let temperature: Temperature
-  /// A chunk drawn for a sequence.
+  /// The next chunk of a sequence.
   struct Choice {
     let tokens: [Int32]
-    /// What was decoded to them, [1, l]; nil where the beginning was put over what was drawn.
+    /// The latent that decodes to the tokens, [1, l]; nil if given tokens replaced the first ones.
     let latent: Tensor?
 
-    /// Whether the beginning was put over what was drawn.
+    /// Whether given tokens replaced the first tokens of the sample.
     var isForced: Bool { latent == nil }
   }
 
-  /// Chunks drawn in one pass of the head: what keeps its activations and noise within a few tens of megabytes.
-  private var drawsAtOnce: Int { min(4_096, ContinuousLanguageModel.noiseAtOnce / model.head.noiseCount) }
+  /// The chunks sampled in one pass of the head, such that its activations and noise take at most a few tens of
+  /// megabytes.
+  private var samplesAtOnce: Int { min(4_096, ContinuousLanguageModel.noiseAtOnce / model.head.noiseCount) }
 
   /// The next chunk of each sequence.
   ///
   /// - Parameters:
-  ///   - hidden: a row for each sequence, [sequences, h].
-  ///   - beginning: fewer than K tokens with which every chunk must begin.
-  ///   - randomness: that of each sequence.
-  /// - Throws: ``GenerationError/notFinite``; with the exact sampler alone
-  ///   ``TemperatureError/drawLimitReached(draws:rounds:agreements:temperature:)`` and
-  ///   ``GenerationError/beginningTooRare(tokens:matches:draws:)``.
+  ///   - hidden: [sequences, h].
+  ///   - beginning: fewer than K tokens, with which every chunk must begin.
+  ///   - randomness: the random numbers of each sequence.
+  /// - Throws: ``GenerationError/notFinite``; with the exact sampler,
+  ///   ``TemperatureError/maximumSamplesReached(samples:rounds:agreements:temperature:)`` and
+  ///   ``GenerationError/beginningTooRare(tokens:matches:samples:)``.
   func callAsFunction(_ hidden: Tensor, beginning: [Int32], randomness: [SequenceRandomness]) throws -> [Choice] {
     if options.sampler == .exact && temperature != .one {
       return try randomness.indices.map {
@@ -40,7 +41,7 @@ struct ChunkSampler {
       }
     }
     var choices: [Choice] = []
-    let sequences = max(1, drawsAtOnce / poolSize)
+    let sequences = max(1, samplesAtOnce / candidateCount)
     for start in stride(from: 0, to: randomness.count, by: sequences) {
       let group = start..<min(start + sequences, randomness.count)
       let randomness = Array(randomness[group])
@@ -49,13 +50,13 @@ struct ChunkSampler {
     return choices
   }
 
-  /// The draws among which the choice for one chunk is made.
-  var poolSize: Int { temperature == .one ? 1 : options.poolSize }
+  /// The number of candidates for one chunk.
+  var candidateCount: Int { temperature == .one ? 1 : options.candidates }
 
-  /// Draws chunks for several sequences: chunk `i · sequences + s` is the i-th of sequence s.
+  /// Samples chunks for several sequences: chunk `i · sequences + s` is the i-th of sequence s.
   ///
   /// - Throws: ``GenerationError/notFinite``.
-  func draw(
+  func sample(
     _ count: Int, _ hidden: Tensor, randomness: [SequenceRandomness]
   ) throws(GenerationError) -> SampledChunks {
     let noise = randomness.map { model.head.noise(samples: count, positions: 1, generator: $0.noise) }

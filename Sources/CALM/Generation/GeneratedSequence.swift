@@ -2,17 +2,17 @@
 public enum SequenceEnd: String, Hashable, Sendable, Codable {
   /// The model ended the document.
   case endOfDocument
-  /// ``GenerationOptions/maximumTokens`` were generated.
+  /// The sequence has ``GenerationOptions/maximumTokens``.
   case maximumTokens
 }
 
-/// What one step added to one sequence.
+/// The tokens that one step adds to one sequence.
 public struct GeneratedChunk: Hashable, Sendable {
-  /// The number of the sequence, from 0.
+  /// The index of the sequence, from 0.
   public let sequence: Int
-  /// The new tokens: at most K, without the prompt's left-over ones, the end token and what follows it.
+  /// The new tokens: at most K, without tokens of the prompt, the end token and the tokens after it.
   public let tokens: [Int32]
-  /// Set where the sequence ends with this chunk.
+  /// Why the sequence ends with this chunk; nil if it continues.
   public let end: SequenceEnd?
 }
 
@@ -20,17 +20,17 @@ public struct GeneratedChunk: Hashable, Sendable {
 public struct GeneratedSequence: Hashable, Sendable, Codable {
   /// The tokens after the prompt, without the end token.
   public internal(set) var tokens: [Int32] = []
-  /// The chunks sampled.
+  /// The number of chunks.
   public internal(set) var chunks = 0
-  /// Why it ended; nil while it may go on.
+  /// Why the sequence ended; nil if it continues.
   public internal(set) var end: SequenceEnd?
-  /// Whether the prompt's left-over tokens were put over the beginning of a chunk, because none of the chunks drawn
-  /// began with them. Else the first chunk is drawn from exactly those that do.
+  /// Whether the prompt's last tokens replaced the first tokens of a chunk, because no sampled chunk began with them.
+  /// Otherwise the first chunk follows the exact conditional distribution.
   public internal(set) var forcedPrefix = false
 }
 
 extension GeneratedSequence {
-  /// Takes over the tokens of a step, up to the first end token or the maximum.
+  /// Appends the tokens of a step, up to the first end token or the maximum.
   mutating func append(
     _ step: ArraySlice<Int32>, sequence: Int, endTokens: [Int], maximum: Int
   ) -> GeneratedChunk {
@@ -47,11 +47,11 @@ extension GeneratedSequence {
 
 /// Generates sequences step by step: ``ChunkGenerator`` or ``TokenGenerator``.
 public protocol SequenceGenerator: AnyObject {
-  /// What was generated so far.
+  /// The sequences generated so far.
   var sequences: [GeneratedSequence] { get }
 
   /// Samples the next chunk or token of every sequence that has not ended.
   ///
-  /// - Returns: these, by ascending sequence; nil when all sequences have ended.
+  /// - Returns: the new tokens, by ascending sequence; nil if all sequences have ended.
   func step() throws -> [GeneratedChunk]?
 }

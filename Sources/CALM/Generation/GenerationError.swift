@@ -1,27 +1,27 @@
 import CALMSupport
 
-/// Why text cannot be generated.
+/// An error of text generation.
 public enum GenerationError: DescribedError, Equatable {
   /// An option that must be at least 1.
   case tooSmall(String, value: Int)
-  /// The probability of the likeliest tokens must be above 0 and at most 1.
+  /// Top-p is outside (0, 1].
   case topPOutOfRange(Double)
-  /// Top-k and top-p choose among probabilities, which continuous models do not have.
+  /// Top-k or top-p for a continuous model, which does not compute probabilities.
   case noLogits
-  /// The exact sampler was asked for where the temperature is exact anyway.
+  /// The exact sampler for an autoregressive model, whose temperature is exact without it.
   case needlessSampler
-  /// The prompt fills no chunk, and the model has no token from which a start chunk could be made.
+  /// The prompt is shorter than a chunk, and the model has no end token to precede it.
   case promptTooShort(tokens: Int, chunkSize: Int)
-  /// The prompt holds an id that the model does not know.
+  /// The prompt contains an id outside the model's vocabulary.
   case idOutsideVocabulary(id: Int, position: Int, vocabularySize: Int)
-  /// Too few chunks begin with the tokens that the prompt leaves over for the exact sampler to accept one.
-  case beginningTooRare(tokens: Int, matches: Int, draws: Int)
-  /// The model computed a NaN or an infinite number.
+  /// Too few samples begin with the prompt's last tokens for the exact sampler to accept one.
+  case beginningTooRare(tokens: Int, matches: Int, samples: Int)
+  /// The model computed NaN or infinity.
   case notFinite
   /// The model generated an id of its vocabulary that the tokenizer does not have.
   case idWithoutText(id: Int, tokens: Int)
 
-  /// One line: what is wrong and, where there is a remedy, what to do.
+  /// One line: what is wrong and, if there is a remedy, what to do.
   public var description: String {
     switch self {
     case .tooSmall(let name, let value):
@@ -29,23 +29,23 @@ public enum GenerationError: DescribedError, Equatable {
     case .topPOutOfRange(let value):
       "top-p must be above 0 and at most 1, got \(value)"
     case .noLogits:
-      "top-k and top-p need probabilities, which a continuous model does not have: use a temperature"
+      "top-k and top-p need probabilities, which a continuous model does not compute: use a temperature"
     case .needlessSampler:
-      "an autoregressive model has probabilities, so its temperature is exact: leave the sampler out"
+      "the temperature of an autoregressive model is exact without a sampler: omit the sampler"
     case .promptTooShort(let tokens, let chunkSize):
-      "the prompt has \(tokens) tokens and the model no end token to start a document with: "
-        + "give a prompt of at least \(chunkSize) tokens"
+      "the prompt has \(tokens) tokens, and the model has no end token to start a document: "
+        + "use a prompt of at least \(chunkSize) tokens"
     case .idOutsideVocabulary(let id, let position, let vocabularySize):
       "token \(position + 1) of the prompt has id \(id), but the model's vocabulary ends at \(vocabularySize - 1): "
-        + "use the tokenizer it was trained with"
-    case .beginningTooRare(let tokens, let matches, let draws):
-      "only \(matches) of \(draws) chunks began with the prompt's last \(tokens) tokens, too few to sample exactly: "
-        + "raise the limit on draws, or use batch sampling"
+        + "use the model's own tokenizer"
+    case .beginningTooRare(let tokens, let matches, let samples):
+      "only \(matches) of \(samples) sampled chunks begin with the prompt's last \(tokens) tokens, too few for exact "
+        + "sampling: raise the maximum number of samples, or use the batch sampler"
     case .notFinite:
-      "the model computed a number that is not finite (NaN or infinite): its weights are damaged, or too large for the "
-        + "precision; try another checkpoint, or float32"
+      "the model computed a number that is not finite (NaN or infinite): its weights are corrupt, or too large for the "
+        + "precision; use another checkpoint, or float32"
     case .idWithoutText(let id, let tokens):
-      "the model generated the id \(id), but the tokenizer ends at \(tokens - 1): use the tokenizer it was trained with"
+      "the model generated the id \(id), but the tokenizer has only \(tokens) ids: use the model's own tokenizer"
     }
   }
 }

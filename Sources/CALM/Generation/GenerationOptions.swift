@@ -1,60 +1,80 @@
 /// How text is generated.
+///
+/// ```swift
+/// let options = GenerationOptions(temperature: 0.5, maximumTokens: 100, seed: 7)
+/// ```
 public struct GenerationOptions: Hashable, Sendable {
-  /// How chunks are drawn at temperatures below 1.
+  /// How chunks are sampled at temperatures below 1.
   public enum Sampler: String, Hashable, Sendable, CaseIterable, Codable {
-    /// Choose from a pool of ``GenerationOptions/poolSize`` draws: see ``BatchTemperatureRule``.
+    /// Chooses one of ``GenerationOptions/candidates`` samples: see ``BatchTemperatureRule``.
     case batch
-    /// Reject until the draws agree: see ``ExactTemperatureSampler``. It fails where no chunk is likely enough.
+    /// Rejects samples until enough of them are equal: see ``ExactTemperatureSampler``. It fails if no chunk is likely
+    /// enough.
     case exact
   }
 
-  /// T: 1 is the model's own distribution and costs one draw a chunk. A continuous model, which can be sampled alone,
-  /// takes (0, 1], as ``Temperature`` says; an autoregressive one any T above 0.
-  public var temperature = 1.0
-  /// How chunks are drawn at temperatures below 1.
-  public var sampler = Sampler.batch
-  /// N, the chunks drawn at once; what the batch sampler chooses from. The paper uses 200.
-  public var poolSize = 200
-  /// The most chunks drawn for one: by the exact sampler, and to meet the tokens that a prompt leaves over.
-  public var drawLimit = 20_000
-  /// With an autoregressive model, draw only among so many of the likeliest tokens; nil takes all.
+  /// T. At 1, chunks follow the model's own distribution, at the cost of one sample per chunk. A continuous model,
+  /// which can only be sampled, supports (0, 1]; an autoregressive model supports any T above 0.
+  public var temperature: Double
+  /// How a continuous model is sampled at temperatures below 1.
+  public var sampler: Sampler
+  /// N, the chunks sampled at once, of which the batch sampler chooses one. The paper uses 200.
+  public var candidates: Int
+  /// The maximum number of samples per chunk, for the exact sampler and for partial prompt chunks.
+  public var maximumSamples: Int
+  /// Limits an autoregressive model to this many of the most probable tokens; nil allows all.
   public var topK: Int?
-  /// With an autoregressive model, draw only among the fewest of the likeliest tokens whose probabilities sum to this;
-  /// nil takes all.
+  /// Limits an autoregressive model to the smallest set of most probable tokens whose probabilities sum to this; nil
+  /// allows all.
   public var topP: Double?
-  /// The most tokens generated for each sequence, also where that cuts a chunk.
-  public var maximumTokens = 256
-  /// How many sequences are generated from the prompt, in one batch.
-  public var sequences = 1
-  /// Decides all draws. Sequence i depends on the seed and i alone, not on how many others run beside it.
-  public var seed: UInt64 = 0
-  /// Whether the prompt is from the middle of a text. Else it begins a document, and a model that was trained on
-  /// documents with an end is told so.
-  public var continuesText = false
+  /// The maximum number of new tokens per sequence. It may cut a chunk.
+  public var maximumTokens: Int
+  /// The number of sequences generated from the prompt, in one batch.
+  public var sequences: Int
+  /// The random seed. Sequence i depends on the seed and i alone, not on the number of sequences.
+  public var seed: UInt64
+  /// Whether the prompt is from the middle of a text. Otherwise it starts a document: for a model that was trained on
+  /// documents with end tokens, an end token precedes the prompt.
+  public var continuesText: Bool
 
-  /// One sequence of up to 256 tokens at temperature 1.
-  public init() {}
+  /// Options; by default, one sequence of up to 256 tokens at temperature 1.
+  public init(
+    temperature: Double = 1, sampler: Sampler = .batch, candidates: Int = 200, maximumSamples: Int = 20_000,
+    topK: Int? = nil, topP: Double? = nil, maximumTokens: Int = 256, sequences: Int = 1, seed: UInt64 = 0,
+    continuesText: Bool = false
+  ) {
+    self.temperature = temperature
+    self.sampler = sampler
+    self.candidates = candidates
+    self.maximumSamples = maximumSamples
+    self.topK = topK
+    self.topP = topP
+    self.maximumTokens = maximumTokens
+    self.sequences = sequences
+    self.seed = seed
+    self.continuesText = continuesText
+  }
 
-  /// Checks what the types do not, and what must hold for every model.
+  /// Checks the ranges that hold for every model.
   ///
   /// - Throws: ``GenerationError/tooSmall(_:value:)``, ``GenerationError/topPOutOfRange(_:)``,
   ///   ``TemperatureError/notPositive(_:)``.
   public func validate() throws {
     guard temperature > 0, temperature.isFinite else { throw TemperatureError.notPositive(temperature) }
     let numbers = [
-      ("pool size", poolSize), ("draw limit", drawLimit), ("maximum of new tokens", maximumTokens),
-      ("number of sequences", sequences),
+      ("number of candidates", candidates), ("maximum number of samples", maximumSamples),
+      ("maximum number of new tokens", maximumTokens), ("number of sequences", sequences),
     ]
-    if let topK, topK < 1 { throw GenerationError.tooSmall("number of likeliest tokens", value: topK) }
+    if let topK, topK < 1 { throw GenerationError.tooSmall("top-k", value: topK) }
     if let topP, !(topP > 0 && topP <= 1) { throw GenerationError.topPOutOfRange(topP) }
     for (name, value) in numbers where value < 1 { throw GenerationError.tooSmall(name, value: value) }
   }
 
-  /// Checks them for a model of one kind.
+  /// Checks the options for a model of one kind.
   ///
-  /// - Parameter probabilities: whether the model gives probabilities, as an autoregressive one does.
-  /// - Throws: what ``validate()`` throws; ``GenerationError/needlessSampler`` with probabilities; without them
-  ///   ``GenerationError/noLogits``, and ``TemperatureError`` for what cannot be reached by sampling alone.
+  /// - Parameter probabilities: whether the model computes probabilities, as an autoregressive model does.
+  /// - Throws: the errors of ``validate()``. With probabilities ``GenerationError/needlessSampler``; without them
+  ///   ``GenerationError/noLogits``, or ``TemperatureError`` for a temperature that sampling alone cannot reach.
   public func validate(probabilities: Bool) throws {
     try validate()
     if probabilities {
@@ -63,6 +83,6 @@ public struct GenerationOptions: Hashable, Sendable {
     }
     if topK != nil || topP != nil { throw GenerationError.noLogits }
     let temperature = try Temperature(temperature)
-    if sampler == .batch { _ = try BatchTemperatureSampler(temperature: temperature, poolSize: poolSize) }
+    if sampler == .batch { try temperature.check(candidates: candidates) }
   }
 }

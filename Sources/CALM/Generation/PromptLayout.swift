@@ -1,14 +1,14 @@
-/// A prompt cut into whole chunks, and the tokens left over.
+/// A prompt split into whole chunks and the remaining tokens.
 struct PromptLayout: Equatable {
-  /// At least one chunk's ids, a multiple of K.
+  /// The ids of whole chunks, at least one.
   let chunks: [Int32]
-  /// Fewer than K ids, with which the next chunk must begin.
+  /// The remaining ids, fewer than K, with which the next chunk must begin.
   let rest: [Int32]
 
-  /// Lays out a prompt as training text is packed.
+  /// Lays out a prompt as the training text is packed.
   ///
-  /// Documents end there with an end token and padding, so a chunk of these stands before a document's start. It also
-  /// stands in for the first chunk where a prompt has none.
+  /// Training documents end with an end token and padding, so a chunk of these precedes the start of a document. It
+  /// also precedes a prompt that is shorter than a chunk.
   ///
   /// - Throws: ``GenerationError/idOutsideVocabulary(id:position:vocabularySize:)``,
   ///   ``GenerationError/promptTooShort(tokens:chunkSize:)``.
@@ -27,7 +27,7 @@ struct PromptLayout: Equatable {
       if startsDocument || prompt.count < k {
         ids = [end] + Array(repeating: padding, count: k - 1) + prompt
       }
-      // A document that ends with the prompt is padded like any other, and the next one begins.
+      // A prompt that ends a document is padded like a training document; a new document follows.
       if let last = ids.last, special.ends.contains(Int(last)) {
         ids += Array(repeating: padding, count: (k - ids.count % k) % k)
       }

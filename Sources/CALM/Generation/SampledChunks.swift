@@ -1,13 +1,14 @@
 import Torch
 
-/// Chunks drawn from the head and decoded no further than asked for.
+/// Chunks sampled from the head, whose tokens are decoded on demand.
 ///
-/// Once the autoencoder's decoder has expanded a latent into K rows, each row becomes a token without the others. Its
-/// product with the vocabulary is by far the dearest part, so it waits until somebody wants that token; then it is kept.
+/// The autoencoder's decoder expands a latent into K rows, which decode to tokens independently. The product of a row
+/// with the vocabulary is by far the most expensive part, so it is deferred until its token is requested, and the token
+/// is then cached.
 final class SampledChunks {
   private let latents: Tensor  // [count, l]
   private let expanded: Tensor  // [count·K, h]
-  /// The tokens decoded so far, by chunk and position.
+  /// The decoded tokens, by chunk and position.
   private var decoded: [Int32?]
   private let decoder: TokenDecoder
   private var chunkSize: Int { decoder.chunkSize }
@@ -19,7 +20,7 @@ final class SampledChunks {
   /// - Throws: ``GenerationError/notFinite``.
   convenience init(latents: Tensor, decoder: TokenDecoder) throws(GenerationError) {
     let expanded = decoder.expanded(latents)
-    // The search for the most likely token finds one among NaNs, too.
+    // The argmax of NaNs is some token, so they must be detected here.
     guard decoder.hasFiniteWeights, withoutGradients({ expanded.isFinite().all() }) else { throw .notFinite }
     self.init(
       latents: latents, expanded: expanded,
@@ -27,21 +28,21 @@ final class SampledChunks {
       decoder: decoder)
   }
 
-  /// The chunks of several draws, in their order; at least one draw.
-  convenience init(joining draws: [SampledChunks]) {
+  /// The chunks of several batches, in their order; at least one batch.
+  convenience init(joining batches: [SampledChunks]) {
     self.init(
-      latents: Tensor.concatenated(draws.map(\.latents)), expanded: Tensor.concatenated(draws.map(\.expanded)),
-      decoded: draws.flatMap(\.decoded), decoder: draws[0].decoder)
+      latents: Tensor.concatenated(batches.map(\.latents)), expanded: Tensor.concatenated(batches.map(\.expanded)),
+      decoded: batches.flatMap(\.decoded), decoder: batches[0].decoder)
   }
 
   private init(latents: Tensor, expanded: Tensor, decoded: [Int32?], decoder: TokenDecoder) {
     (self.latents, self.expanded, self.decoded, self.decoder) = (latents, expanded, decoded, decoder)
   }
 
-  /// What a chunk is decoded from, [1, l].
+  /// The latent of a chunk, [1, l].
   func latent(of chunk: Int) -> Tensor { latents.narrowed(0, chunk..<chunk + 1) }
 
-  /// One token of each of the places named.
+  /// The token at each of the given places.
   func tokens(at places: [(chunk: Int, position: Int)]) -> [Int32] {
     let places = places.map { $0.chunk * chunkSize + $0.position }
     var new = places.filter { decoded[$0] == nil }
@@ -53,7 +54,7 @@ final class SampledChunks {
     return places.map { decoded[$0]! }
   }
 
-  /// Places behind others in the same chunks that are not decoded yet, the nearest first.
+  /// Undecoded places after others in the same chunks, the nearest first.
   private func later(than places: [Int], atMost count: Int) -> [Int] {
     var found: [Int] = []
     var nearest = places
@@ -65,14 +66,14 @@ final class SampledChunks {
     return Array(found.prefix(max(0, count)))
   }
 
-  /// The tokens of chunks from a position on.
+  /// The tokens of chunks, starting at a position.
   func tokens(of chunks: [Int], from start: Int) -> [[Int32]] {
     let length = chunkSize - start
     let tokens = tokens(at: chunks.flatMap { chunk in (start..<chunkSize).map { (chunk, $0) } })
     return chunks.indices.map { Array(tokens[$0 * length..<($0 + 1) * length]) }
   }
 
-  /// The chunks that begin with the given tokens, in ascending order.
+  /// The chunks that begin with the given tokens, ascending.
   func chunks(beginningWith beginning: [Int32]) -> [Int] {
     var left = Array(0..<count)
     for (position, token) in beginning.enumerated() where !left.isEmpty {
@@ -82,7 +83,7 @@ final class SampledChunks {
     return left
   }
 
-  /// Only the chunks named.
+  /// The given chunks.
   func selecting(_ chunks: [Int]) -> SampledChunks {
     let rows = gathered(chunks.flatMap { $0 * chunkSize..<($0 + 1) * chunkSize })
     let own = latents.gathered(0, Tensor(chunks.map(Int64.init), device: latents.device))

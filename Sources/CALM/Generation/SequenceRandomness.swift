@@ -2,24 +2,24 @@ import CALMCorpus
 import CALMSupport
 import Torch
 
-/// The random numbers of one sequence: its own, so that it does not depend on how many others are generated with it.
+/// The random numbers of one sequence. They are its own, so that it does not depend on the number of sequences.
 package final class SequenceRandomness {
-  /// For the head's noise.
+  /// The source of the head's noise.
   package let noise: Generator
-  /// For the choice among draws.
+  /// The source of randomness for the choice among candidates.
   package var selection: SeededGenerator
-  /// How often the first draws settled the latest chunks, or would have: a moving average.
+  /// The probability that the first candidates determine a chunk: a moving average over the latest chunks.
   private(set) var settledEarly = 1.0
 
   /// - Parameters:
-  ///   - seed: of all sequences.
-  ///   - sequence: the number of this one.
+  ///   - seed: the seed of all sequences.
+  ///   - sequence: the index of this one.
   package init(seed: UInt64, sequence: Int, device: Device) {
     selection = SeededGenerator(seed: seed, stream: UInt64(sequence))
     noise = Generator(seed: selection.next(), device: device)
   }
 
-  /// Learns how likely the first draws were to settle a chunk.
+  /// Updates the probability that the first candidates determine a chunk.
   func learn(settledEarly chance: Double) {
     settledEarly += (chance - settledEarly) / 4
   }

@@ -1,6 +1,6 @@
 import CALMTokenizer
 
-/// Generates texts from a prompt, piece by piece.
+/// Generates texts from a prompt, piece by piece: step by step, or as a ``stream()``.
 ///
 /// ```swift
 /// let generator = try TextGenerator(model, tokenizer: tokenizer, prompt: "Once upon a time", options: options)
@@ -9,34 +9,34 @@ import CALMTokenizer
 /// }
 /// ```
 ///
-/// Special tokens in the prompt are text like any other, and those that the model generates are left out.
+/// Names of special tokens in the prompt are ordinary text. Special tokens that the model generates are omitted.
 public final class TextGenerator {
-  /// What one step added to one text.
+  /// The text that one step adds to one of the texts.
   public struct Piece: Hashable, Sendable {
-    /// The number of the text, from 0.
+    /// The index of the text, from 0.
     public let sequence: Int
-    /// Whole characters only: what ends inside one comes with a later piece.
+    /// Complete characters only: the bytes of an incomplete one are part of a later piece.
     public let text: String
-    /// Set where the text ends with this piece.
+    /// Why the text ends with this piece; nil if it continues.
     public let end: SequenceEnd?
   }
 
-  /// The texts after the prompt, as far as they were handed out.
+  /// The texts generated so far, without the prompt.
   public private(set) var texts: [String]
-  /// The sequences of tokens behind them.
+  /// The tokens of the texts.
   public var sequences: [GeneratedSequence] { generator.sequences }
   private let generator: any SequenceGenerator
   private var decoders: [StreamingDecoder]
-  /// The tokenizer's, which may be smaller than the model's.
+  /// The size of the tokenizer's vocabulary, which may be smaller than the model's.
   private let vocabularySize: Int
 
   /// Reads the prompt.
   ///
   /// - Parameters:
   ///   - model: a language model.
-  ///   - tokenizer: the one it was trained with.
-  ///   - prompt: any text; none starts a document.
-  ///   - options: see there.
+  ///   - tokenizer: the model's tokenizer.
+  ///   - prompt: any text; an empty prompt starts a document.
+  ///   - options: the sampling options.
   /// - Throws: ``GenerationError``, ``TemperatureError``.
   public convenience init(
     _ model: ContinuousLanguageModel, tokenizer: Tokenizer, prompt: String, options: GenerationOptions
@@ -50,9 +50,9 @@ public final class TextGenerator {
   ///
   /// - Parameters:
   ///   - model: an autoregressive model.
-  ///   - tokenizer: the one it was trained with.
-  ///   - prompt: any text; none starts a document.
-  ///   - options: see there.
+  ///   - tokenizer: the model's tokenizer.
+  ///   - prompt: any text; an empty prompt starts a document.
+  ///   - options: the sampling options.
   /// - Throws: ``GenerationError``, ``TemperatureError``.
   public convenience init(
     _ model: AutoregressiveModel, tokenizer: Tokenizer, prompt: String, options: GenerationOptions
@@ -70,7 +70,7 @@ public final class TextGenerator {
     texts = Array(repeating: "", count: count)
   }
 
-  /// Models that do not mark documents by their ends were trained on what the tokenizer's template makes of a text.
+  /// Models that were trained without end tokens expect the prefix of the tokenizer's template at the start of a text.
   private static func prompt(
     _ text: String, _ tokenizer: Tokenizer, options: GenerationOptions, hasDocumentEnds: Bool
   ) -> [Int32] {
@@ -80,8 +80,8 @@ public final class TextGenerator {
 
   /// Generates the next chunk of every text that has not ended.
   ///
-  /// - Returns: these pieces, by ascending sequence; nil when all texts have ended.
-  /// - Throws: what ``ChunkGenerator/step()`` throws, and ``GenerationError/idWithoutText(id:tokens:)``.
+  /// - Returns: the pieces, by ascending sequence; nil if all texts have ended.
+  /// - Throws: the errors of ``ChunkGenerator/step()``, and ``GenerationError/idWithoutText(id:tokens:)``.
   public func step() throws -> [Piece]? {
     try generator.step()?.map { chunk in
       var text = ""

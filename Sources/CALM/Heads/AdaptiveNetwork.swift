@@ -35,7 +35,7 @@ final class AdaptiveNetwork: Module {
     return final(x, modulation: modulation).to(.float32)  // [samples, positions, outputs]
   }
 
-  /// The condition that the hidden states give, computed once for all evaluations of the network: [positions, h].
+  /// The condition of the hidden states, computed once for all evaluations of the network: [positions, h].
   func embedded(_ hidden: Tensor) -> Tensor { condition(hidden) }
 
   /// - Parameters:
@@ -76,7 +76,7 @@ final class TimeEmbedding: Module {
     return mix(silu(expand(embedding(times, weight: table).to(expand.weight.dtype))))
   }
 
-  /// The cosines, then the sines of t·10000^(−i/128), in float32 as the official code has them: [1000, 256].
+  /// The cosines, then the sines of t·10000^(−i/128), in float32 as in the official code: [1000, 256].
   private static func waves(device: Device) -> Tensor {
     let half = frequencies / 2
     let rates = (0..<half).map { expf(Float(-log(10_000.0)) * Float($0) / Float(half)) }

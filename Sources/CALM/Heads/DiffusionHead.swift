@@ -80,8 +80,8 @@ package final class DiffusionHead: GenerativeHead {
       DiffusionCoefficients(Self.samplingSchedule, at: steps))
   }
 
-  /// The distribution of the latent one step earlier in the sampling process, as mean and log variance, and the expected
-  /// latent at the end.
+  /// The distribution of the latent one step earlier in the sampling process, as mean and log variance, and the
+  /// expected latent at the end.
   package func stepBack(
     from x: Tensor, steps: Tensor, hidden: Tensor
   ) -> (mean: Tensor, logVariance: Tensor, latent: Tensor) {

@@ -19,7 +19,7 @@ package struct DiffusionSchedule {
   let inverseSignal, noiseRatio: [Double]
   /// The mean of x_{t−1} given x_t and x_0 is latentWeight·x_0 + currentWeight·x_t.
   let latentWeight, currentWeight: [Double]
-  /// Between these lies the logarithm of the variance of x_{t−1} that is learnt.
+  /// The bounds of the learned log variance of x_{t−1}.
   let smallestLogVariance, largestLogVariance: [Double]
 
   /// The cosine schedule in full.
@@ -65,7 +65,7 @@ package struct DiffusionSchedule {
     noiseRatio = cumulative.map { (1 / $0 - 1).squareRoot() }
     latentWeight = betas.indices.map { betas[$0] * before[$0].squareRoot() / (1 - cumulative[$0]) }
     currentWeight = betas.indices.map { (1 - before[$0]) * (1 - betas[$0]).squareRoot() / (1 - cumulative[$0]) }
-    // The first variance is 0, since the step before it is x_0 itself; the next one stands in.
+    // The first variance is 0, because the preceding step is x_0 itself; the second variance replaces it.
     smallestLogVariance = betas.indices.map { log(variances[max(1, $0)]) }
     largestLogVariance = betas.map { log($0) }
   }

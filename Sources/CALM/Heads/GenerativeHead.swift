@@ -15,7 +15,7 @@ package protocol GenerativeHead: Module {
   /// The cost of a head with these sizes.
   static func cost(of configuration: LanguageModelConfiguration) -> HeadCost
 
-  /// A head with fresh weights.
+  /// A head with initial weights.
   init(_ configuration: LanguageModelConfiguration, generator: Generator)
 
   /// The number of random numbers per sample.

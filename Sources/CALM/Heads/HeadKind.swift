@@ -24,7 +24,7 @@ public enum HeadKind: String, CaseIterable, Codable, Sendable {
     self = kind
   }
 
-  /// The head whose weights a checkpoint holds; nil if it holds none that is known.
+  /// The head whose weights a checkpoint contains; nil if it contains no known head.
   static func inferred(from source: some TensorSource, sizes: LanguageModelConfiguration) -> HeadKind? {
     allCases.first { kind in
       let signature = kind.type.signatureTensor(of: sizes)

@@ -22,9 +22,9 @@ final class Attention: Module {
 
   /// - Parameters:
   ///   - x: [batch, length, h].
-  ///   - angles: of these positions.
-  ///   - first: the first position that each position sees, [batch, length]; nil where all see the beginning.
-  ///   - cache: the positions before, to which these are added.
+  ///   - angles: the rotary angles of these positions.
+  ///   - first: the first position that each position sees, [batch, length]; nil if all see the beginning.
+  ///   - cache: the keys and values of earlier positions, to which those of these positions are appended.
   ///   - residual: added to the result, [batch, length, h].
   func callAsFunction(
     _ x: Tensor, angles: (cosine: Tensor, sine: Tensor), from first: Tensor?, cache: (any AttentionCache)?,

@@ -1,12 +1,13 @@
 import Torch
 
-/// The Llama Transformer: vectors in, hidden states out. Each position sees itself and those before it.
+/// The Llama Transformer: vectors in, hidden states out. Each position sees itself and earlier positions.
 package final class Backbone: Module {
   @Submodule("embed_tokens") package var embedding: Embedding
   @Submodule("layers") var layers: [TransformerLayer]
   @Submodule("norm") var norm: RMSNorm
   private let angles: RotaryAngles
-  /// Whether training keeps only what goes from layer to layer, and computes each layer again in the backward pass.
+  /// Whether training stores only the inputs of the layers and recomputes each layer in the backward pass (gradient
+  /// checkpointing).
   package var recomputesLayers = false
 
   init(_ shape: TransformerShape, vocabularySize: Int, padding: Int?, generator: Generator) {
@@ -20,8 +21,8 @@ package final class Backbone: Module {
 
   /// - Parameters:
   ///   - x: [batch, length, h].
-  ///   - first: the first position that each position sees, [batch, length], int64; nil where all see the beginning.
-  ///   - context: the positions before, to which these are added; nil where there are none to keep.
+  ///   - first: the first position that each position sees, [batch, length], int64; nil if all see the beginning.
+  ///   - context: the earlier positions, to which these are appended; nil without a cache.
   /// - Returns: hidden states, [batch, length, h].
   func callAsFunction(_ x: Tensor, from first: Tensor? = nil, context: Context? = nil) -> Tensor {
     if let first { context?.first = first }
@@ -36,10 +37,10 @@ package final class Backbone: Module {
     return norm(x)
   }
 
-  /// What the backbone keeps of the positions it has seen, so that each is computed once.
+  /// The cached state of the positions seen so far, so that each is computed once.
   package final class Context {
     fileprivate let caches: [any AttentionCache]
-    /// The first position that each of the positions seen at once sees.
+    /// The first position that each of the positions read in one pass sees.
     fileprivate var first: Tensor?
 
     /// No positions yet.
@@ -51,11 +52,12 @@ package final class Backbone: Module {
       self.caches = caches
     }
 
-    /// The number of the next position.
+    /// The index of the next position.
     var length: Int { caches.first?.length ?? 0 }
 
-    /// Continuations that part behind each of the first positions seen. The backbone then takes one position of each at
-    /// once, [1, count, h]; they see this sequence up to where they part, and not each other.
+    /// Continuations that branch off after each of the first positions. The backbone then processes one position of
+    /// each per pass, [1, count, h]; a continuation sees this sequence up to its branch point, and no other
+    /// continuation.
     package func branches(_ count: Int, device: Device) -> Context {
       let mask = BranchCache.mask(branches: count, from: first, device: device)
       return Context(

@@ -1,32 +1,32 @@
 import Torch
 
-/// Continuations that part from one sequence, one behind each of its positions, for one attention layer.
+/// Continuations that branch off one sequence, one after each of its positions, for one attention layer.
 ///
-/// Branch i sees positions 0 … i of the sequence and its own positions behind them. All branches take a step in one pass,
-/// so that rolling on from every position of a block costs one forward pass a step.
+/// Branch i sees positions 0 … i of the sequence and its own later positions. All branches take a step in one pass, so
+/// continuing from every position of a sequence costs one forward pass per step.
 final class BranchCache: AttentionCache {
   private let keys: Tensor  // [key heads, branches, size], of the sequence
   private let values: Tensor
   private let mask: Tensor  // [branches, branches]: 0 where a branch sees a position, else −∞
-  private var ownKeys: [Tensor] = []  // [key heads, 1, branches, size], a step each
+  private var ownKeys: [Tensor] = []  // [key heads, 1, branches, size], one per step
   private var ownValues: [Tensor] = []
 
   /// - Parameters:
-  ///   - cache: of the sequence, in a batch of one.
+  ///   - cache: the keys and values of the sequence, in a batch of one.
   ///   - mask: see ``mask(branches:from:device:)``.
   init(from cache: KeyValueCache, mask: Tensor) {
     let branches = mask.shape[0]
     guard let keys = cache.keys, let values = cache.values, keys.shape[0] == 1, cache.length >= branches else {
-      preconditionFailure("branches part from one sequence that was read")
+      preconditionFailure("branches need one sequence that was read")
     }
     self.mask = mask
     self.keys = keys.selected(0, 0).narrowed(1, 0..<branches)
     self.values = values.selected(0, 0).narrowed(1, 0..<branches)
   }
 
-  /// What branch i may see of the sequence.
+  /// The positions of the sequence that branch i sees.
   ///
-  /// - Parameter first: the first position that each position of the sequence sees, [1, length]; nil where all see the
+  /// - Parameter first: the first position that each position of the sequence sees, [1, length]; nil if all see the
   ///   beginning.
   static func mask(branches: Int, from first: Tensor?, device: Device) -> Tensor {
     let places = Tensor.range(0..<branches, dtype: .float32, device: device)
@@ -40,11 +40,11 @@ final class BranchCache: AttentionCache {
     return masked(causal, where: (starts - places.reshaped(1, -1)).isGreater(than: 0))
   }
 
-  /// That of branch 0; every next branch is one position further.
+  /// The index of the next position of branch 0; that of every other branch is one more than its predecessor's.
   var length: Int { 1 + ownKeys.count }
 
   func attend(_ query: Tensor, keys newKeys: Tensor, values newValues: Tensor, from first: Tensor?) -> Tensor {
-    precondition(first == nil, "what a branch sees is settled where it parts")
+    precondition(first == nil, "the branch point determines the positions that a branch sees")
     let (keyHeads, branches, size) = (keys.shape[0], keys.shape[1], keys.shape[2])
     func own(_ tensor: Tensor) -> Tensor { tensor.reshaped(keyHeads, 1, branches, size) }
     ownKeys.append(own(newKeys))

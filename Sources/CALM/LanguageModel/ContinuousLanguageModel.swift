@@ -11,16 +11,16 @@ public final class ContinuousLanguageModel: Module {
   @Submodule("latent_proj") package var projection: LatentProjection?
   @Submodule package var head: any GenerativeHead
   @Submodule("auxiliary_projection") var auxiliary: Linear?
-  /// Sizes and training constants.
+  /// The sizes and training constants.
   public let configuration: LanguageModelConfiguration
   /// The frozen autoencoder that encodes the targets and decodes the samples. It is not a submodule: its parameters are
   /// stored separately and not trained here.
   public let autoencoder: Autoencoder
   private var latestDecoder: TokenDecoder?
 
-  /// A model with fresh weights.
+  /// A model with initial weights.
   ///
-  /// - Precondition: chunk, latent and vocabulary sizes are the autoencoder's.
+  /// - Precondition: the chunk, latent and vocabulary sizes equal the autoencoder's.
   public init(_ configuration: LanguageModelConfiguration, autoencoder: Autoencoder, generator: Generator) {
     self.configuration = configuration
     self.autoencoder = autoencoder
@@ -43,8 +43,8 @@ public final class ContinuousLanguageModel: Module {
     }
   }
 
-  /// The autoencoder's decoder with its quantized vocabulary. Quantization takes a while, so the decoder is kept until the
-  /// vocabulary's weights change.
+  /// The autoencoder's decoder with its quantized vocabulary. Quantization takes a while, so the decoder is kept until
+  /// the vocabulary's weights change.
   var tokenDecoder: TokenDecoder {
     if let decoder = latestDecoder, decoder.isCurrent(for: autoencoder) { return decoder }
     let decoder = TokenDecoder(autoencoder)
@@ -60,8 +60,8 @@ public final class ContinuousLanguageModel: Module {
     hiddenStates(ids, context: nil)
   }
 
-  /// - Parameter latents: those of the chunks, [batch, chunks, l], for a model that reads them; nil takes the means of
-  ///   the encoder.
+  /// - Parameter latents: the latents of the chunks, [batch, chunks, l], for a model that reads latents; nil for the
+  ///   means of the encoder.
   package func hiddenStates(_ ids: Tensor, latents: Tensor? = nil, context: Backbone.Context? = nil) -> Tensor {
     let first = configuration.transformer.documentStarts(
       of: ids, chunkSize: configuration.chunkSize, special: configuration.special, context: context)
@@ -98,6 +98,6 @@ public final class ContinuousLanguageModel: Module {
     return parts.count == 1 ? parts[0] : Tensor.concatenated(parts)
   }
 
-  /// The most random numbers held at once in sampling: a sample of the diffusion head takes 101·l.
+  /// The maximum number of random numbers held at once in sampling; a sample of the diffusion head takes 101·l.
   static let noiseAtOnce = 1 << 23
 }

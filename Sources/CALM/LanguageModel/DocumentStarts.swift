@@ -1,18 +1,17 @@
 import Torch
 
-/// Attention within documents: where several stand in one block, none sees another.
+/// Document masking: attention is limited to the current document if several share a sequence.
 ///
-/// Beyond the paper, a setting (``TransformerShape/separatesDocuments``). A position whose chunk holds an end of document
-/// begins what the next document sees, as it stands before a text in generation. So training shows each document as
-/// generation will continue it, wherever packing has put it, and what is told of one is not taken for what was told of
-/// another. On the built-in tales, one in a block, names and things were copied after 500 steps as often as after 1,000 with
-/// several in a block.
+/// A setting beyond the paper (``TransformerShape/documentMasking``). The chunk with a document's end token is the
+/// first position that the next document sees, just as it precedes a text in generation. Each document is thus trained
+/// in the same context in which generation continues it, wherever packing puts it. On the built-in synthetic stories,
+/// the model learned to copy names within a story in 500 steps instead of 1,000.
 enum DocumentStarts {
-  /// The first position that each position sees; nil where all see the beginning.
+  /// The first position that each position sees.
   ///
   /// - Parameters:
   ///   - ids: [batch, tokens], int64.
-  ///   - chunkSize: tokens of a position.
+  ///   - chunkSize: tokens per position.
   ///   - ends: the ids that end a document, at least one.
   /// - Returns: [batch, positions], int64.
   static func starts(of ids: Tensor, chunkSize: Int, ends: [Int]) -> Tensor {
@@ -25,10 +24,10 @@ enum DocumentStarts {
 }
 
 extension TransformerShape {
-  /// What the positions of `ids` see: see ``DocumentStarts``. Nil where all see the beginning, and where positions are
-  /// added to a context, which is one document.
+  /// The first position that each position of `ids` sees: see ``DocumentStarts``. Nil if all see the beginning, or if
+  /// the positions are appended to a context, which is one document.
   func documentStarts(of ids: Tensor, chunkSize: Int, special: SpecialTokens, context: Backbone.Context?) -> Tensor? {
-    guard separatesDocuments, !special.ends.isEmpty, ids.shape[1] > chunkSize, (context?.length ?? 0) == 0 else {
+    guard documentMasking, !special.ends.isEmpty, ids.shape[1] > chunkSize, (context?.length ?? 0) == 0 else {
       return nil
     }
     return DocumentStarts.starts(of: ids, chunkSize: chunkSize, ends: special.ends)

@@ -15,7 +15,7 @@ package final class InputCompression: Module {
     SharedInitialization.apply(to: expand, squeeze, chunkSize: configuration.chunkSize, generator: generator)
   }
 
-  /// - Parameter embeddings: those of a chunk concatenated, […, K·h].
+  /// - Parameter embeddings: the concatenated embeddings of each chunk, […, K·h].
   /// - Returns: […, h].
   package func callAsFunction(_ embeddings: Tensor) -> Tensor {
     rowwise(embeddings, fusing: .neighbors) { x in

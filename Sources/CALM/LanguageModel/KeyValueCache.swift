@@ -1,25 +1,25 @@
 import Torch
 
-/// What an attention layer keeps of the positions before those that it is given.
+/// The cache of an attention layer for earlier positions.
 protocol AttentionCache: AnyObject {
-  /// The number of the next position.
+  /// The index of the next position.
   var length: Int { get }
 
-  /// Takes up the keys and values of the next positions, and mixes the values that their queries see.
+  /// Appends the keys and values of the next positions, and computes the attention of their queries.
   ///
   /// - Parameters:
   ///   - query: [batch, heads, positions, size].
   ///   - keys: [batch, key heads, positions, size].
-  ///   - values: likewise.
-  ///   - first: the first position that each of several first positions sees, [batch, positions]; nil where all see the
-  ///     beginning.
+  ///   - values: in the same shape.
+  ///   - first: the first position that each position sees, [batch, positions], if these are the first positions of the
+  ///     cache; nil if all see the beginning.
   /// - Returns: [batch, heads, positions, size].
   func attend(_ query: Tensor, keys: Tensor, values: Tensor, from first: Tensor?) -> Tensor
 }
 
 /// The keys and values of the positions seen so far, for one attention layer.
 ///
-/// Room is made ahead and doubled when it is full, so a decoding step copies only its own position.
+/// The capacity doubles when it is exhausted, so a decoding step copies only its own position.
 final class KeyValueCache: AttentionCache {
   private(set) var length = 0
   private var keyRoom: Tensor?
@@ -27,12 +27,12 @@ final class KeyValueCache: AttentionCache {
 
   /// The keys so far, [batch, key heads, length, size].
   var keys: Tensor? { keyRoom?.narrowed(2, 0..<length) }
-  /// The values so far, likewise.
+  /// The values so far, in the same shape.
   var values: Tensor? { valueRoom?.narrowed(2, 0..<length) }
 
   func attend(_ query: Tensor, keys newKeys: Tensor, values newValues: Tensor, from first: Tensor?) -> Tensor {
     let added = newKeys.shape[2]
-    precondition(added == 1 || length == 0, "several positions at once after cached ones")
+    precondition(added == 1 || length == 0, "only single positions can be appended to a non-empty cache")
     let keys = room(in: keyRoom, for: length + added, like: newKeys)
     let values = room(in: valueRoom, for: length + added, like: newValues)
     keys.narrowed(2, length..<length + added).copy(from: newKeys)
@@ -44,11 +44,13 @@ final class KeyValueCache: AttentionCache {
       from: first)
   }
 
-  /// Makes room for one position, which `body` writes.
+  /// Reserves one position, which `body` writes.
   ///
-  /// - Parameter body: told the rooms, [batch, key heads, room, size], and how many positions are in them.
+  /// - Parameter body: receives the buffers, [batch, key heads, capacity, size], and the number of cached positions.
   func append(_ body: (_ keys: Tensor, _ values: Tensor, _ length: Int) -> Tensor) -> Tensor {
-    guard let oldKeys = keyRoom, let oldValues = valueRoom else { preconditionFailure("a step after no position") }
+    guard let oldKeys = keyRoom, let oldValues = valueRoom else {
+      preconditionFailure("a step needs a cached position")
+    }
     let (keys, values) = (
       room(in: oldKeys, for: length + 1, like: oldKeys), room(in: oldValues, for: length + 1, like: oldValues)
     )

@@ -3,42 +3,42 @@ import Torch
 /// The sizes and training constants of a ``ContinuousLanguageModel``: its `config.json`, under the official keys.
 @dynamicMemberLookup
 public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
-  /// V.
+  /// V, the number of token ids.
   public var vocabularySize: Int
   /// K, the number of tokens in a chunk.
   public var chunkSize: Int
   /// l, the size of a latent vector.
   public var latentSize: Int
-  /// The sizes of the Transformer in the middle; its width is also the head's. They can be named without it:
-  /// `configuration.hiddenSize`.
+  /// The sizes of the Transformer; its width is also that of the head. They are also members of the configuration, as
+  /// in `configuration.hiddenSize`.
   public var transformer: TransformerShape
-  /// What the Transformer reads of each chunk.
+  /// The input of the Transformer for each chunk.
   public var input: ModelInput
-  /// Which generative head samples the latents.
+  /// The kind of the generative head.
   public var head: HeadKind
   /// Blocks of the generative head.
   public var headBlocks: Int
   /// d, the size of the energy head's noise.
   public var noiseSize: Int
-  /// How large the diffusion head may expect an entry of the latent to be, in every step of sampling. The first step
-  /// divides by all but nothing, and an error of the network comes out of it some hundred times as large; without a
-  /// bound, as in the official code, samples of a head that is not trained to the last digit are lost. Nil has none.
+  /// The bound of the latent's entries that the diffusion head expects, in every step of sampling. The first step
+  /// divides by a value near zero, which amplifies an error of the network about a hundredfold; without a bound, as in
+  /// the official code, the samples of an insufficiently trained head are unusable. Nil for no bound.
   public var latentBound: Double?
-  /// N, the model samples a position in the energy score; of the other heads, the targets a position.
+  /// N, the model samples per position in the energy score; for the other heads, the target samples per position.
   public var samples: Int
-  /// M, the target samples a position in the energy score.
+  /// M, the target samples per position in the energy score.
   public var targetSamples: Int
   /// β, the exponent of the energy score.
   public var exponent: Double
-  /// The weight of the auxiliary token loss in training; 0 is the paper.
+  /// The weight of the auxiliary token loss in training; 0, as in the paper, for none.
   public var auxiliaryLossWeight: Double
-  /// Whether training text was packed with an end token after each document, so that a chunk of one end token and
-  /// padding stands before a document's start.
+  /// Whether the training text has an end token after each document, so that a chunk of one end token and padding
+  /// precedes the start of a document.
   public var hasDocumentEnds: Bool
-  /// The ids of padding and of a document's end and start, where the tokenizer has them.
+  /// The ids of padding and of a document's end and start, if the tokenizer has them.
   public var special: SpecialTokens
 
-  /// Sizes after the official defaults.
+  /// A configuration with the official defaults.
   public init(
     vocabularySize: Int, chunkSize: Int = 4, latentSize: Int = 128, hiddenSize: Int = 768,
     intermediateSize: Int? = nil, layers: Int = 12, attentionHeads: Int = 12, keyValueHeads: Int? = nil,
@@ -64,13 +64,13 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
     hasDocumentEnds = true
   }
 
-  /// A size of ``transformer`` under its own name, to read and to set.
+  /// A size of ``transformer``.
   public subscript<Value>(dynamicMember path: WritableKeyPath<TransformerShape, Value>) -> Value {
     get { transformer[keyPath: path] }
     set { transformer[keyPath: path] = newValue }
   }
 
-  /// What ``transformer`` computes from its sizes, such as `headSize`.
+  /// A derived size of ``transformer``, such as `headSize`.
   public subscript<Value>(dynamicMember path: KeyPath<TransformerShape, Value>) -> Value { transformer[keyPath: path] }
 
   private enum Keys: String, CodingKey, CaseIterable {
@@ -96,11 +96,11 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
     head = try Self.head(in: values) ?? .energy
     try refuseUnknownKeys(
       in: decoder, known: Keys.allCases.map(\.rawValue) + TransformerShape.keyNames + SpecialTokens.keyNames,
-      passedOver: ["ae_path", "tie_word_embeddings"], kind: "a continuous language model")
+      ignored: ["ae_path", "tie_word_embeddings"], kind: "a continuous language model")
     vocabularySize = try values.positive(.vocabularySize, upTo: greatestVocabulary) ?? 32000
     chunkSize = try values.positive(.chunkSize) ?? 4
     latentSize = try values.positive(.latentSize) ?? 128
-    // The official default is a number, whatever the count of attention heads.
+    // The official default does not depend on the number of attention heads.
     transformer = try TransformerShape(from: decoder, defaultKeyValueHeads: 12)
     let inputName = try values.decodeIfPresent(String.self, forKey: .input) ?? ModelInput.tokens.rawValue
     guard let input = ModelInput(rawValue: inputName) else {
@@ -124,7 +124,7 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
     }
   }
 
-  /// The head that the configuration names; nil where it names none, as the weights may then tell.
+  /// The head that the configuration names; nil if it names none, in which case it is inferred from the weights.
   static func namedHead(in decoder: any Decoder) throws -> HeadKind? {
     try head(in: decoder.container(keyedBy: Keys.self))
   }
@@ -134,14 +134,14 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
     if let name = try values.decodeIfPresent([String].self, forKey: .architectures)?.first {
       guard let head = HeadKind(architecture: name) else {
         throw values.corrupted(
-          .architectures, "the architecture '\(name)' is not known; language models have one of the heads \(known)")
+          .architectures, "the architecture '\(name)' is unknown; supported are the heads \(known)")
       }
       return head
     }
-    // The official code writes no model type, or an empty one; its scripts choose the head by it.
+    // The official code writes no model type or an empty one.
     guard let name = try values.decodeIfPresent(String.self, forKey: .modelType), !name.isEmpty else { return nil }
     guard let head = HeadKind(rawValue: name) else {
-      throw values.corrupted(.modelType, "the head '\(name)' is not known; there are \(known)")
+      throw values.corrupted(.modelType, "the head '\(name)' is unknown; supported are \(known)")
     }
     return head
   }

@@ -11,10 +11,11 @@ public struct LanguageModelLoss {
 }
 
 extension ContinuousLanguageModel {
-  /// The training loss on a batch of sequences. Every chunk but the first of a sequence is predicted from those before it.
+  /// The training loss on a batch of sequences. Every chunk but the first of a sequence is predicted from those before
+  /// it.
   ///
-  /// Labels select the chunks that are predicted. A chunk with a label of −100 counts neither in the loss of the head nor
-  /// in the auxiliary loss; later chunks still see it. The official code takes labels of whole chunks only.
+  /// Labels select the chunks that are predicted. A chunk with a label of −100 counts neither in the loss of the head
+  /// nor in the auxiliary loss; later chunks still see it. The official code takes labels of whole chunks only.
   ///
   /// - Parameters:
   ///   - ids: [batch, tokens], int64; a multiple of K tokens, at least 2K.
@@ -32,8 +33,8 @@ extension ContinuousLanguageModel {
       total: headLoss + tokenLoss * configuration.auxiliaryLossWeight, head: headLoss, auxiliary: tokenLoss)
   }
 
-  /// The auxiliary token loss alone, in nats per token, without running the head: each hidden state predicts the K tokens
-  /// of the next chunk, each token on its own. Nil for a model without an auxiliary projection.
+  /// The auxiliary token loss alone, in nats per token, without running the head: each hidden state predicts the K
+  /// tokens of the next chunk, each token on its own. Nil for a model without an auxiliary projection.
   ///
   /// - Parameters:
   ///   - ids: as in ``loss(_:labels:generator:)``.
@@ -48,8 +49,8 @@ extension ContinuousLanguageModel {
   /// The hidden states that predict a chunk, [positions, h], and the ids of those chunks, [rows, tokens] with
   /// K·positions tokens in all.
   ///
-  /// A model that reads latents reads samples of the encoder's distribution and not its mean: in generation, the latents
-  /// of generated chunks follow that distribution.
+  /// A model that reads latents reads samples of the encoder's distribution and not its mean: in generation, the
+  /// latents of generated chunks follow that distribution.
   private func predictions(
     _ ids: Tensor, labels: Tensor?, generator: Generator
   ) -> (hidden: Tensor, next: Tensor) {
@@ -70,7 +71,7 @@ extension ContinuousLanguageModel {
     return (states.gathered(0, labelled), chunks.gathered(0, labelled).reshaped(1, -1))
   }
 
-  /// The rows of `labels`, [chunks, K], that are without −100: their indices, int64, on the same device.
+  /// The indices of the rows of `labels`, [chunks, K], without −100: int64, on the same device.
   package static func labelledChunks(_ labels: Tensor) -> Tensor {
     let k = labels.shape[1]
     let ignored = labels.equals(-100).elements(as: Bool.self)

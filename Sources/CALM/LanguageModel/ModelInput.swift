@@ -1,10 +1,10 @@
 import Torch
 
-/// What a continuous language model reads of each chunk: an ablation of the paper.
+/// The input of a continuous language model for each chunk: an ablation of the paper.
 public enum ModelInput: String, Codable, Hashable, Sendable, CaseIterable {
   /// The compression of its token embeddings: the paper's choice.
   case tokens
-  /// Its latent vector, projected: the encoder's in training and evaluation, the one that was predicted in generation.
+  /// Its projected latent: from the encoder in training and evaluation, the sampled one in generation.
   case latents
   /// The sum of both.
   case both
@@ -13,7 +13,7 @@ public enum ModelInput: String, Codable, Hashable, Sendable, CaseIterable {
   var hasLatents: Bool { self != .tokens }
 }
 
-/// A chunk's latent → the vector that the Transformer sees: Linear, LayerNorm.
+/// A chunk's latent → the Transformer's input: Linear, LayerNorm.
 package final class LatentProjection: Module {
   @Submodule("0") var linear: Linear
   @Submodule("1") var norm: LayerNorm

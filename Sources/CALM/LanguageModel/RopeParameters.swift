@@ -1,9 +1,9 @@
 /// The settings of the rotary embedding as one object of `config.json`: `rope_parameters` of transformers 5, or
-/// `rope_scaling` of earlier versions, which have the base as `rope_theta` beside it.
+/// `rope_scaling` of earlier versions, which store the base separately as `rope_theta`.
 struct RopeParameters: Decodable {
-  /// The base of the wavelengths; nil where the object does not give it.
+  /// The base of the wavelengths; nil if the object does not contain it.
   let theta: Double?
-  /// How the embedding is stretched.
+  /// The scaling of the frequencies.
   let scaling: RopeScaling
 
   private enum Keys: String, CodingKey {
@@ -20,7 +20,8 @@ struct RopeParameters: Decodable {
       let member = key.stringValue.prefix(80)
       if (try? members.nestedContainer(keyedBy: AnyKey.self, forKey: key)) != nil {
         throw members.corrupted(
-          key, "'\(name)' has settings of its own for '\(member)' layers; only one set for all layers is supported")
+          key,
+          "'\(name)' has separate settings for '\(member)' layers; only common settings for all layers are supported")
       }
       throw members.corrupted(key, "'\(member)' in '\(name)' is not supported")
     }

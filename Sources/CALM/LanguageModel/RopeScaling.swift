@@ -1,14 +1,14 @@
 import Foundation
 
-/// How the rotary embedding is stretched for contexts longer than those of training: `rope_scaling` of a configuration,
+/// The scaling of the rotary embedding for contexts longer than those of training: `rope_scaling` in a configuration,
 /// or part of its `rope_parameters`.
 public enum RopeScaling: Codable, Hashable, Sendable {
-  /// Not at all, as a rule.
+  /// No scaling: the default.
   case none
   /// Positions are divided by a factor.
   case linear(factor: Double)
-  /// As Llama 3.1 has it: frequencies that turn less than `low` times in the original context are divided by the
-  /// factor, those that turn more than `high` times stay, and between them one goes over into the other.
+  /// The scaling of Llama 3.1: frequencies with fewer than `low` turns in the original context are divided by the
+  /// factor, those with more than `high` turns are unchanged, and those between are interpolated.
   case llama3(factor: Double, low: Double, high: Double, originalPositions: Int)
 
   private enum CodingKeys: String, CodingKey, CaseIterable {
@@ -23,7 +23,7 @@ public enum RopeScaling: Codable, Hashable, Sendable {
   /// The keys of `config.json` that `init(from:)` reads.
   static let keyNames = CodingKeys.allCases.map(\.rawValue)
 
-  /// Reads Hugging Face's keys, the type under its older or its newer name.
+  /// Decodes Hugging Face's keys, with the type under its older or its newer name.
   public init(from decoder: any Decoder) throws {
     let values = try decoder.container(keyedBy: CodingKeys.self)
     let name = decoder.codingPath.last?.stringValue ?? "rope_scaling"
@@ -31,7 +31,7 @@ public enum RopeScaling: Codable, Hashable, Sendable {
       try values.decodeIfPresent(String.self, forKey: .ropeType)
       ?? values.decodeIfPresent(String.self, forKey: .type) ?? (name == "rope_parameters" ? "default" : "")
     guard ["default", "linear", "llama3"].contains(kind) else {
-      throw values.corrupted(.type, "'\(name)' of the type '\(kind)' is not supported; 'linear' and 'llama3' are")
+      throw values.corrupted(.type, "'\(name)' of type '\(kind)' is not supported; supported are 'linear' and 'llama3'")
     }
     if kind == "default" {
       self = .none
@@ -57,7 +57,7 @@ public enum RopeScaling: Codable, Hashable, Sendable {
     self = .llama3(factor: factor, low: low, high: high, originalPositions: positions)
   }
 
-  /// Writes the keys that `init(from:)` reads, the type under both names.
+  /// Encodes the keys that `init(from:)` decodes, with the type under both names.
   public func encode(to encoder: any Encoder) throws {
     var values = encoder.container(keyedBy: CodingKeys.self)
     func begin(_ kind: String) throws {
@@ -78,7 +78,7 @@ public enum RopeScaling: Codable, Hashable, Sendable {
     }
   }
 
-  /// A frequency, in radians a position, as it is stretched.
+  /// The scaled value of a frequency, in radians per position.
   func callAsFunction(_ frequency: Float) -> Float {
     switch self {
     case .none: return frequency

@@ -3,7 +3,7 @@ import Torch
 
 /// The cosines and sines of the rotary embedding, for positions 0, 1, ….
 ///
-/// Position p turns pair i of a head of size d by p·θ^(−2i/d), or by what ``RopeScaling`` makes of that frequency.
+/// Position p turns pair i of a head of size d by p·θ^(−2i/d), with the frequency scaled by ``RopeScaling``.
 package final class RotaryAngles {
   private let headSize: Int
   private let theta: Double
@@ -15,7 +15,7 @@ package final class RotaryAngles {
     (self.headSize, self.theta, self.scaling) = (headSize, theta, scaling)
   }
 
-  /// The angles of `count` positions from `start` on: two tensors of [count, headSize / 2].
+  /// The angles of `count` positions, starting at `start`: two tensors, [count, headSize / 2].
   package func callAsFunction(from start: Int, count: Int, device: Device) -> (cosine: Tensor, sine: Tensor) {
     if cosine.shape[0] < start + count || cosine.device != device { extend(to: start + count, device: device) }
     return (cosine.narrowed(0, start..<start + count), sine.narrowed(0, start..<start + count))
@@ -24,7 +24,7 @@ package final class RotaryAngles {
   private func extend(to positions: Int, device: Device) {
     let rounded = (positions + 255) / 256 * 256
     let half = headSize / 2
-    // The frequencies in float32, as the official code has them: the angles of far positions feel the difference.
+    // The frequencies are float32 as in the official code: the difference affects the angles of far positions.
     let frequencies = (0..<half).map {
       scaling(1 / powf(Float(theta), Float(2 * $0) / Float(headSize)))
     }

@@ -1,7 +1,7 @@
 import Torch
 
-/// The sizes of a Llama Transformer: what CALM's backbone and the autoregressive baseline have in common, under Llama's
-/// keys in `config.json`.
+/// The sizes of a Llama Transformer, shared by CALM's backbone and the autoregressive baseline, under Llama's keys in
+/// `config.json`.
 public struct TransformerShape: Codable, Hashable, Sendable {
   /// h, the width.
   public var hiddenSize: Int
@@ -11,11 +11,11 @@ public struct TransformerShape: Codable, Hashable, Sendable {
   public var layers: Int
   /// Query heads of the attention.
   public var attentionHeads: Int
-  /// Key and value heads; each serves `attentionHeads / keyValueHeads` query heads.
+  /// Key and value heads; `attentionHeads / keyValueHeads` query heads share each.
   public var keyValueHeads: Int
   /// The base of the rotary embedding's wavelengths.
   public var ropeTheta = 10_000.0
-  /// How the rotary embedding is stretched.
+  /// The scaling of the rotary embedding.
   public var ropeScaling = RopeScaling.none
   /// The activation in each layer.
   public var activation = Activation.silu
@@ -23,18 +23,18 @@ public struct TransformerShape: Codable, Hashable, Sendable {
   public var hasAttentionBias = false
   /// Whether the linear maps of each layer's SwiGLU have biases.
   public var hasMLPBias = false
-  /// The longest sequence the model is meant for, in positions: chunks, or tokens of the baseline.
+  /// The maximum sequence length in positions: chunks, or tokens of the baseline.
   public var maximumPositions = 2048
-  /// Whether attention stays within a document where several are packed into one block; beyond the paper.
-  public var separatesDocuments = false
+  /// Whether attention is limited to the current document if several share a sequence; beyond the paper.
+  public var documentMasking = false
   /// ε of the RMS norms.
   public var normEpsilon = 1e-6
-  /// The official standard deviation of fresh weights, kept for the official code. Weights made here are scaled by
-  /// their inputs instead, which learns in fewer steps.
+  /// The official standard deviation of initial weights, stored for the official code. This package initializes weights
+  /// with 1/√inputs instead, which needs fewer training steps.
   public var initializerRange = 0.02
 
-  /// A shape, by default with an intermediate size of 8/3 of the hidden one, rounded up to a multiple of 64, and with as
-  /// many key and value heads as query heads.
+  /// A shape. By default, the intermediate size is 8/3 of the hidden size, rounded up to a multiple of 64, and there
+  /// are as many key and value heads as query heads.
   public init(
     hiddenSize: Int, intermediateSize: Int? = nil, layers: Int, attentionHeads: Int, keyValueHeads: Int? = nil
   ) {
@@ -66,7 +66,7 @@ public struct TransformerShape: Codable, Hashable, Sendable {
     case ropeScaling = "rope_scaling"
     case ropeParameters = "rope_parameters"
     case rotaryShare = "partial_rotary_factor"
-    case separatesDocuments = "separate_documents"
+    case documentMasking = "document_masking"
   }
 
   /// The keys of `config.json` that `init(from:)` reads.
@@ -77,8 +77,8 @@ public struct TransformerShape: Codable, Hashable, Sendable {
     try self.init(from: decoder, defaultKeyValueHeads: nil)
   }
 
-  /// - Parameter defaultKeyValueHeads: their number where the key is missing; nil for as many as there are query heads,
-  ///   which a null always means.
+  /// - Parameter defaultKeyValueHeads: their number if the key is missing; nil for the number of query heads, which
+  ///   null always means.
   init(from decoder: any Decoder, defaultKeyValueHeads: Int?) throws {
     let values = try decoder.container(keyedBy: Keys.self)
     try values.refuse(unless: .attentionDropout, is: 0.0)
@@ -95,12 +95,13 @@ public struct TransformerShape: Codable, Hashable, Sendable {
     hasAttentionBias = try values.decodeIfPresent(Bool.self, forKey: .hasAttentionBias) ?? false
     hasMLPBias = try values.decodeIfPresent(Bool.self, forKey: .hasMLPBias) ?? false
     maximumPositions = try values.positive(.maximumPositions, upTo: 1 << 24) ?? 2048
-    separatesDocuments = try values.decodeIfPresent(Bool.self, forKey: .separatesDocuments) ?? false
+    documentMasking = try values.decodeIfPresent(Bool.self, forKey: .documentMasking) ?? false
     normEpsilon = try values.decodeIfPresent(Double.self, forKey: .normEpsilon) ?? 1e-6
     initializerRange = try values.decodeIfPresent(Double.self, forKey: .initializerRange) ?? 0.02
     guard hiddenSize % attentionHeads == 0, headSize % 2 == 0 else {
       throw values.corrupted(
-        .attentionHeads, "\(attentionHeads) attention heads do not cut a hidden size of \(hiddenSize) into even parts")
+        .attentionHeads,
+        "\(attentionHeads) attention heads do not divide a hidden size of \(hiddenSize) into parts of even size")
     }
     guard attentionHeads % keyValueHeads == 0 else {
       throw values.corrupted(
@@ -110,14 +111,14 @@ public struct TransformerShape: Codable, Hashable, Sendable {
     guard ropeTheta > 0 else { throw values.corrupted(.ropeTheta, "'rope_theta' must be above 0, not \(ropeTheta)") }
   }
 
-  /// The base and the stretching of the rotary embedding, in the form of transformers 4 or 5. Where a folder has both,
-  /// they must agree.
+  /// The base and the scaling of the rotary embedding, in the form of transformers 4 or 5. If both are present, they
+  /// must agree.
   private static func rotary(in values: KeyedDecodingContainer<Keys>) throws -> (theta: Double, scaling: RopeScaling) {
     let objects = try [Keys.ropeParameters, .ropeScaling].compactMap {
       try values.decodeIfPresent(RopeParameters.self, forKey: $0)
     }
-    let beside = try values.decodeIfPresent(Double.self, forKey: .ropeTheta)
-    let bases = ([beside] + objects.map(\.theta)).compactMap(\.self)
+    let separate = try values.decodeIfPresent(Double.self, forKey: .ropeTheta)
+    let bases = ([separate] + objects.map(\.theta)).compactMap(\.self)
     if let first = bases.first, let other = bases.first(where: { $0 != first }) {
       throw values.corrupted(.ropeTheta, "'rope_theta' is both \(first) and \(other); keep one of them")
     }
@@ -142,7 +143,7 @@ public struct TransformerShape: Codable, Hashable, Sendable {
     try values.encode(activation, forKey: .activation)
     try values.encode(hasAttentionBias, forKey: .hasAttentionBias)
     try values.encode(hasMLPBias, forKey: .hasMLPBias)
-    if separatesDocuments { try values.encode(true, forKey: .separatesDocuments) }
+    if documentMasking { try values.encode(true, forKey: .documentMasking) }
     if ropeScaling != .none { try values.encode(ropeScaling, forKey: .ropeScaling) }
   }
 }

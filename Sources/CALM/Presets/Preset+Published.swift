@@ -3,22 +3,22 @@ extension Preset {
   public struct Published: Hashable, Sendable, Codable {
     /// Parameters without the autoencoder.
     public let parameters: Double
-    /// FLOPs of the whole training.
+    /// Total training FLOPs.
     public let training: Double
-    /// FLOPs to generate a token.
+    /// FLOPs per generated token.
     public let inferencePerToken: Double
     /// BrierLM.
     public let brierLM: Double
   }
 
-  /// The tokens of the paper's language models: 250,000 steps of 2 million. (The published scripts take 2²¹ tokens a
-  /// step; Table 1 agrees with the round number.)
+  /// The tokens of the paper's language models: 250,000 steps of 2 million. (The published scripts use 2²¹ tokens
+  /// per step; Table 1 agrees with the round number.)
   public static let paperTokens = 5e11
 
-  /// The tokens of the paper's autoencoder: 30,000 steps of 256 blocks of 2,048.
+  /// The tokens of the paper's autoencoder: 30,000 steps of 256 sequences of 2,048.
   public static let paperAutoencoderTokens = 30_000.0 * 256 * 2048
 
-  /// What the paper's Table 1 says of this model; nil where it says nothing.
+  /// The row of this model in the paper's Table 1; nil if it has none.
   public var published: Published? {
     func row(_ parameters: Double, _ training: Double, _ inference: Double, _ brierLM: Double) -> Published {
       Published(
@@ -35,7 +35,7 @@ extension Preset {
     }
   }
 
-  /// FLOPs of a training as long as the paper's, that of the autoencoder included: what Table 1 is compared with.
+  /// FLOPs of a training run as long as the paper's, including the autoencoder's: the quantity in Table 1.
   public var paperTraining: Double {
     let language = model.cost.trainingPerToken * Self.paperTokens
     guard case .continuous(_, let autoencoder) = model else { return language }

@@ -1,15 +1,16 @@
-/// A model by name: those of the paper, and a small one to measure with.
+/// A named model: those of the paper, and a small one for measurements.
 public enum Preset: String, CaseIterable, Sendable {
   /// The paper's CALM-M; K = 4 in all three.
   case calmM = "calm-m"
   /// The paper's CALM-L.
   case calmL = "calm-l"
-  /// Its sizes are not published. These go on as calm-m and calm-l begin, with 16 layers and an intermediate size of
-  /// 8/3 of the hidden one, rounded up to a multiple of 64; a hidden size of 2,560 then has 1.826 billion
-  /// parameters, of which the paper gives 1.82.
+  /// The paper's CALM-XL. Its sizes are not published. As in calm-m and calm-l, there are 16 layers, and the
+  /// intermediate size is 8/3 of the hidden size, rounded up to a multiple of 64; a hidden size of 2,560 then gives
+  /// 1.826 billion parameters, where the paper has 1.82.
   case calmXL = "calm-xl"
-  /// The paper's autoregressive baselines. Only the sizes of transformer-s are published; those of calm-m and calm-l
-  /// with an untied output matrix come to 465.1 and 847.0 million parameters, where the paper has 465 and 849.
+  /// The smallest of the paper's autoregressive baselines, the only one with published sizes. The other two have the
+  /// sizes of calm-m and calm-l: with an untied output matrix they have 465.1 and 847.0 million parameters, where the
+  /// paper has 465 and 849.
   case transformerS = "transformer-s"
   /// The baseline with the sizes of calm-m.
   case transformerM = "transformer-m"
@@ -17,7 +18,7 @@ public enum Preset: String, CaseIterable, Sendable {
   case transformerL = "transformer-l"
   /// The paper's autoencoder.
   case autoencoder
-  /// A model for which a training step takes about a second on two cores.
+  /// A model whose training step takes about a second on two cores.
   case small
 
   /// A preset's kind and sizes.
@@ -29,7 +30,7 @@ public enum Preset: String, CaseIterable, Sendable {
     /// An autoregressive Transformer.
     case autoregressive(AutoregressiveConfiguration)
 
-    /// What it costs.
+    /// The cost of the model.
     public var cost: ModelCost {
       switch self {
       case .continuous(let model, let autoencoder): model.cost(autoencoder: autoencoder)
@@ -39,10 +40,10 @@ public enum Preset: String, CaseIterable, Sendable {
     }
   }
 
-  /// The vocabulary of the paper's models: that of Llama 3 and a padding token.
+  /// The vocabulary of the paper's models: Llama 3's and a padding token.
   private static let paperVocabulary = 128_257
 
-  /// The model that the name stands for.
+  /// The model of this name.
   public var model: Model {
     switch self {
     case .calmM: Self.calm(hiddenSize: 1024, intermediateSize: 2752)
@@ -56,12 +57,12 @@ public enum Preset: String, CaseIterable, Sendable {
     }
   }
 
-  /// The configuration of a continuous language model; nil of other models.
+  /// The configuration of a continuous language model; nil for other models.
   public var continuous: LanguageModelConfiguration? {
     if case .continuous(let model, _) = model { model } else { nil }
   }
 
-  /// The configuration of an autoregressive Transformer; nil of other models.
+  /// The configuration of an autoregressive Transformer; nil for other models.
   public var autoregressive: AutoregressiveConfiguration? {
     if case .autoregressive(let model) = model { model } else { nil }
   }

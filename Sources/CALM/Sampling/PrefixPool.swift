@@ -1,12 +1,12 @@
-/// A pool of samples whose tokens are decoded one position at a time, and only where they can still change the choice.
+/// Candidates whose tokens are decoded one position at a time, and only if they can affect the choice.
 ///
-/// Choosing from N whole chunks by `BatchTemperatureRule` needs only those chunks that enough others share, and a
-/// chunk is shared by no more samples than any of its prefixes. So at 1/T = n + α with n ≥ 2 the samples are grouped
-/// by the tokens decoded so far, and a group smaller than n waits. It is taken up again only where no whole chunk was
-/// shared n times and the rule falls back to smaller groups; where nothing at all is shared every sample is as good as
-/// another, and none needs more decoding. For n = 1 every sample counts and all are decoded.
+/// `BatchTemperatureRule` needs only the chunks that enough candidates share, and no more candidates share a chunk than
+/// share any of its prefixes. So at 1/T = n + α with n ≥ 2 the candidates are grouped by the tokens decoded so far, and
+/// groups smaller than n are not decoded further. They are resumed only if no complete chunk occurs n times and the
+/// rule falls back to smaller groups. If no two candidates are equal, all are equally likely and none is decoded
+/// further. For n = 1 every candidate counts, and all are decoded.
 ///
-/// With the same random numbers the choice is that of decoding everything.
+/// With the same random numbers the choice equals that of full decoding.
 ///
 /// ```swift
 /// var pool = PrefixPool<Int32>(sampleCount: 200, length: 4, rule: rule)
@@ -15,31 +15,31 @@
 /// }
 /// let sample = pool.select(using: &generator)
 /// ```
-public struct PrefixPool<Token: Hashable & Sendable>: TokenwiseChoice, Sendable {
-  /// Samples that agree in all tokens decoded of them so far. Those of one group have gone equally far.
+package struct PrefixPool<Token: Hashable & Sendable>: TokenwiseChoice, Sendable {
+  /// Samples that agree in all decoded tokens. All samples of a group are decoded to the same position.
   private struct Group {
     var tokens: [Token]
-    /// In ascending order.
+    /// Ascending.
     var samples: [Int]
   }
 
-  /// What must be decoded now; nil when the choice can be made.
-  public private(set) var pending: PendingTokens?
+  /// The tokens to decode next; nil if the choice can be made.
+  package private(set) var pending: PendingTokens?
 
   private let sampleCount: Int
   private let length: Int
   private let rule: BatchTemperatureRule
   private var groups: [Group]
 
-  /// The size from which groups count: n at first, less after the rule fell back.
+  /// The minimum size of a group that counts: n at first, less after the rule falls back.
   private var level: Int
 
   /// - Parameters:
-  ///   - sampleCount: the samples in the pool, at least 1.
-  ///   - length: the tokens of each sample, at least 1.
+  ///   - sampleCount: the number of samples, at least 1.
+  ///   - length: the number of tokens per sample, at least 1.
   ///   - rule: the rule that chooses.
-  public init(sampleCount: Int, length: Int, rule: BatchTemperatureRule) {
-    precondition(sampleCount >= 1, "a pool needs at least 1 sample, got \(sampleCount)")
+  package init(sampleCount: Int, length: Int, rule: BatchTemperatureRule) {
+    precondition(sampleCount >= 1, "the choice needs at least 1 sample, got \(sampleCount)")
     precondition(length >= 1, "a sample needs at least 1 token, got \(length)")
     self.sampleCount = sampleCount
     self.length = length
@@ -49,10 +49,10 @@ public struct PrefixPool<Token: Hashable & Sendable>: TokenwiseChoice, Sendable 
     advance()
   }
 
-  /// Takes the tokens that were pending, and finds what is pending next.
+  /// Stores the pending tokens, and determines which are pending next.
   ///
   /// - Parameter tokens: one token for each of `pending.samples`, in their order.
-  public mutating func record(_ tokens: [Token]) {
+  package mutating func record(_ tokens: [Token]) {
     guard let pending else { preconditionFailure("nothing is pending") }
     precondition(
       tokens.count == pending.samples.count, "\(pending.samples.count) tokens are pending, got \(tokens.count)")
@@ -64,19 +64,23 @@ public struct PrefixPool<Token: Hashable & Sendable>: TokenwiseChoice, Sendable 
     advance()
   }
 
-  /// Chooses a sample; nothing may be pending.
+  /// Chooses a sample.
   ///
-  /// - Parameter generator: the randomness of the choice; one number is drawn from it.
-  /// - Returns: the index of the first sample that has the chunk chosen.
-  public func select(using generator: inout some RandomNumberGenerator) -> Int {
+  /// - Precondition: nothing is pending.
+  ///
+  /// - Parameter generator: the source of randomness, which advances by one number.
+  /// - Returns: the index of the first sample with the chosen chunk.
+  package func select(using generator: inout some RandomNumberGenerator) -> Int {
     precondition(pending == nil, "tokens are still pending")
     let shared = groups.filter { isWhole($0) && $0.samples.count >= level }
     let candidates = (shared.isEmpty ? groups : shared).sorted { $0.samples[0] < $1.samples[0] }
     return candidates[rule.select(counts: candidates.map(\.samples.count), using: &generator)].samples[0]
   }
 
-  /// How many of all sets of n samples agree; nothing may be pending.
-  public var agreement: Double {
+  /// The fraction of all sets of n samples whose samples are equal.
+  ///
+  /// - Precondition: nothing is pending.
+  package var agreement: Double {
     let size = rule.temperature.wholeExponent
     if level < size { return 0 }
     // C(count, n) / C(N, n).
@@ -86,8 +90,8 @@ public struct PrefixPool<Token: Hashable & Sendable>: TokenwiseChoice, Sendable 
     return groups.filter { isWhole($0) && $0.samples.count >= size }.map { share($0.samples.count) }.reduce(0, +)
   }
 
-  /// The tokens decoded of a sample. The sample chosen lacks some where no two samples of the pool are equal.
-  public func tokens(of sample: Int) -> [Token] {
+  /// The decoded tokens of a sample. The chosen sample is decoded in part if no two samples are equal.
+  package func tokens(of sample: Int) -> [Token] {
     guard let group = groups.first(where: { $0.samples.contains(sample) }) else {
       preconditionFailure("there is no sample \(sample)")
     }
@@ -98,7 +102,7 @@ public struct PrefixPool<Token: Hashable & Sendable>: TokenwiseChoice, Sendable 
 
   private func isOpen(_ group: Group) -> Bool { !isWhole(group) && group.samples.count >= level }
 
-  /// Finds the shortest groups still to be decoded, lowering the level while there are neither such nor whole ones.
+  /// Finds the shortest groups to decode, lowering the level while there are neither such groups nor complete ones.
   private mutating func advance() {
     while true {
       let open = groups.filter(isOpen)
@@ -118,7 +122,7 @@ public struct PrefixPool<Token: Hashable & Sendable>: TokenwiseChoice, Sendable 
     var slots: [Token: Int] = [:]
     var parts: [Group] = []
     for sample in group.samples {
-      guard let token = decoded[sample] else { preconditionFailure("sample \(sample) was not decoded") }
+      guard let token = decoded[sample] else { preconditionFailure("sample \(sample) is not decoded") }
       let slot = slots[token, default: parts.count]
       if slot == parts.count {
         slots[token] = slot

@@ -1,90 +1,92 @@
 import CALMCorpus
 
-/// The choice of `BatchTemperatureRule` from the first few draws of a pool, where they settle it.
+/// The choice of `BatchTemperatureRule` from the first few candidates, if they determine it.
 ///
-/// At 1/T = n the rule chooses x with the weight C(c, n): as many as there are sets of n draws of the pool that are all
-/// x. So it is also made by trying sets of n draws at random, one after the other, until the draws of one agree: any of the
-/// sets that agree is as likely as any other to be met first. A pool of 200 with an outcome of probability ½ is settled
-/// by some four pairs, and draws that no set has asked for need not be made.
+/// At 1/T = n the rule chooses x with the weight C(c, n): the number of sets of n candidates that all equal x. The same
+/// choice results from trying random sets of n candidates, one after the other, until the candidates of a set are
+/// equal: every set of equal candidates is equally likely to be tried first. For 200 candidates with an outcome of
+/// probability ½, about four pairs suffice, and candidates that no set contains need not be sampled.
 ///
-/// How many sets are tried must not depend on what they show. If none agrees, the rule decides on the whole pool; then
-/// too, given the pool, the law of the choice is the rule's. As in `PrefixPool`, the draws of a set are decoded token by
-/// token, and no further once two differ.
+/// The number of sets must not depend on their content. If no set agrees, the rule decides on all candidates; the
+/// distribution of the choice, given the candidates, is that of the rule in either case. As in `PrefixPool`, the
+/// candidates of a set are decoded token by token, and no further once two differ.
 ///
 /// ```swift
-/// var trials = SubsetTrials<Int32>(poolSize: 200, length: 4, temperature: temperature)
-/// trials.add(8, using: &generator)  // names at most 8·n draws
+/// var trials = SubsetTrials<Int32>(candidateCount: 200, length: 4, temperature: temperature)
+/// trials.add(8, using: &generator)  // names at most 8·n candidates
 /// while let pending = trials.pending {
 ///   trials.record(decode(position: pending.position, of: pending.samples))
 /// }
-/// if let draw = trials.agreed { … }
+/// if let sample = trials.agreed { … }
 /// ```
-public struct SubsetTrials<Token: Hashable & Sendable>: TokenwiseChoice, Sendable {
-  /// The tokens to decode next; nil when all sets tried so far are settled.
-  public private(set) var pending: PendingTokens?
+package struct SubsetTrials<Token: Hashable & Sendable>: TokenwiseChoice, Sendable {
+  /// The tokens to decode next; nil if all sets tried so far are compared.
+  package private(set) var pending: PendingTokens?
 
-  /// A draw of the first set whose draws agree in all tokens; nil where there is none yet.
-  public private(set) var agreed: Int?
+  /// A sample of the first set whose samples are equal; nil if there is none yet.
+  package private(set) var agreed: Int?
 
-  /// How many draws the sets name: 0 ..< this, numbered as they are first named.
-  public var drawCount: Int { decoded.count }
+  /// The number of samples in the sets. Samples are numbered in the order in which the sets first contain them.
+  package var sampleCount: Int { decoded.count }
 
-  private let poolSize: Int
+  private let candidateCount: Int
   private let length: Int
   private let setSize: Int
-  /// The number of each draw of the pool that was named.
+  /// The number of each candidate that is in a set.
   private var numbers: [Int: Int] = [:]
-  /// The tokens of each draw, as far as they are decoded.
+  /// The decoded tokens of each sample.
   private var decoded: [[Token]] = []
-  /// The sets whose draws agree as far as they were compared, in the order of their trial.
-  private var open: [(draws: [Int], agreeing: Int)] = []
+  /// The sets whose samples agree in all compared tokens, in the order of their trial.
+  private var open: [(samples: [Int], agreeing: Int)] = []
 
-  /// Whether the choice at a temperature is one among sets of equal draws: 1/T is whole, and at least 2.
-  public static func serve(_ temperature: Temperature) -> Bool {
+  /// Whether sets of equal samples make the choice at a temperature: 1/T is an integer of at least 2.
+  package static func isSupported(at temperature: Temperature) -> Bool {
     temperature.wholeExponent >= 2 && temperature.fractionalExponent == 0
   }
 
   /// - Parameters:
-  ///   - poolSize: N, the draws of the whole pool, at least n.
-  ///   - length: the tokens of each draw, at least 1.
-  ///   - temperature: one that is served.
-  public init(poolSize: Int, length: Int, temperature: Temperature) {
-    precondition(Self.serve(temperature), "there are no sets of equal draws at temperature \(temperature.value)")
+  ///   - candidateCount: N, at least n.
+  ///   - length: the number of tokens per candidate, at least 1.
+  ///   - temperature: a supported one.
+  package init(candidateCount: Int, length: Int, temperature: Temperature) {
+    precondition(Self.isSupported(at: temperature), "temperature \(temperature.value) is not supported")
     precondition(
-      poolSize >= temperature.wholeExponent, "a pool of \(poolSize) has no \(temperature.wholeExponent) draws")
-    precondition(length >= 1, "a draw needs at least 1 token, got \(length)")
-    (self.poolSize, self.length, setSize) = (poolSize, length, temperature.wholeExponent)
+      candidateCount >= temperature.wholeExponent,
+      "\(candidateCount) candidates have no subset of \(temperature.wholeExponent)")
+    precondition(length >= 1, "a candidate needs at least 1 token, got \(length)")
+    (self.candidateCount, self.length, setSize) = (candidateCount, length, temperature.wholeExponent)
   }
 
-  /// Tries more sets, unless one has agreed; nothing may be pending.
+  /// Tries more sets, unless one has agreed.
   ///
+  /// - Precondition: nothing is pending.
   /// - Parameters:
-  ///   - count: how many, a number that does not depend on any draw of this pool.
-  ///   - generator: the randomness of the sets.
-  public mutating func add(_ count: Int, using generator: inout some RandomNumberGenerator) {
+  ///   - count: their number, which must not depend on the candidates.
+  ///   - generator: the source of randomness for the sets.
+  package mutating func add(_ count: Int, using generator: inout some RandomNumberGenerator) {
     precondition(pending == nil, "tokens are still pending")
     if agreed != nil { return }
     for _ in 0..<count { open.append((randomSet(using: &generator), 0)) }
     advance()
   }
 
-  /// Takes the tokens that were pending, and finds what is pending next.
+  /// Stores the pending tokens, and determines which are pending next.
   ///
   /// - Parameter tokens: one token for each of `pending.samples`, in their order.
-  public mutating func record(_ tokens: [Token]) {
+  package mutating func record(_ tokens: [Token]) {
     guard let pending else { preconditionFailure("nothing is pending") }
     precondition(
       tokens.count == pending.samples.count, "\(pending.samples.count) tokens are pending, got \(tokens.count)")
-    for (draw, token) in zip(pending.samples, tokens) { decoded[draw].append(token) }
+    for (sample, token) in zip(pending.samples, tokens) { decoded[sample].append(token) }
     advance()
   }
 
-  /// The tokens decoded of a draw; all of them of the one that `agreed`.
-  public func tokens(of draw: Int) -> [Token] { decoded[draw] }
+  /// The decoded tokens of a sample; all of them for `agreed`.
+  package func tokens(of sample: Int) -> [Token] { decoded[sample] }
 
   private mutating func randomSet(using generator: inout some RandomNumberGenerator) -> [Int] {
     var places: Set<Int> = []
-    while places.count < setSize { places.insert(generator.uniform(below: poolSize)) }
+    while places.count < setSize { places.insert(generator.uniform(below: candidateCount)) }
     return places.sorted().map { place in
       if let number = numbers[place] { return number }
       numbers[place] = decoded.count
@@ -93,25 +95,26 @@ public struct SubsetTrials<Token: Hashable & Sendable>: TokenwiseChoice, Sendabl
     }
   }
 
-  /// Compares what is decoded, drops the sets that part, and finds the shortest draws of the others.
+  /// Compares the decoded tokens, drops the sets that differ, and finds the shortest samples of the others.
   private mutating func advance() {
     open = open.compactMap { set in
-      let first = decoded[set.draws[0]]
+      let first = decoded[set.samples[0]]
       var agreeing = set.agreeing
-      while set.draws.allSatisfy({ decoded[$0].count > agreeing }) {
-        if !set.draws.allSatisfy({ decoded[$0][agreeing] == first[agreeing] }) { return nil }
+      while set.samples.allSatisfy({ decoded[$0].count > agreeing }) {
+        if !set.samples.allSatisfy({ decoded[$0][agreeing] == first[agreeing] }) { return nil }
         agreeing += 1
       }
-      return (set.draws, agreeing)
+      return (set.samples, agreeing)
     }
-    // Those tried after one that has agreed do not matter any more.
+    // Sets tried after one that has agreed are irrelevant.
     if let settled = open.firstIndex(where: { $0.agreeing == length }) { open.removeSubrange((settled + 1)...) }
     pending = nil
     if let first = open.first, first.agreeing == length {
-      agreed = first.draws[0]
+      agreed = first.samples[0]
     } else if let position = open.map(\.agreeing).min() {
-      let draws = Set(open.filter { $0.agreeing == position }.flatMap(\.draws).filter { decoded[$0].count == position })
-      pending = PendingTokens(position: position, samples: draws.sorted())
+      let samples = Set(
+        open.filter { $0.agreeing == position }.flatMap(\.samples).filter { decoded[$0].count == position })
+      pending = PendingTokens(position: position, samples: samples.sorted())
     }
   }
 }

@@ -2,9 +2,9 @@ import Foundation
 
 /// A sampling temperature T in (0, 1], split for samplers that have no logits.
 ///
-/// Sampling at temperature T means drawing from P_T(x) ∝ P(x)^(1/T). With samples of P alone this is done by writing
-/// 1/T = n + α with n ≥ 1 whole and 0 ≤ α < 1: n equal draws stand for P(x)^n, and a Bernoulli factory (exact) or
-/// counting (batch) for P(x)^α. Temperatures above 1 cannot be reached this way.
+/// Sampling at temperature T means sampling from P_T(x) ∝ P(x)^(1/T). Given only samples of P, the samplers write
+/// 1/T = n + α with an integer n ≥ 1 and 0 ≤ α < 1: n equal samples represent P(x)^n, and a Bernoulli factory (exact)
+/// or counts (batch) represent P(x)^α. This method cannot reach temperatures above 1.
 ///
 /// ```swift
 /// let temperature = try Temperature(0.4)      // 1/T = 2.5
@@ -12,18 +12,18 @@ import Foundation
 /// temperature.fractionalExponent              // 0.5
 /// ```
 public struct Temperature: Hashable, Sendable {
-  /// How far 1/T may lie from a whole number, relative to it, and still count as that number.
+  /// The relative distance within which 1/T counts as an integer.
   ///
-  /// A third written as 0.3333333 (seven digits), or passed through a `Float`, means exactly 1/3; 0.333 does not.
+  /// 0.3333333 (seven digits) and `Float(1) / 3` mean exactly 1/3; 0.333 does not.
   public static let wholeNumberTolerance = 1e-6
 
-  /// The smallest temperature that is accepted, one millionth: below it no sampler could ever finish.
+  /// The smallest supported temperature. Below it, no sampler would finish.
   public static let minimum = 1e-6
 
-  /// Temperature 1, the distribution itself.
+  /// Temperature 1, which leaves the distribution unchanged.
   public static let one = Temperature(value: 1, wholeExponent: 1, fractionalExponent: 0)
 
-  /// T as it was given.
+  /// T as given.
   public let value: Double
 
   /// n of 1/T = n + α, at least 1.
@@ -32,11 +32,20 @@ public struct Temperature: Hashable, Sendable {
   /// α of 1/T = n + α, at least 0 and below 1.
   public let fractionalExponent: Double
 
-  /// The exponent 1/T = n + α that is applied to the probabilities.
+  /// The exponent 1/T = n + α of the probabilities.
   public var exponent: Double { Double(wholeExponent) + fractionalExponent }
 
-  /// The fewest draws a pool must hold for batch sampling: ⌈1/T⌉.
-  public var minimumPoolSize: Int { wholeExponent + (fractionalExponent > 0 ? 1 : 0) }
+  /// The minimum number of candidates for batch sampling: ⌈1/T⌉.
+  public var minimumCandidates: Int { wholeExponent + (fractionalExponent > 0 ? 1 : 0) }
+
+  /// Checks the number of candidates for batch sampling.
+  ///
+  /// - Throws: `TemperatureError.tooFewCandidates`.
+  func check(candidates: Int) throws(TemperatureError) {
+    guard candidates >= minimumCandidates else {
+      throw .tooFewCandidates(candidates: candidates, minimum: minimumCandidates, temperature: value)
+    }
+  }
 
   /// Checks and splits a temperature.
   ///
@@ -54,14 +63,14 @@ public struct Temperature: Hashable, Sendable {
     }
   }
 
-  /// Reads a temperature from text: a decimal number such as `0.4`, or a fraction such as `1/3`.
+  /// Parses a decimal number such as `0.4` or a fraction such as `1/3` as a temperature.
   ///
-  /// - Throws: `TemperatureError.notANumber`, or what `init(_:)` throws.
+  /// - Throws: `TemperatureError.notANumber`, or the errors of `init(_:)`.
   public init(parsing text: String) throws(TemperatureError) {
     try self.init(Self.number(parsing: text))
   }
 
-  /// Reads such a text as the number that it stands for, of whatever size.
+  /// Parses a decimal number or a fraction, without checking its range.
   ///
   /// - Throws: `TemperatureError.notANumber`.
   public static func number(parsing text: String) throws(TemperatureError) -> Double {
@@ -78,15 +87,15 @@ public struct Temperature: Hashable, Sendable {
     self.fractionalExponent = fractionalExponent
   }
 
-  /// The exact distribution P_T(x) ∝ P(x)^(1/T), for a P that is known.
+  /// The exact distribution P_T(x) ∝ P(x)^(1/T) of a known P.
   ///
   /// - Parameter probabilities: non-negative, at least one positive; they need not sum to 1.
-  /// - Returns: as many probabilities, summing to 1.
+  /// - Returns: the probabilities at this temperature, which sum to 1.
   public func applied(to probabilities: [Double]) -> [Double] {
     guard let largest = probabilities.max(), largest > 0 else {
       preconditionFailure("a distribution needs a positive probability")
     }
-    // Relative to the largest, so that high powers of small probabilities do not all vanish.
+    // Dividing by the largest keeps high powers of small probabilities from all underflowing.
     let powers = probabilities.map { pow($0 / largest, exponent) }
     let total = powers.reduce(0, +)
     return powers.map { $0 / total }
@@ -99,12 +108,12 @@ extension Temperature: CustomStringConvertible {
 }
 
 extension Temperature: Codable {
-  /// Reads a bare number and checks it as `init(_:)` does.
+  /// Decodes a number and checks it as `init(_:)` does.
   public init(from decoder: any Decoder) throws {
     try self.init(decoder.singleValueContainer().decode(Double.self))
   }
 
-  /// Writes T as a bare number.
+  /// Encodes T as a number.
   public func encode(to encoder: any Encoder) throws {
     var container = encoder.singleValueContainer()
     try container.encode(value)

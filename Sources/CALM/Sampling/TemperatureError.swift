@@ -1,12 +1,12 @@
 import CALMSupport
 import Foundation
 
-/// Why a temperature, or sampling at it, was refused.
+/// An invalid temperature, or a failure of sampling at one.
 public enum TemperatureError: DescribedError, Equatable {
   /// Text that is neither a decimal number nor a fraction.
   case notANumber(String)
 
-  /// Zero, less, or no number.
+  /// Zero, a negative number, or NaN.
   case notPositive(Double)
 
   /// A number outside (0, 1].
@@ -15,17 +15,17 @@ public enum TemperatureError: DescribedError, Equatable {
   /// A number in (0, 1] below `Temperature.minimum`.
   case tooSmall(Double)
 
-  /// A pool that cannot hold the ⌈1/T⌉ draws which batch sampling combines.
-  case poolTooSmall(pool: Int, minimum: Int, temperature: Double)
+  /// Fewer candidates than the ⌈1/T⌉ that batch sampling combines.
+  case tooFewCandidates(candidates: Int, minimum: Int, temperature: Double)
 
-  /// Exact sampling spent its draws without accepting an outcome.
+  /// Exact sampling reached the maximum number of samples without accepting one.
   ///
   /// - Parameters:
-  ///   - draws: the draws spent, which is the limit.
-  ///   - rounds: how often n equal draws were tried for.
-  ///   - agreements: in how many of the rounds all n draws were equal. Zero says that the distribution is too spread
-  ///     out for this temperature; more say that the fractional part kept rejecting.
-  case drawLimitReached(draws: Int, rounds: Int, agreements: Int, temperature: Double)
+  ///   - samples: the maximum number of samples.
+  ///   - rounds: the number of attempts to sample n equal outcomes.
+  ///   - agreements: the number of rounds in which all n samples were equal. Zero means that the distribution is too
+  ///     spread out for this temperature; a positive number means that the fractional part rejected them.
+  case maximumSamplesReached(samples: Int, rounds: Int, agreements: Int, temperature: Double)
 
   /// One line: what is wrong and what to do.
   public var description: String {
@@ -38,13 +38,13 @@ public enum TemperatureError: DescribedError, Equatable {
       "temperature must be above 0 and at most 1, got \(Self.format(value))"
     case .tooSmall(let value):
       "temperature must be at least \(Self.format(Temperature.minimum)), got \(Self.format(value))"
-    case .poolTooSmall(let pool, let minimum, let temperature):
-      "a pool of \(pool) samples is too small for temperature \(Self.format(temperature)): "
-        + "use at least \(minimum), better a hundred times as many"
-    case .drawLimitReached(let draws, let rounds, let agreements, let temperature):
-      "exact sampling at temperature \(Self.format(temperature)) accepted nothing in \(draws) draws "
-        + "(\(rounds) rounds, \(agreements) with all draws equal): "
-        + "raise the limit or the temperature, or use batch sampling"
+    case .tooFewCandidates(let candidates, let minimum, let temperature):
+      "\(candidates) candidates are too few for temperature \(Self.format(temperature)): use at least \(minimum), "
+        + "preferably a hundred times as many"
+    case .maximumSamplesReached(let samples, let rounds, let agreements, let temperature):
+      "exact sampling at temperature \(Self.format(temperature)) accepted none of \(samples) samples "
+        + "(\(rounds) rounds, \(agreements) with all samples equal): "
+        + "raise the maximum number of samples or the temperature, or use the batch sampler"
     }
   }
 

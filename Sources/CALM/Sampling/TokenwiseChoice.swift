@@ -1,23 +1,23 @@
-/// A choice among chunks of tokens that asks for the tokens as it needs them: one position of some chunks at a time.
+/// A choice among chunks that requests their tokens on demand: one position of some chunks at a time.
 ///
-/// Decoding a token is dear, and most tokens of most chunks do not matter to the choice.
-public protocol TokenwiseChoice<Token> {
+/// Decoding a token is expensive, and most tokens of most chunks do not affect the choice.
+package protocol TokenwiseChoice<Token> {
   associatedtype Token: Hashable & Sendable
 
-  /// The tokens to decode next; nil when there is nothing more to ask.
+  /// The tokens to decode next; nil if the choice needs no more.
   var pending: PendingTokens? { get }
 
-  /// Takes the tokens that were pending, and finds what is pending next.
+  /// Stores the pending tokens, and determines which are pending next.
   ///
   /// - Parameter tokens: one token for each of `pending.samples`, in their order.
   mutating func record(_ tokens: [Token])
 }
 
-/// The tokens that a choice asks for.
-public struct PendingTokens: Hashable, Sendable {
-  /// Which token of the chunk, from 0.
-  public let position: Int
+/// The tokens that a choice requests.
+package struct PendingTokens: Hashable, Sendable {
+  /// The position of the token in the chunk, from 0.
+  package let position: Int
 
-  /// Indices of the samples to decode it for, in ascending order.
-  public let samples: [Int]
+  /// The indices of the samples to decode, ascending.
+  package let samples: [Int]
 }

@@ -1,8 +1,8 @@
 extension RandomNumberGenerator {
-  /// A number from [0, 1), a multiple of 2⁻⁵³, each equally likely.
+  /// A uniform random multiple of 2⁻⁵³ in [0, 1).
   ///
-  /// `Double.random(in:using:)` does not promise to turn the same bits into the same number in every version of Swift;
-  /// a seed must.
+  /// `Double.random(in:using:)` may map the same bits to another number in another version of Swift, so a seed would
+  /// not be reproducible.
   mutating func unitInterval() -> Double {
     Double(next() >> 11) * 0x1p-53
   }

@@ -1,7 +1,10 @@
 import CALMCorpus
 import CALMSupport
 
-/// Collects Brier scores over the positions of a corpus, in memory that grows with its documents only.
+/// Accumulates Brier scores over the positions of a corpus, in memory proportional to the number of documents.
+///
+/// `BrierLM.estimate` is simpler for a model that a closure can sample. Use an accumulator to add scores one at a time,
+/// or to merge those of several processes.
 ///
 /// ```swift
 /// var accumulator = try BrierAccumulator(samplesPerPosition: 2)
@@ -9,10 +12,10 @@ import CALMSupport
 /// let brierLM = try accumulator.result()
 /// ```
 public struct BrierAccumulator: Sendable {
-  /// m, the samples of the model at each position.
+  /// m, the number of samples per position.
   public let samplesPerPosition: Int
 
-  /// The sums over the positions of one document.
+  /// Sums over the positions of one document.
   private struct DocumentSums {
     var accuracy = SIMD4<Double>.zero
     var collision = SIMD4<Double>.zero
@@ -29,25 +32,25 @@ public struct BrierAccumulator: Sendable {
     self.samplesPerPosition = samplesPerPosition
   }
 
-  /// How many positions were added.
+  /// The number of positions.
   public var positions: Int { sums.reduce(0) { $0 + $1.positions } }
 
-  /// How many documents they lie in.
+  /// The number of documents that contain them.
   public var documents: Int { sums.count }
 
-  /// Adds one position by its samples.
+  /// Adds one position, given its samples.
   ///
   /// - Parameters:
-  ///   - samples: m continuations of the model, each of at least 4 tokens; more are not looked at.
+  ///   - samples: m continuations of the model, each of at least 4 tokens; further tokens are ignored.
   ///   - truth: the continuation in the data, at least 4 tokens.
-  ///   - document: which document the position lies in.
+  ///   - document: the document that contains the position.
   public mutating func add<Token: Equatable>(samples: [[Token]], truth: [Token], document: Int) {
     precondition(
       samples.count == samplesPerPosition, "\(samplesPerPosition) samples expected, got \(samples.count)")
     add(BrierScore(samples: samples, truth: truth), document: document)
   }
 
-  /// Adds one position by its score, for terms that do not both come from m samples.
+  /// Adds one position, given its score.
   public mutating func add(_ score: BrierScore, document: Int) {
     add(score, slot: slot(of: document))
   }
@@ -57,8 +60,8 @@ public struct BrierAccumulator: Sendable {
   /// - Parameters:
   ///   - samples: continuations of the model, [positions, m, length].
   ///   - truths: the continuations in the data, [positions, length].
-  ///   - documents: which document each position lies in, [positions].
-  ///   - length: the tokens of each continuation, at least 4; those after the fourth are not looked at.
+  ///   - documents: the document that contains each position, [positions].
+  ///   - length: the tokens of each continuation, at least 4; those after the fourth are ignored.
   public mutating func add(contentsOf samples: [Int32], truths: [Int32], documents: [Int], length: Int) {
     precondition(length >= BrierScore.maximumOrder, "continuations must have at least 4 tokens, got \(length)")
     precondition(
@@ -78,7 +81,7 @@ public struct BrierAccumulator: Sendable {
     }
   }
 
-  /// Adds what another accumulator collected, such as that of another process; equal document ids are one document.
+  /// Adds the scores of another accumulator, such as one of another process. Equal document ids are the same document.
   public mutating func merge(_ other: BrierAccumulator) {
     for (document, otherSlot) in other.slots.sorted(by: { $0.value < $1.value }) {
       let slot = slot(of: document)
@@ -88,14 +91,14 @@ public struct BrierAccumulator: Sendable {
     }
   }
 
-  /// What the accumulators of all processes collected together.
-  func merged(over share: EvaluationShard) throws -> BrierAccumulator {
-    if share.count == 1 { return self }
+  /// The merged accumulators of all processes.
+  func merged(over shard: EvaluationShard) throws -> BrierAccumulator {
+    if shard.count == 1 { return self }
     let own = slots.sorted { $0.value < $1.value }.flatMap { document, slot in
       [Double(document), Double(sums[slot].positions)] + Self.lanes(sums[slot].accuracy)
         + Self.lanes(sums[slot].collision)
     }
-    let all = try share.gathered(own)
+    let all = try shard.gathered(own)
     var merged = try BrierAccumulator(samplesPerPosition: samplesPerPosition)
     for start in stride(from: 0, to: all.count, by: 10) {
       let slot = merged.slot(of: Int(all[start]))
@@ -106,11 +109,11 @@ public struct BrierAccumulator: Sendable {
     return merged
   }
 
-  /// The scores over all positions added, each position with the same weight.
+  /// The scores over all positions, each with the same weight.
   ///
   /// - Parameters:
-  ///   - bootstrap: how the standard errors are found.
-  ///   - seed: of the bootstrap's randomness.
+  ///   - bootstrap: computes the standard errors.
+  ///   - seed: the seed of the bootstrap.
   /// - Throws: `BrierError.noPositions`.
   public func result(bootstrap: ClusterBootstrap = ClusterBootstrap(), seed: UInt64 = 0) throws(BrierError) -> BrierLM {
     guard let total = mean(multiplicities: nil) else { throw .noPositions }
@@ -140,7 +143,7 @@ public struct BrierAccumulator: Sendable {
     sums[slot].positions += 1
   }
 
-  /// The mean over positions, each document counted as often as `multiplicities` says, or once; nil without positions.
+  /// The mean over positions, with each document counted `multiplicities` times, or once; nil without positions.
   private func mean(multiplicities: [Int]?) -> BrierScore? {
     var accuracy = SIMD4<Double>.zero
     var collision = SIMD4<Double>.zero

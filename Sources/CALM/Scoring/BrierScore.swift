@@ -1,29 +1,31 @@
 /// The Brier scores of 1-, 2-, 3- and 4-token continuations at one position.
 ///
-/// For a predictive distribution P and a truth y the Brier score is 2·P(y) − Σ_x P(x)²: at most 1, and in expectation
-/// greatest where P is the distribution of the truth. It needs no probabilities, only samples x_1 … x_m of P, m ≥ 2:
+/// For a predictive distribution P and a truth y the Brier score is 2·P(y) − Σ_x P(x)²: at most 1, and its expectation
+/// is largest if P is the distribution of the truth. Estimating it needs no probabilities, only samples x_1 … x_m of P,
+/// m ≥ 2:
 ///
 ///     2 · mean_i 1{x_i = y} − mean_{i<j} 1{x_i = x_j}
 ///
-/// is unbiased for every m, and for m = 2 it is 1{x_1 = y} + 1{x_2 = y} − 1{x_1 = x_2}. More samples cost variance
-/// nothing but time. Brier-n compares the first n tokens.
+/// is unbiased for every m, and for m = 2 it is 1{x_1 = y} + 1{x_2 = y} − 1{x_1 = x_2}. More samples
+/// reduce the variance, at the cost of time. Brier-n compares the first n tokens.
 ///
-/// The two terms stay apart, so that each can come from where it is best known: the collision term of an
-/// autoregressive model from its probabilities, that of a model with short chunks from rolled-out samples.
+/// The two terms are stored separately, so that each can have an estimator of its own: for example, the collision term
+/// of an autoregressive model uses its probabilities, and that of a model with short chunks uses separate
+/// continuations.
 public struct BrierScore: Hashable, Sendable {
-  /// The longest continuation that is scored, in tokens.
+  /// The length of the longest scored continuation, in tokens.
   public static let maximumOrder = 4
 
-  /// The probability of the truth or an estimate of it: lane n − 1 for the first n tokens.
+  /// The probability of the truth, or an estimate; lane n − 1 is for the first n tokens.
   public var accuracy: SIMD4<Double>
 
-  /// The probability that two samples agree or an estimate of it: lane n − 1 for the first n tokens.
+  /// The probability that two samples agree, or an estimate; lane n − 1 is for the first n tokens.
   public var collision: SIMD4<Double>
 
   /// Brier-1 to Brier-4, 2 · `accuracy` − `collision`.
   public var values: SIMD4<Double> { 2 * accuracy - collision }
 
-  /// Joins two terms that were found separately.
+  /// A score with the given terms.
   public init(accuracy: SIMD4<Double>, collision: SIMD4<Double>) {
     self.accuracy = accuracy
     self.collision = collision
@@ -32,7 +34,7 @@ public struct BrierScore: Hashable, Sendable {
   /// Estimates the score from samples.
   ///
   /// - Parameters:
-  ///   - samples: m ≥ 2 independent continuations of the model, each of at least 4 tokens; more are not looked at.
+  ///   - samples: m ≥ 2 independent continuations of the model, each of at least 4 tokens; further tokens are ignored.
   ///   - truth: the continuation in the data, at least 4 tokens.
   public init<Token: Equatable>(samples: [[Token]], truth: [Token]) {
     precondition(
@@ -44,7 +46,7 @@ public struct BrierScore: Hashable, Sendable {
     }
   }
 
-  /// Estimates the score from m ≥ 2 samples that lie one after the other, each `stride` tokens long.
+  /// Estimates the score from m ≥ 2 contiguous samples, each `stride` tokens long.
   init<Token: Equatable>(
     samples: UnsafeBufferPointer<Token>, stride: Int, truth: UnsafeBufferPointer<Token>
   ) {

@@ -1,17 +1,17 @@
 import CALMCorpus
 
-/// Standard errors by resampling clusters: whole documents rather than positions, which are not independent.
+/// Standard errors by resampling clusters: whole documents instead of positions, which are not independent.
 ///
-/// Each replicate draws as many clusters as there are, with replacement, and computes the statistics again; their
-/// standard deviation over the replicates, times √(D / (D − 1)) for D clusters, is the standard error. The factor makes
-/// that of a mean unbiased, which matters where documents are few.
+/// Each replicate samples D of the D clusters with replacement and computes the statistics. The standard error is their
+/// standard deviation over the replicates, times √(D / (D − 1)). The factor makes the squared standard error of a mean
+/// unbiased, which matters for few documents.
 ///
 /// Source: B. Efron and R. Tibshirani, *An Introduction to the Bootstrap*, 1993, chapters 6 and 8.
 public struct ClusterBootstrap: Hashable, Sendable {
-  /// How often the clusters are resampled. The error's own relative error is about 1/√(2 · replicates).
+  /// The number of replicates. The relative error of the standard error is about 1/√(2 · replicates).
   public let replicates: Int
 
-  /// - Parameter replicates: how often to resample, at least 2.
+  /// - Parameter replicates: the number of replicates, at least 2.
   public init(replicates: Int = 1_000) {
     precondition(replicates >= 2, "a bootstrap needs at least 2 replicates, got \(replicates)")
     self.replicates = replicates
@@ -20,10 +20,10 @@ public struct ClusterBootstrap: Hashable, Sendable {
   /// The standard error of each statistic.
   ///
   /// - Parameters:
-  ///   - clusters: D, how many clusters there are.
-  ///   - generator: the randomness of the resampling.
-  ///   - statistics: computes the statistics when cluster i counts `multiplicities[i]` times; always as many of them.
-  /// - Returns: as many standard errors, or nil with fewer than two clusters, where nothing can be said.
+  ///   - clusters: D, the number of clusters.
+  ///   - generator: the source of randomness for the resampling.
+  ///   - statistics: computes the statistics with cluster i counted `multiplicities[i]` times; always the same number.
+  /// - Returns: the standard error of each, or nil with fewer than two clusters.
   public func standardErrors(
     clusters: Int, using generator: inout some RandomNumberGenerator,
     statistics: (_ multiplicities: [Int]) -> [Double]
@@ -40,7 +40,7 @@ public struct ClusterBootstrap: Hashable, Sendable {
         means = [Double](repeating: 0, count: values.count)
         squares = means
       }
-      // Welford's update: a difference of large sums would lose the small spread.
+      // Welford's algorithm: the difference of two large sums would be inaccurate.
       for (index, value) in values.enumerated() {
         let deviation = value - means[index]
         means[index] += deviation / Double(replicate)

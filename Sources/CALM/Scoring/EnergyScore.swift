@@ -17,7 +17,7 @@ public func energyScore(samples: Tensor, targets: Tensor, exponent: Double = 1) 
   energyScoreKernel(samples: samples, targets: targets, exponent: exponent)
 }
 
-/// The energy score of samples against a diagonal normal distribution, of which the kernel draws M samples at each
+/// The energy score of samples against a diagonal normal distribution, from which the kernel samples M targets per
 /// position: yₘ = mean + ε·deviation with standard normal ε. See ``energyScore(samples:targets:exponent:)``.
 ///
 /// - Parameters:

@@ -1,67 +1,67 @@
 import Foundation
 
-/// A corpus to draw blocks from, and how much of the whole it shall be.
+/// A corpus to sample sequences from, with its weight in the mixture.
 public struct WeightedSequences: Sendable {
   /// The corpus.
-  public var blocks: PackedSequences
-  /// Its share of all blocks drawn, relative to the other corpora's.
+  public var sequences: PackedSequences
+  /// The fraction of all sequences that come from it, relative to the weights of the other corpora.
   public var weight: Double
 
   /// A corpus with its weight.
-  public init(_ blocks: PackedSequences, weight: Double = 1) {
-    self.blocks = blocks
+  public init(_ sequences: PackedSequences, weight: Double = 1) {
+    self.sequences = sequences
     self.weight = weight
   }
 }
 
-/// Blocks to be trained on together.
+/// The sequences of one training step.
 public struct TokenBatch: Sendable, Equatable {
-  /// Token ids, shape (rows, block tokens), row after row.
+  /// Token ids in row-major order, shape (rows, sequence tokens).
   public var ids: [Int32]
-  /// For each chunk the number of its document within its corpus, shape (rows, block chunks).
+  /// The number of each chunk's document within its corpus, shape (rows, sequence chunks).
   public var documents: [Int32]
-  /// For each chunk whether it is to be predicted, shape (rows, block chunks); nil where no corpus has prompts.
+  /// Whether each chunk is a prediction target, shape (rows, sequence chunks); nil if no corpus has prompts.
   public var targets: [Bool]?
-  /// For each row the corpus it was drawn from.
+  /// The corpus that each row comes from.
   public var corpora: [Int]
   /// Where to resume after this batch.
   public var position: BatchPosition
 
-  /// How many blocks these are.
+  /// The number of sequences.
   public var rows: Int { corpora.count }
 }
 
-/// An endless stream of shuffled batches, made ahead of time by a thread of its own.
+/// An endless stream of shuffled batches, prefetched by a background thread.
 ///
-/// Every epoch of every corpus has a new order, which the seed decides. The stream depends on seed, corpora and weights
-/// only: resumed from a ``position`` it goes on identically, and the rows that the processes of a parallel run receive,
-/// put together by rank, are the rows that one process would have received.
+/// Every epoch of every corpus has a new order, determined by the seed. The stream depends only on the seed, the
+/// corpora and their weights. A stream resumed from a ``position`` continues identically. The rows of all processes of
+/// a parallel run, concatenated by rank, are the rows that a single process would receive.
 ///
-///     let loader = try BatchLoader([WeightedSequences(blocks)], batchSize: 16, seed: 1)
+///     let loader = try BatchLoader([WeightedSequences(sequences)], batchSize: 16, seed: 1)
 ///     let batch = try loader.next()
 ///
-/// Not for use by two threads at once.
+/// A loader must not be used by two threads at once.
 public final class BatchLoader {
-  /// Where to resume after the last batch handed out.
+  /// Where to resume after the last batch that ``next()`` returned.
   public private(set) var position: BatchPosition
-  /// How long ``next()`` has waited for batches, in seconds, all calls together.
+  /// The total time that ``next()`` has waited for batches, in seconds.
   public private(set) var waitSeconds = 0.0
-  /// Blocks of a batch, all processes together.
+  /// Sequences in a batch, over all processes.
   public let batchSize: Int
 
   private let queue: PrefetchQueue<TokenBatch>
 
-  /// Begins to make batches.
+  /// Starts prefetching batches.
   ///
   /// - Parameters:
-  ///   - corpora: What to draw from; all with the same chunk size and block length.
-  ///   - batchSize: Blocks of a batch, all processes together.
-  ///   - seed: Decides the order.
-  ///   - rank: This process among those that share each batch, 0 ..< worldSize.
-  ///   - worldSize: How many processes share each batch; it must divide `batchSize`.
-  ///   - prefetch: How many batches are kept ready.
-  ///   - position: Where to go on, or nil for the beginning.
-  /// - Throws: ``PackingError`` for corpora, weights, shares or a position that do not fit together.
+  ///   - corpora: The corpora to sample from; all must have the same chunk size and sequence length.
+  ///   - batchSize: Sequences in a batch, over all processes.
+  ///   - seed: Determines the order.
+  ///   - rank: The rank of this process, 0 ..< worldSize.
+  ///   - worldSize: The number of processes that share each batch; it must divide `batchSize`.
+  ///   - prefetch: The number of batches to prepare ahead of time.
+  ///   - position: Where to resume, or nil to start at the beginning.
+  /// - Throws: ``PackingError`` if the corpora, weights, batch size or position do not fit together.
   public init(
     _ corpora: [WeightedSequences], batchSize: Int, seed: UInt64, rank: Int = 0, worldSize: Int = 1, prefetch: Int = 4,
     startingAt position: BatchPosition? = nil
@@ -71,12 +71,12 @@ public final class BatchLoader {
     guard batchSize % worldSize == 0 else {
       throw PackingError.unevenBatch(batchSize: batchSize, worldSize: worldSize)
     }
-    try Self.check(corpora.map(\.blocks))
+    let sequences = corpora.map(\.sequences)
+    try Self.check(sequences)
     let schedule = try BatchSchedule(
-      blocks: corpora.map(\.blocks.count), weights: corpora.map(\.weight), seed: seed, startingAt: position)
+      sequences: sequences.map(\.count), weights: corpora.map(\.weight), seed: seed, startingAt: position)
     let share = batchSize / worldSize
     let rows = rank * share..<(rank + 1) * share
-    let blocks = corpora.map(\.blocks)
     let queue = PrefetchQueue<TokenBatch>(capacity: prefetch)
     self.position = schedule.position
     self.batchSize = batchSize
@@ -84,7 +84,7 @@ public final class BatchLoader {
     let thread = Thread {
       var schedule = schedule
       do {
-        while queue.put(try Self.batch(&schedule, from: blocks, size: batchSize, rows: rows)) {}
+        while queue.put(try Self.batch(&schedule, from: sequences, size: batchSize, rows: rows)) {}
       } catch {
         queue.fail(error)
       }
@@ -95,9 +95,9 @@ public final class BatchLoader {
 
   deinit { queue.close() }
 
-  /// The next batch: this process's rows of it.
+  /// Returns this process's rows of the next batch.
   ///
-  /// - Throws: ``TokenShardError/damagedBlock(path:block:bytes:)`` when a shard changed since it was written.
+  /// - Throws: ``TokenShardError/damagedBlock(path:block:bytes:)`` if a shard has changed since it was written.
   public func next() throws -> TokenBatch {
     let start = DispatchTime.now().uptimeNanoseconds
     defer { waitSeconds += Double(DispatchTime.now().uptimeNanoseconds - start) * 1e-9 }
@@ -106,30 +106,31 @@ public final class BatchLoader {
     return batch
   }
 
-  /// Draws a whole batch and reads `rows` of it.
+  /// Samples a whole batch and reads its rows `rows`.
   private static func batch(
     _ schedule: inout BatchSchedule, from corpora: [PackedSequences], size: Int, rows: Range<Int>
   ) throws -> TokenBatch {
-    let draws = (0..<size).map { _ in schedule.next() }[rows]
+    let samples = (0..<size).map { _ in schedule.next() }[rows]
     let (tokens, chunks) = (corpora[0].sequenceTokens, corpora[0].sequenceChunks)
     var batch = TokenBatch(
       ids: [Int32](repeating: 0, count: rows.count * tokens),
       documents: [Int32](repeating: 0, count: rows.count * chunks),
       targets: corpora.contains { $0.hasPrompts } ? [Bool](repeating: true, count: rows.count * chunks) : nil,
-      corpora: draws.map(\.corpus), position: schedule.position)
+      corpora: samples.map(\.corpus), position: schedule.position)
     try batch.ids.withUnsafeMutableBufferPointer { ids in
       try batch.documents.withUnsafeMutableBufferPointer { documents in
-        for (row, draw) in draws.enumerated() {
-          try corpora[draw.corpus].copyBlock(
-            draw.block, ids: UnsafeMutableBufferPointer(rebasing: ids[row * tokens..<(row + 1) * tokens]),
+        for (row, sample) in samples.enumerated() {
+          try corpora[sample.corpus].copySequence(
+            sample.sequence, ids: UnsafeMutableBufferPointer(rebasing: ids[row * tokens..<(row + 1) * tokens]),
             documents: UnsafeMutableBufferPointer(rebasing: documents[row * chunks..<(row + 1) * chunks]))
         }
       }
     }
     batch.targets?.withUnsafeMutableBufferPointer { targets in
-      for (row, draw) in draws.enumerated() {
-        corpora[draw.corpus].markTargets(
-          ofBlock: draw.block, in: UnsafeMutableBufferPointer(rebasing: targets[row * chunks..<(row + 1) * chunks]))
+      for (row, sample) in samples.enumerated() {
+        corpora[sample.corpus].markTargets(
+          ofSequence: sample.sequence,
+          in: UnsafeMutableBufferPointer(rebasing: targets[row * chunks..<(row + 1) * chunks]))
       }
     }
     return batch
@@ -140,7 +141,7 @@ public final class BatchLoader {
     for other in corpora.dropFirst() {
       precondition(
         other.chunkSize == first.chunkSize && other.sequenceChunks == first.sequenceChunks,
-        "BatchLoader: corpora packed into blocks of different shapes")
+        "BatchLoader: the corpora have different chunk sizes or sequence lengths")
       if other.shards[0].vocabulary != first.shards[0].vocabulary {
         throw PackingError.tokenizerMismatch(path: other.shards[0].path, other: first.shards[0].path)
       }

@@ -1,31 +1,37 @@
-/// How far each corpus has been drawn from: all that resuming a stream of batches needs.
+/// The position in each corpus, from which a stream of batches can resume.
 ///
-/// It counts blocks, so it does not depend on the batch size or on how many processes share a batch.
+/// Positions count sequences, so they do not depend on the batch size or the number of processes.
 public struct BatchPosition: Codable, Equatable, Sendable {
-  /// The place in one corpus.
+  /// The position in one corpus.
   public struct Corpus: Codable, Equatable, Sendable {
-    /// How often the corpus has been gone through.
+    /// The number of completed epochs.
     public var epoch: Int
-    /// How many blocks of this epoch have been drawn.
+    /// The number of sequences taken in the current epoch.
     public var index: Int
-    /// How many blocks the corpus has.
-    public var blocks: Int
+    /// The number of sequences in the corpus.
+    public var sequences: Int
 
-    /// A place in a corpus of `blocks` blocks.
-    public init(epoch: Int, index: Int, blocks: Int) {
+    private enum CodingKeys: String, CodingKey {
+      case epoch, index
+      // The name in checkpoints.
+      case sequences = "blocks"
+    }
+
+    /// A position in a corpus of `sequences` sequences.
+    public init(epoch: Int, index: Int, sequences: Int) {
       self.epoch = epoch
       self.index = index
-      self.blocks = blocks
+      self.sequences = sequences
     }
   }
 
-  /// One place for each corpus, in order.
+  /// One position for each corpus, in order.
   public var corpora: [Corpus]
 
-  /// Blocks drawn so far of all corpora together.
-  public var drawn: Int { corpora.reduce(0) { $0 + $1.epoch * $1.blocks + $1.index } }
+  /// The number of sequences taken so far, over all corpora.
+  public var sequencesTaken: Int { corpora.reduce(0) { $0 + $1.epoch * $1.sequences + $1.index } }
 
-  /// A position from its places.
+  /// A position from those in each corpus.
   public init(corpora: [Corpus]) {
     self.corpora = corpora
   }

@@ -1,63 +1,63 @@
 import CALMSupport
 
-/// Blocks of equal length cut from documents laid end to end, each document padded to whole chunks.
+/// Documents packed into sequences of equal length, each document padded to whole chunks.
 ///
-/// A document becomes its tokens, the end-of-text id, then padding up to a multiple of the chunk size K; so a chunk
-/// never holds two documents. The documents of all shards follow one another and are cut into blocks of `sequenceChunks` ·
-/// K ids. Nothing is written or kept for that: the same shards serve every K, any block can be read at any time, and
-/// memory is one number for every 64 documents. Safe to read from several threads.
+/// A document becomes its tokens, the end-of-text id, and padding up to a multiple of the chunk size K, so a chunk
+/// never spans two documents. The documents of all shards follow one another and are cut into sequences of
+/// `sequenceChunks` · K ids. Packing happens on access: the same shards support every K, sequences can be read in any
+/// order, and the index takes one number per 64 documents. Several threads may read at once.
 public struct PackedSequences: Sendable {
-  /// What becomes of the last, incomplete block.
+  /// The treatment of the last, incomplete sequence.
   public enum Remainder: Sendable {
-    /// It is left out, as training wants it.
+    /// Dropped, as is usual in training.
     case dropped
-    /// It is filled up with padding, so that evaluation sees every token.
+    /// Padded, so that an evaluation covers every token.
     case padded
   }
 
-  /// Stands for "no document" where a chunk is nothing but filling of the last block.
+  /// The document number of chunks that only pad the last sequence.
   public static let noDocument: Int32 = -1
 
   /// The shards, in order.
   public let shards: [TokenShard]
-  /// Tokens of a chunk, K.
+  /// Tokens in a chunk, K.
   public let chunkSize: Int
-  /// Chunks of a block.
+  /// Chunks in a sequence.
   public let sequenceChunks: Int
   /// The id that ends each document.
   public let endOfText: Int32
   /// The id that fills the last chunk of a document.
   public let padding: Int32
-  /// Documents of all shards together.
+  /// The number of documents in all shards.
   public let documentCount: Int
-  /// Chunks of all documents together.
+  /// The number of chunks in all documents.
   public let chunkCount: Int
-  /// How many blocks there are.
+  /// The number of sequences.
   public let count: Int
 
-  /// Whether some documents begin with prompts.
+  /// Whether any documents begin with prompts.
   public let hasPrompts: Bool
 
-  /// Ids of a block.
+  /// Tokens in a sequence.
   public var sequenceTokens: Int { sequenceChunks * chunkSize }
 
-  /// Tells these shards, in this order, from others of as many blocks.
+  /// A hash of the shards' contents in order, which distinguishes data sets of the same size.
   public var digest: UInt64 { shards.reduce(0) { StableHash.combine($0, UInt64($1.checksum)) } }
 
   /// The number of each shard's first document.
   private let firstDocuments: [Int]
   /// The number of the first chunk of every 64th document.
-  private let samples: [Int]
+  private let landmarks: [Int]
   private static let stride = 64
 
-  /// Lays out `shards`.
+  /// Packs `shards`.
   ///
   /// - Parameters:
-  ///   - chunkSize: Tokens of a chunk, K.
-  ///   - sequenceChunks: Chunks of a block.
-  ///   - padding: The id that fills up chunks; the end-of-text id when nil.
-  ///   - remainder: What becomes of the last, incomplete block.
-  /// - Throws: ``PackingError`` when there is too little for one block or the shards are of different tokenizers.
+  ///   - chunkSize: Tokens in a chunk, K.
+  ///   - sequenceChunks: Chunks in a sequence.
+  ///   - padding: The padding id; nil pads with the end-of-text id.
+  ///   - remainder: The treatment of the last, incomplete sequence.
+  /// - Throws: ``PackingError`` if the text is too short for one sequence or the shards have different tokenizers.
   public init(
     shards: [TokenShard], chunkSize: Int, sequenceChunks: Int, padding: Int32? = nil, remainder: Remainder = .dropped
   ) throws {
@@ -67,13 +67,13 @@ public struct PackedSequences: Sendable {
       throw PackingError.tokenizerMismatch(path: other.path, other: first.path)
     }
     var firstDocuments: [Int] = []
-    var samples: [Int] = []
+    var landmarks: [Int] = []
     var documents = 0
     var chunks = 0
     for shard in shards {
       firstDocuments.append(documents)
       for document in 0..<shard.documentCount {
-        if documents % Self.stride == 0 { samples.append(chunks) }
+        if documents % Self.stride == 0 { landmarks.append(chunks) }
         chunks += Self.chunks(of: shard.range(ofDocument: document).count, chunkSize: chunkSize)
         documents += 1
       }
@@ -88,7 +88,7 @@ public struct PackedSequences: Sendable {
     documentCount = documents
     chunkCount = chunks
     self.firstDocuments = firstDocuments
-    self.samples = samples
+    self.landmarks = landmarks
     if documents == 0 { throw PackingError.noDocuments }
     switch remainder {
     case .dropped: count = chunks / sequenceChunks
@@ -97,28 +97,28 @@ public struct PackedSequences: Sendable {
     if count == 0 { throw PackingError.tooSmall(tokens: chunks * chunkSize, needed: sequenceChunks * chunkSize) }
   }
 
-  /// Block `index`.
+  /// Reads sequence `index`.
   ///
-  /// - Throws: ``TokenShardError/damagedBlock(path:block:bytes:)`` when a shard changed since it was written.
-  public func block(_ index: Int) throws -> TokenSequence {
-    var block = TokenSequence(
+  /// - Throws: ``TokenShardError/damagedBlock(path:block:bytes:)`` if a shard has changed since it was written.
+  public func sequence(_ index: Int) throws -> TokenSequence {
+    var sequence = TokenSequence(
       ids: [Int32](repeating: padding, count: sequenceTokens),
       documents: [Int32](repeating: Self.noDocument, count: sequenceChunks),
       targets: hasPrompts ? [Bool](repeating: false, count: sequenceChunks) : nil)
-    try block.ids.withUnsafeMutableBufferPointer { ids in
-      try block.documents.withUnsafeMutableBufferPointer { documents in
-        try copyBlock(index, ids: ids, documents: documents)
+    try sequence.ids.withUnsafeMutableBufferPointer { ids in
+      try sequence.documents.withUnsafeMutableBufferPointer { documents in
+        try copySequence(index, ids: ids, documents: documents)
       }
     }
-    block.targets?.withUnsafeMutableBufferPointer { markTargets(ofBlock: index, in: $0) }
-    return block
+    sequence.targets?.withUnsafeMutableBufferPointer { markTargets(ofSequence: index, in: $0) }
+    return sequence
   }
 
-  /// Writes block `index` into buffers of ``sequenceTokens`` ids and ``sequenceChunks`` document numbers.
-  func copyBlock(
+  /// Copies sequence `index` into buffers of ``sequenceTokens`` ids and ``sequenceChunks`` document numbers.
+  func copySequence(
     _ index: Int, ids: UnsafeMutableBufferPointer<Int32>, documents: UnsafeMutableBufferPointer<Int32>
   ) throws {
-    precondition(index >= 0 && index < count, "PackedSequences: block \(index) of \(count)")
+    precondition(index >= 0 && index < count, "PackedSequences: sequence \(index) of \(count)")
     precondition(
       ids.count == sequenceTokens && documents.count == sequenceChunks, "PackedSequences: buffers of the wrong size")
     ids.update(repeating: padding)
@@ -139,10 +139,10 @@ public struct PackedSequences: Sendable {
     }
   }
 
-  /// Writes which chunks of block `index` are to be predicted: all but those that lie in a prompt as a whole. A chunk
-  /// in which a completion begins is one, with the prompt's last tokens in it: a latent is of a whole chunk, and
-  /// generation too draws that chunk whole, given its first tokens.
-  func markTargets(ofBlock index: Int, in targets: UnsafeMutableBufferPointer<Bool>) {
+  /// Marks the chunks of sequence `index` that are prediction targets: all except those that lie entirely in a prompt.
+  /// A chunk in which a completion begins is a target, including the last tokens of the prompt: a latent stands for a
+  /// whole chunk, and generation also samples that whole chunk given its first tokens.
+  func markTargets(ofSequence index: Int, in targets: UnsafeMutableBufferPointer<Bool>) {
     precondition(targets.count == sequenceChunks, "PackedSequences: a buffer of the wrong size")
     targets.update(repeating: false)
     let firstChunk = index * sequenceChunks
@@ -159,7 +159,7 @@ public struct PackedSequences: Sendable {
     }
   }
 
-  /// Copies `target.count` ids of a document's padded form, from position `start` on, to a target filled with padding.
+  /// Copies `target.count` ids of a padded document, starting at `start`, to a buffer that is filled with padding.
   private func copy(
     _ range: Range<Int>, of shard: TokenShard, from start: Int, to target: UnsafeMutableBufferPointer<Int32>
   ) throws {
@@ -168,16 +168,16 @@ public struct PackedSequences: Sendable {
       let from = range.lowerBound + start
       try shard.copyTokens(from..<from + tokens, to: target)
     }
-    // The last chunk always begins at or before the end of the tokens, so what follows them is the end of text.
+    // The last chunk begins at or before the end of the tokens, so the end-of-text id always follows them.
     if tokens < target.count { target[tokens] = endOfText }
   }
 
-  /// The document that chunk `chunk` lies in: a binary search among the samples, then at most 63 steps.
+  /// Finds the document of chunk `chunk`: a binary search in the landmarks, then at most 63 steps.
   private func locate(chunk: Int) -> Place {
-    let sample = Self.lastIndex(in: samples, notAbove: chunk)
-    let document = sample * Self.stride
+    let landmark = Self.lastIndex(in: landmarks, notAbove: chunk)
+    let document = landmark * Self.stride
     let shard = Self.lastIndex(in: firstDocuments, notAbove: document)
-    var place = Place(shard: shard, document: document - firstDocuments[shard], firstChunk: samples[sample])
+    var place = Place(shard: shard, document: document - firstDocuments[shard], firstChunk: landmarks[landmark])
     while let range = place.skipToDocument(shards) {
       let chunks = Self.chunks(of: range.count, chunkSize: chunkSize)
       if place.firstChunk + chunks > chunk { break }
@@ -186,7 +186,7 @@ public struct PackedSequences: Sendable {
     return place
   }
 
-  /// The last index whose value is at most `value`, in an ascending array that begins with one.
+  /// The last index whose value is at most `value`. The array is ascending and its first value is at most `value`.
   private static func lastIndex(in values: [Int], notAbove value: Int) -> Int {
     var low = 0
     var high = values.count
@@ -197,27 +197,28 @@ public struct PackedSequences: Sendable {
     return low
   }
 
-  /// Chunks of a document of `tokens` tokens and one end-of-text id: ⌈(tokens + 1) / K⌉.
+  /// The number of chunks of a document with `tokens` tokens and one end-of-text id: ⌈(tokens + 1) / K⌉.
   private static func chunks(of tokens: Int, chunkSize: Int) -> Int { tokens / chunkSize + 1 }
 }
 
-/// One block of packed documents.
+/// A sequence of packed documents.
 public struct TokenSequence: Sendable, Equatable {
-  /// Token ids, chunk after chunk.
+  /// Token ids, chunk by chunk.
   public var ids: [Int32]
-  /// For each chunk the number of the document it belongs to, or ``PackedSequences/noDocument``.
+  /// The number of each chunk's document, or ``PackedSequences/noDocument``.
   public var documents: [Int32]
-  /// For each chunk whether it is to be predicted; nil where documents have no prompts, and all are.
+  /// Whether each chunk is a prediction target; nil without prompts, where all chunks are.
   public var targets: [Bool]?
 }
 
-/// A document among those of several shards, and the number of its first chunk.
+/// A document in a list of shards, and the number of its first chunk.
 private struct Place {
   var shard: Int
   var document: Int
   var firstChunk: Int
 
-  /// The document's tokens in its shard, after passing over the ends of shards; nil behind the last document.
+  /// The range of the document's tokens in its shard, after moving to the next shard at the end of one; nil after the
+  /// last document.
   mutating func skipToDocument(_ shards: [TokenShard]) -> Range<Int>? {
     while shard < shards.count {
       if document < shards[shard].documentCount { return shards[shard].range(ofDocument: document) }

@@ -1,6 +1,6 @@
 import Foundation
 
-/// A bounded queue between one thread that makes things and one that uses them.
+/// A bounded queue between a producer thread and a consumer thread.
 final class PrefetchQueue<Element: Sendable>: @unchecked Sendable {
   private let condition = NSCondition()
   private let capacity: Int
@@ -12,7 +12,7 @@ final class PrefetchQueue<Element: Sendable>: @unchecked Sendable {
     self.capacity = max(1, capacity)
   }
 
-  /// Adds an element, waiting while the queue is full; false once nobody wants more.
+  /// Adds an element, waiting while the queue is full. Returns false once the queue is closed.
   func put(_ element: Element) -> Bool {
     condition.withLock {
       while elements.count >= capacity && !closed { condition.wait() }
@@ -22,7 +22,7 @@ final class PrefetchQueue<Element: Sendable>: @unchecked Sendable {
     }
   }
 
-  /// Makes ``take()`` throw `error` once the elements before it are taken.
+  /// Makes ``take()`` throw `error` after the elements already in the queue.
   func fail(_ error: any Error) {
     condition.withLock {
       failure = error
@@ -30,7 +30,7 @@ final class PrefetchQueue<Element: Sendable>: @unchecked Sendable {
     }
   }
 
-  /// Removes the oldest element, waiting while there is none.
+  /// Removes the oldest element, waiting while the queue is empty.
   func take() throws -> Element {
     try condition.withLock {
       while elements.isEmpty {
@@ -42,7 +42,7 @@ final class PrefetchQueue<Element: Sendable>: @unchecked Sendable {
     }
   }
 
-  /// Tells the making thread to end.
+  /// Closes the queue, which ends the producer.
   func close() {
     condition.withLock {
       closed = true

@@ -1,19 +1,19 @@
 import CALMSupport
 
-/// A seeded order of 0 ..< count that takes no memory in proportion to `count`.
+/// A seeded permutation of 0 ..< count in constant memory.
 ///
-/// A Feistel network permutes the numbers of 2m bits, 4^m ≥ count; a number that falls outside 0 ..< count is sent
-/// through again until it falls inside ("cycle walking", Black and Rogaway, 2002). Both are bijections whatever the
-/// round function is, so every number comes once; at most four passes are needed on average.
+/// A Feistel network permutes the numbers of 2m bits, where 4^m ≥ count. A result outside 0 ..< count passes through
+/// the network again until it is inside ("cycle walking", Black and Rogaway, 2002). Both steps are bijections for any
+/// round function, so every number occurs exactly once. The mean number of passes is at most four.
 public struct SequencePermutation: Sendable {
-  /// How many numbers are permuted.
+  /// The size of the permutation.
   public let count: Int
 
   private let halfBits: UInt64
   private let keys: [UInt64]
   private static let rounds = 8
 
-  /// The order for one epoch; another seed or epoch gives another order.
+  /// The order of one epoch. Each seed and each epoch has an order of its own.
   public init(count: Int, seed: UInt64, epoch: Int = 0) {
     precondition(count > 0, "SequencePermutation: count \(count)")
     self.count = count
@@ -22,7 +22,7 @@ public struct SequencePermutation: Sendable {
     keys = (0..<Self.rounds).map { StableHash.combine(seed, UInt64(bitPattern: Int64(epoch)), UInt64($0)) }
   }
 
-  /// The number at place `index`.
+  /// The number at position `index` of the order.
   public subscript(index: Int) -> Int {
     precondition(index >= 0 && index < count, "SequencePermutation: index \(index) of \(count)")
     var value = UInt64(index)

@@ -1,13 +1,13 @@
 import Foundation
 
-/// The decompressed bytes of one corpus file, in order.
+/// The decompressed bytes of a corpus file.
 final class ByteStream {
   private let file: CorpusFile
   private let descriptor: Int32
   private let decompressor: Decompressor?
   private var bytesRead = 0
 
-  /// Opens the file, and starts the program that decompresses it where one is needed.
+  /// Opens the file and, if it is compressed, starts the program that decompresses it.
   init(_ file: CorpusFile) throws {
     self.file = file
     if file.path == "-" {
@@ -35,7 +35,7 @@ final class ByteStream {
     if descriptor != STDIN_FILENO { close(descriptor) }
   }
 
-  /// Reads up to `buffer.count` bytes; 0 at the end.
+  /// Reads up to `buffer.count` bytes. Returns 0 at the end.
   func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
     if let decompressor { return try decompressor.read(into: buffer) }
     while true {
@@ -48,7 +48,7 @@ final class ByteStream {
     }
   }
 
-  /// How many bytes of the file as it lies on the disk are used up.
+  /// The number of bytes read from the file as stored.
   var filePosition: Int {
     decompressor == nil ? bytesRead : max(0, Int(lseek(descriptor, 0, SEEK_CUR)))
   }

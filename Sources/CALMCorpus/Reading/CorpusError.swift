@@ -1,56 +1,56 @@
 import CALMSupport
 
-/// Why a corpus cannot be read: one line that names the file, the place in it and what to do.
+/// An error in reading a corpus.
 public enum CorpusError: DescribedError, Equatable, Sendable {
-  /// No path was given at all.
+  /// No path was given.
   case noPaths
-  /// Nothing stands at this path.
+  /// There is no file or folder at this path.
   case missing(path: String)
-  /// A pattern with `*`, `?` or `[…]` that no file matches.
+  /// No file matches a pattern with `*`, `?` or `[…]`.
   case noMatch(pattern: String)
-  /// The system refused to open or read the file.
+  /// The operating system could not open or read the file.
   case unreadable(path: String, reason: String)
-  /// A file without a byte, or without a document.
+  /// The file is empty or has no documents.
   case empty(path: String)
-  /// A folder without a file of a known ending, or whose files hold no document.
+  /// The folder has no files with a known extension, or the files have no documents.
   case noText(folder: String, endings: [String])
-  /// Bytes that are not UTF-8, at a byte offset (from 0) and line (from 1) of the decompressed file.
+  /// The decompressed file is not valid UTF-8 at a byte offset (from 0) and line (from 1).
   case notUTF8(path: String, byteOffset: Int, line: Int)
-  /// A line (from 1) that is not a JSON object with the wanted text.
+  /// A line (from 1) is not a JSON object with the expected text field.
   case malformedLine(path: String, line: Int, reason: String)
-  /// Plain text where prompts and completions are wanted.
+  /// The file is plain text, but prompts and completions are expected.
   case noPrompts(path: String)
-  /// The program that decompresses this file is not installed.
+  /// The program that decompresses the file is not installed.
   case missingProgram(path: String, program: String)
-  /// The program that decompresses this file reported a failure.
+  /// The program that decompresses the file failed.
   case decompressionFailed(path: String, program: String, reason: String)
 
-  /// One line: the file, what is wrong with it, what to do.
+  /// One line: the file, what is wrong and what to do.
   public var description: String {
     switch self {
     case .noPaths:
-      "no text given: name files, folders, patterns such as 'books/*.txt', or - for standard input"
+      "no text given; name files, folders, patterns such as 'books/*.txt', or - for standard input"
     case .missing(let path):
-      "\(path): no such file or folder"
+      "\(path): no such file or folder; check the path"
     case .noMatch(let pattern):
-      "\(pattern): no file matches this pattern"
+      "\(pattern): no file matches this pattern; check the folder and the pattern"
     case .unreadable(let path, let reason):
-      "\(path): cannot be read: \(reason)"
+      "\(path): cannot be read: \(reason); check the file and its permissions"
     case .empty(let path):
-      "\(path): holds no text; leave it out or fill it"
+      "\(path): contains no text; leave the file out, or add text"
     case .noText(let folder, let endings):
-      "\(folder): this folder holds no text; expected files ending in .\(endings.joined(separator: ", .")), "
-        + "or one of these followed by .gz or .zst"
+      "\(folder): the folder contains no text; add files ending in .\(endings.joined(separator: ", .")), "
+        + "optionally followed by .gz or .zst"
     case .notUTF8(let path, let byteOffset, let line):
-      "\(path): not UTF-8 at byte \(byteOffset) (line \(line)); convert the file, or replace such bytes with --lossy"
+      "\(path): not valid UTF-8 at byte \(byteOffset) (line \(line)); convert the file to UTF-8"
     case .malformedLine(let path, let line, let reason):
-      "\(path):\(line): \(reason); mend the line, or pass over such lines with --skip-malformed"
+      "\(path):\(line): \(reason); correct the line"
     case .noPrompts(let path):
-      "\(path): plain text has no prompts and completions; give JSON lines with a field for each"
+      "\(path): plain text has no prompts and completions; use JSON Lines with a field for each"
     case .missingProgram(let path, let program):
-      "\(path): needs the program \(program), which is not installed; install it, or decompress the file first"
+      "\(path): requires the program \(program), which is not installed; install it, or decompress the file first"
     case .decompressionFailed(let path, let program, let reason):
-      "\(path): \(program) failed: \(reason); the file is damaged or incomplete"
+      "\(path): \(program) failed: \(reason); the file may be damaged or incomplete, so obtain it again"
     }
   }
 }

@@ -1,6 +1,6 @@
 import Foundation
 
-/// One input of a corpus: a file that exists, or standard input, and how its bytes are to be understood.
+/// An input of a corpus, which is an existing file or standard input, with its format.
 struct CorpusFile: Equatable {
   enum Compression: Equatable {
     case none, gzip, zstandard
@@ -10,21 +10,21 @@ struct CorpusFile: Equatable {
   var path: String
   var compression: Compression
   var isJSONLines: Bool
-  /// Size on the disk in bytes; nil for standard input, pipes and devices.
+  /// The file size in bytes; nil for standard input, pipes and devices.
   var size: Int?
-  /// The folder it was found in, when it was not named itself.
+  /// The named folder in which the file was found; nil if the file itself was named.
   var folder: String?
 
-  /// What messages call it.
+  /// The name in messages.
   var displayName: String { path == "-" ? "standard input" : path }
 
-  /// Endings that are looked for in folders, each also with `.gz` or `.zst` behind it.
+  /// Extensions of the files that are read from folders, optionally followed by `.gz` or `.zst`.
   static let endings = ["txt", "text", "md", "jsonl", "ndjson"]
-  /// Files called `.json` often hold JSON lines, but in a folder most are settings: those count only when named.
+  /// Files with the extension `.json` may be JSON Lines, but in folders most are not, so they are read only if named.
   private static let jsonLinesEndings: Set<String> = ["jsonl", "ndjson", "json"]
 
-  /// The files that `paths` mean, in order: files and standard input as they stand, folders with everything of a known
-  /// ending below them in the order of their paths' bytes, patterns with their matches in the same order.
+  /// Expands `paths` in order. Folders expand recursively to their files with known extensions, and patterns to their
+  /// matches; both are sorted by the bytes of the paths.
   static func expand(_ paths: [String], format: CorpusFormat) throws -> [CorpusFile] {
     if paths.isEmpty { throw CorpusError.noPaths }
     return try paths.flatMap { path in
@@ -71,7 +71,8 @@ struct CorpusFile: Equatable {
     self.isJSONLines = isJSONLines
   }
 
-  /// Adds the files below `folder`. Hidden and empty ones are passed over; links are followed, but not in a circle.
+  /// Adds the files below `folder`, except hidden and empty files. Symbolic links are followed unless they form a
+  /// cycle.
   private static func collect(
     in folder: String, root: String, format: CorpusFormat, ancestors: [FolderIdentity], into files: inout [CorpusFile]
   ) throws {
@@ -84,7 +85,7 @@ struct CorpusFile: Equatable {
     for name in names.sorted(by: precedes) where !name.hasPrefix(".") {
       let path = (folder as NSString).appendingPathComponent(name)
       let isKnown = endings.contains(ending(of: path).ending)
-      // A link to nowhere matters only where it stands for text.
+      // A broken link is an error only if it has the name of a text file.
       guard let status = isKnown ? try status(path) : try? status(path) else { continue }
       if isFolder(status) {
         let identity = FolderIdentity(status)
@@ -98,7 +99,7 @@ struct CorpusFile: Equatable {
     }
   }
 
-  /// The ending that tells the format, in lower case, and the compression that an outer ending tells.
+  /// The extension that determines the format, in lower case, and the compression given by an outer extension.
   private static func ending(of path: String) -> (ending: String, compression: Compression) {
     let outer = (path as NSString).pathExtension.lowercased()
     let compression: Compression =
@@ -130,11 +131,11 @@ struct CorpusFile: Equatable {
 
   private static func isFolder(_ status: stat) -> Bool { status.st_mode & S_IFMT == S_IFDIR }
 
-  /// Order by bytes, the same under every locale.
+  /// Compares bytes, so that the order does not depend on the locale.
   private static func precedes(_ a: String, _ b: String) -> Bool { a.utf8.lexicographicallyPrecedes(b.utf8) }
 }
 
-/// What makes two paths the same folder.
+/// The identity of a folder, independent of its path.
 private struct FolderIdentity: Equatable {
   let device: UInt64
   let node: UInt64
@@ -145,5 +146,5 @@ private struct FolderIdentity: Equatable {
   }
 }
 
-/// The system's words for an error number.
+/// The operating system's message for an error number.
 func systemReason(_ code: Int32) -> String { String(cString: strerror(code)) }

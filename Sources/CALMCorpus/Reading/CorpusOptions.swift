@@ -1,45 +1,46 @@
-/// How the bytes of corpus files become documents.
+/// The format of corpus files.
 public enum CorpusFormat: String, Sendable, CaseIterable {
-  /// By the file's ending: `.jsonl`, `.ndjson` and `.json` are JSON lines, all else and standard input is text.
+  /// Determined by the extension: `.jsonl`, `.ndjson` and `.json` are JSON Lines; all other files and standard input
+  /// are text.
   case automatic
-  /// Plain text, whatever the ending.
+  /// Plain text, regardless of the extension.
   case text
-  /// JSON lines, whatever the ending.
+  /// JSON Lines, regardless of the extension.
   case jsonLines = "jsonl"
 }
 
-/// Where one document of a plain text file ends and the next begins.
-public enum TextSplit: String, Sendable, CaseIterable {
-  /// The whole file is one document.
+/// The part of a plain text file that is one document.
+public enum DocumentUnit: String, Sendable, CaseIterable {
+  /// The whole file.
   case file
-  /// Blank lines part the documents.
+  /// A paragraph; blank lines separate paragraphs.
   case paragraphs
-  /// Each line that is not blank is a document.
+  /// A line that is not blank.
   case lines
 }
 
-/// The settings of a ``CorpusReader``.
+/// Options of a ``CorpusReader``.
 public struct CorpusOptions: Sendable, Equatable {
-  /// How files are understood.
+  /// The format of the files.
   public var format: CorpusFormat
-  /// How plain text is cut into documents.
-  public var split: TextSplit
-  /// The member of each JSON object that holds the text.
+  /// The unit of plain text that is one document.
+  public var documentUnit: DocumentUnit
+  /// The field of each JSON object that holds the text.
   public var textField: String
-  /// The member that holds a prompt before the text; nil where documents have none.
+  /// The field that holds a prompt before the text; nil if documents have no prompts.
   public var promptField: String?
-  /// Replaces bytes that are not UTF-8 by U+FFFD instead of stopping.
+  /// Whether invalid UTF-8 is replaced by U+FFFD instead of being an error.
   public var lossy: Bool
-  /// Passes over malformed JSON lines, counting them, instead of stopping.
+  /// Whether malformed lines of JSON are skipped and counted instead of being an error.
   public var skipMalformed: Bool
 
-  /// Settings, each with what most corpora want.
+  /// Options, each with a default value.
   public init(
-    format: CorpusFormat = .automatic, split: TextSplit = .file, textField: String = "text",
+    format: CorpusFormat = .automatic, documentUnit: DocumentUnit = .file, textField: String = "text",
     promptField: String? = nil, lossy: Bool = false, skipMalformed: Bool = false
   ) {
     self.format = format
-    self.split = split
+    self.documentUnit = documentUnit
     self.textField = textField
     self.promptField = promptField
     self.lossy = lossy

@@ -1,44 +1,44 @@
 import Foundation
 
-/// Reads documents from text files, JSON lines, folders, patterns and standard input, one by one.
+/// Reads documents from text files, JSON Lines files, folders, patterns and standard input, one at a time.
 ///
-/// Files are read 1 MB at a time and files ending in `.gz` or `.zst` through `gzip -dc` and `zstd -dc`, so memory is
-/// bounded by the largest document. Line ends stay as they are within a document; byte-order marks are dropped; empty
-/// documents are passed over.
+/// Files are read 1 MB at a time. Files ending in `.gz` or `.zst` are decompressed by `gzip -dc` and `zstd -dc`. Memory
+/// use is bounded by the largest document. Line endings within a document are preserved, byte-order marks are dropped,
+/// and empty documents are skipped.
 ///
 ///     let reader = try CorpusReader(paths: ["books", "more/*.jsonl.zst"])
 ///     while let document = try reader.next() { … }
 ///
-/// Not for use by two threads at once.
+/// A reader must not be used by two threads at once.
 public final class CorpusReader: TextSource {
-  /// The settings it reads with.
+  /// The options of the reader.
   public let options: CorpusOptions
 
   private let files: [CorpusFile]
   private let totalBytes: Int?
   private var nextFile = 0
   private var current: FileDocuments?
-  /// Bytes of the files already behind.
+  /// The size of the files that have been read completely.
   private var finishedBytes = 0
   private var documents = 0
-  /// True as long as the folder that is being read, if one is, has given no document.
+  /// Whether no document has been found so far in the current folder.
   private var folderIsEmpty = true
   private var counts = FileDocuments.Counts()
 
-  /// Finds the files that `paths` mean, without reading them.
+  /// Finds the files at `paths` without reading them.
   ///
-  /// - Parameter paths: Files; folders, meaning every file of a known ending below them; patterns with `*`, `?` and
-  ///   `[…]`; `-` for standard input.
-  /// - Throws: ``CorpusError`` for what is missing, empty, unreadable or without text.
+  /// - Parameter paths: Files; folders, which are searched recursively for files with known extensions; patterns with
+  ///   `*`, `?` and `[…]`; `-` for standard input.
+  /// - Throws: ``CorpusError`` if an input is missing, empty, unreadable or contains no text files.
   public init(paths: [String], options: CorpusOptions = CorpusOptions()) throws {
     self.options = options
     files = try CorpusFile.expand(paths, format: options.format)
     totalBytes = files.contains { $0.size == nil } ? nil : files.reduce(0) { $0 + ($1.size ?? 0) }
   }
 
-  /// The next document, or nil after the last.
+  /// Returns the next document, or nil after the last.
   ///
-  /// - Throws: ``CorpusError`` for what cannot be read; reading cannot go on after that.
+  /// - Throws: ``CorpusError`` if an input cannot be read. The reader cannot continue after an error.
   public func next() throws -> Document? {
     while true {
       if let current {
@@ -55,20 +55,20 @@ public final class CorpusReader: TextSource {
     }
   }
 
-  /// How far the files have been read; 1 MB may be read ahead of the last document.
+  /// The progress of reading the files, which may be up to 1 MB ahead of the last document.
   public var progress: CorpusProgress {
     CorpusProgress(
       bytesRead: finishedBytes + (current?.filePosition ?? 0), totalBytes: totalBytes, documents: documents,
       skippedLines: counts.skippedLines, repairedDocuments: counts.repairedDocuments)
   }
 
-  /// Whether some of the files are plain text.
+  /// Whether any of the files are plain text.
   public var readsPlainText: Bool { files.contains { !$0.isJSONLines } }
 
-  /// Whether some of the files are JSON lines.
+  /// Whether any of the files are JSON Lines.
   public var readsJSONLines: Bool { files.contains(where: \.isJSONLines) }
 
-  /// The files in the order they are read, as they were named or found.
+  /// The names of the files in reading order.
   public var names: [String] { files.map(\.displayName) }
 
   private func finish(_ finished: FileDocuments) throws {
@@ -78,7 +78,7 @@ public final class CorpusReader: TextSource {
       if finished.isEmpty { throw CorpusError.empty(path: finished.file.displayName) }
       return
     }
-    // A file of a folder may hold nothing; the folder as a whole may not.
+    // Single files of a folder may be empty, but not all of them.
     if !finished.isEmpty { folderIsEmpty = false }
     if nextFile == files.count || files[nextFile].folder != folder {
       if folderIsEmpty { throw CorpusError.noText(folder: folder, endings: CorpusFile.endings) }

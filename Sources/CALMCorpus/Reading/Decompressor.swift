@@ -1,29 +1,29 @@
 import Foundation
 
-/// A program that decompresses a file into a pipe: `gzip -dc` or `zstd -dc`.
+/// A child process that decompresses a file into a pipe: `gzip -dc` or `zstd -dc`.
 ///
-/// The program reads the file through the very descriptor this process opened, so the shared file position tells how
-/// much of the compressed file is used up. Its messages come through a second pipe that is emptied while waiting for
-/// the first, so neither side can wait for the other for ever.
+/// The child reads from the file descriptor of this process, so the shared file position gives the progress in the
+/// compressed file. The child's messages come through a second pipe, which is drained while waiting for the first to
+/// prevent a deadlock.
 final class Decompressor {
-  /// Where the decompressed bytes come out.
+  /// The pipe with the decompressed bytes.
   private let output: Int32
   private let messages: Int32
   private var process: pid_t
   private let program: String
   private let path: String
-  private var complaint: [UInt8] = []
+  private var messageBytes: [UInt8] = []
 
-  /// One start at a time: a program started between the making of another's pipes and their marking as close-on-exec
-  /// would hold them open.
+  /// Serializes starts: a child started between the creation of another's pipes and their marking as close-on-exec
+  /// would keep the pipes open.
   private static let starting = NSLock()
 
-  /// Starts the program for `compression` with `input` as its standard input.
+  /// Starts the program for `compression`, with `input` as its standard input.
   init(_ compression: CorpusFile.Compression, input: Int32, path: String) throws {
     let arguments: [String]
     switch compression {
     case .gzip: arguments = ["gzip", "-dc"]
-    // Archives made with a long window need a limit above zstd's default of 128 MB.
+    // Archives with a long window exceed zstd's default memory limit of 128 MB.
     case .zstandard: arguments = ["zstd", "-dcq", "--long=31"]
     case .none: preconditionFailure("Decompressor: the file is not compressed")
     }
@@ -55,7 +55,7 @@ final class Decompressor {
     }
   }
 
-  /// Ends the program if it still runs, and collects its exit status so that no zombie stays.
+  /// Kills the program if it is still running, and waits for it so that it does not remain a zombie.
   deinit {
     close(output)
     close(messages)
@@ -65,7 +65,7 @@ final class Decompressor {
     }
   }
 
-  /// Reads up to `buffer.count` decompressed bytes; 0 at the end, after the program has ended well.
+  /// Reads up to `buffer.count` decompressed bytes. Returns 0 at the end, after the program has exited successfully.
   func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
     while true {
       var waiting = [
@@ -76,7 +76,7 @@ final class Decompressor {
         throw CorpusError.unreadable(path: path, reason: systemReason(errno))
       }
       if waiting[1].revents != 0 && waiting[0].revents == 0 {
-        // A closed message pipe would wake this loop again and again: then only the output is worth waiting for.
+        // A closed message pipe would wake `poll` repeatedly, so from then on only the output is read.
         if readMessages() == 0 { return try readOutput(into: buffer) }
         continue
       }
@@ -99,25 +99,25 @@ final class Decompressor {
   private func readMessages() -> Int {
     withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 1) { buffer in
       let count = systemRead(messages, buffer)
-      // The first lines say what is wrong; the rest only has to leave the pipe.
-      if count > 0 && complaint.count < 4096 { complaint.append(contentsOf: buffer.prefix(count)) }
+      // Only the first lines matter; the rest is read to drain the pipe.
+      if count > 0 && messageBytes.count < 4096 { messageBytes.append(contentsOf: buffer.prefix(count)) }
       return max(0, count)
     }
   }
 
-  /// Throws unless the program ended with status 0: a truncated archive shows only there.
+  /// Throws unless the program exited with status 0, which is the only sign of a truncated archive.
   private func finish() throws {
     guard process > 0 else { return }
     while readMessages() > 0 {}
     let status = waitForExit()
     process = 0
     if status == 0 { return }
-    let words = String(decoding: complaint, as: UTF8.self).split(separator: "\n").first.map(String.init)
+    let message = String(decoding: messageBytes, as: UTF8.self).split(separator: "\n").first.map(String.init)
     throw CorpusError.decompressionFailed(
-      path: path, program: program, reason: words ?? "it ended with status \(status)")
+      path: path, program: program, reason: message ?? "exit status \(status)")
   }
 
-  /// The wait status of the program: 0 when it ended well.
+  /// Waits for the program to exit and returns its wait status, which is 0 on success.
   private func waitForExit() -> Int32 {
     var status: Int32 = 0
     while waitpid(process, &status, 0) < 0 {
@@ -133,8 +133,8 @@ final class Decompressor {
     return (ends[0], ends[1])
   }
 
-  /// Starts a program found on `PATH`, in a process group of its own so that Ctrl-C on the terminal leaves it running
-  /// until this process decides. Returns an error number.
+  /// Starts a program found on `PATH`. The program has its own process group, so Ctrl-C in the terminal does not reach
+  /// it. Returns an error number.
   private static func spawn(
     _ arguments: [String], input: Int32, output: Int32, messages: Int32, process: inout pid_t
   ) -> Int32 {
@@ -153,7 +153,7 @@ final class Decompressor {
     posix_spawn_file_actions_adddup2(&actions, output, 1)
     posix_spawn_file_actions_adddup2(&actions, messages, 2)
 
-    // An inherited "ignore SIGPIPE" or blocked signals would keep the program from ending when reading stops early.
+    // With SIGPIPE ignored or blocked by inheritance, the program would not exit when reading stops early.
     var none = sigset_t()
     sigemptyset(&none)
     var pipeSignal = sigset_t()
@@ -171,7 +171,7 @@ final class Decompressor {
   }
 }
 
-/// The system's `read`, which methods of the same name hide inside classes.
+/// The system call `read`, which methods of the same name hide in classes.
 func systemRead(_ descriptor: Int32, _ buffer: UnsafeMutableRawBufferPointer) -> Int {
   read(descriptor, buffer.baseAddress, buffer.count)
 }

@@ -2,14 +2,14 @@ import Foundation
 
 /// The documents of one file.
 final class FileDocuments {
-  /// What was mended or passed over.
+  /// Numbers of repaired and skipped parts.
   struct Counts {
     var skippedLines = 0
     var repairedDocuments = 0
   }
 
   let file: CorpusFile
-  /// True as long as no document was found.
+  /// Whether no document has been found so far.
   private(set) var isEmpty = true
 
   private let options: CorpusOptions
@@ -26,17 +26,17 @@ final class FileDocuments {
     reader = LineReader(stream, expectedSize: file.compression == .none ? file.size : nil)
   }
 
-  /// How many bytes of the file as it lies on the disk are used up.
+  /// The number of bytes read from the file as stored.
   var filePosition: Int { stream.filePosition }
 
-  /// The next document, its ordinal still to be filled in.
+  /// Returns the next document; the caller sets its ordinal.
   func next(counts: inout Counts) throws -> Document? {
     if options.promptField != nil && !file.isJSONLines { throw CorpusError.noPrompts(path: file.displayName) }
     let document =
       if file.isJSONLines {
         try nextJSONLine(&counts)
       } else {
-        switch options.split {
+        switch options.documentUnit {
         case .file: try wholeFile(&counts)
         case .paragraphs: try nextParagraph(&counts)
         case .lines: try nextLine(&counts)
@@ -106,7 +106,7 @@ final class FileDocuments {
     return nil
   }
 
-  /// The text in a member of the object that a line is; nil where it is empty.
+  /// The text of a field of the object on a line; nil if the text is empty.
   private func member(
     _ field: String, of line: UnsafeBufferPointer<UInt8>, _ counts: inout Counts
   ) throws -> Document? {
@@ -117,17 +117,17 @@ final class FileDocuments {
     guard span.hasEscapes else { return try document(raw, line: reader.lineNumber, offset: offset, &counts) }
     decoder.decode(raw)
     if decoder.hasLoneSurrogate && !options.lossy {
-      throw JSONLineProblem(reason: "an escape is half of a surrogate pair")
+      throw JSONLineProblem(reason: "unpaired surrogate escape")
     }
     let isRepaired = decoder.hasLoneSurrogate
     return try decoder.withDecodedBytes { decoded in
-      // Offsets count in the file, so what is wrong is looked for in the bytes as they stand there.
+      // Error offsets refer to the file, so the raw bytes are validated.
       try document(
         decoded, asWritten: raw, isRepaired: isRepaired, line: reader.lineNumber, offset: offset, &counts)
     }
   }
 
-  /// Makes a document of `bytes` that begin at `line` and `offset` of the file.
+  /// Creates a document from `bytes`, which begin at `line` and `offset` of the file.
   private func document(
     _ bytes: UnsafeBufferPointer<UInt8>, asWritten: UnsafeBufferPointer<UInt8>? = nil, isRepaired: Bool = false,
     line: Int, offset: Int, _ counts: inout Counts
@@ -145,7 +145,7 @@ final class FileDocuments {
     return Document(text: String(decoding: bytes, as: UTF8.self), source: file.displayName, line: line, ordinal: 0)
   }
 
-  /// Drops the carriage return of a CRLF line end.
+  /// Removes the carriage return of a CRLF line ending.
   private func withoutReturn(_ line: UnsafeBufferPointer<UInt8>) -> UnsafeBufferPointer<UInt8> {
     line.last == 0x0D ? UnsafeBufferPointer(rebasing: line.dropLast()) : line
   }

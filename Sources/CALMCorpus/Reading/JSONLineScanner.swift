@@ -1,18 +1,18 @@
-/// What is wrong with a line of JSON.
+/// A syntax error in a line of JSON.
 struct JSONLineProblem: Error, Equatable {
   var reason: String
 }
 
-/// Where the wanted string stands in a line.
+/// The position of a string in a line.
 struct JSONStringSpan: Equatable {
-  /// The bytes between the quotes, as they stand in the line.
+  /// The bytes between the quotes, including escapes.
   var range: Range<Int>
   var hasEscapes: Bool
 }
 
 /// Finds one string member of the JSON object on a line and checks the rest of the line against RFC 8259.
 ///
-/// Nothing is built for what is not wanted, so this runs at the speed at which the line can be looked through.
+/// The scanner builds no values, so it runs about as fast as the line can be read.
 struct JSONLineScanner {
   private static let deepestNesting = 512
 
@@ -23,13 +23,13 @@ struct JSONLineScanner {
     self.bytes = bytes
   }
 
-  /// The string value of `field` in the object that `line` is; the last one if the object names it more than once.
+  /// Finds the string value of `field` in the object on `line`; the last one if the field occurs more than once.
   static func span(of field: String, in line: UnsafeBufferPointer<UInt8>) throws -> JSONStringSpan {
     var scanner = JSONLineScanner(line)
     return try scanner.object(field: field)
   }
 
-  /// True for a line of nothing but white space.
+  /// Whether a line is empty or contains only white space.
   static func isBlank(_ line: UnsafeBufferPointer<UInt8>) -> Bool {
     line.allSatisfy { $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }
   }
@@ -51,7 +51,7 @@ struct JSONLineScanner {
     return found
   }
 
-  /// Goes through an object from its brace on, handing each key with the scanner standing at its value.
+  /// Scans an object, starting at its brace, and calls `value` at the value of each key.
   private mutating func members(_ value: (inout JSONLineScanner, JSONStringSpan) throws -> Void) throws {
     index += 1
     skipSpace()
@@ -71,7 +71,9 @@ struct JSONLineScanner {
   }
 
   private mutating func skipValue(depth: Int) throws {
-    if depth > Self.deepestNesting { throw JSONLineProblem(reason: "JSON nested deeper than \(Self.deepestNesting)") }
+    if depth > Self.deepestNesting {
+      throw JSONLineProblem(reason: "JSON nested more than \(Self.deepestNesting) levels deep")
+    }
     switch peek() {
     case UInt8(ascii: "\""): _ = try string()
     case UInt8(ascii: "{"): try members { scanner, _ in try scanner.skipValue(depth: depth + 1) }
@@ -93,7 +95,7 @@ struct JSONLineScanner {
     }
   }
 
-  /// Goes over a string from its opening quote to behind its closing one, checking its escapes.
+  /// Scans a string, starting at its opening quote, and checks its escapes.
   private mutating func string() throws -> JSONStringSpan {
     index += 1
     let start = index
@@ -109,13 +111,13 @@ struct JSONLineScanner {
         index += 1
         try skipEscape()
       default:
-        // The line's end, or a control character.
+        // The end of the line, or a control character.
         throw unexpected()
       }
     }
   }
 
-  /// Goes over what follows a backslash.
+  /// Scans the escape after a backslash.
   private mutating func skipEscape() throws {
     guard let letter = peek() else { throw unexpected() }
     if letter == UInt8(ascii: "u") {
@@ -127,7 +129,8 @@ struct JSONLineScanner {
     }
   }
 
-  /// The first index from `start` on that holds a quote, a backslash or a control character, eight bytes at a time.
+  /// The first index at or after `start` of a quote, a backslash or a control character, searching eight bytes at a
+  /// time.
   private static func endOfPlainRun(_ bytes: UnsafeBufferPointer<UInt8>, from start: Int) -> Int {
     guard let base = bytes.baseAddress else { return start }
     let raw = UnsafeRawPointer(base)
@@ -136,7 +139,7 @@ struct JSONLineScanner {
     var index = start
     while index + 8 <= bytes.count {
       let word = UInt64(littleEndian: raw.loadUnaligned(fromByteOffset: index, as: UInt64.self))
-      // "x has a zero byte" and "x has a byte below 0x20", both exact for the lowest byte that is marked.
+      // "x has a zero byte" and "x has a byte below 0x20"; both are exact for the lowest marked byte.
       let quotes = word ^ (ones &* 0x22)
       let slashes = word ^ (ones &* 0x5C)
       let marks =
@@ -196,8 +199,10 @@ struct JSONLineScanner {
   }
 
   private func unexpected() -> JSONLineProblem {
-    guard let byte = peek() else { return JSONLineProblem(reason: "the JSON object is cut off at the end of the line") }
+    guard let byte = peek() else {
+      return JSONLineProblem(reason: "the JSON object is incomplete at the end of the line")
+    }
     let shown = (0x21...0x7E).contains(byte) ? "'\(Character(UnicodeScalar(byte)))'" : "byte \(byte)"
-    return JSONLineProblem(reason: "not JSON at column \(index + 1) (\(shown))")
+    return JSONLineProblem(reason: "invalid JSON at column \(index + 1) (\(shown))")
   }
 }

@@ -1,17 +1,16 @@
-/// Turns the inside of a JSON string into UTF-8, keeping its buffer from string to string.
+/// Decodes the contents of JSON strings to UTF-8, reusing one buffer.
 struct JSONStringDecoder {
-  /// True when the last string had an escape that is half of a surrogate pair; U+FFFD stands for it.
+  /// Whether the last string had an unpaired surrogate escape, which was replaced by U+FFFD.
   private(set) var hasLoneSurrogate = false
 
   private var storage: [UInt8] = []
   private var count = 0
 
-  /// Resolves the escapes of `raw`, a string that ``JSONLineScanner`` has checked. Bytes that are not UTF-8 pass
-  /// unchanged.
+  /// Decodes the escapes of `raw`, a string that ``JSONLineScanner`` has checked. Invalid UTF-8 passes unchanged.
   mutating func decode(_ raw: UnsafeBufferPointer<UInt8>) {
     var loneSurrogates = 0
     count = 0
-    // No escape is shorter than what it stands for.
+    // No escape is shorter than its decoded form.
     if storage.count < raw.count { storage = [UInt8](repeating: 0, count: max(raw.count, storage.count * 2)) }
     count = storage.withUnsafeMutableBufferPointer { target in
       var from = 0
@@ -41,13 +40,13 @@ struct JSONStringDecoder {
     hasLoneSurrogate = loneSurrogates > 0
   }
 
-  /// The bytes of the last string decoded.
+  /// Calls `body` with the last decoded string.
   func withDecodedBytes<Result>(_ body: (UnsafeBufferPointer<UInt8>) throws -> Result) rethrows -> Result {
     try storage.withUnsafeBufferPointer { try body(UnsafeBufferPointer(rebasing: $0[..<count])) }
   }
 
-  /// The scalar of the `\u` escape at `index`, two escapes for a surrogate pair, and the bytes it takes; nil for half
-  /// of a pair.
+  /// The scalar of the `\u` escape (two for a surrogate pair) at `index` and its length in bytes; nil for an unpaired
+  /// surrogate.
   private static func scalar(_ raw: UnsafeBufferPointer<UInt8>, at index: Int) -> (Unicode.Scalar?, length: Int) {
     let first = hexadecimal(raw, at: index + 2) ?? 0xFFFD
     if let scalar = Unicode.Scalar(first) { return (scalar, 6) }
@@ -75,7 +74,7 @@ struct JSONStringDecoder {
     return value
   }
 
-  /// What a backslash and `letter` stand for, or nil.
+  /// The byte that a backslash and `letter` encode, or nil if they are no escape.
   static func shortEscape(_ letter: UInt8) -> UInt8? {
     switch letter {
     case UInt8(ascii: "n"): 0x0A

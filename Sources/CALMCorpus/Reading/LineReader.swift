@@ -1,39 +1,39 @@
 import Foundation
 
-/// Cuts a stream of bytes into lines, or takes it whole, reading 1 MB at a time.
+/// Splits a byte stream into lines, or reads it whole, 1 MB at a time.
 ///
-/// A byte-order mark at the start is dropped. What ``nextLine()`` and ``rest(expectedSize:)`` return points into a
-/// buffer that the next call may move.
+/// A byte-order mark at the start is dropped. The results of ``nextLine()`` and ``rest(expectedSize:)`` point into a
+/// buffer and are valid until the next call.
 final class LineReader {
   private static let pieceSize = 1 << 20
 
   private let stream: ByteStream
   private var storage: UnsafeMutableRawBufferPointer
-  /// The bytes read and not yet handed out are `storage[start..<end]`.
+  /// The bytes read but not yet returned are `storage[start..<end]`.
   private var start = 0
   private var end = 0
   private var atEnd = false
   private var started = false
-  /// Offset in the decompressed file of `storage[start]`.
+  /// The offset of `storage[start]` in the decompressed file.
   private var offset = 0
   private var lines = 0
 
-  /// Offset in the decompressed file of the last line handed out.
+  /// The offset of the last returned line in the decompressed file.
   private(set) var lineOffset = 0
-  /// Number (from 1) of the last line handed out.
+  /// The number (from 1) of the last returned line.
   var lineNumber: Int { lines }
 
-  /// Reads from `stream`; `expectedSize` saves the buffer of a file of known size from growing.
+  /// Reads from `stream`. With `expectedSize`, the buffer for a file of known size need not grow.
   init(_ stream: ByteStream, expectedSize: Int? = nil) {
     self.stream = stream
-    // One byte more than the file lets the read that finds its end go without a larger buffer.
+    // With one byte more than the file, the read that finds the end does not grow the buffer.
     let capacity = max(4096, min(Self.pieceSize, (expectedSize ?? Self.pieceSize) + 1))
     storage = .allocate(byteCount: capacity, alignment: 16)
   }
 
   deinit { storage.deallocate() }
 
-  /// The next line without its line feed, or nil at the end.
+  /// Returns the next line without its line feed, or nil at the end.
   func nextLine() throws -> UnsafeBufferPointer<UInt8>? {
     try begin()
     var searched = 0
@@ -50,7 +50,7 @@ final class LineReader {
     }
   }
 
-  /// Everything that is left, as one piece.
+  /// Returns the rest of the stream.
   func rest(expectedSize: Int? = nil) throws -> UnsafeBufferPointer<UInt8> {
     try begin()
     if let expectedSize, expectedSize >= storage.count { grow(to: expectedSize + 1) }
@@ -67,7 +67,7 @@ final class LineReader {
     return bytes.bindMemory(to: UInt8.self)
   }
 
-  /// Drops a byte-order mark.
+  /// Skips a byte-order mark at the start of the stream.
   private func begin() throws {
     if started { return }
     started = true
@@ -78,7 +78,7 @@ final class LineReader {
     }
   }
 
-  /// Reads one more piece behind what is there.
+  /// Reads one more piece and appends it to the buffer.
   private func fill() throws {
     if start > 0 {
       if let base = storage.baseAddress { memmove(base, base + start, end - start) }

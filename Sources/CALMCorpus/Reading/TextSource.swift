@@ -1,17 +1,17 @@
 /// One document of a corpus.
 public struct Document: Sendable, Equatable {
-  /// Its text, never empty; the completion where there is a prompt.
+  /// The text, which is never empty; the completion if there is a prompt.
   public var text: String
-  /// What stands before the text, to be seen and not to be predicted; nil where the source tells no prompts apart.
+  /// Text before the completion that is context, not a prediction target; nil if the source has no prompts.
   public var prompt: String?
-  /// The file it comes from, as it was named; `standard input` for `-`.
+  /// The name of the file, as given; `standard input` for `-`.
   public var source: String
-  /// The line of that file (from 1) on which it begins.
+  /// The line of the file (from 1) on which the document begins.
   public var line: Int
-  /// Its number (from 0) among all documents of the source.
+  /// The number of the document (from 0) in the source.
   public var ordinal: Int
 
-  /// A document with its place in a source.
+  /// A document with its position in a source.
   public init(text: String, prompt: String? = nil, source: String, line: Int, ordinal: Int) {
     self.text = text
     self.prompt = prompt
@@ -20,24 +20,24 @@ public struct Document: Sendable, Equatable {
     self.ordinal = ordinal
   }
 
-  /// Its length in UTF-8.
+  /// The length of prompt and text in UTF-8.
   var bytes: Int { text.utf8.count + (prompt?.utf8.count ?? 0) }
 }
 
-/// How far a source has been read.
+/// The progress of reading a source.
 public struct CorpusProgress: Sendable, Equatable {
-  /// Bytes read of the files as they lie on the disk (compressed, where they are).
+  /// Bytes read from the files as stored, before decompression.
   public var bytesRead: Int
-  /// The size of all files together, or nil where a pipe takes part.
+  /// The total size of the files as stored, or nil if one is a pipe.
   public var totalBytes: Int?
-  /// Documents handed out.
+  /// Documents returned.
   public var documents: Int
-  /// Malformed JSON lines passed over.
+  /// Malformed lines of JSON that were skipped.
   public var skippedLines: Int
-  /// Documents in which bytes were replaced by U+FFFD.
+  /// Documents in which invalid bytes were replaced by U+FFFD.
   public var repairedDocuments: Int
 
-  /// Progress, at the beginning unless told otherwise.
+  /// Progress; by default that of a source that has not been read.
   public init(
     bytesRead: Int = 0, totalBytes: Int? = nil, documents: Int = 0, skippedLines: Int = 0, repairedDocuments: Int = 0
   ) {
@@ -49,12 +49,12 @@ public struct CorpusProgress: Sendable, Equatable {
   }
 }
 
-/// A stream of documents, read one by one so that memory does not grow with the corpus.
+/// A stream of documents. Documents are read one at a time, so memory use does not grow with the corpus.
 public protocol TextSource: AnyObject {
-  /// The next document, or nil after the last.
+  /// Returns the next document, or nil after the last.
   func next() throws -> Document?
-  /// How far the source has been read.
+  /// The progress of reading the source.
   var progress: CorpusProgress { get }
-  /// The names of its files, for the record.
+  /// The names of the files, recorded in the data set.
   var names: [String] { get }
 }

@@ -1,9 +1,9 @@
-/// Finds what is wrong with bytes that should be UTF-8.
+/// Validation of UTF-8.
 enum UTF8Validation {
-  /// The index of the first byte that no well-formed UTF-8 has there (the first byte of the ill-formed sequence), or
-  /// nil.
+  /// The index of the first byte of the first ill-formed sequence, or nil if all bytes are valid.
   ///
-  /// Well-formed is table 3-7 of the Unicode Standard: no overlong forms, no surrogates, nothing above U+10FFFF.
+  /// Well-formed sequences are those of table 3-7 of the Unicode Standard: no overlong forms, no surrogates, nothing
+  /// above U+10FFFF.
   static func firstInvalidIndex(in bytes: UnsafeBufferPointer<UInt8>) -> Int? {
     guard let base = bytes.baseAddress else { return nil }
     let raw = UnsafeRawPointer(base)
@@ -16,7 +16,7 @@ enum UTF8Validation {
         continue
       }
       let length: Int
-      // The second byte carries the limits that rule out overlong forms, surrogates and values above U+10FFFF.
+      // The range of the second byte excludes overlong forms, surrogates and values above U+10FFFF.
       let second: ClosedRange<UInt8>
       switch lead {
       case 0xC2...0xDF: (length, second) = (2, 0x80...0xBF)
@@ -36,7 +36,7 @@ enum UTF8Validation {
     return nil
   }
 
-  /// The end of the run of ASCII that begins at `start`, found eight bytes at a time.
+  /// The end of the run of ASCII bytes that begins at `start`, searching eight bytes at a time.
   private static func endOfASCII(_ bytes: UnsafeRawPointer, from start: Int, count: Int) -> Int {
     var index = start
     while index + 8 <= count {

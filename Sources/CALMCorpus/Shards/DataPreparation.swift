@@ -1,64 +1,64 @@
 import CALMSupport
 import Foundation
 
-/// What happens while a data set is prepared.
+/// A progress event of preparing a data set.
 public enum PreparationEvent: Sendable, Equatable {
-  /// More documents were read and encoded; tokens count all so far.
+  /// Documents were read and encoded; `tokens` is the total so far.
   case encoded(CorpusProgress, tokens: Int)
   /// A shard is complete.
   case wroteShard(name: String, documents: Int, tokens: Int)
 }
 
-/// Turns text into a folder of token shards.
+/// Tokenizes text into a data set, which is a folder of token shards.
 ///
-/// The folder holds `train-00000.calmtokens` and so on, `validation-00000.calmtokens`, `data.json` and the
-/// ``attachments``. Which documents are for validation depends on their number, the seed and nothing else. Everything
-/// goes into a temporary folder beside the target that gets its name at the end, so the data set is complete or absent.
-/// Memory is bounded by a few megabytes of text and the largest document.
+/// The folder contains `train-00000.calmtokens` and so on, `validation-00000.calmtokens`, `data.json` and the
+/// ``attachments``. The assignment of documents to training and validation depends only on their numbers and the seed.
+/// The data set is written to a temporary folder next to the target, which is renamed at the end, so it is either
+/// complete or absent. Memory use is bounded by a few megabytes of text and the largest document.
 public struct DataPreparation: Sendable {
-  /// The tokenizer that `encode` stands for.
+  /// The vocabulary of the tokenizer that `encode` uses.
   public var vocabulary: TokenVocabulary
-  /// The share of documents set apart for validation, 0 to 1.
-  public var validationShare = 0.01
-  /// No more documents than this are set apart.
-  public var validationMaximum = 1_000
-  /// Decides which documents are set apart.
+  /// The fraction of documents used for validation, from 0 to 1.
+  public var validationFraction = 0.01
+  /// The maximum number of validation documents.
+  public var validationMaxDocuments = 1_000
+  /// Determines the validation documents.
   public var seed: UInt64 = 0
-  /// A shard is full when it holds this many tokens or more.
+  /// The number of tokens at which a shard is complete.
   public var tokensPerShard = 1 << 27
-  /// How many threads encode.
+  /// The number of encoding threads.
   public var threads = 2
-  /// Whether documents come with prompts, whose length the shards then hold.
+  /// Whether documents have prompts, whose lengths are stored in the shards.
   public var hasPrompts = false
-  /// Replaces a data set that stands at the target.
+  /// Whether an existing data set is replaced.
   public var overwrite = false
-  /// The program's name and version, for the record.
+  /// The name and version of the program, recorded in the data set.
   public var createdBy: String
-  /// Files to put beside the shards, by name: the tokenizer's `tokenizer.json`.
+  /// Additional files of the data set by name, such as `tokenizer.json`.
   public var attachments: [String: Data] = [:]
 
-  /// Text read before it is encoded, in bytes of UTF-8.
+  /// The amount of text to encode at a time, in bytes of UTF-8.
   private static let portionSize = 4 << 20
 
-  /// A preparation with the usual settings; change them before ``run(_:into:encode:progress:)``.
+  /// A preparation with default settings, which can be changed before ``run(_:into:encode:progress:)``.
   public init(vocabulary: TokenVocabulary, createdBy: String) {
     self.vocabulary = vocabulary
     self.createdBy = createdBy
   }
 
-  /// Reads all documents of `source` and leaves the data set at `folder`.
+  /// Reads all documents of `source` and writes the data set to `folder`.
   ///
   /// - Parameters:
-  ///   - encode: Token ids of a text, without an end-of-text id; called from several threads.
-  ///   - progress: Told what happens; its answer can stop the run.
-  /// - Returns: What was written.
-  /// - Throws: ``DataSetError``, and whatever `source`, `encode` and the disk throw. Nothing of the data set stays
-  /// then, and an older one stays as it was.
+  ///   - encode: Returns the token ids of a text without an end-of-text id; called from several threads.
+  ///   - progress: Called after each event; its result can stop the preparation.
+  /// - Returns: The manifest of the data set.
+  /// - Throws: ``DataSetError``, and errors of `source`, `encode` and the file system. After an error, no part of the
+  ///   new data set remains, and an existing one is unchanged.
   public func run(
     _ source: some TextSource, into folder: String, encode: @escaping @Sendable (String) throws -> [Int32],
     progress: (PreparationEvent) throws -> Decision = { _ in .continue }
   ) throws -> DataSetManifest {
-    precondition((0...1).contains(validationShare), "DataPreparation: validationShare \(validationShare)")
+    precondition((0...1).contains(validationFraction), "DataPreparation: validationFraction \(validationFraction)")
     precondition(tokensPerShard > 0 && threads > 0, "DataPreparation: tokensPerShard and threads must be positive")
     let replacement = try AtomicFolder(at: folder, replacing: try mustReplace(folder))
     var manifest = DataSetManifest(
@@ -70,7 +70,7 @@ public struct DataPreparation: Sendable {
         split, in: replacement.temporaryPath, vocabulary: vocabulary, limit: tokensPerShard, hasPrompts: hasPrompts)
     }
     var (train, validation) = (sequence(.train), sequence(.validation))
-    func tell(_ event: PreparationEvent?) throws {
+    func report(_ event: PreparationEvent?) throws {
       if let event, try progress(event) == .stop { throw DataSetError.stopped }
     }
 
@@ -79,16 +79,16 @@ public struct DataPreparation: Sendable {
       for (document, (tokens, prompt)) in zip(portion, encoded) {
         let bytes = document.bytes
         if isForValidation(document.ordinal, alreadyChosen: validation.part.documents) {
-          try tell(try validation.append(tokens, prompt: prompt, bytes: bytes))
+          try report(try validation.append(tokens, prompt: prompt, bytes: bytes))
         } else {
-          try tell(try train.append(tokens, prompt: prompt, bytes: bytes))
+          try report(try train.append(tokens, prompt: prompt, bytes: bytes))
         }
       }
-      try tell(.encoded(source.progress, tokens: train.part.tokens + validation.part.tokens))
+      try report(.encoded(source.progress, tokens: train.part.tokens + validation.part.tokens))
     }
     if train.part.documents == 0 { throw DataSetError.noDocuments }
-    try tell(try train.finish())
-    try tell(try validation.finish())
+    try report(try train.finish())
+    try report(try validation.finish())
     (manifest.train, manifest.validation) = (train.part, validation.part)
     manifest.skippedLines = source.progress.skippedLines
     manifest.repairedDocuments = source.progress.repairedDocuments
@@ -97,7 +97,7 @@ public struct DataPreparation: Sendable {
     return manifest
   }
 
-  /// Whether the target is a data set that gives way.
+  /// Whether the target is a data set to replace.
   private func mustReplace(_ folder: String) throws -> Bool {
     AtomicFolder.recover(folder)
     if AtomicFolder.isFree(folder) { return false }
@@ -106,11 +106,11 @@ public struct DataPreparation: Sendable {
     return true
   }
 
-  /// The first document is always for training, so that no data set is without.
+  /// The first document is always used for training, so that the training part is never empty.
   private func isForValidation(_ ordinal: Int, alreadyChosen: Int) -> Bool {
-    guard ordinal > 0, alreadyChosen < validationMaximum else { return false }
+    guard ordinal > 0, alreadyChosen < validationMaxDocuments else { return false }
     let fraction = Double(StableHash.combine(seed, UInt64(ordinal)) >> 11) * 0x1p-53
-    return fraction < validationShare
+    return fraction < validationFraction
   }
 
   private func nextPortion(of source: some TextSource) throws -> [Document]? {
@@ -123,8 +123,8 @@ public struct DataPreparation: Sendable {
     return documents.isEmpty ? nil : documents
   }
 
-  /// The token ids of each document, in order, and how many of them are the prompt. Prompt and completion are encoded
-  /// apart: no token reaches over the boundary, which a generation from the prompt could not do either.
+  /// Returns the token ids of each document in order, and the length of its prompt. Prompt and completion are encoded
+  /// separately, because generation from a prompt cannot produce a token across the boundary either.
   private static func encode(
     _ documents: [Document], threads: Int, with encode: @escaping @Sendable (String) throws -> [Int32]
   ) throws -> [EncodedDocument] {
@@ -150,10 +150,10 @@ public struct DataPreparation: Sendable {
   }
 }
 
-/// Token ids of a document, and how many of the first are its prompt.
+/// The token ids of a document and the length of its prompt.
 private typealias EncodedDocument = (tokens: [Int32], prompt: Int)
 
-/// Results that several threads fill in, each taking the next document that nobody has taken.
+/// Results of several threads, each of which claims the next unclaimed document.
 private final class EncodingResults: @unchecked Sendable {
   private let lock = NSLock()
   private var next = 0

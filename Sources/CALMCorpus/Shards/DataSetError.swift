@@ -1,42 +1,41 @@
 import CALMSupport
 
-/// Why a data set cannot be prepared or opened.
+/// An error in preparing or opening a data set.
 public enum DataSetError: DescribedError, Equatable, Sendable {
-  /// Something stands where the data set is to go.
+  /// The target already exists.
   case targetExists(path: String, isDataSet: Bool)
-  /// The source gave no document.
+  /// The source has no documents.
   case noDocuments
-  /// The progress callback asked to stop.
+  /// The progress callback stopped the preparation.
   case stopped
   /// The folder has no readable `data.json`.
   case notADataSet(path: String, reason: String)
-  /// `data.json` names a shard that is not there.
+  /// A shard named in `data.json` is missing.
   case missingShard(path: String)
-  /// A shard does not hold what `data.json` says.
+  /// The shards contradict `data.json`.
   case disagreement(path: String, reason: String)
-
-  /// The tokenizer at the path has no end-of-text token, which follows each document.
+  /// The tokenizer has no end-of-text token.
   case noEndToken(String)
 
-  /// One line: the folder, what is wrong with it, what to do.
+  /// One line: the file or folder, what is wrong and what to do.
   public var description: String {
     switch self {
     case .targetExists(let path, isDataSet: true):
-      "\(path): holds a data set already; replace it with --overwrite, or choose another folder"
+      "\(path): already contains a data set; choose another folder"
     case .targetExists(let path, isDataSet: false):
-      "\(path): exists and is not a data set, so it is not replaced; choose another folder"
+      "\(path): exists and is not a data set; choose another folder"
     case .noEndToken(let path):
-      "\(path): no end-of-text token, which must follow each document; add one, such as <eos>"
+      "\(path): the tokenizer has no end-of-text token to end each document; add one, such as <eos>"
     case .noDocuments:
-      "the input holds no document; nothing was prepared"
+      "the input has no documents; add text (nothing was written)"
     case .stopped:
-      "preparation was stopped; nothing was written"
+      "the preparation was stopped; nothing was written"
     case .notADataSet(let path, let reason):
       "\(path): not a prepared data set (\(reason)); prepare the data again"
     case .missingShard(let path):
-      "\(path): this shard of the data set is missing; copy it again, or prepare the data again"
+      "\(path): the shard is missing; copy it again, or prepare the data again"
     case .disagreement(let path, let reason):
-      "\(path): \(reason), unlike \(DataSetManifest.fileName) says; prepare the data again"
+      "\(path): \(reason), which contradicts \(DataSetManifest.fileName); prepare the data again"
     }
   }
 }

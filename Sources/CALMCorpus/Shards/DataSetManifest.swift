@@ -2,31 +2,31 @@ import Foundation
 
 /// The two parts of a prepared data set.
 public enum DataSplit: String, Codable, Sendable, CaseIterable {
-  /// What is trained on.
+  /// The training part.
   case train
-  /// What is set apart to measure on.
+  /// The validation part.
   case validation
 }
 
-/// What a prepared data set consists of: the content of its `data.json`.
+/// The manifest of a prepared data set: the content of its `data.json`.
 public struct DataSetManifest: Codable, Equatable, Sendable {
-  /// The file's name in the folder.
+  /// The name of the file in the folder.
   public static let fileName = "data.json"
-  /// The version of this description that is written.
+  /// The current version of the format.
   public static let currentVersion = 1
 
-  /// The shards of one split and what they hold together.
+  /// The shards of one split with their total sizes.
   public struct Part: Codable, Equatable, Sendable {
-    /// File names of the shards, in order.
+    /// The file names of the shards, in order.
     public var shards: [String]
-    /// Documents in them.
+    /// The number of documents.
     public var documents: Int
-    /// Tokens in them, without end-of-text ids.
+    /// The number of tokens, without end-of-text ids.
     public var tokens: Int
-    /// Bytes of UTF-8 the documents had.
+    /// The size of the documents in bytes of UTF-8.
     public var bytes: Int
 
-    /// A part, empty unless told otherwise.
+    /// A part, which is empty by default.
     public init(shards: [String] = [], documents: Int = 0, tokens: Int = 0, bytes: Int = 0) {
       self.shards = shards
       self.documents = documents
@@ -35,27 +35,27 @@ public struct DataSetManifest: Codable, Equatable, Sendable {
     }
   }
 
-  /// Version of this description.
+  /// The version of the format.
   public var version = DataSetManifest.currentVersion
-  /// The program that made the data set.
+  /// The program that created the data set.
   public var createdBy: String
-  /// The tokenizer's hash, as in every shard.
+  /// The hash of the tokenizer, as in every shard.
   public var tokenizerHash: String
-  /// How many ids the tokenizer has.
+  /// The number of ids of the tokenizer.
   public var vocabularySize: Int
   /// The id that ends a document.
   public var endOfText: Int32
-  /// The seed of the split.
+  /// The seed that determined the split.
   public var seed: UInt64
-  /// What to train on.
+  /// The training part.
   public var train: Part
-  /// What to evaluate on.
+  /// The validation part.
   public var validation: Part
-  /// The files the text came from.
+  /// The names of the text files.
   public var sources: [String]
-  /// Malformed lines that were passed over.
+  /// The number of malformed lines that were skipped.
   public var skippedLines: Int
-  /// Documents in which bytes were replaced by U+FFFD.
+  /// The number of documents in which invalid bytes were replaced by U+FFFD.
   public var repairedDocuments: Int
 
   enum CodingKeys: String, CodingKey {
@@ -68,7 +68,7 @@ public struct DataSetManifest: Codable, Equatable, Sendable {
     case repairedDocuments = "repaired_documents"
   }
 
-  /// The part for `split`.
+  /// The part of a split.
   public subscript(split: DataSplit) -> Part {
     get { split == .train ? train : validation }
     set { if split == .train { train = newValue } else { validation = newValue } }

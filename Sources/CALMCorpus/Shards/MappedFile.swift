@@ -1,9 +1,9 @@
 import Foundation
 
-/// A file mapped into memory for reading; unmapped when the last owner lets it go.
+/// A read-only memory-mapped file, unmapped when the object is released.
 ///
-/// The mapped bytes never change through this object, which makes it safe to share between threads. A file cut shorter
-/// by someone else while it is mapped ends the process when the lost part is read, as with every memory-mapped file.
+/// The object never changes the mapped bytes, so threads can share it. As with every memory-mapped file, the process
+/// crashes if it reads a part of the file that another process has truncated.
 final class MappedFile: @unchecked Sendable {
   /// The whole file.
   let bytes: UnsafeRawBufferPointer

@@ -1,8 +1,8 @@
 import Foundation
 
-/// The numbered shards of one split, a new one begun when the last is full.
+/// Writes the numbered shards of a split, starting a new shard when the last is full.
 struct ShardSequence {
-  /// What was written, complete after ``finish()``.
+  /// The shards written so far, complete after ``finish()``.
   private(set) var part = DataSetManifest.Part()
 
   private let split: DataSplit
@@ -20,7 +20,7 @@ struct ShardSequence {
     self.hasPrompts = hasPrompts
   }
 
-  /// Adds a document, and tells of the shard it completed, if it did.
+  /// Adds a document. Returns an event if the document completed a shard.
   mutating func append(_ tokens: [Int32], prompt: Int, bytes: Int) throws -> PreparationEvent? {
     let writer = try self.writer ?? begin()
     try writer.append(tokens, prompt: prompt)
@@ -30,7 +30,7 @@ struct ShardSequence {
     return writer.tokenCount >= limit ? try finish() : nil
   }
 
-  /// Completes the shard that is being written, if there is one.
+  /// Completes the current shard, if any.
   mutating func finish() throws -> PreparationEvent? {
     guard let writer, let name = part.shards.last else { return nil }
     try writer.finish()

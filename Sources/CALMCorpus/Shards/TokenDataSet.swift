@@ -2,19 +2,19 @@ import Foundation
 
 /// A prepared data set: a folder of token shards with its `data.json` and `tokenizer.json`.
 public struct TokenDataSet: Sendable {
-  /// The folder.
+  /// The path of the folder.
   public let path: String
-  /// What it consists of.
+  /// The manifest.
   public let manifest: DataSetManifest
-  /// The shards to train on.
+  /// The training shards.
   public let train: [TokenShard]
-  /// The shards to evaluate on; none where no document was set apart.
+  /// The validation shards; empty without validation documents.
   public let validation: [TokenShard]
 
-  /// Opens a folder that ``DataPreparation`` made, with all its shards.
+  /// Opens a data set created by ``DataPreparation``, with all its shards.
   ///
-  /// - Parameter tokenizerHash: The tokenizer the ids must belong to, or nil for any.
-  /// - Throws: ``DataSetError``, or ``TokenShardError`` for a damaged shard or one of another tokenizer.
+  /// - Parameter tokenizerHash: The hash that the tokenizer must have, or nil for any.
+  /// - Throws: ``DataSetError``, or ``TokenShardError`` if a shard is damaged or has a different tokenizer.
   public init(path: String, tokenizerHash: String? = nil) throws {
     self.path = path
     let manifest = try Self.manifest(path: path)
@@ -38,7 +38,7 @@ public struct TokenDataSet: Sendable {
     guard manifest.version == DataSetManifest.currentVersion else {
       throw DataSetError.notADataSet(
         path: path,
-        reason: "version \(manifest.version), this program reads version \(DataSetManifest.currentVersion)")
+        reason: "version \(manifest.version), but only version \(DataSetManifest.currentVersion) is supported")
     }
     return manifest
   }
@@ -52,7 +52,7 @@ public struct TokenDataSet: Sendable {
       guard FileManager.default.fileExists(atPath: file) else { throw DataSetError.missingShard(path: file) }
       let shard = try TokenShard(path: file, tokenizerHash: tokenizerHash)
       if shard.vocabulary.tokenizerHash != manifest.tokenizerHash {
-        throw DataSetError.disagreement(path: file, reason: "made with another tokenizer")
+        throw DataSetError.disagreement(path: file, reason: "the shard has a different tokenizer")
       }
       return shard
     }
@@ -60,7 +60,7 @@ public struct TokenDataSet: Sendable {
     let tokens = shards.reduce(0) { $0 + $1.tokenCount }
     guard documents == part.documents, tokens == part.tokens else {
       throw DataSetError.disagreement(
-        path: path, reason: "the \(split.rawValue) shards hold \(documents) documents of \(tokens) tokens")
+        path: path, reason: "the \(split.rawValue) shards have \(documents) documents and \(tokens) tokens")
     }
     return shards
   }

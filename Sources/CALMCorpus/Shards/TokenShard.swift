@@ -3,21 +3,21 @@ import Foundation
 
 /// A memory-mapped file of tokenized documents.
 ///
-/// Opening checks header, sizes and document offsets; token ids are checked against their checksums the first time they
-/// are read, 64 KiB at a time, so a damaged file is told of and never trained on. Safe to read from several threads.
+/// Opening a shard checks its header, sizes and document offsets. Token ids are verified against their checksums when
+/// they are first read, 64 KiB at a time, so damaged data is never used for training. Several threads may read at once.
 public final class TokenShard: Sendable {
-  /// The file.
+  /// The path of the file.
   public let path: String
-  /// The tokenizer its ids belong to.
+  /// The vocabulary of the token ids.
   public var vocabulary: TokenVocabulary { header.vocabulary }
-  /// Tokens of all documents together.
+  /// The number of tokens in all documents.
   public var tokenCount: Int { header.tokenCount }
-  /// How many documents it holds.
+  /// The number of documents.
   public var documentCount: Int { header.documentCount }
 
-  /// Whether documents begin with prompts, which training does not predict.
+  /// Whether documents begin with prompts, which are not prediction targets.
   public var hasPrompts: Bool { header.hasPrompts }
-  /// Tells this content from another: the header's checksum, which covers those of all tokens.
+  /// The checksum of the header, which covers the checksums of all tokens and so identifies the content.
   public var checksum: UInt32 { file.bytes.integer(at: TokenShardHeader.checksumStart, as: UInt32.self) }
 
   private let header: TokenShardHeader
@@ -26,8 +26,8 @@ public final class TokenShard: Sendable {
 
   /// Opens a shard.
   ///
-  /// - Parameter tokenizerHash: The tokenizer the ids must belong to, or nil for any.
-  /// - Throws: ``TokenShardError`` naming the file and what is wrong with it.
+  /// - Parameter tokenizerHash: The hash that the tokenizer must have, or nil for any.
+  /// - Throws: ``TokenShardError`` if the file is not a valid shard of this tokenizer.
   public init(path: String, tokenizerHash: String? = nil) throws {
     self.path = path
     file = try MappedFile(path: path)
@@ -46,13 +46,13 @@ public final class TokenShard: Sendable {
     try checkOffsets()
   }
 
-  /// Where document `index` lies among the shard's tokens.
+  /// The range of document `index` in the shard's tokens.
   public func range(ofDocument index: Int) -> Range<Int> {
     precondition(index >= 0 && index < documentCount, "TokenShard: document \(index) of \(documentCount)")
     return offset(index)..<offset(index + 1)
   }
 
-  /// How many of the first tokens of document `index` are its prompt.
+  /// The number of prompt tokens at the start of document `index`.
   public func promptLength(ofDocument index: Int) -> Int {
     precondition(index >= 0 && index < documentCount, "TokenShard: document \(index) of \(documentCount)")
     guard hasPrompts else { return 0 }
@@ -62,7 +62,7 @@ public final class TokenShard: Sendable {
 
   /// The tokens of document `index`.
   ///
-  /// - Throws: ``TokenShardError/damagedBlock(path:block:bytes:)`` if the file changed since it was written.
+  /// - Throws: ``TokenShardError/damagedBlock(path:block:bytes:)`` if the file has changed since it was written.
   public func tokens(ofDocument index: Int) throws -> [Int32] {
     let range = range(ofDocument: index)
     return try [Int32](unsafeUninitializedCapacity: range.count) { buffer, count in
@@ -71,13 +71,13 @@ public final class TokenShard: Sendable {
     }
   }
 
-  /// Copies the tokens at `range` to the start of `buffer`, which must have room for them.
+  /// Copies the tokens in `range` to the start of `buffer`, which must be large enough.
   ///
-  /// - Throws: ``TokenShardError/damagedBlock(path:block:bytes:)`` if the file changed since it was written.
+  /// - Throws: ``TokenShardError/damagedBlock(path:block:bytes:)`` if the file has changed since it was written.
   public func copyTokens(_ range: Range<Int>, to buffer: UnsafeMutableBufferPointer<Int32>) throws {
     precondition(
       range.lowerBound >= 0 && range.upperBound <= tokenCount, "TokenShard: tokens \(range) of \(tokenCount)")
-    precondition(buffer.count >= range.count, "TokenShard: no room for \(range.count) tokens")
+    precondition(buffer.count >= range.count, "TokenShard: the buffer is too small for \(range.count) tokens")
     guard let target = buffer.baseAddress, !range.isEmpty else { return }
     let width = header.idWidth
     try check(payload: range.lowerBound * width..<range.upperBound * width)
@@ -94,9 +94,9 @@ public final class TokenShard: Sendable {
     }
   }
 
-  /// Reads the whole file and checks every checksum.
+  /// Reads the whole file and verifies every checksum.
   ///
-  /// - Throws: ``TokenShardError/damagedBlock(path:block:bytes:)`` for the first block that is not what was written.
+  /// - Throws: ``TokenShardError/damagedBlock(path:block:bytes:)`` for the first damaged block.
   public func verify() throws {
     for block in 0..<header.checksumBlocks { try check(block) }
   }
@@ -106,7 +106,7 @@ public final class TokenShard: Sendable {
     return Int(truncatingIfNeeded: file.bytes.integer(at: position, as: UInt64.self))
   }
 
-  /// Everything else relies on the offsets, so they are checked when the file is opened.
+  /// Checks the document offsets, on which all other accesses rely.
   private func checkOffsets() throws {
     try check(payload: header.offsetsStart..<header.payloadSize)
     var previous = offset(0)
@@ -119,7 +119,7 @@ public final class TokenShard: Sendable {
     if !ordered { throw TokenShardError.damagedHeader(path: path, reason: "document offsets out of order") }
   }
 
-  /// Checks the checksum blocks that these bytes of the payload lie in, unless they have been.
+  /// Verifies the checksum blocks of a range of the payload that have not been verified yet.
   private func check(payload range: Range<Int>) throws {
     let size = TokenShardHeader.checksumBlockSize
     for block in range.lowerBound / size...(range.upperBound - 1) / size where !checked.contains(block) {
@@ -139,7 +139,7 @@ public final class TokenShard: Sendable {
   }
 }
 
-/// Which checksum blocks were found good, one bit a block; shared by threads under a lock.
+/// The set of verified checksum blocks, one bit per block, protected by a lock.
 private final class CheckedBlocks: @unchecked Sendable {
   private let lock = NSLock()
   private var words: [UInt64]

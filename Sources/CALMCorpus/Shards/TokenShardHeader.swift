@@ -1,10 +1,10 @@
 import CALMSupport
 
-/// The tokenizer that token ids belong to.
+/// The vocabulary of token ids.
 public struct TokenVocabulary: Sendable, Equatable {
-  /// Identifies the tokenizer: a hash of its definition.
+  /// A hash that identifies the tokenizer.
   public var tokenizerHash: String
-  /// How many ids there are: ids are 0 ..< size.
+  /// The number of ids, which are 0 ..< size.
   public var size: Int
   /// The id that ends a document.
   public var endOfText: Int32
@@ -19,49 +19,49 @@ public struct TokenVocabulary: Sendable, Equatable {
   }
 }
 
-/// The first 256 bytes of a token shard, and what follows from them.
+/// The header of a token shard, which is its first 256 bytes.
 ///
-/// A shard (`.calmtokens`) holds documents as token ids, without end-of-text ids or padding, so it serves every chunk
-/// size. All numbers are little-endian:
+/// A shard (`.calmtokens`) contains documents as token ids, without end-of-text ids or padding, so it supports every
+/// chunk size. All numbers are little-endian:
 ///
 /// | bytes | content |
 /// | --- | --- |
 /// | 0 ..< 8 | `CALMTOKS` |
-/// | 8 ..< 12 | version, UInt32: 1, or 2 where documents begin with prompts |
-/// | 12 ..< 16 | bytes of one id, UInt32: 2 where the vocabulary has at most 65,536 ids, else 4 |
+/// | 8 ..< 12 | version, UInt32: 1, or 2 if documents begin with prompts |
+/// | 12 ..< 16 | bytes per id, UInt32: 2 if the vocabulary has at most 65,536 ids, otherwise 4 |
 /// | 16 ..< 24 | number of tokens T, UInt64 |
 /// | 24 ..< 32 | number of documents D, UInt64 |
 /// | 32 ..< 36 | vocabulary size, UInt32 |
 /// | 36 ..< 40 | end-of-text id, UInt32 |
-/// | 40 ..< 44 | bytes of a checksum block, UInt32: 65,536 |
+/// | 40 ..< 44 | bytes per checksum block, UInt32: 65,536 |
 /// | 44 ..< 48 | CRC-32 of the checksum table, UInt32 |
-/// | 48 ..< 52 | bytes of the tokenizer's hash, UInt32, at most 192 |
+/// | 48 ..< 52 | length of the tokenizer's hash in bytes, UInt32, at most 192 |
 /// | 52 ..< 244 | the tokenizer's hash in UTF-8, then zeros |
 /// | 244 ..< 252 | zeros |
 /// | 252 ..< 256 | CRC-32 of bytes 0 ..< 252, UInt32 |
 /// | 256 … | payload: T ids, zeros up to a multiple of 8, D + 1 offsets, UInt64: document d is ids o[d] ..< o[d + 1] |
-/// | in version 2 | the payload ends with D UInt32: how many of a document's first tokens are its prompt |
+/// | in version 2 | the payload ends with D prompt lengths in tokens, UInt32 |
 /// | after it | checksum table: a CRC-32, UInt32, for each checksum block of the payload; the last may be short |
 struct TokenShardHeader: Equatable {
   static let magic = Array("CALMTOKS".utf8)
   static let version = 2
   static let size = 256
   static let hashLimit = 192
-  /// Where the header's own checksum stands.
+  /// The position of the header's own checksum.
   static let checksumStart = size - 4
-  /// Small enough that reading one training block at random checks little more than it needs.
+  /// Small enough that reading a training sequence verifies little more than it needs.
   static let checksumBlockSize = 65_536
 
   var vocabulary: TokenVocabulary
   var tokenCount: Int
   var documentCount: Int
   var tableChecksum: UInt32
-  /// Whether the shard says of each document how long its prompt is.
+  /// Whether the shard contains prompt lengths.
   var hasPrompts = false
 
-  /// Bytes of one id.
+  /// Bytes per id.
   var idWidth: Int { Self.idWidth(vocabularySize: vocabulary.size) }
-  /// Where the document offsets begin in the payload.
+  /// The start of the document offsets in the payload.
   var offsetsStart: Int { (tokenCount * idWidth + 7) / 8 * 8 }
   var promptsStart: Int { offsetsStart + (documentCount + 1) * 8 }
   var payloadSize: Int { promptsStart + (hasPrompts ? documentCount * 4 : 0) }
@@ -70,7 +70,7 @@ struct TokenShardHeader: Equatable {
 
   static func idWidth(vocabularySize: Int) -> Int { vocabularySize <= 65_536 ? 2 : 4 }
 
-  /// The header as it stands in the file.
+  /// The bytes of the header.
   func encoded() -> [UInt8] {
     var bytes = Self.magic
     bytes.append(littleEndian: UInt32(hasPrompts ? 2 : 1))
@@ -89,7 +89,7 @@ struct TokenShardHeader: Equatable {
     return bytes
   }
 
-  /// Reads a header and checks all that can be checked without the payload.
+  /// Decodes a header and checks everything that does not need the payload.
   init(decoding bytes: UnsafeRawBufferPointer, path: String) throws {
     guard bytes.count >= 8, bytes.prefix(8).elementsEqual(Self.magic) else {
       throw TokenShardError.notAShard(path: path)
@@ -99,7 +99,7 @@ struct TokenShardHeader: Equatable {
     }
     func damaged(_ reason: String) -> TokenShardError { .damagedHeader(path: path, reason: reason) }
     let version = bytes.integer(at: 8, as: UInt32.self)
-    // Another version may keep its checksum elsewhere, so it is told first.
+    // Other versions may store the checksum elsewhere, so the version is checked first.
     guard version == 1 || version == 2 else {
       throw TokenShardError.unsupportedVersion(path: path, version: Int(version))
     }
@@ -139,7 +139,7 @@ struct TokenShardHeader: Equatable {
     self.hasPrompts = hasPrompts
   }
 
-  /// The bytes of the file that checksum block `block` covers.
+  /// The range of checksum block `block` in the file.
   func fileBytes(ofChecksumBlock block: Int) -> Range<Int> {
     let start = block * Self.checksumBlockSize
     let end = min(start + Self.checksumBlockSize, payloadSize)
@@ -154,7 +154,7 @@ extension [UInt8] {
 }
 
 extension UnsafeRawBufferPointer {
-  /// The little-endian integer at a byte offset.
+  /// Loads the little-endian integer at a byte offset.
   func integer<Integer: FixedWidthInteger & BitwiseCopyable>(at offset: Int, as type: Integer.Type) -> Integer {
     Integer(littleEndian: loadUnaligned(fromByteOffset: offset, as: type))
   }

@@ -1,29 +1,29 @@
 import CALMSupport
 
-/// Writes one token shard, document by document.
+/// Writes a token shard, document by document.
 ///
-/// The file appears under its name with ``finish()``, complete; before that, and when the writer goes away unfinished,
-/// nothing of it stays. In memory it keeps one checksum block and eight bytes a document.
+/// ``finish()`` creates the file atomically; a writer that is released before leaves no file. Memory use is one
+/// checksum block and eight bytes per document.
 public final class TokenShardWriter {
-  /// The tokenizer whose ids are written.
+  /// The vocabulary of the token ids.
   public let vocabulary: TokenVocabulary
-  /// Tokens appended so far.
+  /// The number of tokens appended so far.
   public private(set) var tokenCount = 0
-  /// Documents appended so far.
+  /// The number of documents appended so far.
   public var documentCount: Int { offsets.count - 1 }
 
   private let file: AtomicFile
   private let idWidth: Int
   private var offsets: [UInt64] = [0]
-  /// The prompt lengths of a shard that has them.
+  /// The prompt lengths; nil in a shard without prompts.
   private var prompts: [UInt32]?
   private var checksums: [UInt8] = []
-  /// The payload not yet written, at most one checksum block.
+  /// The part of the payload that is not yet written, at most one checksum block.
   private var pending: [UInt8] = []
 
-  /// Begins the shard that is to stand at `path`, by custom ending in `.calmtokens`.
+  /// Starts writing a shard at `path`, whose name conventionally ends in `.calmtokens`.
   ///
-  /// - Parameter hasPrompts: whether documents begin with prompts.
+  /// - Parameter hasPrompts: Whether documents begin with prompts.
   public init(path: String, vocabulary: TokenVocabulary, hasPrompts: Bool = false) throws {
     let hashLength = vocabulary.tokenizerHash.utf8.count
     guard hashLength <= TokenShardHeader.hashLimit else {
@@ -34,14 +34,14 @@ public final class TokenShardWriter {
     idWidth = TokenShardHeader.idWidth(vocabularySize: vocabulary.size)
     pending.reserveCapacity(TokenShardHeader.checksumBlockSize)
     file = try AtomicFile(replacing: path)
-    // The header's place; a file that was cut off here does not begin as a shard does.
+    // Reserves space for the header. Until it is written, the file does not have the magic bytes of a shard.
     try [UInt8](repeating: 0, count: TokenShardHeader.size).withUnsafeBytes { try file.write($0) }
   }
 
   /// Appends one document, without an end-of-text id; it may be empty.
   ///
-  /// - Parameter prompt: how many of the first tokens are the prompt; 0 in a shard without prompts.
-  /// - Throws: ``TokenShardError/tokenOutsideVocabulary(path:token:vocabularySize:)``, or ``FileError`` from the disk.
+  /// - Parameter prompt: The number of prompt tokens at the start; 0 in a shard without prompts.
+  /// - Throws: ``TokenShardError/tokenOutsideVocabulary(path:token:vocabularySize:)`` or ``FileError``.
   public func append(_ tokens: [Int32], prompt: Int = 0) throws {
     precondition(prompt == 0 || prompts != nil && prompt <= tokens.count, "TokenShardWriter: a prompt of \(prompt)")
     let limit = UInt32(vocabulary.size)
@@ -58,7 +58,7 @@ public final class TokenShardWriter {
     prompts?.append(UInt32(prompt))
   }
 
-  /// Writes offsets, checksums and header, flushes all to the disk and gives the file its name.
+  /// Writes the offsets, checksums and header, flushes the file to disk and renames it to its final name.
   public func finish() throws {
     try append([UInt8](repeating: 0, count: (8 - tokenCount * idWidth % 8) % 8)) { $0 }
     try append(offsets) { $0.littleEndian }
@@ -73,7 +73,7 @@ public final class TokenShardWriter {
     try file.commit()
   }
 
-  /// Adds `values` to the payload, each as the bytes of what `encode` makes of it.
+  /// Appends the bytes of `encode(value)` for each of `values` to the payload.
   private func append<Value, Encoded: BitwiseCopyable>(_ values: [Value], encode: (Value) -> Encoded) throws {
     let width = MemoryLayout<Encoded>.size
     var done = 0

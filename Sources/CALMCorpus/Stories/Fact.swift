@@ -1,7 +1,7 @@
-/// Something that is true at a point of a story: who has the kite, where the children are, who is ahead.
+/// A fact at a point of a story: who has the kite, where the children are, who is ahead.
 ///
 /// A fact is the value of a ``Variable`` of the story's world. A new value replaces the old one, so a kite that the
-/// owl has is no longer stuck in the tree.
+/// parrot has is no longer stuck in the tree.
 package enum Fact: Hashable, Sendable {
   case has(Role, Role)
   case lost(Role)
@@ -21,7 +21,7 @@ package enum Fact: Hashable, Sendable {
   case wonTogether
   case raining
 
-  /// What a fact tells the value of.
+  /// A property of the story's world.
   package enum Variable: Hashable, Sendable {
     case whereabouts(Role)
     case packing(Role)
@@ -31,7 +31,7 @@ package enum Fact: Hashable, Sendable {
     case weather
   }
 
-  /// The variable whose value this is.
+  /// The variable of which the fact is a value.
   package var variable: Variable {
     switch self {
     case .has(_, let thing), .lost(let thing), .stuck(let thing), .gone(let thing),
@@ -45,7 +45,7 @@ package enum Fact: Hashable, Sendable {
     }
   }
 
-  /// The fact in words, with the names of a story: "Tom has the kite".
+  /// The fact as text with the names of a story: "Tom has the kite".
   package func description(in casting: Casting) -> String {
     func name(_ role: Role) -> String {
       guard let word = casting.word(role) else { return "the \(role)" }

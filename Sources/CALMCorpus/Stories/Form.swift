@@ -1,12 +1,12 @@
-/// The form in which a word stands in a sentence, named after an example of it.
+/// The grammatical form of a word in a sentence, named after an example.
 package enum Form: Int, CaseIterable, Sendable {
   /// The bare word.
   case name
   /// With the indefinite article: "a kite", "an apple".
   case a
-  /// Where it is: "by the river", "under a bench".
+  /// A location: "by the river", "under a bench".
   case at
-  /// What a helpful animal did to reach the top of a tree.
+  /// The way in which an animal reached the top of a tree: "climbed up the tree".
   case climbed
   /// "he" or "she".
   case he
@@ -24,13 +24,13 @@ package enum Form: Int, CaseIterable, Sendable {
     self = form
   }
 
-  /// Whether the form tells only the gender of the person it stands for.
+  /// Whether the form depends only on the person's gender.
   var isPronoun: Bool { self == .he || self == .him || self == .his }
 }
 
-/// All spellings of all words, made once.
+/// All spellings of all words.
 enum Spelling {
-  /// By category, word and form: the plain and the capitalized bytes.
+  /// The plain and capitalized bytes by category, word and form.
   static let table: [[[[[UInt8]]]]] = Category.allCases.map { category in
     category.words.map { word in
       Form.allCases.map { form in

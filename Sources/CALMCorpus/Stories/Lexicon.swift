@@ -1,26 +1,26 @@
-/// The kinds of word that can fill a slot of a sentence.
+/// A category of words that can fill a slot of a sentence.
 package enum Category: Int, CaseIterable, Sendable {
   case hero, friend, trait, color, toy, flyer, food, treat, place, shop, spot, shelter, goal, prize, corner, light
   case animal, climber, pet
 
-  /// The words of this kind.
+  /// The words of the category.
   package var words: [Word] { Lexicon.words[rawValue] }
 }
 
-/// Whether a child of the tales is a girl or a boy, which decides every pronoun.
+/// The gender of a child, which determines the pronouns.
 package enum Gender: Sendable {
   case girl, boy
 }
 
-/// A word that can fill a slot, with all that is known of how it behaves in a sentence.
+/// A word that can fill a slot, with its forms.
 package struct Word: Sendable {
   /// The bare word: "Mia", "kite", "park".
   package let name: String
-  /// For a person: girl or boy.
+  /// The gender of a person.
   package let gender: Gender?
-  /// For a place: the phrase that says where ("by the river", "under a bench").
+  /// The location phrase of a place ("by the river", "under a bench").
   let location: String?
-  /// For an animal that fetches things out of trees: how it gets there.
+  /// The way in which an animal reaches the top of a tree.
   let action: String?
 
   init(_ name: String, gender: Gender? = nil, at location: String? = nil, action: String? = nil) {
@@ -30,7 +30,7 @@ package struct Word: Sendable {
     self.action = action
   }
 
-  /// How the word is spelled in a form, or `nil` where it has no such form.
+  /// The spelling of a form, or `nil` if the word does not have the form.
   func spelling(_ form: Form) -> String? {
     switch form {
     case .name: name
@@ -46,15 +46,15 @@ package struct Word: Sendable {
   }
 }
 
-/// All words that the tales choose from. Small on purpose: every word is met thousands of times in the default
-/// corpus, and names are words that a byte-level tokenizer of a thousand entries keeps whole.
+/// The words of the synthetic stories. The lexicon is small on purpose: every word occurs thousands of times in the
+/// default corpus, and a byte-level tokenizer with a thousand tokens has every name as a single token.
 package enum Lexicon {
   /// The words of each category, by its raw value.
   static let words: [[Word]] = Category.allCases.map(listed)
 
   private static func listed(_ category: Category) -> [Word] {
     switch category {
-    // Heroes and friends have names of their own, so a name tells the part.
+    // Heroes and friends have different names, so a name identifies the role.
     case .hero: plain("Mia Lily", gender: .girl) + plain("Ben Max", gender: .boy)
     case .friend: plain("Anna Sue", gender: .girl) + plain("Tom Sam", gender: .boy)
     case .trait: plain("kind brave happy funny")

@@ -1,15 +1,15 @@
-/// One way to tell a moment of a story: a sentence, when it may be told and what it makes true.
+/// A sentence of a story with its preconditions and effects.
 package struct Line: Sendable {
   /// The sentence.
   package let template: Template
-  /// What must be true before.
+  /// Facts that must be true before.
   package let needs: [Fact]
-  /// What must not be true before.
+  /// Facts that must not be true before.
   package let excludes: [Fact]
-  /// What is true afterwards.
+  /// Facts that are true afterwards.
   package let effects: [Fact]
 
-  /// A sentence.
+  /// Creates a line.
   static func say(
     _ template: String, when needs: [Fact] = [], unless excludes: [Fact] = [], then effects: [Fact] = []
   ) -> Line {
@@ -17,11 +17,11 @@ package struct Line: Sendable {
   }
 }
 
-/// A moment that every story of a plot passes, and the lines that can tell it.
+/// A step of a plot with its alternative lines.
 package struct Beat: Sendable {
-  /// What happens, for reports.
+  /// A description of the beat.
   package let name: String
-  /// The lines; those that the state of the story allows are equally likely.
+  /// The alternative lines. Those that the state of the story allows are equally likely.
   package let lines: [Line]
 
   init(_ name: String, _ lines: [Line]...) {
@@ -30,20 +30,20 @@ package struct Beat: Sendable {
   }
 }
 
-/// A kind of story: beats in order.
+/// A plot, which is a list of beats.
 ///
-/// This is the one description from which stories are told (``SyntheticStories``), recognised (``StoryGrammar``) and counted
-/// (``StoryCensus``); all three go from one ``StoryState`` to the next by ``allowedSteps(in:)``.
+/// Stories are generated (``SyntheticStories``), recognized (``StoryGrammar``) and counted (``StoryCensus``) from the
+/// same plots. All three move from one ``StoryState`` to the next with ``allowedSteps(in:)``.
 package struct Plot: Sendable {
-  /// What the story is about, for reports.
+  /// The subject of the story.
   package let name: String
-  /// The beats in the order in which they happen.
+  /// The beats in order.
   package let beats: [Beat]
 
   private let steps: [[Step]]
   private let facts: [Fact]
 
-  /// Makes a plot. It may speak of up to 64 facts.
+  /// Creates a plot with at most 64 facts.
   init(_ name: String, _ beats: Beat...) {
     self.name = name
     self.beats = beats
@@ -55,7 +55,7 @@ package struct Plot: Sendable {
         facts.append(fact)
       }
     }
-    precondition(facts.count <= 64, "the plot \(name) speaks of more than 64 facts")
+    precondition(facts.count <= 64, "the plot \(name) has more than 64 facts")
     func mask(_ facts: some Sequence<Fact>) -> UInt64 {
       facts.reduce(0) { $0 | (1 << (numbers[$1] ?? 0)) }
     }
@@ -70,7 +70,7 @@ package struct Plot: Sendable {
     }
   }
 
-  /// A line with its facts as bits.
+  /// A line with its facts as bit masks.
   package struct Step: Sendable {
     package let line: Line
     fileprivate let needs: UInt64
@@ -78,13 +78,13 @@ package struct Plot: Sendable {
     fileprivate let sets: UInt64
     fileprivate let clears: UInt64
 
-    /// Whether the state of the world allows the line.
+    /// Whether the state allows the line.
     func isAllowed(in state: StoryState) -> Bool {
       state.world & needs == needs && state.world & excludes == 0
     }
   }
 
-  /// The lines of the next beat that the state allows, or none at the end of the story.
+  /// The lines of the next beat that the state allows; empty at the end of the story.
   package func allowedSteps(in state: StoryState) -> [Step] {
     state.beat < steps.count ? steps[state.beat].filter { $0.isAllowed(in: state) } : []
   }
@@ -92,7 +92,7 @@ package struct Plot: Sendable {
   /// All lines of a beat, allowed or not.
   func steps(ofBeat beat: Int) -> [Step] { steps[beat] }
 
-  /// What a line needs that is not so: the missing fact, or the one that stands in its way.
+  /// The first fact that prevents a line: a required fact that is missing, or an excluded fact that is true.
   func obstacle(to step: Step, in state: StoryState) -> (fact: Fact, isMissing: Bool)? {
     for (number, fact) in facts.enumerated() {
       let bit: UInt64 = 1 << number
@@ -103,18 +103,18 @@ package struct Plot: Sendable {
   }
 }
 
-/// How far a story has come: the next beat, who plays which role and what is true.
+/// The state of a story: the next beat, the words of the roles and the true facts.
 package struct StoryState: Hashable, Sendable {
-  /// The position of the next beat.
+  /// The index of the next beat.
   package private(set) var beat = 0
-  /// The roles that have been cast.
+  /// The words of the roles so far.
   package private(set) var casting = Casting()
   fileprivate private(set) var world: UInt64 = 0
 
   /// The state before the first sentence.
   package init() {}
 
-  /// The state after a line, told with the words of `casting`.
+  /// The state after a line with the words of `casting`.
   package func after(_ step: Plot.Step, casting: Casting) -> StoryState {
     var next = self
     next.beat += 1

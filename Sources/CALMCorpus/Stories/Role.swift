@@ -1,4 +1,4 @@
-/// A part in a story, which one word plays from its first mention to the end.
+/// A role in a story. One word fills the role from its first mention to the end.
 package enum Role: Int, CaseIterable, Sendable {
   case hero, friend
   case trait
@@ -7,7 +7,7 @@ package enum Role: Int, CaseIterable, Sendable {
   case place, shop, spot, elsewhere, shelter, goal, corner
   case animal, climber, pet
 
-  /// The kind of word that can play the part.
+  /// The category of words that can fill the role.
   package var category: Category {
     switch self {
     case .hero: .hero
@@ -32,32 +32,32 @@ package enum Role: Int, CaseIterable, Sendable {
     }
   }
 
-  /// The roles that draw on the same category, so that no two of them may be played by one word.
+  /// The other roles of the same category, which must not use the same word.
   static let rivals: [[Role]] = allCases.map { role in
     allCases.filter { $0 != role && $0.category == role.category }
   }
 }
 
-/// Which words play which roles, as far as the story has said.
+/// An assignment of words to the roles mentioned so far.
 package struct Casting: Hashable, Sendable {
-  /// For each role the position of its word within the category, or -1.
+  /// The index of each role's word in its category, or -1.
   private var choices = SIMD32<Int8>(repeating: -1)
 
-  /// A casting in which no role is taken.
+  /// An empty assignment.
   package init() {}
 
-  /// The position, within the role's category, of the word that plays the role.
+  /// The index of the role's word in the role's category.
   package subscript(role: Role) -> Int? {
     get { choices[role.rawValue] < 0 ? nil : Int(choices[role.rawValue]) }
     set { choices[role.rawValue] = Int8(newValue ?? -1) }
   }
 
-  /// The word that plays the role.
+  /// The word of a role.
   package func word(_ role: Role) -> Word? {
     self[role].map { role.category.words[$0] }
   }
 
-  /// The words that could still take a role: those of its category that play no other part.
+  /// The words that can still fill a role: those of its category that have no other role.
   package func candidates(for role: Role) -> [Int] {
     let rivals = Role.rivals[role.rawValue]
     return role.category.words.indices.filter { word in !rivals.contains { self[$0] == word } }

@@ -1,11 +1,11 @@
-/// Finds out why a sentence, good in itself, cannot come where it stands in a story.
+/// Determines why a sentence of the grammar does not fit at its position in a story.
 struct StoryDiagnosis {
-  /// The most specific reason found.
+  /// The most specific reason.
   let kind: StoryProblem.Kind
 
   /// - Parameters:
-  ///   - sentence: A sentence of the tales.
-  ///   - readings: The ways to understand the story before it, none of which the sentence can continue.
+  ///   - sentence: A sentence of the grammar.
+  ///   - readings: The readings of the preceding text, none of which the sentence can continue.
   init(_ sentence: [UInt8], after readings: [Reading]) {
     if readings.allSatisfy(\.isOver) {
       kind = .afterTheEnd
@@ -24,14 +24,15 @@ struct StoryDiagnosis {
     }
   }
 
-  /// What keeps a line from telling the sentence, and how far they are apart; `nil` if it tells something else.
+  /// The reason why `step` cannot produce the sentence, and a distance between them; `nil` if the template does not
+  /// match.
   private static func finding(
     _ sentence: [UInt8], step: Plot.Step, plot: Plot, state: StoryState
   ) -> (kind: StoryProblem.Kind, distance: Int)? {
     let template = step.line.template
-    guard let told = template.match(sentence) else { return nil }
+    guard let match = template.match(sentence) else { return nil }
     let mistakes = template.slots.compactMap { slot -> StoryProblem.Kind? in
-      guard let known = state.casting[slot.role], let found = told[slot.role] else { return nil }
+      guard let known = state.casting[slot.role], let found = match[slot.role] else { return nil }
       let (foundSpelling, knownSpelling) = (slot.spelling(found), slot.spelling(known))
       guard foundSpelling != knownSpelling else { return nil }
       if slot.form.isPronoun {
@@ -46,10 +47,10 @@ struct StoryDiagnosis {
       let fact = obstacle.fact.description(in: state.casting)
       return (obstacle.isMissing ? .untrue(fact) : .ruledOut(fact), 1)
     }
-    // All that is known fits, so a role that is new here has taken a word that plays another part already.
+    // All known roles agree, so a new role uses a word that already has another role.
     let taken = template.roles.first { role in
-      state.casting[role] == nil && told[role].map { !state.casting.candidates(for: role).contains($0) } == true
+      state.casting[role] == nil && match[role].map { !state.casting.candidates(for: role).contains($0) } == true
     }
-    return taken.flatMap { told.word($0) }.map { (.usedTwice($0.name), 1) }
+    return taken.flatMap { match.word($0) }.map { (.usedTwice($0.name), 1) }
   }
 }

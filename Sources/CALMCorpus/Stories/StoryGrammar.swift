@@ -1,26 +1,26 @@
-/// Recognises tales: tells for any text which sentences are sentences of the tales, and whether a whole story holds
-/// together.
+/// Recognizes synthetic stories: checks which sentences of a text are grammatical, and whether the whole text is a
+/// consistent story.
 ///
-/// It reads the same plots that ``SyntheticStories`` tells from. A sentence is accepted if some plot can say it with some words
-/// in its slots. A story is consistent if one plot can tell all of it, sentence by sentence, with one word for each
-/// role from its first mention on and with every line allowed by what has happened before.
+/// It uses the same plots as ``SyntheticStories``. A sentence is accepted if some line of a plot produces it with some
+/// choice of words. A story is consistent if one plot produces all of it, sentence by sentence, with the same word for
+/// each role throughout, and if the preceding events allow every line.
 ///
 ///     let judgement = StoryGrammar().judge(text)
 ///     print(judgement.isConsistent, judgement.problem?.description ?? "")
 public struct StoryGrammar: Sendable {
   private let templates: [Template]
 
-  /// Creates a recogniser. All recognisers are alike; making one costs a little, so keep it.
+  /// Creates a grammar. All grammars are equal; reuse one, because creating it takes some time.
   public init() {
     let lines = Plot.all.flatMap(\.beats).flatMap(\.lines)
     var known: Set<String> = []
     templates = lines.map(\.template).filter { known.insert($0.description).inserted }
   }
 
-  /// The sentences of a text, and what follows the last complete one, if anything.
+  /// Splits a text into complete sentences and an incomplete remainder, if any.
   ///
-  /// A sentence ends with a full stop, an exclamation or a question mark, quotations being part of the sentence that
-  /// contains them. Any text has an answer.
+  /// A sentence ends with a full stop, an exclamation mark or a question mark; quotations belong to the sentence that
+  /// contains them. Any text is valid input.
   public func sentences(in text: some StringProtocol) -> (complete: [String], remainder: String?) {
     let splitter = StorySplitter(text)
     let remainder = splitter.remainder
@@ -30,7 +30,7 @@ public struct StoryGrammar: Sendable {
     )
   }
 
-  /// Whether a text is one sentence of the tales, letter by letter.
+  /// Whether a text is exactly one sentence of the grammar.
   public func accepts(sentence: some StringProtocol) -> Bool {
     accepts(Array(sentence.utf8))
   }
@@ -39,7 +39,7 @@ public struct StoryGrammar: Sendable {
     templates.contains { $0.match(sentence) != nil }
   }
 
-  /// Judges a story, complete or cut short anywhere.
+  /// Judges a story, which may be truncated anywhere.
   public func judge(_ story: some StringProtocol) -> StoryJudgement {
     let splitter = StorySplitter(story)
     var sentences = splitter.sentences
@@ -49,7 +49,7 @@ public struct StoryGrammar: Sendable {
     for (index, sentence) in sentences.enumerated() {
       let next = readings.flatMap { $0.continued(by: sentence) }
       if next.isEmpty {
-        // A story cut inside a quotation, or right after it, seems to end with a sentence that it only begins.
+        // A story truncated in or right after a quotation may seem to end with a complete sentence.
         let tail = splitter.tail(fromSentence: index)
         if readings.contains(where: { $0.isContinued(byCut: tail) }) {
           sentences.removeSubrange(index...)
@@ -61,7 +61,7 @@ public struct StoryGrammar: Sendable {
       }
       readings = next
     }
-    // What fits into a story is a sentence of the tales; only from the first misfit on there is need to look.
+    // Sentences before the misfit are part of a story, so they are accepted.
     let accepted = sentences.enumerated().map { $0.offset < (misfit ?? sentences.count) || accepts($0.element) }
     let problem =
       if let misfit {
@@ -80,13 +80,13 @@ public struct StoryGrammar: Sendable {
 
   private func problem(ofRemainder remainder: [UInt8], after count: Int, readings: [Reading]) -> StoryProblem? {
     if remainder.isEmpty {
-      return count == 0 ? StoryProblem(sentence: 1, kind: .nothingTold) : nil
+      return count == 0 ? StoryProblem(sentence: 1, kind: .noText) : nil
     }
     if readings.contains(where: { $0.isContinued(byCut: remainder) }) { return nil }
     return StoryProblem(sentence: count + 1, kind: readings.contains(where: \.isOver) ? .afterTheEnd : .notASentence)
   }
 
-  /// In how many ways the plots can tell a complete story; 1 for every tale.
+  /// The number of derivations of a complete story from the plots, which is 1 for every generated story.
   package func derivations(of story: some StringProtocol) -> Int {
     StorySplitter(story).sentences
       .reduce(Reading.beginnings) { readings, sentence in readings.flatMap { $0.continued(by: sentence) } }
@@ -94,18 +94,18 @@ public struct StoryGrammar: Sendable {
   }
 }
 
-/// One way to understand a story so far: the plot it follows and how far it has come.
+/// A partial derivation of a story: its plot and the state after the sentences so far.
 struct Reading: Sendable {
   let plot: Plot
   let state: StoryState
 
-  /// How any story can begin.
+  /// The readings before the first sentence.
   static let beginnings = Plot.all.map { Reading(plot: $0, state: StoryState()) }
 
-  /// Whether the plot is told to its end.
+  /// Whether the plot has ended.
   var isOver: Bool { state.beat == plot.beats.count }
 
-  /// The readings after one more sentence; none if it cannot come here.
+  /// The readings after one more sentence; empty if the sentence does not fit here.
   func continued(by sentence: [UInt8]) -> [Reading] {
     plot.allowedSteps(in: state).compactMap { step in
       step.line.template.match(sentence, casting: state.casting).map { casting in
@@ -114,7 +114,7 @@ struct Reading: Sendable {
     }
   }
 
-  /// Whether a sentence that can come here begins so.
+  /// Whether a sentence that fits here starts with `sentence`.
   func isContinued(byCut sentence: [UInt8]) -> Bool {
     plot.allowedSteps(in: state).contains {
       $0.line.template.match(sentence, casting: state.casting, allowingCut: true) != nil

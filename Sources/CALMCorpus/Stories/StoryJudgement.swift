@@ -1,25 +1,24 @@
-/// What ``StoryGrammar`` finds in a story.
+/// The judgement of ``StoryGrammar`` on a story.
 public struct StoryJudgement: Hashable, Sendable {
-  /// How many complete sentences the text has.
+  /// The number of complete sentences.
   public let sentences: Int
-  /// How many of them are sentences of the tales.
+  /// The number of complete sentences that the grammar accepts.
   public let acceptedSentences: Int
-  /// Whether the story is told to its end. One that is cut short, or ends too early, can be consistent as far as it
-  /// goes.
+  /// Whether the story reaches the end of its plot. A truncated story may be consistent without being complete.
   public let isComplete: Bool
-  /// The first thing wrong with the story, if anything.
+  /// The first problem of the story, if any.
   public let problem: StoryProblem?
 
-  /// Whether everything told is part of one story: sentences of one plot in order, the same names, pronouns, things
-  /// and places throughout, nobody giving what he has not got.
+  /// Whether the whole text is part of one story: sentences of one plot in order, the same names, pronouns, things and
+  /// places throughout, and nobody gives away a thing that they do not have.
   public var isConsistent: Bool { problem == nil }
 }
 
-/// The first thing wrong with a story.
+/// The first problem of a story.
 public struct StoryProblem: Hashable, Sendable, CustomStringConvertible {
-  /// Which sentence, counted from 1.
+  /// The number of the sentence, from 1.
   public let sentence: Int
-  /// What is wrong with it.
+  /// The kind of problem.
   public let kind: Kind
 
   package init(sentence: Int, kind: Kind) {
@@ -27,27 +26,27 @@ public struct StoryProblem: Hashable, Sendable, CustomStringConvertible {
     self.kind = kind
   }
 
-  /// The ways in which a story can fail.
+  /// The kinds of problems.
   public enum Kind: Hashable, Sendable {
     /// The text is empty.
-    case nothingTold
-    /// The sentence is none that the tales can say.
+    case noText
+    /// The grammar does not accept the sentence.
     case notASentence
-    /// A role is played by another word than before: the kite was lost, but a ball is found.
+    /// A role has a different word than before: the kite was lost, but a ball is found.
     case wrongWord(found: String, expected: String)
-    /// A person is called "he" who is a girl, or the other way round.
+    /// A pronoun does not agree with the person, such as "he" for a girl.
     case wrongPronoun(found: String, person: String)
-    /// A new person or thing has the name of one that is there already.
+    /// A new person or thing has the name of an existing one.
     case usedTwice(String)
-    /// Something is told that needs a fact, such as "Tom has the kite", that is not so.
+    /// The sentence requires a fact, such as "Tom has the kite", that is not true.
     case untrue(String)
-    /// Something is told that a fact, such as "Tom is hurt", makes impossible.
+    /// The sentence contradicts a fact, such as "Tom is hurt".
     case ruledOut(String)
-    /// The sentence belongs to another point of the story.
+    /// The sentence belongs to another position in the story.
     case outOfOrder
-    /// The sentence belongs to another kind of story.
+    /// The sentence belongs to another plot.
     case anotherStory
-    /// The story was at its end already.
+    /// The story has already ended.
     case afterTheEnd
   }
 
@@ -55,16 +54,16 @@ public struct StoryProblem: Hashable, Sendable, CustomStringConvertible {
   public var description: String {
     let reason =
       switch kind {
-      case .nothingTold: "nothing is told"
-      case .notASentence: "not a sentence of the tales"
+      case .noText: "the text is empty"
+      case .notASentence: "not a sentence of the grammar"
       case .wrongWord(let found, let expected): "\"\(found)\" where the story has \"\(expected)\""
       case .wrongPronoun(let found, let person): "\"\(found)\" for \(person)"
-      case .usedTwice(let word): "\"\(word)\" is in the story already"
-      case .untrue(let fact): "it is not so that \(fact)"
-      case .ruledOut(let fact): "it cannot be, because \(fact)"
-      case .outOfOrder: "it does not belong at this point of the story"
-      case .anotherStory: "it belongs to another kind of story"
-      case .afterTheEnd: "the story was at its end already"
+      case .usedTwice(let word): "\"\(word)\" is already in the story"
+      case .untrue(let fact): "it is not true that \(fact)"
+      case .ruledOut(let fact): "it is impossible because \(fact)"
+      case .outOfOrder: "it belongs to another position in the story"
+      case .anotherStory: "it belongs to another plot"
+      case .afterTheEnd: "the story has already ended"
       }
     return "sentence \(sentence): \(reason)"
   }

@@ -1,17 +1,17 @@
-/// The judgements of many stories, summed.
+/// The summed judgements of several stories.
 public struct StoryReport: Hashable, Sendable, Codable {
-  /// How many stories were judged.
+  /// The number of judged stories.
   public private(set) var stories = 0
-  /// How many of them are consistent as far as they go.
+  /// The number of consistent stories, complete or not.
   public private(set) var consistentStories = 0
-  /// How many of them are consistent and told to the end.
+  /// The number of consistent and complete stories.
   public private(set) var completeStories = 0
-  /// How many complete sentences they have together.
+  /// The number of complete sentences in all stories.
   public private(set) var sentences = 0
-  /// How many of those are sentences of the tales.
+  /// The number of complete sentences that the grammar accepts.
   public private(set) var acceptedSentences = 0
 
-  /// A report on no story yet.
+  /// Creates an empty report.
   public init() {}
 
   /// Judges stories and sums the judgements.
@@ -19,7 +19,7 @@ public struct StoryReport: Hashable, Sendable, Codable {
     for story in stories { add(grammar.judge(story)) }
   }
 
-  /// Counts one more story.
+  /// Adds the judgement of a story.
   public mutating func add(_ judgement: StoryJudgement) {
     stories += 1
     consistentStories += judgement.isConsistent ? 1 : 0
@@ -28,16 +28,16 @@ public struct StoryReport: Hashable, Sendable, Codable {
     acceptedSentences += judgement.acceptedSentences
   }
 
-  /// The share of sentences accepted, from 0 to 1; 0 if there are none.
-  public var acceptedShare: Double { share(acceptedSentences, of: sentences) }
+  /// The fraction of accepted sentences, from 0 to 1; 0 without sentences.
+  public var acceptedFraction: Double { fraction(acceptedSentences, of: sentences) }
 
-  /// The share of stories that are consistent, from 0 to 1; 0 if there are none.
-  public var consistentShare: Double { share(consistentStories, of: stories) }
+  /// The fraction of consistent stories, from 0 to 1; 0 without stories.
+  public var consistentFraction: Double { fraction(consistentStories, of: stories) }
 
-  /// The share of stories that are consistent and complete, from 0 to 1; 0 if there are none.
-  public var completeShare: Double { share(completeStories, of: stories) }
+  /// The fraction of consistent and complete stories, from 0 to 1; 0 without stories.
+  public var completeFraction: Double { fraction(completeStories, of: stories) }
 
-  private func share(_ part: Int, of whole: Int) -> Double {
+  private func fraction(_ part: Int, of whole: Int) -> Double {
     whole == 0 ? 0 : Double(part) / Double(whole)
   }
 }

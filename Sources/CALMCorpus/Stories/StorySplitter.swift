@@ -1,16 +1,16 @@
-/// Divides text into sentences, as the tales are written, and copes with anything else.
+/// Splits text into sentences, following the punctuation of the synthetic stories. Any text is valid input.
 ///
 /// A sentence ends
-/// * at a full stop, exclamation or question mark outside quotation marks, when white space or the end follows;
-/// * at a closing quotation mark right after such a sign, when the end or white space follows but no small letter:
-///   `"Thank you!" said Mia.` is one sentence and `Mia said, "Thank you!" Tom laughed.` two.
+/// * at a full stop, exclamation mark or question mark outside quotation marks, if white space or the end follows;
+/// * at a closing quotation mark right after such a mark, if the end follows, or white space and no lower-case letter:
+///   `"Thank you!" said Mia.` is one sentence, and `Mia said, "Thank you!" Tom laughed.` is two.
 ///
-/// A quotation mark opens where white space or nothing stands before it, and closes otherwise. One without a partner
-/// counts as a letter, so that a missing mark spoils no more than the sentences around it.
+/// A quotation mark opens a quotation at the start or after white space, and closes one otherwise. An unpaired mark
+/// counts as a letter, so a missing mark affects only the adjacent sentences.
 struct StorySplitter {
-  /// The sentences, white space around them removed.
+  /// The sentences, without surrounding white space.
   private(set) var sentences: [[UInt8]] = []
-  /// What follows the last complete sentence: a sentence cut short, or nothing.
+  /// The text after the last complete sentence: an incomplete sentence or nothing.
   private(set) var remainder: [UInt8] = []
 
   private let text: [UInt8]
@@ -35,7 +35,7 @@ struct StorySplitter {
     remainder = trimmed(start..<text.count)
   }
 
-  /// Everything from a sentence on.
+  /// The text from a sentence to the end.
   func tail(fromSentence index: Int) -> [UInt8] {
     trimmed(starts[index]..<text.count)
   }
@@ -44,7 +44,7 @@ struct StorySplitter {
     text[position] == quotationMark && (position == start || isSpace(text[position - 1]))
   }
 
-  /// The mark that closes the quotation opened at `opening`, if the next mark does close and not open.
+  /// The mark that closes the quotation opened at `opening`, if the next mark is a closing one.
   private func closingMark(after opening: Int) -> Int? {
     guard let next = text[(opening + 1)...].firstIndex(of: quotationMark), !isSpace(text[next - 1]) else { return nil }
     return next

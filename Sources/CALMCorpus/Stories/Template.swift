@@ -1,18 +1,18 @@
 /// A sentence with slots: `"{He hero} took {a color} {toy} to the {place}."`
 ///
-/// A slot is a role, with a ``Form`` before it where another form than the bare word is wanted. A form that begins
-/// with a capital letter makes the word do so too. The same template writes a sentence (``render(_:into:)``) and
-/// recognises one (``match(_:casting:allowingCut:)``).
+/// A slot contains a role, optionally preceded by a ``Form``; the default form is the bare word. A form that starts
+/// with a capital letter capitalizes the word. The same template renders a sentence (``render(_:into:)``) and matches
+/// one (``match(_:casting:allowingCut:)``).
 package struct Template: Hashable, Sendable, CustomStringConvertible {
-  /// A place in a sentence that a role fills.
+  /// A position in a sentence that a role fills.
   package struct Slot: Hashable, Sendable {
-    /// The part whose word stands here.
+    /// The role.
     package let role: Role
     /// The form of the word.
     package let form: Form
     let isCapitalized: Bool
 
-    /// The bytes of the word that stands here when `word`, a position in the role's category, plays the role.
+    /// The bytes of the slot if the word with index `word` in the role's category fills the role.
     func spelling(_ word: Int) -> [UInt8] {
       Spelling.table[role.category.rawValue][word][form.rawValue][isCapitalized ? 1 : 0]
     }
@@ -25,15 +25,15 @@ package struct Template: Hashable, Sendable, CustomStringConvertible {
 
   private let pieces: [Piece]
 
-  /// The template as written.
+  /// The source text of the template.
   package let description: String
 
-  /// The slots in the order in which they stand.
+  /// The slots in order.
   package var slots: [Slot] {
     pieces.compactMap { if case .slot(let slot) = $0 { slot } else { nil } }
   }
 
-  /// Reads a template. A mistake in it is the author's and stops the program.
+  /// Parses a template. A syntax error is a programming error and traps.
   package init(_ source: String) {
     description = source
     var pieces: [Piece] = []
@@ -61,34 +61,34 @@ package struct Template: Hashable, Sendable, CustomStringConvertible {
     return Slot(role: role, form: form, isCapitalized: words.count == 2 && words[0].first?.isUppercase == true)
   }
 
-  /// The roles that the sentence mentions, each once, in the order of their first mention.
+  /// The roles in the sentence, each once, in the order of their first mention.
   package var roles: [Role] {
     slots.reduce(into: []) { roles, slot in
       if !roles.contains(slot.role) { roles.append(slot.role) }
     }
   }
 
-  /// Writes the sentence. Every role that it mentions must be cast.
+  /// Renders the sentence. Every role in it must have a word.
   func render(_ casting: Casting, into output: inout [UInt8]) {
     for piece in pieces {
       switch piece {
       case .text(let bytes): output += bytes
       case .slot(let slot):
         guard let word = casting[slot.role] else {
-          preconditionFailure("the role \(slot.role) is not cast in: \(description)")
+          preconditionFailure("the role \(slot.role) has no word in: \(description)")
         }
         output += slot.spelling(word)
       }
     }
   }
 
-  /// Recognises a sentence.
+  /// Matches a sentence.
   ///
   /// - Parameters:
   ///   - text: The bytes of one sentence.
-  ///   - casting: The roles known beforehand; words in their slots must agree with it, in person and in gender.
-  ///   - allowingCut: Whether a beginning of the sentence is enough.
-  /// - Returns: The casting with the roles added that the sentence introduces, or `nil` if it does not fit.
+  ///   - casting: The known roles, with which the words in their slots must agree.
+  ///   - allowingCut: Whether a prefix of the sentence matches.
+  /// - Returns: The casting with the roles that the sentence introduces, or `nil` if the sentence does not match.
   func match(_ text: [UInt8], casting: Casting = Casting(), allowingCut: Bool = false) -> Casting? {
     match(text[...], piece: 0, casting: casting, allowingCut: allowingCut)
   }

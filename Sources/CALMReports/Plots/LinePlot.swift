@@ -1,54 +1,56 @@
 import Foundation
 
-/// A plot of series of points, as an SVG picture.
+/// A plot of one or more series as an SVG image.
 public struct LinePlot: Sendable {
-  /// Points of one colour under one name.
+  /// Points with a common name and color.
   public struct Series: Sendable {
-    /// In the legend.
+    /// The name in the legend.
     public let name: String
-    /// In order.
+    /// The points in order.
     public let points: [(x: Double, y: Double)]
-    /// The range of the values that each point stands for, drawn as a band as far as it fits the axis; empty for none.
+    /// The range of values that each point represents, shown as a band clipped to the axis; empty for no band.
     let ranges: [ClosedRange<Double>]
 
-    /// A series.
+    /// Creates a series.
     public init(name: String, points: [(x: Double, y: Double)]) {
       self.init(name: name, points: points, ranges: [])
     }
 
     init(name: String, points: [(x: Double, y: Double)], ranges: [ClosedRange<Double>]) {
-      precondition(ranges.isEmpty || ranges.count == points.count, "LinePlot.Series: a range for each point, or none")
+      precondition(
+        ranges.isEmpty || ranges.count == points.count,
+        "LinePlot.Series: the number of ranges must be 0 or that of the points")
       (self.name, self.points, self.ranges) = (name, points, ranges)
     }
   }
 
-  /// The size of a picture and of the margins around its axes, in units of which text is 12 high.
+  /// The size of an image and of the margins around its axes, in units such that text is 12 high.
   struct Frame {
     let width, height, left, right, top, bottom: Double
-    /// Whether title, labels and legend stand in it.
+    /// Whether the image includes title, labels and legend.
     let hasCaptions: Bool
 
-    /// A picture that stands alone.
-    static let picture = Frame(
+    /// A standalone image.
+    static let standalone = Frame(
       width: 760, height: 440, left: 72, right: 220, top: 40, bottom: 56, hasCaptions: true)
-    /// A part of a page, which puts title and legend around it and colours it by its style sheet.
+    /// Part of a page, which provides title, legend and style sheet.
     static let card = Frame(width: 400, height: 232, left: 46, right: 18, top: 8, bottom: 24, hasCaptions: false)
   }
 
-  /// Above the plot.
+  /// The title above the plot.
   public let title: String
-  /// Under the horizontal axis.
+  /// The label of the horizontal axis.
   public let xLabel: String
-  /// Beside the vertical axis.
+  /// The label of the vertical axis.
   public let yLabel: String
-  /// What is plotted; points that are not finite, or not positive on a logarithmic axis, are left out.
+  /// The series, without points that are not finite or not positive on a logarithmic axis.
   public let series: [Series]
   /// Whether the horizontal axis is logarithmic.
   public let isLogarithmic: Bool
-  /// Whether a series' points are joined.
+  /// Whether lines connect the points of a series.
   public let hasLines: Bool
 
-  /// A plot.
+  /// Creates a plot.
   public init(
     title: String, xLabel: String, yLabel: String, series: [Series], isLogarithmic: Bool = false, hasLines: Bool = true
   ) {
@@ -65,8 +67,8 @@ public struct LinePlot: Sendable {
     }
   }
 
-  /// The colours of series, in order.
-  static let colours = [
+  /// The colors of the series, in order.
+  static let colors = [
     "#1b6ca8", "#d1495b", "#2a9d5c", "#8e5ea2", "#e09f3e", "#3d3d3d", "#00a6a6", "#a0522d", "#7f8c1f", "#e377c2",
   ]
 
@@ -75,17 +77,17 @@ public struct LinePlot: Sendable {
   /// The vertical axis.
   var yAxis: PlotAxis { PlotAxis(series.flatMap { $0.points.map(\.y) }, isLogarithmic: false) }
 
-  /// The picture, to stand alone.
-  public var svg: String { svg(in: .picture) }
+  /// The plot as a standalone SVG image.
+  public var svg: String { svg(in: .standalone) }
 
-  /// The picture in a frame. Every series is a group of the class `series` with its number in `data-series`; what a style
-  /// sheet may colour otherwise has the classes `back` and `grid`.
+  /// The plot as an SVG image. Each series is a group of class `series` with its index in `data-series`. The classes `back`
+  /// and `grid` allow a style sheet to change the colors of background and grid.
   func svg(in frame: Frame) -> String {
     let (x, y) = (xAxis, yAxis)
     func place(_ point: (x: Double, y: Double)) -> (x: Double, y: Double) {
       (
-        frame.left + x.share(point.x) * (frame.width - frame.left - frame.right),
-        frame.height - frame.bottom - y.share(point.y) * (frame.height - frame.top - frame.bottom)
+        frame.left + x.fraction(point.x) * (frame.width - frame.left - frame.right),
+        frame.height - frame.bottom - y.fraction(point.y) * (frame.height - frame.top - frame.bottom)
       )
     }
     var parts = [
@@ -116,8 +118,8 @@ public struct LinePlot: Sendable {
       parts.append(text(PlotAxis.label(tick), at: (frame.left - 8, at + 4), anchor: "end"))
     }
     for (index, series) in series.enumerated() {
-      let colour = Self.colours[index % Self.colours.count]
-      parts.append("<g class=\"series\" data-series=\"\(index)\" color=\"\(colour)\">")
+      let color = Self.colors[index % Self.colors.count]
+      parts.append("<g class=\"series\" data-series=\"\(index)\" color=\"\(color)\">")
       if !series.ranges.isEmpty {
         let lower = zip(series.points, series.ranges).map { place(($0.x, $1.lowerBound)) }
         let upper = zip(series.points, series.ranges).map { place(($0.x, $1.upperBound)) }
@@ -162,7 +164,7 @@ public struct LinePlot: Sendable {
 }
 
 extension String {
-  /// The text as content or as a quoted attribute of HTML, XML or SVG.
+  /// The text escaped for use as content or as a quoted attribute in HTML, XML or SVG.
   var escapedForMarkup: String {
     var escaped = ""
     for scalar in unicodeScalars {

@@ -1,6 +1,6 @@
 import Foundation
 
-/// A range of values with round marks in it.
+/// A range of values with ticks at round numbers.
 struct PlotAxis {
   let lower: Double
   let upper: Double
@@ -11,7 +11,7 @@ struct PlotAxis {
     self.isLogarithmic = isLogarithmic
     let (least, most) = (values.min() ?? (isLogarithmic ? 1 : 0), values.max() ?? (isLogarithmic ? 10 : 1))
     if isLogarithmic {
-      // Marks at 1, 2 and 5 of every power of ten.
+      // Ticks at 1, 2 and 5 times each power of ten.
       let marks = (Int(log10(least).rounded(.down)) - 1...Int(log10(most).rounded(.up)) + 1).flatMap { power in
         [1, 2, 5].map { $0 * pow(10, Double(power)) }
       }
@@ -32,10 +32,10 @@ struct PlotAxis {
     }
   }
 
-  /// Where a value lies between the ends, 0 to 1; values beyond them lie at the end.
-  func share(_ value: Double) -> Double {
-    let share = isLogarithmic ? log(value / lower) / log(upper / lower) : (value - lower) / (upper - lower)
-    return min(1, max(0, share))
+  /// The position of a value between the ends, from 0 to 1, clamped.
+  func fraction(_ value: Double) -> Double {
+    let fraction = isLogarithmic ? log(value / lower) / log(upper / lower) : (value - lower) / (upper - lower)
+    return min(1, max(0, fraction))
   }
 
   static func label(_ value: Double) -> String {

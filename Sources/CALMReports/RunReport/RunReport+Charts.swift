@@ -2,28 +2,28 @@ import CALMTraining
 import Foundation
 
 extension RunReport {
-  /// Points that a curve is drawn with at most.
-  private static let points = 240
+  /// The maximum number of points in a curve.
+  private static let maxPoints = 240
 
-  /// What stands first, in this order; other figures follow by name.
+  /// The metrics to show first; the others follow in alphabetical order.
   private static let order = [
     "evaluation/brier_lm", "train/loss", "evaluation/energy_score", "evaluation/cross_entropy", "evaluation/accuracy",
     "train/gradient_norm", "train/tokens_per_second", "train/learning_rate",
   ]
-  /// Not worth a curve.
-  private static let left: Set = ["train/seconds", "train/tokens"]
+  /// Metrics without a chart.
+  private static let excluded: Set = ["train/seconds", "train/tokens"]
 
-  /// A chart of each figure that any run has.
+  /// A chart for each metric of any run.
   var charts: String {
     var keys: Set<String> = []
     for run in runs {
       keys.formUnion(run.metrics.training.keys.map { "train/" + $0 })
       keys.formUnion(run.metrics.evaluation.keys.map { "evaluation/" + $0 })
     }
-    let rest = keys.subtracting(Self.order).subtracting(Self.left).sorted()
-    let drawn = (Self.order.filter(keys.contains) + rest).compactMap(chart)
-    if drawn.isEmpty { return "<p>No figures yet.</p>" }
-    return "<section class=\"charts\">\n" + drawn.joined(separator: "\n") + "\n</section>"
+    let rest = keys.subtracting(Self.order).subtracting(Self.excluded).sorted()
+    let charts = (Self.order.filter(keys.contains) + rest).compactMap(chart)
+    if charts.isEmpty { return "<p>No metrics yet.</p>" }
+    return "<section class=\"charts\">\n" + charts.joined(separator: "\n") + "\n</section>"
   }
 
   private func chart(_ key: String) -> String? {
@@ -31,10 +31,10 @@ extension RunReport {
     let name = String(key.drop { $0 != "/" }.dropFirst())
     let series = runs.map { run in
       let values = (isEvaluation ? run.metrics.evaluation : run.metrics.training)[name]
-      let (points, ranges) = values?.thinned(to: Self.points) ?? ([], [])
+      let (points, ranges) = values?.thinned(to: Self.maxPoints) ?? ([], [])
       return LinePlot.Series(name: run.name, points: points, ranges: ranges)
     }
-    // A figure that never changes, or was taken once, needs no picture.
+    // Skip metrics that are constant or have a single value.
     let values = series.flatMap { $0.points.map(\.y) }
     guard let first = values.first, values.contains(where: { $0 != first }) else { return nil }
     let title = Self.name(of: name) + (isEvaluation ? ", held out" : "")
@@ -43,12 +43,12 @@ extension RunReport {
     return """
       <figure class="chart" data-chart='\(data(of: plot))'>
       <figcaption>\(title.escapedForMarkup)<output></output></figcaption>
-      \(plot.svg(in: .card))\(isThinned ? "<small>mean and range of neighbouring steps</small>" : "")
+      \(plot.svg(in: .card))\(isThinned ? "<small>mean and range of neighboring steps</small>" : "")
       </figure>
       """
   }
 
-  /// What the page needs to read a curve off: the ends of the axis, where they stand, and the points.
+  /// The data with which the page shows values under the pointer: the range of the axis, its position, and the points.
   private func data(of plot: LinePlot) -> String {
     func list(_ values: [Double]) -> String { values.map { String(format: "%.6g", $0) }.joined(separator: ",") }
     let (frame, axis) = (LinePlot.Frame.card, plot.xAxis)
@@ -59,7 +59,7 @@ extension RunReport {
       """
   }
 
-  /// How people call a figure.
+  /// The name of a metric for display.
   static func name(of key: String) -> String {
     if let name = names[key] { return name }
     let words = key.split(separator: "_").joined(separator: " ")

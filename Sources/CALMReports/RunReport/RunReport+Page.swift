@@ -1,5 +1,5 @@
 extension RunReport {
-  /// The page's style sheet: one column on a phone, light or dark as the reader's system says.
+  /// The style sheet: a single column on phones; light or dark according to the reader's system.
   static let style = """
     :root {
       --back: #f6f7f9; --card: #fff; --text: #1a1d21; --muted: #626a73; --line: #e4e7eb; --mark: #fff3cf;
@@ -77,7 +77,7 @@ extension RunReport {
     @media print { nav, .settings label { display: none; } .chart, article { break-inside: avoid; } }
     """
 
-  /// Switching runs off, and reading values off the curves. Without it the page shows the same.
+  /// The script that hides runs and shows values under the pointer. The page is complete without it.
   static let script = """
     const off = new Set();
     for (const button of document.querySelectorAll("nav button")) {

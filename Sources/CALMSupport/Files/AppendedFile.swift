@@ -1,13 +1,13 @@
 import Foundation
 
-/// A file that grows at its end, such as a log. What is written is there for readers at once, and stays when the process
-/// is killed.
+/// An append-only file, such as a log. Readers see written bytes immediately, and the bytes remain if the process is
+/// killed.
 package final class AppendedFile {
-  /// The file.
+  /// The path of the file.
   package let path: String
   private let descriptor: Int32
 
-  /// Opens a file, or makes an empty one.
+  /// Opens a file, creating it if necessary.
   ///
   /// - Throws: ``FileError``.
   package init(path: String) throws(FileError) {
@@ -18,12 +18,12 @@ package final class AppendedFile {
 
   deinit { close(descriptor) }
 
-  /// Ends the file after its first `size` bytes.
+  /// Truncates the file to its first `size` bytes.
   package func cut(to size: Int) throws(FileError) {
-    if ftruncate(descriptor, off_t(size)) != 0 { throw FileError("cut", path) }
+    if ftruncate(descriptor, off_t(size)) != 0 { throw FileError("truncate", path) }
   }
 
-  /// Writes bytes at the end.
+  /// Appends bytes.
   package func append(_ bytes: some Sequence<UInt8>) throws(FileError) {
     let bytes = Array(bytes)
     var done = 0

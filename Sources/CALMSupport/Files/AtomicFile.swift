@@ -1,17 +1,17 @@
 import Foundation
 
-/// A file that appears under its name complete or not at all.
+/// A file that is written atomically: it is either complete or absent.
 ///
-/// Bytes go to a temporary file in the same folder; ``commit()`` flushes it to the disk, renames it over `path` and
-/// flushes the folder. A failure before that, a full disk included, leaves whatever stood at `path` as it was, and the
-/// temporary file is removed when the object goes away.
+/// Bytes are written to a temporary file in the same folder; ``commit()`` flushes it to disk, renames it to `path` and
+/// flushes the folder. After a failure, such as a full disk, an existing file at `path` is unchanged. The temporary
+/// file of an uncommitted object is removed when the object is released.
 package final class AtomicFile {
-  /// The name the file gets on ``commit()``.
+  /// The final path of the file.
   package let path: String
   private let temporaryPath: String
   private var descriptor: Int32
 
-  /// Creates the temporary file beside `path`.
+  /// Creates the temporary file next to `path`.
   package init(replacing path: String) throws {
     let folder = path.parentPath
     let name = path.lastName
@@ -29,12 +29,12 @@ package final class AtomicFile {
     try writeAll(bytes) { part, _ in systemWrite(descriptor, part) }
   }
 
-  /// Writes `bytes` over those at `offset`, without moving the place where the next append goes.
+  /// Overwrites the bytes at `offset`. The position of the next append does not change.
   package func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws {
     try writeAll(bytes) { part, done in pwrite(descriptor, part.baseAddress, part.count, off_t(offset + done)) }
   }
 
-  /// Flushes the bytes to the disk and gives the file its name.
+  /// Flushes the file to disk and renames it to `path`.
   package func commit() throws {
     precondition(descriptor >= 0, "AtomicFile.commit: already committed or discarded")
     guard Self.flush(descriptor) else { throw failure("write") }
@@ -45,7 +45,7 @@ package final class AtomicFile {
     try Self.synchronizeFolder(path.parentPath)
   }
 
-  /// Removes the temporary file; nothing happens after ``commit()``.
+  /// Removes the temporary file. Has no effect after ``commit()``.
   package func discard() {
     guard descriptor >= 0 else { return }
     close(descriptor)
@@ -53,20 +53,21 @@ package final class AtomicFile {
     unlink(temporaryPath)
   }
 
-  /// Writes `data` as the whole content of `path`.
+  /// Writes `data` to `path`, replacing an existing file.
   package static func write(_ data: Data, to path: String) throws {
     let file = try AtomicFile(replacing: path)
     try data.withUnsafeBytes { try file.write($0) }
     try file.commit()
   }
 
-  /// Makes the names inside a folder survive a power cut. An empty path is the current folder.
+  /// Flushes the entries of a folder to disk, so that they survive a power failure. An empty path means the current
+  /// folder.
   package static func synchronizeFolder(_ path: String) throws {
     let folder = path.isEmpty ? "." : path
     let descriptor = open(folder, O_RDONLY | O_CLOEXEC)
     if descriptor < 0 { throw FileError("open the folder", folder) }
     defer { close(descriptor) }
-    // Some file systems have nothing to flush for a folder and say so.
+    // Some file systems do not support flushing a folder.
     if fsync(descriptor) != 0 && errno != EINVAL && errno != ENOTSUP { throw FileError("flush the folder", folder) }
   }
 
@@ -85,7 +86,7 @@ package final class AtomicFile {
     }
   }
 
-  /// The error of the call that just failed; the temporary file goes, and the error stays the first one.
+  /// Returns the error of the failed call and removes the temporary file.
   private func failure(_ operation: String) -> FileError {
     let error = FileError(operation, path)
     if descriptor >= 0 { discard() } else { unlink(temporaryPath) }
@@ -94,14 +95,14 @@ package final class AtomicFile {
 
   private static func flush(_ descriptor: Int32) -> Bool {
     #if canImport(Darwin)
-      // fsync on Apple systems leaves the bytes in the drive's cache.
+      // On Apple systems, fsync does not flush the drive's cache.
       if fcntl(descriptor, F_FULLFSYNC) == 0 { return true }
     #endif
     return fsync(descriptor) == 0
   }
 }
 
-/// The system's `write`, which a method of the same name hides inside the class.
+/// The system call `write`, which a method of the same name hides in the class.
 private func systemWrite(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer) -> Int {
   write(descriptor, bytes.baseAddress, bytes.count)
 }

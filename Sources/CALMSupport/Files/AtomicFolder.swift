@@ -1,26 +1,27 @@
 import Foundation
 
-/// A folder that appears under its name complete or not at all.
+/// A folder that is created atomically: it is either complete or absent.
 ///
-/// Its content is gathered in a temporary folder beside the target; ``commit()`` renames it. What is not committed is
-/// removed when the object goes away, and what a killed process left behind is removed by the next one. Replacing a folder
-/// takes two renames: if a process is killed between them, ``recover(_:)`` restores the replaced folder.
+/// The content is written to a temporary folder next to the target, which ``commit()`` renames. An uncommitted folder
+/// is removed when the object is released, and the leftovers of a killed process are removed by the next one.
+/// Replacing a folder takes two renames; if a process is killed between them, ``recover(_:)`` restores the replaced
+/// folder.
 package final class AtomicFolder {
-  /// Where the content goes.
+  /// The path of the temporary folder, to which the content is written.
   package let temporaryPath: String
 
   private let path: String
   private let replaces: Bool
   private var committed = false
 
-  /// Makes the temporary folder.
+  /// Creates the temporary folder.
   ///
   /// - Parameters:
-  ///   - path: the target, which is absent, an empty folder, or to be replaced.
-  ///   - replacing: whether the target is there and gives way.
+  ///   - path: The target, which is absent, an empty folder, or a folder to replace.
+  ///   - replacing: Whether the target exists and is replaced.
   /// - Throws: ``FileError``.
   package init(at path: String, replacing: Bool = false) throws {
-    // A trailing slash would make the name of the folder empty.
+    // With a trailing slash, the name of the folder would be empty.
     let path = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
     self.path = path
     replaces = replacing
@@ -41,7 +42,7 @@ package final class AtomicFolder {
     if !committed { try? FileManager.default.removeItem(atPath: temporaryPath) }
   }
 
-  /// Gives the folder its name, in place of the older one if there is one.
+  /// Renames the temporary folder to the target, replacing an existing folder.
   package func commit() throws {
     try AtomicFile.synchronizeFolder(temporaryPath)
     let retired = temporaryPath + Self.retiredSuffix
@@ -56,10 +57,10 @@ package final class AtomicFolder {
     if replaces { try? FileManager.default.removeItem(atPath: retired) }
   }
 
-  /// Removes a folder, which meanwhile too stands under its name complete or not at all: it is renamed first, and what a
-  /// killed process left of it is removed by the next one.
+  /// Removes a folder atomically. The folder is first renamed, and the leftovers of a killed process are removed by the
+  /// next one.
   ///
-  /// - Throws: ``FileError`` where it cannot be renamed.
+  /// - Throws: ``FileError`` if the folder cannot be renamed.
   package static func remove(at path: String) throws {
     let retired = temporaryPath(for: path)
     if rename(path, retired) != 0 { throw FileError("remove the folder", path) }
@@ -67,18 +68,18 @@ package final class AtomicFolder {
     try? FileManager.default.removeItem(atPath: retired)
   }
 
-  /// Whether a folder can appear at `path` without anything giving way: nothing is there, or an empty folder.
+  /// Whether a folder can be created at `path` without replacing anything: the path is absent or an empty folder.
   package static func isFree(_ path: String) -> Bool {
     if !FileManager.default.fileExists(atPath: path) { return true }
     return (try? FileManager.default.contentsOfDirectory(atPath: path))?.isEmpty ?? false
   }
 
-  /// Restores the folder at `path` if a process was killed between the two renames that replace it, and removes the
+  /// Restores the folder at `path` if a process was killed between the two renames of its replacement, and removes the
   /// temporary folders of dead processes.
   package static func recover(_ path: String) {
     let prefix = temporaryPrefix(for: path)
     for name in names(in: path.parentPath) where name.hasPrefix(prefix) {
-      // The process, a random number, and for a folder that is being replaced a suffix.
+      // The process id, a random number and, for a folder being replaced, a suffix.
       let tag = name.dropFirst(prefix.count).split(separator: "-")
       guard let process = tag.first.flatMap({ pid_t($0) }), kill(process, 0) != 0, errno == ESRCH else { continue }
       let leftover = path.parentPath.appendingName(name)
@@ -88,8 +89,8 @@ package final class AtomicFolder {
     }
   }
 
-  /// Restores every folder in `parent` whose replacement was not finished. The caller must hold a lock that keeps other
-  /// processes from writing there.
+  /// Restores every folder in `parent` whose replacement was not completed. The caller must hold a lock that prevents
+  /// other processes from writing there.
   package static func recoverAll(in parent: String) {
     for name in names(in: parent) where name.hasPrefix(".") && name.hasSuffix(retiredSuffix) {
       guard let mark = name.range(of: temporaryMark, options: .backwards) else { continue }
@@ -98,7 +99,7 @@ package final class AtomicFolder {
     }
   }
 
-  /// Gives a replaced folder its name back, unless the replacement already has that name.
+  /// Renames a replaced folder back to its original name, unless the replacement already exists.
   @discardableResult
   private static func restore(_ retired: String, to path: String) -> Bool {
     !FileManager.default.fileExists(atPath: path) && rename(retired, path) == 0
@@ -108,7 +109,7 @@ package final class AtomicFolder {
     (try? FileManager.default.contentsOfDirectory(atPath: parent.isEmpty ? "." : parent)) ?? []
   }
 
-  /// A name beside `path` that only this process gives, and that ``recover(_:)`` knows.
+  /// A path next to `path` that is unique to this process and recognized by ``recover(_:)``.
   private static func temporaryPath(for path: String) -> String {
     let name = "\(temporaryPrefix(for: path))\(getpid())-\(UInt16.random(in: .min ... .max))"
     return path.parentPath.appendingName(name)
@@ -119,6 +120,6 @@ package final class AtomicFolder {
   }
 
   private static let temporaryMark = ".partial-"
-  /// Ends the name of a folder while it is being replaced.
+  /// The suffix of a folder's name while it is being replaced.
   private static let retiredSuffix = "-old"
 }

@@ -1,22 +1,22 @@
 import Foundation
 
-/// An operation on a file that the system refused, with its reason in one line.
+/// A failed operation on a file or folder.
 public struct FileError: DescribedError, Equatable, Sendable {
-  /// What was tried, as a verb that fits after "cannot": `write`, `create`, `rename`.
+  /// The operation, as a verb that fits after "cannot": `write`, `create`, `rename`.
   public let operation: String
-  /// The file or folder it was tried on.
+  /// The path of the file or folder.
   public let path: String
-  /// The `errno` of the refusal.
+  /// The `errno` of the failure.
   public let code: Int32
 
-  /// Records a refusal; `code` is the current `errno` unless given.
+  /// Creates an error; `code` defaults to the current `errno`.
   public init(_ operation: String, _ path: String, code: Int32 = errno) {
     self.operation = operation
     self.path = path
     self.code = code
   }
 
-  /// One line: the operation, the file, the reason, what to do.
+  /// One line: the operation, the path, the reason and what to do.
   public var description: String {
     let remedy =
       switch code {

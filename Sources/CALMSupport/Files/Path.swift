@@ -1,9 +1,9 @@
-/// Names in paths, without Foundation's, which stop the program at a relative path of one character (Swift 6.3).
+/// Path components. Foundation's equivalents trap on a relative path of one character (Swift 6.3).
 extension String {
-  /// The folder that the path's last name stands in: empty for a bare name.
+  /// The path of the parent folder; empty for a bare name.
   package var parentPath: String { String(lastStep.parent) }
 
-  /// The path's last name.
+  /// The last component of the path.
   package var lastName: String { String(lastStep.name) }
 
   /// The path of `name` in the folder with this path.
@@ -18,7 +18,7 @@ extension String {
     return (parent, path[path.index(after: slash)...])
   }
 
-  /// A path without the slashes at its end, but for that of the top.
+  /// The path without trailing slashes, except for the root.
   private static func withoutSlash(_ path: Substring) -> Substring {
     var path = path
     while path.utf8.count > 1 && path.hasSuffix("/") { path.removeLast() }

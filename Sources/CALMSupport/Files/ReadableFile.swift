@@ -1,13 +1,13 @@
 import Foundation
 
-/// A regular file, open for reading at any place.
+/// A regular file that is open for reading at any position.
 ///
-/// Reading at a position, unlike a memory mapping, adds nothing to the memory of the process beside the destination,
-/// and a file that somebody cuts short meanwhile is an error instead of a signal.
+/// Unlike a memory mapping, reading takes no memory besides the destination buffer, and a file that another process
+/// truncates causes an error instead of a signal.
 package final class ReadableFile: @unchecked Sendable {
-  /// The file.
+  /// The path of the file.
   package let path: String
-  /// Its size in bytes when it was opened.
+  /// The size in bytes when the file was opened.
   package let size: Int
   private let descriptor: Int32
 
@@ -15,7 +15,7 @@ package final class ReadableFile: @unchecked Sendable {
   ///
   /// - Throws: ``FileError``, also for a folder or a device.
   package init(path: String) throws(FileError) {
-    // Without O_NONBLOCK a named pipe would wait for its writer.
+    // Without O_NONBLOCK, opening a named pipe would wait for a writer.
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     if descriptor < 0 { throw FileError("read", path) }
     var status = stat()
@@ -31,14 +31,14 @@ package final class ReadableFile: @unchecked Sendable {
 
   deinit { close(descriptor) }
 
-  /// Fills `buffer` with the bytes from `offset` on.
+  /// Fills `buffer` with the bytes at `offset`.
   ///
-  /// - Returns: the number of bytes read, fewer than asked for only where the file ends.
-  /// - Throws: ``FileError`` where the system refuses.
+  /// - Returns: The number of bytes read, which is less than the size of the buffer only at the end of the file.
+  /// - Throws: ``FileError``.
   package func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws(FileError) -> Int {
     var done = 0
     while done < buffer.count {
-      // Some systems refuse to read more than 2 GB at once.
+      // Some systems cannot read more than 2 GB at once.
       let part = UnsafeMutableRawBufferPointer(rebasing: buffer[done..<min(buffer.count, done + 1 << 30)])
       let count = pread(descriptor, part.baseAddress, part.count, off_t(offset + done))
       if count > 0 {
@@ -52,9 +52,9 @@ package final class ReadableFile: @unchecked Sendable {
     return done
   }
 
-  /// The bytes in `range`, fewer where the file ends before.
+  /// Reads the bytes in `range`, or fewer at the end of the file.
   ///
-  /// - Throws: ``FileError`` where the system refuses.
+  /// - Throws: ``FileError``.
   package func bytes(in range: Range<Int>) throws(FileError) -> [UInt8] {
     var bytes = [UInt8](repeating: 0, count: range.count)
     let outcome = bytes.withUnsafeMutableBytes { buffer in

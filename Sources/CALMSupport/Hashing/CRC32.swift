@@ -1,8 +1,8 @@
-/// Cyclic redundancy checks of 32 bits, reflected, eight bytes a step.
+/// 32-bit cyclic redundancy checks (reflected), computed eight bytes at a time.
 package enum CRC32 {
   /// The CRC-32 of zlib, PNG and Ethernet (polynomial 0x04C11DB7).
   ///
-  /// - Parameter previous: the checksum of the bytes before these, where they come in parts.
+  /// - Parameter previous: The checksum of the preceding bytes, for data in several parts.
   package static func checksum(of bytes: UnsafeRawBufferPointer, after previous: UInt32 = 0) -> UInt32 {
     update(previous, with: bytes, ethernetTables)
   }

@@ -1,6 +1,6 @@
-/// A mixing of 64-bit numbers that is the same on every machine and in every version, unlike `Hasher`.
+/// A hash of 64-bit numbers that, unlike `Hasher`, is the same on every machine and in every version.
 package enum StableHash {
-  /// The finalizer of SplitMix64 (Steele, Lea and Flood, 2014): a bijection in which every input bit reaches every
+  /// The finalizer of SplitMix64 (Steele, Lea and Flood, 2014): a bijection in which every input bit affects every
   /// output bit.
   package static func mix(_ value: UInt64) -> UInt64 {
     var value = value &+ 0x9E37_79B9_7F4A_7C15
@@ -9,7 +9,7 @@ package enum StableHash {
     return value ^ value >> 31
   }
 
-  /// One number from several, their order mattering.
+  /// Combines several numbers into one; the order matters.
   package static func combine(_ values: UInt64...) -> UInt64 {
     values.reduce(0) { mix($0 ^ $1) }
   }

@@ -1,25 +1,25 @@
-/// Why a text is not JSON.
+/// A syntax error in JSON.
 package struct JSONSyntaxError: Error {
-  /// One line that ends with the place in the text.
+  /// One line that ends with the position in the text.
   package var reason: String
 }
 
-/// Reads JSON (RFC 8259), with bounds on its depth and on the number of its values, so that no file can exhaust the
-/// stack or fill the memory.
+/// Parses JSON (RFC 8259) with limits on the depth and the number of values, so that no file can exhaust the stack or
+/// the memory.
 package struct JSONParser {
-  private static let greatestDepth = 64
+  private static let maximumDepth = 64
 
   private let text: UnsafeBufferPointer<UInt8>
   private var position = 0
   private var valuesLeft: Int
 
-  /// The value that `bytes` write down.
+  /// Parses `bytes`.
   ///
-  /// - Parameter greatestCount: the number of values, inner ones included, above which the text is refused.
-  package static func parse(_ bytes: [UInt8], greatestCount: Int = 1 << 23) throws(JSONSyntaxError) -> JSONValue {
+  /// - Parameter maximumCount: The maximum number of values, including nested values.
+  package static func parse(_ bytes: [UInt8], maximumCount: Int = 1 << 23) throws(JSONSyntaxError) -> JSONValue {
     let result = bytes.withUnsafeBufferPointer { buffer in
       Result { () throws(JSONSyntaxError) in
-        var parser = JSONParser(text: buffer, valuesLeft: greatestCount)
+        var parser = JSONParser(text: buffer, valuesLeft: maximumCount)
         let value = try parser.parseValue(depth: 0)
         parser.skipWhitespace()
         guard parser.position == buffer.count else { throw parser.error("more text after the end") }
@@ -47,7 +47,7 @@ package struct JSONParser {
     while let byte = current, byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 { position += 1 }
   }
 
-  /// Skips whitespace, then `byte` if it is there.
+  /// Skips whitespace, then `byte` if it is next.
   private mutating func skip(_ byte: UInt8) -> Bool {
     skipWhitespace()
     guard current == byte else { return false }
@@ -56,8 +56,8 @@ package struct JSONParser {
   }
 
   private mutating func parseValue(depth: Int) throws(JSONSyntaxError) -> JSONValue {
-    guard depth < Self.greatestDepth else {
-      throw error("nested more than \(Self.greatestDepth) deep")
+    guard depth < Self.maximumDepth else {
+      throw error("nested more than \(Self.maximumDepth) levels deep")
     }
     valuesLeft -= 1
     guard valuesLeft >= 0 else { throw error("too many values") }
@@ -91,7 +91,7 @@ package struct JSONParser {
     if skip(UInt8(ascii: "}")) { return .object(members) }
     repeat {
       skipWhitespace()
-      guard current == UInt8(ascii: "\"") else { throw error("expected a member's name") }
+      guard current == UInt8(ascii: "\"") else { throw error("expected a key") }
       let key = try parseString()
       guard skip(UInt8(ascii: ":")) else { throw error("expected \":\"") }
       members.append(JSONValue.Member(key: key, value: try parseValue(depth: depth + 1)))
@@ -133,7 +133,7 @@ package struct JSONParser {
     return .number(value)
   }
 
-  /// Skips one digit or more.
+  /// Skips one or more digits.
   private mutating func skipDigits() throws(JSONSyntaxError) {
     let start = position
     while let byte = current, (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) { position += 1 }
@@ -158,21 +158,21 @@ package struct JSONParser {
         bytes.append(byte)
       }
     }
-    guard current != nil else { throw error("string without an end") }
+    guard current != nil else { throw error("unterminated string") }
     position += 1
     return try validated(bytes)
   }
 
   private func validated(_ bytes: some Collection<UInt8>) throws(JSONSyntaxError) -> String {
     let string = String(decoding: bytes, as: UTF8.self)
-    // Invalid bytes were replaced.
-    guard string.utf8.elementsEqual(bytes) else { throw error("string that is not UTF-8") }
+    // Decoding replaces invalid bytes.
+    guard string.utf8.elementsEqual(bytes) else { throw error("invalid UTF-8 in a string") }
     return string
   }
 
-  /// The UTF-8 of the escape sequence whose backslash is behind `position`.
+  /// Parses the escape sequence after a backslash and returns its UTF-8.
   private mutating func parseEscape() throws(JSONSyntaxError) -> [UInt8] {
-    guard let byte = current else { throw error("string without an end") }
+    guard let byte = current else { throw error("unterminated string") }
     position += 1
     switch byte {
     case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): return [byte]
@@ -184,12 +184,12 @@ package struct JSONParser {
     case UInt8(ascii: "u"):
       var value = try parseHexadecimal()
       if (0xD800...0xDBFF).contains(value) {
-        guard skipLowSurrogatePrefix() else { throw error("half a surrogate pair") }
+        guard skipLowSurrogatePrefix() else { throw error("unpaired surrogate") }
         let low = try parseHexadecimal()
-        guard (0xDC00...0xDFFF).contains(low) else { throw error("half a surrogate pair") }
+        guard (0xDC00...0xDFFF).contains(low) else { throw error("unpaired surrogate") }
         value = 0x10000 + (value - 0xD800) << 10 + (low - 0xDC00)
       }
-      guard let scalar = Unicode.Scalar(value) else { throw error("half a surrogate pair") }
+      guard let scalar = Unicode.Scalar(value) else { throw error("unpaired surrogate") }
       return Array(String(scalar).utf8)
     default: throw error("unknown escape sequence")
     }
@@ -203,7 +203,7 @@ package struct JSONParser {
   }
 
   private mutating func parseHexadecimal() throws(JSONSyntaxError) -> UInt32 {
-    guard position + 4 <= text.count else { throw error("string without an end") }
+    guard position + 4 <= text.count else { throw error("unterminated string") }
     var value: UInt32 = 0
     for byte in text[position..<position + 4] {
       let digit: UInt8

@@ -1,7 +1,7 @@
 extension JSONValue {
-  /// The value as JSON text with a member or element on each line, indented by two spaces a level.
+  /// The value as JSON text with one member or element per line, indented by two spaces per level.
   ///
-  /// Numbers stay what they were: `1.0` and `1e-06` do not become integers or other fractions.
+  /// Numbers keep their type and value: `1.0` does not become an integer.
   package var text: String { text(margin: "") }
 
   private func text(margin: String) -> String {
@@ -23,7 +23,7 @@ extension JSONValue {
     return "\(start)\n\(items.map { margin + "  " + $0 }.joined(separator: ",\n"))\n\(margin)\(end)"
   }
 
-  /// A text as a JSON string, quotation marks included.
+  /// A text as a JSON string, including quotation marks.
   package static func quoted(_ text: String) -> String {
     var result = "\""
     for scalar in text.unicodeScalars {

@@ -1,11 +1,11 @@
 /// A JSON document in memory.
 ///
-/// Unlike Foundation's, objects keep the order of their members, and every member: a vocabulary that names a token twice
-/// must be noticed.
+/// Unlike in Foundation, objects preserve the order of their members, including duplicates, so that duplicate tokens
+/// in a vocabulary can be detected.
 package enum JSONValue {
   case null
   case bool(Bool)
-  /// A number that is written as an integer and fits.
+  /// A number that is written as an integer and fits in `Int`.
   case integer(Int)
   /// Any other number.
   case number(Double)
@@ -20,8 +20,8 @@ package enum JSONValue {
     package init(key: String, value: JSONValue) { (self.key, self.value) = (key, value) }
   }
 
-  /// The value of the member `key` of an object; nil if this is no object or has no such member. Setting it replaces or
-  /// adds the member; nil removes it.
+  /// The value of the member `key`; nil if the value is not an object or has no such member. Setting a value replaces
+  /// or adds the member; setting nil removes it.
   package subscript(key: String) -> JSONValue? {
     get {
       guard case .object(let members) = self else { return nil }

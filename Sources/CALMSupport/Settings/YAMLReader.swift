@@ -1,8 +1,8 @@
 import Yams
 
-/// Why a text is not YAML, or YAML that has no counterpart in JSON.
+/// A syntax error in YAML, or YAML that has no equivalent in JSON.
 struct YAMLSyntaxError: Error {
-  /// One line that ends with the place in the text.
+  /// One line that ends with the position in the text.
   let reason: String
 
   init(_ reason: String, at mark: Mark?) { self.init(reason, line: mark?.line) }
@@ -10,19 +10,19 @@ struct YAMLSyntaxError: Error {
   init(_ reason: String, line: Int?) { self.reason = reason + (line.map { " at line \($0)" } ?? "") }
 }
 
-/// Reads one YAML document as the JSON value that it stands for.
+/// Reads a YAML document as a JSON value.
 ///
-/// Plain scalars are told apart by the core schema of YAML 1.2 (section 10.3.2), so that `1e-3` is a number and `no` is
-/// a text, which older rules have otherwise.
+/// Plain scalars follow the core schema of YAML 1.2 (section 10.3.2): unlike in YAML 1.1, `1e-3` is a number and `no`
+/// is a string.
 struct YAMLReader {
-  private static let greatestDepth = 64
+  private static let maximumDepth = 64
 
-  private var valuesLeft = SettingsFile.greatestCount
+  private var valuesLeft = SettingsFile.maximumCount
 
-  /// The value that `bytes` write down; null of an empty document.
+  /// Parses `bytes`. An empty document is null.
   static func read(_ bytes: [UInt8]) throws -> JSONValue {
     guard let text = String(validating: bytes, as: UTF8.self) else {
-      throw YAMLSyntaxError("text that is not UTF-8", at: nil)
+      throw YAMLSyntaxError("invalid UTF-8", at: nil)
     }
     try YAMLNameCheck.check(bytes)
     do {
@@ -35,8 +35,8 @@ struct YAMLReader {
   }
 
   private mutating func value(_ node: Node, depth: Int) throws -> JSONValue {
-    guard depth < Self.greatestDepth else {
-      throw YAMLSyntaxError("nested more than \(Self.greatestDepth) deep", at: node.mark)
+    guard depth < Self.maximumDepth else {
+      throw YAMLSyntaxError("nested more than \(Self.maximumDepth) levels deep", at: node.mark)
     }
     valuesLeft -= 1
     guard valuesLeft >= 0 else { throw YAMLSyntaxError("too many values", at: node.mark) }
@@ -50,11 +50,11 @@ struct YAMLReader {
       return .object(
         try mapping.map { key, value in
           guard case .scalar(let name) = key else {
-            throw YAMLSyntaxError("the name of a member must be a text", at: key.mark)
+            throw YAMLSyntaxError("a key must be a string", at: key.mark)
           }
           return JSONValue.Member(key: name.string, value: try self.value(value, depth: depth + 1))
         })
-    case .alias: throw YAMLSyntaxError("an alias without a value", at: node.mark)
+    case .alias: throw YAMLSyntaxError("an alias without an anchor", at: node.mark)
     }
   }
 
@@ -69,7 +69,7 @@ struct YAMLReader {
     case "false", "False", "FALSE": return .bool(false)
     case let text:
       if let number = Int(text) { return .integer(number) }
-      // Among such characters alone, so that words like inf, nan or 0x1p3 stay texts.
+      // The check of the characters keeps words like inf, nan or 0x1p3 strings.
       if text.utf8.allSatisfy("+-.eE0123456789".utf8.contains), let number = Double(text) {
         guard number.isFinite else { throw YAMLSyntaxError("a number that is too large", at: scalar.mark) }
         return .number(number)
@@ -80,13 +80,13 @@ struct YAMLReader {
 
   private static func expect(_ tag: Tag, of names: [Tag.Name], at mark: Mark?) throws {
     guard names.contains(where: { $0.rawValue == tag.rawValue }) else {
-      throw YAMLSyntaxError("the tag '\(tag.rawValue)', which means nothing here,", at: mark)
+      throw YAMLSyntaxError("unsupported tag '\(tag.rawValue)'", at: mark)
     }
   }
 }
 
 extension YAMLSyntaxError {
-  /// What the parser says of `text`, in one line.
+  /// Converts the parser's error for `text` to one line.
   fileprivate init(_ error: YamlError, in text: String) {
     switch error {
     case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
@@ -95,7 +95,7 @@ extension YAMLSyntaxError {
     case .reader(let problem, let offset, _, _):
       self.init(problem, line: offset.map { 1 + text.prefix($0).count(where: \.isNewline) })
     case .duplicatedKeysInMapping(let names, let context):
-      self.init("'\(names.joined(separator: "', '"))' twice in one mapping", at: context.mark)
+      self.init("'\(names.joined(separator: "', '"))' occurs twice in one mapping", at: context.mark)
     default:
       self.init("\(error)".split(whereSeparator: \.isNewline).joined(separator: " "), at: nil)
     }

@@ -1,20 +1,20 @@
-/// The printable character that stands for each byte in the vocabulary of a byte-level `tokenizer.json`.
+/// The printable characters that represent bytes in the vocabulary of a byte-level `tokenizer.json`.
 ///
-/// GPT-2 introduced it: printable ASCII and Latin-1 stand for themselves, the other 68 bytes for U+0100 to U+0143 in
-/// order. A space is "Ġ", a line feed "Ċ".
+/// The mapping comes from GPT-2: printable ASCII and Latin-1 characters represent themselves, and U+0100 to U+0143
+/// represent the other 68 bytes in order. A space is "Ġ", a line feed "Ċ".
 enum ByteLevelAlphabet {
   /// The character of each byte.
   static let scalars: [Unicode.Scalar] = {
     var next: UInt32 = 0x100
     return (UInt32(0)..<256).map { byte in
-      let standsForItself =
+      let isPrintable =
         (0x21...0x7E).contains(byte) || (0xA1...0xAC).contains(byte) || (0xAE...0xFF).contains(byte)
-      defer { next += standsForItself ? 0 : 1 }
-      return Unicode.Scalar(standsForItself ? byte : next) ?? " "
+      defer { next += isPrintable ? 0 : 1 }
+      return Unicode.Scalar(isPrintable ? byte : next) ?? " "
     }
   }()
 
-  /// The bytes in the order of their characters, in which vocabularies list them.
+  /// The bytes in the order of their characters, which is the order in vocabularies.
   static let bytesInOrder: [UInt8] = (UInt8.min...UInt8.max).sorted { scalars[Int($0)] < scalars[Int($1)] }
 
   /// The byte of each character below U+0144, or −1.
@@ -24,7 +24,7 @@ enum ByteLevelAlphabet {
     return bytes
   }()
 
-  /// Appends the bytes that `token` stands for to `result`; false if it has a character that stands for none.
+  /// Appends the bytes that `token` represents to `result`. Returns false if a character represents no byte.
   static func decode(_ token: some StringProtocol, into result: inout [UInt8]) -> Bool {
     for scalar in token.unicodeScalars {
       guard scalar.value < 0x144, bytes[Int(scalar.value)] >= 0 else { return false }
@@ -33,13 +33,13 @@ enum ByteLevelAlphabet {
     return true
   }
 
-  /// The bytes that `token` stands for; nil if it has a character that stands for none.
+  /// The bytes that `token` represents; nil if a character represents no byte.
   static func decode(_ token: some StringProtocol) -> [UInt8]? {
     var result: [UInt8] = []
     return decode(token, into: &result) ? result : nil
   }
 
-  /// The characters that stand for `bytes`.
+  /// The characters that represent `bytes`.
   static func encode(_ bytes: some Sequence<UInt8>) -> String {
     var result = String.UnicodeScalarView()
     for byte in bytes { result.append(scalars[Int(byte)]) }

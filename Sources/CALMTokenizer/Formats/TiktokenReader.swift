@@ -1,7 +1,7 @@
-/// Reads the `tokenizer.model` of Llama 3: in tiktoken's format, one token a line, as base64 and rank.
+/// Reads the `tokenizer.model` of Llama 3 in tiktoken's format: one token per line, as base64 and rank.
 ///
-/// The file holds nothing but the 128,000 ranks; the split pattern and the 256 special tokens that follow them are those
-/// that Meta's published code adds.
+/// The file contains only the 128,000 ranks. The split pattern and the 256 special tokens that follow are those of
+/// Meta's published code.
 struct TiktokenReader {
   /// The file's name in errors.
   let file: String
@@ -23,7 +23,7 @@ struct TiktokenReader {
     return content
   }
 
-  /// Meta's names of the special tokens, in the order of their ids.
+  /// Meta's names for the special tokens, in the order of their ids.
   static let specialTokenNames: [String] = {
     func reserved(_ numbers: ClosedRange<Int>) -> [String] { numbers.map { "<|reserved_special_token_\($0)|>" } }
     return ["<|begin_of_text|>", "<|end_of_text|>"] + reserved(0...3)
@@ -40,7 +40,7 @@ struct TiktokenReader {
       let fields = line.split(separator: UInt8(ascii: " "))
       guard fields.count == 2, let token = Self.decodeBase64(fields[0]), !token.isEmpty else {
         throw malformed(
-          "line \(index + 1) is not a base64 token and its rank, as the tokenizer.model of Llama 3 has it")
+          "line \(index + 1) is not a base64 token followed by its rank, as in the tokenizer.model of Llama 3")
       }
       guard fields[1].elementsEqual(String(index).utf8) else {
         throw malformed("line \(index + 1) should have the rank \(index)")
@@ -50,12 +50,12 @@ struct TiktokenReader {
       }
     }
     guard vocabulary.count == rankCount else {
-      throw malformed("it has \(vocabulary.count) ranks where Llama 3 has \(rankCount)")
+      throw malformed("it has \(vocabulary.count) ranks, but Llama 3 has \(rankCount)")
     }
     return vocabulary
   }
 
-  /// Every pair of tokens that together are a token, with that token's rank: what tiktoken merges.
+  /// Every pair of tokens whose concatenation is a token, with that token's rank. These are the merges of tiktoken.
   private func merges(of vocabulary: Vocabulary) -> [Merge] {
     var merges: [Merge] = []
     vocabulary.bytes.withUnsafeBufferPointer { bytes in
@@ -68,7 +68,7 @@ struct TiktokenReader {
           else { continue }
           merges.append(Merge(left: left, right: right, result: id, rank: id))
         }
-        // The order that a `tokenizer.json` lists them in.
+        // The order in a `tokenizer.json`.
         merges[first...].sort { ($0.left, $0.right) < ($1.left, $1.right) }
       }
     }
@@ -82,7 +82,7 @@ struct TiktokenReader {
     return digits
   }()
 
-  /// The bytes that padded base64 stands for; nil if it is malformed.
+  /// Decodes padded base64; nil if it is malformed.
   private static func decodeBase64(_ text: ArraySlice<UInt8>) -> [UInt8]? {
     guard text.count % 4 == 0 else { return nil }
     let digits = text.prefix { $0 != UInt8(ascii: "=") }

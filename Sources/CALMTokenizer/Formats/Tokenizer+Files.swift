@@ -3,9 +3,9 @@ import Foundation
 extension Tokenizer {
   /// Reads a tokenizer.
   ///
-  /// - Parameter url: a Hugging Face `tokenizer.json`; a `tokenizer.model` of Llama 3 (ranks in tiktoken's format); or a
-  ///   folder with one of these, in which a `tokenizer_config.json` says which tokens begin and end a text and pad it.
-  /// - Throws: `TokenizerError`, also for settings in the file that are not supported.
+  /// - Parameter url: A Hugging Face `tokenizer.json`; a `tokenizer.model` of Llama 3 (ranks in tiktoken's format); or
+  ///   a folder with one of these files, in which `tokenizer_config.json` may specify the special tokens.
+  /// - Throws: ``TokenizerError``, also if the file uses unsupported features.
   public convenience init(contentsOf url: URL) throws {
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder), isFolder.boolValue else {
@@ -26,28 +26,28 @@ extension Tokenizer {
     self.init(content)
   }
 
-  /// Makes a tokenizer of the bytes of a `tokenizer.json` or `tokenizer.model`.
+  /// Creates a tokenizer from the bytes of a `tokenizer.json` or `tokenizer.model`.
   ///
-  /// - Parameter name: the file's name in errors.
-  /// - Throws: `TokenizerError`.
+  /// - Parameter name: The file's name in errors.
+  /// - Throws: ``TokenizerError``.
   package convenience init(fileBytes: [UInt8], name: String) throws {
     self.init(try Self.content(of: fileBytes, file: name))
   }
 
-  /// Makes a tokenizer of the bytes of a file in the format of Llama 3's `tokenizer.model` with another number of ranks.
+  /// Creates a tokenizer from the bytes of a file in the format of Llama 3's `tokenizer.model` with `count` ranks.
   ///
-  /// - Throws: `TokenizerError`.
+  /// - Throws: ``TokenizerError``.
   package convenience init(ranks bytes: [UInt8], count: Int, name: String) throws {
     self.init(try TiktokenReader(file: name, rankCount: count).read(bytes))
   }
 
   /// Writes the tokenizer as `tokenizer.json`, which Hugging Face `tokenizers` and `init(contentsOf:)` read.
   ///
-  /// The format does not say which tokens begin a text, end it and pad it: a reader knows them by the template and by
-  /// customary names, such as `<eos>`. What a `tokenizer_config.json` said beyond that is not written.
+  /// The format does not specify the beginning-of-text, end-of-text and padding tokens; readers infer them from the
+  /// template and from conventional names such as `<eos>`. Other roles from a `tokenizer_config.json` are not written.
   ///
-  /// - Parameter url: the file to write. It appears whole or not at all.
-  /// - Throws: `TokenizerError.unwritable`.
+  /// - Parameter url: The file to write. It is written atomically.
+  /// - Throws: ``TokenizerError/unwritable(file:reason:)``.
   public func save(to url: URL) throws {
     try WholeFile.write(fileBytes(), to: url)
   }
@@ -59,7 +59,7 @@ extension Tokenizer {
     try content(of: WholeFile.read(file), file: file.path)
   }
 
-  /// A brace begins JSON, and no base64, which is what the other format begins with.
+  /// Detects the format: JSON starts with a brace, and the rank format with base64, which has no braces.
   private static func content(of bytes: [UInt8], file: String) throws -> TokenizerContent {
     guard let first = bytes.first(where: { !$0.isJSONPadding }) else {
       throw TokenizerError.malformed(file: file, reason: "it is empty")
@@ -70,6 +70,6 @@ extension Tokenizer {
 }
 
 extension UInt8 {
-  /// Whitespace, or part of the byte-order mark that some editors put first.
+  /// Whether the byte is whitespace or part of a byte-order mark.
   fileprivate var isJSONPadding: Bool { [0x20, 0x09, 0x0A, 0x0D, 0xEF, 0xBB, 0xBF].contains(self) }
 }

@@ -1,8 +1,8 @@
 import CALMSupport
 
-/// Reads from a `tokenizer_config.json` which tokens begin a text, end it and pad it.
+/// Reads the beginning-of-text, end-of-text and padding tokens from a `tokenizer_config.json`.
 ///
-/// The file's other members are for the Python classes around a tokenizer and do not concern its ids.
+/// The other members of the file configure Python classes and do not affect ids.
 struct TokenizerConfigurationReader {
   /// The file's name in errors.
   let file: String
@@ -21,7 +21,7 @@ struct TokenizerConfigurationReader {
       pad: try token("pad_token", in: root, of: content) ?? content.roles.pad)
   }
 
-  /// The token that the member `role` names as `"<s>"` or `{"content": "<s>"}`; nil if it is absent or null.
+  /// The token given by the member `role` as `"<s>"` or `{"content": "<s>"}`; nil if it is absent or null.
   private func token(_ role: String, in root: JSONValue, of content: TokenizerContent) throws -> Int32? {
     guard let value = root[role], !value.isNull else { return nil }
     guard let name = value.string ?? value["content"]?.string else {

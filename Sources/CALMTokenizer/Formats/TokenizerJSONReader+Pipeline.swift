@@ -18,7 +18,7 @@ extension TokenizerJSONReader {
     try checkByteLevel(decoder)
   }
 
-  /// Either `ByteLevel` alone, which cuts by the pattern of GPT-2, or a `Split` by a known pattern before it.
+  /// Reads either `ByteLevel` alone, which splits by the pattern of GPT-2, or a known `Split` followed by `ByteLevel`.
   func readPreTokenizer(_ value: JSONValue?) throws -> (SplitPattern, addsPrefixSpace: Bool) {
     let stages = try stages(of: value, called: "pre_tokenizer", listedAs: "pretokenizers")
     if let other = stages.first(where: { !["Split", "ByteLevel"].contains($0["type"]?.string) }) {
@@ -46,7 +46,7 @@ extension TokenizerJSONReader {
     guard let pattern = SplitPattern.allCases.first(where: { $0.regularExpression == expression }) else {
       throw unsupported("the split pattern \(quoted(expression))")
     }
-    // The known patterns match every character, so these two come to the same.
+    // The known patterns match every character, so these two are equivalent.
     let behavior = split["behavior"]?.string
     let isInverted = try flag("invert", of: split) ?? false
     guard (behavior == "Isolated" && !isInverted) || (behavior == "Removed" && isInverted) else {
@@ -55,7 +55,7 @@ extension TokenizerJSONReader {
     return pattern
   }
 
-  /// The tokens before and after a text. `ByteLevel` is about offsets only and does nothing here.
+  /// Reads the tokens before and after a text. `ByteLevel` affects only offsets and is ignored.
   func readPostProcessor(_ value: JSONValue?, vocabularySize: Int) throws -> (prefix: [Int32], suffix: [Int32]) {
     var template: (prefix: [Int32], suffix: [Int32])?
     for stage in try stages(of: value, called: "post_processor", listedAs: "processors") {
@@ -101,14 +101,14 @@ extension TokenizerJSONReader {
         throw malformed("an entry of the template \"single\" is neither \"Sequence\" nor \"SpecialToken\"")
       }
     }
-    guard isAfterText else { throw unsupported("a template that leaves the text out") }
+    guard isAfterText else { throw unsupported("a template without the text") }
     return (prefix, suffix)
   }
 
-  /// The stages that a member describes: none for null, several for a `Sequence` (which may hold others), else one.
+  /// The stages of a member: none for null, several for a (possibly nested) `Sequence`, otherwise one.
   private func stages(of value: JSONValue?, called name: String, listedAs list: String) throws -> [JSONValue] {
     guard let value, !value.isNull else { return [] }
-    guard let type = value["type"]?.string else { throw malformed("\(quoted(name)) is no object with a \"type\"") }
+    guard let type = value["type"]?.string else { throw malformed("\(quoted(name)) is not an object with a \"type\"") }
     guard type == "Sequence" else { return [value] }
     try checkMembers(of: value, called: "the sequence in \(quoted(name))", known: ["type", list])
     guard let parts = value[list]?.array else { throw malformed("\(quoted(name)) has no array \(quoted(list))") }

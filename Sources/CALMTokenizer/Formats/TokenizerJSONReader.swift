@@ -2,9 +2,9 @@ import CALMSupport
 
 /// Reads a Hugging Face `tokenizer.json` that describes a byte-level BPE.
 ///
-/// What the file asks for is either done or refused by name; nothing is passed over but what cannot change an id or a
-/// byte (`trim_offsets`, `type_id`, templates for pairs of texts, and what is said about unknown tokens, of which a
-/// vocabulary with all 256 bytes has none).
+/// Every feature of the file is either implemented or rejected with an error that names it. The reader ignores only
+/// features that cannot affect ids or bytes: `trim_offsets`, `type_id`, templates for pairs of texts, and unknown
+/// tokens, which do not occur in a vocabulary with all 256 bytes.
 struct TokenizerJSONReader {
   /// The file's name in errors.
   let file: String
@@ -81,7 +81,7 @@ struct TokenizerJSONReader {
       }
       guard ids.insert(id).inserted else { throw malformed("two added tokens have the id \(id)") }
       guard contents.insert(Array(content.utf8)).inserted else {
-        throw malformed("the added token \(quoted(content)) is there twice")
+        throw malformed("the added token \(quoted(content)) occurs twice")
       }
       return AddedToken(
         id: id, content: content, isSpecial: try flag("special", of: entry) ?? false,
@@ -89,7 +89,7 @@ struct TokenizerJSONReader {
     }
   }
 
-  /// The name of each token in the order of ids, as `vocab` and `added_tokens` together give them.
+  /// The name of each token in the order of ids, from both `vocab` and `added_tokens`.
   private func readNames(_ value: JSONValue?, addedTokens: [AddedToken]) throws -> [String] {
     guard let entries = value?.object else { throw malformed("\"model\" has no object \"vocab\"") }
     let bound = entries.count + addedTokens.count
@@ -106,11 +106,11 @@ struct TokenizerJSONReader {
     }
     for entry in entries {
       try place(entry.key, at: entry.value)
-      // Swift holds canonically equivalent strings for equal, a vocabulary does not.
+      // Swift treats canonically equivalent strings as equal, but a vocabulary does not.
       if let token = added[entry.key], token.content.utf8.elementsEqual(entry.key.utf8),
         entry.value.integer != Int(token.id)
       {
-        throw malformed("\(quoted(entry.key)) has one id in \"vocab\" and another in \"added_tokens\"")
+        throw malformed("\(quoted(entry.key)) has different ids in \"vocab\" and \"added_tokens\"")
       }
     }
     for token in addedTokens {
@@ -143,7 +143,7 @@ struct TokenizerJSONReader {
         throw malformed("the token \(quoted(name)) has a character that is not in the byte-level alphabet")
       }
       guard vocabulary.append(bytes, isEncodable: isEncodable) else {
-        throw malformed("the token \(quoted(name)) is there twice")
+        throw malformed("the token \(quoted(name)) occurs twice")
       }
     }
     return vocabulary
@@ -173,18 +173,18 @@ struct TokenizerJSONReader {
         }
       guard let ids else {
         throw malformed(
-          "merge \(rank) (\(quoted(left)) and \(quoted(right))) names or makes a token that the vocabulary does not have"
+          "merge \(rank) (\(quoted(left)) and \(quoted(right))) uses or produces a token that is not in the vocabulary"
         )
       }
       guard pairs.insert(UInt64(ids.0) << 32 | UInt64(ids.1)).inserted else {
-        throw malformed("merge \(rank) (\(quoted(left)) and \(quoted(right))) is there twice")
+        throw malformed("merge \(rank) (\(quoted(left)) and \(quoted(right))) occurs twice")
       }
       merges.append(Merge(left: ids.0, right: ids.1, result: ids.2, rank: Int32(rank)))
     }
     return merges
   }
 
-  /// The two names of a merge, which is `"a b"` or `["a", "b"]`.
+  /// The two names of a merge, written as `"a b"` or `["a", "b"]`.
   private func mergedNames(_ entry: JSONValue, rank: Int) throws -> (Substring, Substring) {
     switch entry {
     case .string(let line):
@@ -204,7 +204,7 @@ extension TokenizerJSONReader {
 
   func unsupported(_ feature: String) -> TokenizerError { .unsupported(file: file, feature: feature) }
 
-  /// Refuses an object with a member that is unknown or there twice.
+  /// Throws if an object has an unknown or a repeated member.
   func checkMembers(of value: JSONValue, called name: String, known: Set<String>) throws {
     guard let members = value.object else { throw malformed("\(name) is not an object") }
     var seen: Set<String> = []
@@ -214,7 +214,7 @@ extension TokenizerJSONReader {
     }
   }
 
-  /// The boolean member `name`, nil if it is absent or null.
+  /// The boolean member `name`; nil if it is absent or null.
   func flag(_ name: String, of value: JSONValue) throws -> Bool? {
     guard let member = value[name], !member.isNull else { return nil }
     guard let flag = member.boolean else { throw malformed("\(quoted(name)) is neither true nor false") }

@@ -1,6 +1,6 @@
 import CALMSupport
 
-/// Writes a tokenizer as Hugging Face `tokenizer.json`, in the layout that `tokenizers` writes itself.
+/// Writes a tokenizer as Hugging Face `tokenizer.json`, in the layout of the `tokenizers` library.
 struct TokenizerJSONWriter {
   let tokenizer: Tokenizer
   private var output: [UInt8] = []
@@ -89,8 +89,8 @@ struct TokenizerJSONWriter {
     write("\n  }")
   }
 
-  /// The number of tokens to list in the model's vocabulary: without the added ones at its end, to which a reader gives
-  /// the ids that follow, but with those in between, whose ids a reader would not find otherwise.
+  /// The number of tokens in the model's vocabulary. It excludes added tokens at the end, to which readers assign the
+  /// following ids, but includes added tokens in between, whose ids readers could not determine otherwise.
   private var modelSize: Int32 {
     var size = Int32(tokenizer.vocabularySize)
     for token in tokenizer.addedTokens.reversed() {
@@ -100,7 +100,7 @@ struct TokenizerJSONWriter {
     return size
   }
 
-  /// The token's name in the vocabulary.
+  /// The name of a token in the vocabulary.
   private func name(of id: Int32) -> String {
     addedToken(id)?.content ?? ByteLevelAlphabet.encode(tokenizer.vocabulary[id])
   }

@@ -8,10 +8,10 @@ import Foundation
   import Darwin
 #endif
 
-/// Reads and writes whole files, with errors that name them.
+/// Reads and writes whole files; errors include the path.
 enum WholeFile {
-  /// No tokenizer comes near this size; a file beyond it is something else, and is not read into memory.
-  private static let greatestSize = 1 << 29
+  /// The maximum file size. A larger file is not a tokenizer and is not read into memory.
+  private static let maximumSize = 1 << 29
 
   static func read(_ url: URL) throws -> [UInt8] {
     let path = url.path
@@ -23,8 +23,8 @@ enum WholeFile {
     do {
       let file = try FileHandle(forReadingFrom: url)
       defer { try? file.close() }
-      let data = try file.read(upToCount: greatestSize + 1) ?? Data()
-      guard data.count <= greatestSize else {
+      let data = try file.read(upToCount: maximumSize + 1) ?? Data()
+      guard data.count <= maximumSize else {
         throw TokenizerError.unreadable(file: path, reason: "it is larger than any tokenizer")
       }
       return Array(data)
@@ -35,7 +35,7 @@ enum WholeFile {
     }
   }
 
-  /// Writes `bytes` under a temporary name beside `url` and renames it, so that no half-written file is ever there.
+  /// Writes `bytes` to a temporary file in the same folder and renames it to `url`, so no partial file is ever visible.
   static func write(_ bytes: [UInt8], to url: URL) throws {
     let path = url.path
     let name = ".\(url.lastPathComponent).\(UUID().uuidString).tmp"

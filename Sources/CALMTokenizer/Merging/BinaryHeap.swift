@@ -1,8 +1,8 @@
-/// A priority queue: `popMin` returns the smallest element.
+/// A priority queue whose `popMin` removes the smallest element.
 struct BinaryHeap<Element: Comparable> {
   private var elements: ContiguousArray<Element>
 
-  /// A heap of `elements`, in linear time.
+  /// Creates a heap of `elements` in linear time.
   init(_ elements: ContiguousArray<Element> = []) {
     self.elements = elements
     for index in stride(from: elements.count / 2 - 1, through: 0, by: -1) { siftDown(from: index) }

@@ -1,15 +1,15 @@
 import Foundation
 
-/// The memory that one call of encoding writes to.
+/// The mutable state of an encoding call.
 final class EncodingWorkspace {
   let cache = PieceCache()
   var merger = PieceMerger()
 }
 
-/// The workspaces of one tokenizer.
+/// The pool of workspaces of a tokenizer.
 ///
-/// A tokenizer is shared between threads but a workspace is not, so each call borrows one. It comes back with what it
-/// has learnt of the text's words, which makes many short calls as fast as a long one.
+/// A tokenizer is shared between threads but a workspace is not, so each call borrows one. Workspaces keep their caches
+/// between calls, so many short calls are as fast as a long one.
 final class EncodingWorkspacePool: @unchecked Sendable {
   private let lock = NSLock()
   private var idle: [EncodingWorkspace] = []

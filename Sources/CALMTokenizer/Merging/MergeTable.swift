@@ -1,17 +1,17 @@
-/// Two neighbouring tokens that become one.
+/// A merge of two adjacent tokens into one.
 struct Merge: Equatable, Sendable {
   var left: Int32
   var right: Int32
-  /// The token whose bytes are those of `left` and `right`.
+  /// The token whose bytes are those of `left` followed by those of `right`.
   var result: Int32
-  /// The order of merging: of all merges that a piece allows, the one of lowest rank comes first.
+  /// The priority of the merge. The applicable merge with the lowest rank is applied first.
   var rank: Int32
 }
 
-/// Answers what two neighbouring tokens merge to.
+/// A hash table of merges.
 struct MergeTable: Sendable {
-  /// What a pair merges to: the rank in the high half, the resulting token in the low one, so that the smaller value is
-  /// the merge that comes first.
+  /// The outcome of a merge, with the rank in the high half and the resulting token in the low half. The smaller value
+  /// is the merge to apply first.
   typealias Outcome = UInt64
 
   /// The outcome of a pair that does not merge; greater than every other.
@@ -24,10 +24,10 @@ struct MergeTable: Sendable {
 
   private var slots: ContiguousArray<Slot>
   private let shift: UInt64
-  // No pair of ids has this key, since ids are not negative.
+  // Ids are not negative, so no pair has this key.
   private static let empty = UInt64.max
 
-  /// A table of `merges`; of several merges of one pair the first counts.
+  /// Creates a table of `merges`. Of several merges of the same pair, the first is used.
   init(_ merges: [Merge]) {
     var bits: UInt64 = 4
     while 1 << bits < merges.count * 2 { bits += 1 }
@@ -52,7 +52,7 @@ struct MergeTable: Sendable {
     UInt64(UInt32(bitPattern: left)) << 32 | UInt64(UInt32(bitPattern: right))
   }
 
-  /// The slot that holds `pair`, or the empty one that it would go to.
+  /// The slot that contains `pair`, or the empty slot where it would be inserted.
   @inline(__always)
   private func findSlot(of pair: UInt64) -> Int {
     let mask = slots.count - 1

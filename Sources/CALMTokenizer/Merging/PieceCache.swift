@@ -1,19 +1,19 @@
-/// Remembers the tokens of short pieces, in a fixed amount of memory.
+/// A cache of the tokens of short pieces, with a fixed size.
 ///
-/// Text repeats its words: of English prose, 97 pieces in 100 are found here and need no merging. Each piece has one
-/// place, which the piece seen last holds.
+/// Text repeats its words: in English prose, the hit rate is 97%. The cache is direct-mapped: each piece has one slot,
+/// which the most recent piece occupies.
 final class PieceCache {
-  /// The longest piece that is remembered, in bytes: what fits in a key beside its length.
+  /// The length in bytes of the longest cached piece, which fits in a key together with its length.
   static let longestPiece = 15
   private static let mostTokens = 8
   private static let placeCount = 1 << 15
 
-  /// The bytes of a piece and its length in 16 bytes; the length is in the highest byte, so that no piece has the key 0.
+  /// The bytes of a piece and its length in 16 bytes. The length is in the highest byte, so no piece has the key 0.
   struct Key: Equatable {
     var low: UInt64
     var high: UInt64
 
-    /// - Parameter available: how many bytes may be read from `start` on, the piece's own among them.
+    /// - Parameter available: The number of readable bytes from `start`, including the piece.
     @inline(__always)
     init(_ start: UnsafePointer<UInt8>, count: Int, available: Int) {
       if available >= 16 {
@@ -49,7 +49,7 @@ final class PieceCache {
   }
 
   private let keys: UnsafeMutablePointer<Key>
-  /// `mostTokens` ids a place, ended by −1 where they are fewer.
+  /// `mostTokens` ids per slot; shorter lists end with −1.
   private let tokens: UnsafeMutablePointer<Int32>
 
   init() {
@@ -64,7 +64,7 @@ final class PieceCache {
     tokens.deallocate()
   }
 
-  /// Appends the tokens of the piece `key` to `ids` if they are known.
+  /// Appends the cached tokens of the piece `key` to `ids`. Returns false if they are not cached.
   @inline(__always)
   func appendTokens(of key: Key, to ids: inout [Int32]) -> Bool {
     let place = key.place

@@ -1,8 +1,9 @@
-/// Merges the bytes of one piece into tokens: always the pair of lowest rank, the leftmost of those that are equal.
+/// Merges the bytes of a piece into tokens. Each step merges the pair with the lowest rank, the leftmost if several are
+/// equal.
 ///
-/// Holds the memory that merging needs, to be used for piece after piece.
+/// A merger reuses its memory for all pieces.
 struct PieceMerger {
-  /// Pieces up to this length are searched from end to end for the next merge, which beats a heap while they are short.
+  /// The maximum length of pieces that are merged by linear search, which is faster than a heap for short pieces.
   private static let longestScanned = 96
 
   private var tokens: ContiguousArray<Int32> = []
@@ -10,7 +11,7 @@ struct PieceMerger {
 
   /// Appends the tokens of `piece` to `ids`.
   ///
-  /// - Parameter byteTokens: the token of each of the 256 bytes.
+  /// - Parameter byteTokens: The tokens of the 256 bytes.
   mutating func merge(
     _ piece: UnsafeBufferPointer<UInt8>, byteTokens: ContiguousArray<Int32>, table: MergeTable,
     into ids: inout [Int32]
@@ -45,8 +46,8 @@ struct PieceMerger {
     }
   }
 
-  /// The same in n log n steps: a linked list of tokens, and a heap of (rank, position) whose outdated entries are
-  /// recognised when they come up.
+  /// Merges in O(n log n) with a linked list of tokens and a heap of (rank, position). Stale heap entries are detected
+  /// when they are popped.
   private mutating func mergeByHeap(_ table: MergeTable) {
     let count = tokens.count
     var next = ContiguousArray(1...count)
@@ -61,7 +62,7 @@ struct PieceMerger {
     while let entry = heap.popMin() {
       let position = Int(entry & 0xFFFF_FFFF)
       let outcome = outcomes[position]
-      // A token that was merged into its left neighbour has no outcome, so this covers it as well.
+      // A token that was merged into its left neighbor has no outcome, so it is skipped as well.
       guard outcome != MergeTable.noMerge, Self.entry(outcome, at: position) == entry else { continue }
       let merged = next[position]
       let after = next[merged]
@@ -84,7 +85,7 @@ struct PieceMerger {
     tokens.removeAll { $0 < 0 }
   }
 
-  /// The rank of an outcome above a position, so that entries sort by rank and then from left to right.
+  /// Combines the rank of an outcome with a position, so that entries sort by rank and then from left to right.
   private static func entry(_ outcome: MergeTable.Outcome, at position: Int) -> UInt64 {
     outcome & 0xFFFF_FFFF_0000_0000 | UInt64(position)
   }

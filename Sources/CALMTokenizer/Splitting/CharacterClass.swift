@@ -1,6 +1,6 @@
-/// What the split patterns tell apart about a character.
+/// The classes of characters that the split patterns distinguish.
 ///
-/// Every character is in exactly one class; sets of classes serve as the patterns' brackets, so that
+/// Every character is in exactly one class. Sets of classes correspond to the bracket expressions of the patterns:
 /// `[^\s\p{L}\p{N}]` is `.other` and `\s` is `.whitespace`.
 struct CharacterClass: OptionSet {
   let rawValue: UInt8
@@ -13,23 +13,23 @@ struct CharacterClass: OptionSet {
   static let space = CharacterClass(rawValue: 4)
   /// `[\r\n]`.
   static let newline = CharacterClass(rawValue: 8)
-  /// Everything else, bytes that are no valid UTF-8 among it.
+  /// Everything else, including invalid UTF-8.
   static let other = CharacterClass(rawValue: 16)
 
   /// `\s`.
   static let whitespace: CharacterClass = [.space, .newline]
 }
 
-/// The class of every code point, in a form that one or two loads answer.
+/// A table of the class of every code point; a lookup takes one or two loads.
 final class CharacterClassTable: @unchecked Sendable {
-  // Never freed and never written after `init`, which is what makes the unchecked conformance true.
+  // The tables are never freed and never written after `init`, which makes the unchecked conformance correct.
   static let shared = CharacterClassTable()
 
-  /// The class of a byte below 0x80; zero for the others.
+  /// The classes of the bytes below 0x80; zero for other bytes.
   let ascii: UnsafePointer<UInt8>
-  /// Two bits a code point, four code points a byte: 0 other, 1 letter, 2 number, 3 space.
+  /// Two bits per code point, four code points per byte: 0 other, 1 letter, 2 number, 3 space.
   private let packed: UnsafePointer<UInt8>
-  /// Code points from here on are `.other`.
+  /// The first code point after which all are `.other`.
   private let limit: UInt32
 
   private init() {
@@ -61,7 +61,7 @@ final class CharacterClassTable: @unchecked Sendable {
 
   private static let classes: [CharacterClass] = [.other, .letter, .number, .space]
 
-  /// The class of a code point from 0x80 on.
+  /// The class of a code point above 0x7F.
   @inline(__always)
   func classOfNonASCII(_ point: UInt32) -> CharacterClass {
     guard point < limit else { return .other }

@@ -1,15 +1,15 @@
-/// UTF-8 bytes seen as a sequence of character classes: what the splitters read.
+/// UTF-8 bytes viewed as a sequence of character classes, which the splitters read.
 ///
-/// A byte that is not part of a well-formed UTF-8 sequence counts as one character of class `.other`, so that any bytes
-/// can be split, and joined again to the same bytes.
+/// A byte outside a well-formed UTF-8 sequence counts as one character of class `.other`, so any bytes can be split,
+/// and the pieces join to the same bytes.
 struct ClassifiedText {
   private let bytes: UnsafePointer<UInt8>
-  /// One past the last byte; lookahead sees the end of the text here.
+  /// The index after the last byte, where lookahead sees the end of the text.
   let end: Int
   private let table: CharacterClassTable
   private let ascii: UnsafePointer<UInt8>
 
-  /// - Parameter end: where the text ends inside `bytes`, for a text that is cut before a special token.
+  /// - Parameter end: The end of the text in `bytes`, for a text that ends before a special token.
   init(_ bytes: UnsafePointer<UInt8>, end: Int) {
     self.bytes = bytes
     self.end = end
@@ -20,20 +20,20 @@ struct ClassifiedText {
   @inline(__always)
   func byte(at index: Int) -> UInt8 { bytes[index] }
 
-  /// The class and the length in bytes of the character that begins at `index`, which must be before `end`.
+  /// The class and the length in bytes of the character at `index`, which must be before `end`.
   @inline(__always)
   func character(at index: Int) -> (class: CharacterClass, length: Int) {
     let fast = ascii[Int(bytes[index])]
     return fast != 0 ? (CharacterClass(rawValue: fast), 1) : nonASCIICharacter(at: index)
   }
 
-  /// The class of the character that begins at `index`, or none at the end of the text.
+  /// The class of the character at `index`, or an empty set at the end of the text.
   @inline(__always)
   func characterClass(at index: Int) -> CharacterClass {
     index < end ? character(at: index).class : []
   }
 
-  /// Where the run of characters of the classes `wanted` that begins at `start` ends.
+  /// The end of the run of characters of the classes `wanted` that begins at `start`.
   @inline(__always)
   func skip(_ wanted: CharacterClass, from start: Int) -> Int {
     var index = start
@@ -82,7 +82,7 @@ struct ClassifiedText {
 }
 
 extension ClassifiedText {
-  /// The end of the run of whitespace at `index`, less its last character if a character that is not whitespace follows:
+  /// The end of the run of whitespace at `index`, without its last character if a non-whitespace character follows:
   /// `\s+(?!\S)|\s+`.
   @inline(__always)
   func endOfWhitespace(at index: Int) -> Int {
@@ -97,12 +97,12 @@ extension ClassifiedText {
     return position < end && last > index ? last : position
   }
 
-  /// A position up to which pieces are certain whatever follows the text, when the text before is split from a boundary:
-  /// a piece that ends at or before it will not change. Nil if there is none from `start` on.
+  /// A position up to which the pieces do not depend on the text that follows: a piece that ends at or before it is
+  /// final. Nil if there is no such position at or after `start`.
   ///
-  /// To settle where a piece ends, the patterns look at most at the whitespace after it and one character more, and at
-  /// three bytes after an apostrophe. So it is enough that a character other than whitespace begins at or after the
-  /// piece's end and that four bytes of the text are there from it on.
+  /// To find the end of a piece, the patterns look ahead at most over the following whitespace and one more character,
+  /// and over three bytes after an apostrophe. So a piece is final if a non-whitespace character begins at or after
+  /// its end and the text has at least four bytes from there.
   func lastCertainBoundary(from start: Int) -> Int? {
     var index = end - 4
     while index >= start {

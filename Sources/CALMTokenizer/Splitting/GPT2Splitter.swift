@@ -7,7 +7,7 @@ enum GPT2Splitter: Splitter {
     let first = text.byte(at: start)
     if first == UInt8(ascii: "'"), let end = endOfContraction(at: start, in: text) { return end }
 
-    // ` ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+`: one run of one class, with or without a space before it.
+    // ` ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+`: a run of one class, optionally preceded by a space.
     let run = first == UInt8(ascii: " ") ? start + 1 : start
     let found = text.characterClass(at: run)
     if !found.isDisjoint(with: [.letter, .number, .other]) { return text.skip(found, from: run) }

@@ -41,7 +41,7 @@ enum Llama3Splitter: Splitter {
     return end
   }
 
-  /// `\s*[\r\n]+` at whitespace: up to the last line break of the run, if there is one.
+  /// `\s*[\r\n]+` at whitespace: the end of the last line break in the run, if any.
   @inline(__always)
   private static func endOfLineBreaks(at start: Int, in text: ClassifiedText) -> Int? {
     var end: Int?
@@ -57,7 +57,7 @@ enum Llama3Splitter: Splitter {
 
   /// `(?i:'s|'t|'re|'ve|'m|'ll|'d)` at an apostrophe.
   ///
-  /// Ignoring case by Unicode's simple folding adds one character beyond ASCII: U+017F, the long s.
+  /// Unicode's simple case folding adds one character beyond ASCII: U+017F, the long s.
   private static func endOfContraction(at start: Int, in text: ClassifiedText) -> Int? {
     guard start + 1 < text.end else { return nil }
     func lowercased(_ index: Int) -> UInt8 { text.byte(at: index) | 0x20 }

@@ -1,17 +1,17 @@
-/// How text is cut into pieces before byte pairs are merged; no token reaches over a cut.
+/// The pattern that splits text into pieces before byte pairs are merged. No token crosses a piece boundary.
 ///
-/// The patterns are known by their regular expression but matched by scanners written for each of them, since a general
-/// regular-expression engine would take most of the time of encoding. Letters, numbers and whitespace are those of
-/// Unicode 16.
+/// Each pattern is defined by a regular expression and implemented by a hand-written scanner, because a general
+/// regular-expression engine would dominate the time of encoding. Letters, numbers and whitespace are those of Unicode
+/// 16.
 public enum SplitPattern: String, Sendable, CaseIterable {
-  /// The pattern of GPT-2, which `tokenizer.json` files name as `ByteLevel` with `use_regex`.
+  /// The pattern of GPT-2, which is `ByteLevel` with `use_regex` in `tokenizer.json` files.
   case gpt2
   /// The pattern of Llama 3, also known as cl100k.
   case llama3
-  /// No cut at all: `ByteLevel` without `use_regex`.
+  /// No splitting: `ByteLevel` without `use_regex`.
   case wholeText
 
-  /// The regular expression as `tokenizer.json` files write it; nil for `wholeText`.
+  /// The regular expression as written in `tokenizer.json` files; nil for `wholeText`.
   public var regularExpression: String? {
     switch self {
     case .gpt2:
@@ -24,7 +24,7 @@ public enum SplitPattern: String, Sendable, CaseIterable {
     }
   }
 
-  /// The lengths in bytes of the pieces that the pattern cuts `bytes` into; their sum is the number of bytes.
+  /// The lengths in bytes of the pieces of `bytes`. Their sum is the number of bytes.
   package func pieceLengths(of bytes: [UInt8]) -> [Int] {
     switch self {
     case .gpt2: GPT2Splitter.pieceLengths(of: bytes)
@@ -34,9 +34,9 @@ public enum SplitPattern: String, Sendable, CaseIterable {
   }
 }
 
-/// A scanner that finds piece after piece.
+/// A scanner that finds the pieces of a text.
 protocol Splitter {
-  /// Where the piece that begins at `start` ends. `start` is before the end of the text, and the result after `start`.
+  /// The end of the piece that begins at `start`. `start` is before the end of the text; the result is after `start`.
   static func endOfPiece(at start: Int, in text: ClassifiedText) -> Int
 }
 

@@ -1,8 +1,8 @@
-/// The code points that the split patterns' `\p{L}`, `\p{N}` and `\s` stand for, as closed ranges.
+/// The code points of `\p{L}`, `\p{N}` and `\s` in the split patterns, as closed ranges.
 ///
-/// Unicode 16.0.0, which is what the regular expressions of `tokenizers` and `tiktoken` know. The standard library's
-/// `Unicode.Scalar.Properties` is no substitute: it moves with the toolchain and the operating system, and the ids of a
-/// text must not.
+/// They are those of Unicode 16.0.0, which the regular expressions of `tokenizers` and `tiktoken` use. The standard
+/// library's `Unicode.Scalar.Properties` depend on the toolchain and the operating system, but the ids of a text must
+/// not.
 enum UnicodeCategoryRanges {
   /// General category L.
   static let letters: [(UInt32, UInt32)] = [

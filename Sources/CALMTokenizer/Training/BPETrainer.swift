@@ -5,8 +5,8 @@
 ///     let tokenizer = try trainer.train()
 ///
 /// The ids are, in this order: the special tokens, the 256 bytes in the order of `tokenizer.json` vocabularies, and the
-/// merged tokens, the earliest learnt first. The pad token is 0 by default because the autoencoder's training masks
-/// tokens to id 0. The result depends on the documents only, not on their order as long as the same text is given.
+/// merged tokens in the order in which they were learned. The padding token has id 0 by default because token masking
+/// in autoencoder training uses id 0. The result does not depend on the order of the documents.
 public struct BPETrainer {
   /// `<pad>`, `<bos>` and `<eos>`.
   public static let defaultSpecialTokens = ["<pad>", "<bos>", "<eos>"]
@@ -18,12 +18,13 @@ public struct BPETrainer {
   private var counter = PieceCounter()
 
   /// - Parameters:
-  ///   - vocabularySize: the number of tokens wanted, the 256 bytes and the special tokens among them.
-  ///   - minimumFrequency: how often a pair must occur to become a token. If too few pairs do, the vocabulary stays
-  ///     smaller than wanted.
-  ///   - splitPattern: how documents are cut before merging.
-  ///   - specialTokens: their texts, in the order of their ids. In documents these texts are text.
-  /// - Throws: `TokenizerError.vocabularyTooSmall` or `.invalidSpecialTokens`.
+  ///   - vocabularySize: The target number of tokens, including the 256 bytes and the special tokens.
+  ///   - minimumFrequency: The minimum number of occurrences of a pair that becomes a token. If too few pairs reach it,
+  ///     the vocabulary is smaller than the target.
+  ///   - splitPattern: The pattern that splits documents before merging.
+  ///   - specialTokens: The texts of the special tokens in the order of their ids. In documents they are ordinary text.
+  /// - Throws: ``TokenizerError/vocabularyTooSmall(size:minimum:)`` or
+  ///   ``TokenizerError/invalidSpecialTokens(reason:)``.
   public init(
     vocabularySize: Int, minimumFrequency: Int = 2, splitPattern: SplitPattern = .gpt2,
     specialTokens: [String] = BPETrainer.defaultSpecialTokens
@@ -33,10 +34,10 @@ public struct BPETrainer {
       throw TokenizerError.vocabularyTooSmall(size: vocabularySize, minimum: minimum)
     }
     guard Set(specialTokens.map { Array($0.utf8) }).count == specialTokens.count else {
-      throw TokenizerError.invalidSpecialTokens(reason: "one of them is there twice")
+      throw TokenizerError.invalidSpecialTokens(reason: "a special token occurs twice")
     }
     if let token = specialTokens.first(where: { $0.isEmpty || ByteLevelAlphabet.decode($0)?.count == 1 }) {
-      throw TokenizerError.invalidSpecialTokens(reason: "\(quoted(token)) is empty or the name of a byte")
+      throw TokenizerError.invalidSpecialTokens(reason: "\(quoted(token)) is empty or represents a single byte")
     }
     self.vocabularySize = vocabularySize
     self.minimumFrequency = minimumFrequency
@@ -44,7 +45,7 @@ public struct BPETrainer {
     self.specialTokens = specialTokens
   }
 
-  /// Counts the words of a document. No token will reach from one document into the next.
+  /// Counts the words of a document. No token crosses a document boundary.
   public mutating func add(_ document: some StringProtocol) {
     add(bytes: document.utf8)
   }
@@ -55,9 +56,9 @@ public struct BPETrainer {
     if isDone == nil { ContiguousArray(bytes).withUnsafeBufferPointer { count($0) } }
   }
 
-  /// The tokenizer learnt from the documents so far.
+  /// Trains a tokenizer on the documents added so far.
   ///
-  /// - Throws: `TokenizerError.nothingToTrainOn` if there was no text.
+  /// - Throws: ``TokenizerError/nothingToTrainOn`` if the documents contain no text.
   public func train() throws -> Tokenizer {
     guard !counter.entries.isEmpty else { throw TokenizerError.nothingToTrainOn }
     var vocabulary = Vocabulary()

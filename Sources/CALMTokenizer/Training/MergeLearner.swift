@@ -1,9 +1,8 @@
-/// Learns merges from counted pieces: again and again, the pair of neighbouring tokens that occurs most often becomes a
-/// token.
+/// Learns merges from counted pieces: in each step, the most frequent pair of adjacent tokens becomes a token.
 ///
-/// The pieces lie one after the other as linked lists of tokens. For every pair the learner knows how often it occurs
-/// and where, and a merge updates only the pairs around the places where it is made. Of pairs that are equally frequent
-/// the one with the smaller ids comes first, which is also the rule of Hugging Face `tokenizers`.
+/// The pieces are stored as linked lists of tokens. The learner keeps the count and the positions of every pair, so a
+/// merge updates only adjacent pairs. Of equally frequent pairs, the one with the smaller ids is merged first, as in
+/// Hugging Face `tokenizers`.
 struct MergeLearner {
   private struct Candidate: Comparable {
     var count: Int
@@ -17,11 +16,11 @@ struct MergeLearner {
 
   private struct Pair {
     var count = 0
-    /// Where the pair's left token is, or was: places are checked when they are used.
+    /// Current and former positions of the pair's left token, which are checked on use.
     var places: ContiguousArray<Int32> = []
   }
 
-  // One entry a byte of the different pieces.
+  // One entry per byte of the distinct pieces.
   private var tokens: ContiguousArray<Int32> = []
   private var next: ContiguousArray<Int32> = []
   private var previous: ContiguousArray<Int32> = []
@@ -32,7 +31,7 @@ struct MergeLearner {
   private var pairIndices: [UInt64: Int] = [:]
   private var queue = BinaryHeap<Candidate>()
 
-  /// - Throws: `TokenizerError.tooMuchDistinctText`.
+  /// - Throws: ``TokenizerError/tooMuchDistinctText``.
   init(_ counter: PieceCounter, byteTokens: ContiguousArray<Int32>) throws {
     guard counter.bytes.count < Int(Int32.max) else { throw TokenizerError.tooMuchDistinctText }
     pieceCounts = ContiguousArray(counter.entries.map(\.count))
@@ -54,10 +53,10 @@ struct MergeLearner {
       ContiguousArray(pairIndices.map { Candidate(count: pairs[$0.value].count, pair: $0.key, index: $0.value) }))
   }
 
-  /// Adds tokens to `vocabulary` until it has `size`, or no pair occurs `minimumFrequency` times any more.
+  /// Adds tokens to `vocabulary` until it has `size` tokens or no pair occurs at least `minimumFrequency` times.
   ///
-  /// - Parameter reserved: bytes that no merge may make, as the token's name would be that of a special token.
-  /// - Returns: the merges in order.
+  /// - Parameter reserved: Bytes that no merge may produce because the token would have the name of a special token.
+  /// - Returns: The merges in order.
   mutating func learn(
     into vocabulary: inout Vocabulary, size: Int, minimumFrequency: Int, reserved: Set<[UInt8]>
   ) -> [Merge] {
@@ -73,7 +72,7 @@ struct MergeLearner {
       let right = Int32(truncatingIfNeeded: best.pair)
       let bytes = Array(vocabulary[left]) + vocabulary[right]
       if reserved.contains(bytes) { continue }
-      // Another pair may have made the same bytes before.
+      // Another pair may already have produced the same bytes.
       let result = bytes.withUnsafeBufferPointer { vocabulary.id(of: $0) } ?? Int32(vocabulary.count)
       if Int(result) == vocabulary.count { _ = vocabulary.append(bytes, isEncodable: true) }
       merges.append(Merge(left: left, right: right, result: result, rank: Int32(merges.count)))
@@ -84,7 +83,7 @@ struct MergeLearner {
 
   private mutating func merge(_ index: Int, _ left: Int32, _ right: Int32, to result: Int32) {
     var changed: Set<UInt64> = []
-    // From left to right, so that of three equal tokens the first two are merged.
+    // From left to right, so that the first two of three equal tokens are merged.
     let places = pairs[index].places.sorted()
     pairs[index] = Pair()
     for place in places {
@@ -105,7 +104,7 @@ struct MergeLearner {
         changed.insert(count(result, tokens[Int(after)], at: place))
       }
     }
-    // The pair is gone for good, even where it overlapped itself.
+    // No occurrence remains, even if the pair overlapped itself.
     pairs[index].count = 0
     for pair in changed {
       guard let index = pairIndices[pair], pairs[index].count > 0 else { continue }

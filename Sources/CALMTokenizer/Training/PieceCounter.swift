@@ -1,17 +1,17 @@
-/// Counts how often each piece occurs, in memory that grows with the number of different pieces only.
+/// Counts the occurrences of each piece. Memory use grows only with the number of distinct pieces.
 struct PieceCounter {
   struct Entry {
-    /// Where the piece's bytes begin in `bytes`.
+    /// The start of the piece in `bytes`.
     var offset: Int
     var length: Int
     var count: Int
   }
 
-  /// The bytes of all different pieces, one after the other.
+  /// The concatenated bytes of all distinct pieces.
   private(set) var bytes: ContiguousArray<UInt8> = []
-  /// The different pieces, in the order in which they were first seen.
+  /// The distinct pieces in the order of their first occurrence.
   private(set) var entries: ContiguousArray<Entry> = []
-  /// An open hash table of indices into `entries`; −1 where empty.
+  /// An open-addressing hash table of indices into `entries`; −1 if empty.
   private var slots = ContiguousArray<Int32>(repeating: -1, count: 1 << 14)
 
   mutating func add(_ piece: UnsafeBufferPointer<UInt8>) {

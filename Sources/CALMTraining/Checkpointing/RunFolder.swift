@@ -3,60 +3,61 @@ import Foundation
 
 /// A training run on disk: `run.json`, `metrics.jsonl`, `checkpoints/step-000123/`, `latest`, and at the end `model/`.
 ///
-/// A checkpoint is complete or absent: it is written under a temporary name, flushed and renamed, and `latest` names it
-/// only then; one that goes is renamed before it is removed. A checkpoint is itself a model folder, with the optimizer's state beside the weights.
+/// A checkpoint is complete or absent: it is written under a temporary name, flushed, renamed, and only then named in
+/// `latest`. Before it is removed, it is renamed again. A checkpoint is a model folder that also holds the optimizer
+/// state.
 public struct RunFolder {
   /// The folder.
   public let url: URL
 
-  /// Makes the folder of a new run.
+  /// Creates the folder of a new run.
   ///
-  /// - Throws: ``TrainingError/runExists(_:)`` where a run lies there already.
+  /// - Throws: ``TrainingError/runExists(_:)`` if the folder holds a run.
   public init(creating url: URL) throws {
     self.url = url
     if FileManager.default.fileExists(atPath: recordURL.path) { throw TrainingError.runExists(url.path) }
     try makeFolder(checkpoints)
   }
 
-  /// A folder that another process of the training makes or opens.
+  /// Refers to a folder that another process of the run creates or opens.
   public init(at url: URL) {
     self.url = url
   }
 
   /// Opens the folder of a run.
   ///
-  /// - Throws: ``TrainingError/noRun(_:)`` where there is none.
+  /// - Throws: ``TrainingError/noRun(_:)`` if there is none.
   public init(opening url: URL) throws {
     self.url = url
     guard FileManager.default.fileExists(atPath: recordURL.path) else { throw TrainingError.noRun(url.path) }
   }
 
-  /// Locks the run for training. Restores a checkpoint or model whose replacement a killed process did not finish, and
-  /// removes the temporary files of such a process.
+  /// Locks the run for training, then cleans up after a killed process: restores a checkpoint or model whose replacement
+  /// it did not finish, and removes its temporary files.
   ///
-  /// - Throws: ``TrainingError/runTaken(_:)`` where another process trains it.
-  public func claim() throws -> RunLock {
-    let claim = try RunLock(url)
+  /// - Throws: ``TrainingError/runTaken(_:)`` if another process trains the run.
+  public func lock() throws -> RunLock {
+    let lock = try RunLock(url)
     removeLeftovers()
-    return claim
+    return lock
   }
 
-  /// Where every setting stands.
+  /// All settings of the run.
   public var recordURL: URL { url.appendingPathComponent("run.json") }
-  /// One JSON object a line.
+  /// The metrics, one JSON object per line.
   public var metricsURL: URL { url.appendingPathComponent("metrics.jsonl") }
-  /// The batches that were left out, one JSON object a line.
+  /// The skipped batches, one JSON object per line.
   public var skipsURL: URL { url.appendingPathComponent("skipped.jsonl") }
-  /// The trained model, at the end of the run.
+  /// The trained model, written at the end of the run.
   public var modelURL: URL { url.appendingPathComponent("model") }
   private var checkpoints: URL { url.appendingPathComponent("checkpoints") }
   private var latestURL: URL { url.appendingPathComponent("latest") }
-  /// A link to the checkpoint that did best on held-out text, where the run looks for it.
+  /// A link to the checkpoint with the best evaluation, if the settings name a metric for it.
   public var bestURL: URL { url.appendingPathComponent("best") }
 
   /// The newest checkpoint.
   ///
-  /// - Throws: ``TrainingError/noCheckpoint(_:)`` where none was written yet.
+  /// - Throws: ``TrainingError/noCheckpoint(_:)`` if there is none yet.
   public func latestCheckpoint() throws -> URL {
     guard let text = try? String(contentsOf: latestURL, encoding: .utf8) else {
       throw TrainingError.noCheckpoint(url.path)
@@ -69,9 +70,9 @@ public struct RunFolder {
     return folder
   }
 
-  /// The checkpoint that a run resumes from, and the changes to the others that follow.
+  /// The checkpoint to resume from, and the changes to the other checkpoints that follow.
   struct Resumption {
-    /// Nil if the run has none yet.
+    /// Nil if there is no checkpoint yet.
     var checkpoint: URL?
     /// The errors of newer checkpoints that are damaged.
     var damage: [TrainingError] = []
@@ -82,10 +83,10 @@ public struct RunFolder {
     fileprivate var changesLatest = false
   }
 
-  /// Finds an undamaged checkpoint to resume from: `named`, or else the one that `latest` names or the newest one before
+  /// Finds an undamaged checkpoint to resume from: `named`, or else the one that `latest` names, or the newest one before
   /// it. Changes nothing on disk; ``resume(from:)`` does.
   ///
-  /// - Throws: ``TrainingError``: the damage of the named one; the first damage where no checkpoint is sound.
+  /// - Throws: ``TrainingError``: the damage of `named`, or the first damage found if all checkpoints are damaged.
   func soundCheckpoint(_ named: URL?) throws -> Resumption {
     if let named {
       try CheckpointManifest.check(named)
@@ -98,12 +99,12 @@ public struct RunFolder {
     do {
       latest = Self.step(ofName: try latestCheckpoint().lastPathComponent) ?? .max
     } catch TrainingError.noCheckpoint {
-      // Killed before the first checkpoint was whole, or just after.
+      // The process was killed before it completed the first checkpoint or named it.
       if steps.isEmpty { return found }
     } catch let error as TrainingError where !steps.isEmpty {
       found.damage.append(error)
     }
-    // A later one only where no other is left: of a run that was killed before `latest` could name it.
+    // Later checkpoints come last: the process was killed before `latest` named them.
     let candidates = steps.filter { $0 <= latest }.reversed() + steps.filter { $0 > latest }
     for step in candidates {
       let folder = checkpoints.appendingPathComponent(Self.name(ofStep: step))
@@ -120,8 +121,8 @@ public struct RunFolder {
     throw found.damage.first ?? TrainingError.noCheckpoint(url.path)
   }
 
-  /// Makes the checkpoint that ``soundCheckpoint(_:)`` found the latest, so that a run that ends before its next checkpoint
-  /// resumes from it again. Renames damaged and later checkpoints.
+  /// Names the checkpoint that ``soundCheckpoint(_:)`` found in `latest`, so that a run that ends before its next
+  /// checkpoint resumes from it again. Renames damaged and later checkpoints.
   func resume(from resumption: Resumption) throws {
     guard let step = resumption.step else { return }
     if resumption.changesLatest { try makeLatest(step) }
@@ -133,8 +134,8 @@ public struct RunFolder {
     try abandonCheckpoints(after: step)
   }
 
-  /// Later checkpoints are no longer of a run that goes on from `step`: the lines of its metrics up to them are taken
-  /// away. They stay under another name until the next checkpoint is written; the best one keeps its own.
+  /// Renames the checkpoints after `step`. A run that resumes at `step` removes their lines of metrics, so nothing may
+  /// resume from them. They stay until the next checkpoint is written. The best checkpoint keeps its name.
   private func abandonCheckpoints(after step: Int) throws {
     for later in try checkpointSteps() where later > step && Self.name(ofStep: later) != bestName {
       let folder = checkpoints.appendingPathComponent(Self.name(ofStep: later))
@@ -146,7 +147,7 @@ public struct RunFolder {
 
   private static let abandoned = "abandoned-"
 
-  /// The name of the checkpoint that ``bestURL`` leads to.
+  /// The name of the checkpoint to which ``bestURL`` links.
   private var bestName: String? {
     (try? FileManager.default.destinationOfSymbolicLink(atPath: bestURL.path)).map {
       ($0 as NSString).lastPathComponent
@@ -157,19 +158,22 @@ public struct RunFolder {
     try AtomicFile.write(Data((Self.name(ofStep: step) + "\n").utf8), to: latestURL.path)
   }
 
-  /// The steps whose checkpoints are there, in order.
+  /// The steps of all checkpoints, in ascending order.
   private func checkpointSteps() throws -> [Int] {
     try FileManager.default.contentsOfDirectory(atPath: checkpoints.path).compactMap(Self.step(ofName:)).sorted()
   }
 
-  /// Writes a checkpoint and makes it the latest; then removes all but the last `kept` and the best.
+  /// Writes a checkpoint and makes it the latest. Then removes all but the last `count` and the best one.
   ///
-  /// Checkpoints of later steps go too: the run was taken up at one before them, and comes by there again.
+  /// Checkpoints of later steps are removed too: the run was resumed before them and will reach those steps again.
   ///
   /// - Parameters:
-  ///   - isBest: whether ``bestURL`` is to lead to it.
-  ///   - write: fills the folder that it is given.
-  public func addCheckpoint(step: Int, kept: Int, isBest: Bool = false, write: (URL) throws -> Void) throws {
+  ///   - count: the number of checkpoints to keep.
+  ///   - isBest: whether to link ``bestURL`` to the checkpoint.
+  ///   - write: writes the checkpoint's files into a folder.
+  public func addCheckpoint(
+    step: Int, keeping count: Int, isBest: Bool = false, write: (URL) throws -> Void
+  ) throws {
     let name = Self.name(ofStep: step)
     try install(checkpoints.appendingPathComponent(name)) { folder in
       try write(folder)
@@ -178,7 +182,7 @@ public struct RunFolder {
     try makeLatest(step)
     if isBest { try linkBest(to: name) }
     let steps = try checkpointSteps()
-    let latest = steps.filter { $0 <= step }.suffix(max(1, kept))
+    let latest = steps.filter { $0 <= step }.suffix(max(1, count))
     let best = bestName
     let old = steps.filter { !latest.contains($0) }.map(Self.name(ofStep:)).filter { $0 != best }
     let names = try FileManager.default.contentsOfDirectory(atPath: checkpoints.path)
@@ -187,8 +191,10 @@ public struct RunFolder {
     }
   }
 
-  /// The run that a path means: a run's folder; or a folder inside its `checkpoints`, or its link `best`, which name a
-  /// checkpoint too.
+  /// Finds the run at `url`: the folder of a run, or one of its checkpoints, or its link `best`.
+  ///
+  /// - Returns: the run, and the checkpoint if `url` names one.
+  /// - Throws: ``TrainingError/noRun(_:)`` for any other path.
   public static func locate(_ url: URL) throws -> (run: RunFolder, checkpoint: URL?) {
     if FileManager.default.fileExists(atPath: url.appendingPathComponent("run.json").path) {
       return (try RunFolder(opening: url), nil)
@@ -210,7 +216,9 @@ public struct RunFolder {
     try AtomicFile.synchronizeFolder(url.path)
   }
 
-  /// Writes the trained model's folder.
+  /// Writes the folder of the trained model.
+  ///
+  /// - Parameter write: writes the model's files into a folder.
   public func writeModel(_ write: (URL) throws -> Void) throws {
     try install(modelURL, write: write)
   }
@@ -224,14 +232,14 @@ public struct RunFolder {
     return step
   }
 
-  /// Fills a folder under a temporary name and puts it in place of one that may be there.
+  /// Writes a folder under a temporary name, then moves it to `target`, replacing a folder that exists there.
   private func install(_ target: URL, write: (URL) throws -> Void) throws {
     let folder = try AtomicFolder(at: target.path, replacing: FileManager.default.fileExists(atPath: target.path))
     try write(URL(fileURLWithPath: folder.temporaryPath))
     try folder.commit()
   }
 
-  /// A part of the names that ``AtomicFile`` and ``AtomicFolder`` give meanwhile, which all begin with a dot.
+  /// Part of the temporary names that ``AtomicFile`` and ``AtomicFolder`` use, all of which begin with a dot.
   private static let temporarySuffix = ".partial"
 
   private func removeLeftovers() {

@@ -1,19 +1,19 @@
 import CALMSupport
 import Foundation
 
-/// A process's hold on a run: no other process trains it meanwhile, and whoever looks on learns what became of it.
+/// An exclusive lock on a run: only one process trains it at a time, and others can see whether it is being trained.
 ///
-/// The hold is a lock on the file `lock`, which the system takes back when the process ends, however it ends. So a run
-/// that says it is running, and whose lock is free, has crashed: no process number that another process got since, and no
-/// heartbeat that a slow step misses, can deceive.
+/// The lock is an advisory lock on the file `lock`, which the system releases when the process ends for any reason. A run
+/// whose status is `running` but whose lock is free has therefore crashed. Unlike a process id or a heartbeat, this is
+/// reliable: process ids are reused, and a slow step delays a heartbeat.
 public final class RunLock {
   private let run: URL
   private let descriptor: Int32
   private var status: RunStatus?
 
-  /// Takes the run in `url`, an existing folder.
+  /// Locks the run in `url`, an existing folder.
   ///
-  /// - Throws: ``TrainingError/runTaken(_:)`` where a process has it, ``FileError`` where the system refuses.
+  /// - Throws: ``TrainingError/runTaken(_:)`` if another process holds the lock, or ``FileError``.
   init(_ url: URL) throws {
     let descriptor = open(Self.lockPath(of: url), O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
     if descriptor < 0 { throw FileError("create", Self.lockPath(of: url)) }
@@ -28,14 +28,14 @@ public final class RunLock {
 
   deinit { close(descriptor) }
 
-  /// Says that the run is being trained.
+  /// Records that the run is being trained.
   func begin(totalSteps: Int) throws {
     let status = RunStatus(totalSteps: totalSteps)
     try status.write(to: run)
     self.status = status
   }
 
-  /// Says how it ended, and lets go of the run.
+  /// Records how training ended, and releases the lock.
   func end(_ state: RunState, reason: String? = nil) throws {
     status?.state = state
     status?.ended = Date()
@@ -44,12 +44,12 @@ public final class RunLock {
     try status?.write(to: run)
   }
 
-  /// Whether a process has a run.
+  /// Whether a process holds the lock of a run.
   static func isHeld(_ url: URL) -> Bool {
     let descriptor = open(lockPath(of: url), O_RDONLY | O_CLOEXEC)
     if descriptor < 0 { return false }
     defer { close(descriptor) }
-    // A shared lock is enough to ask, and two who ask at once do not deceive each other.
+    // With shared locks, two processes that check at the same time do not block each other.
     return flock(descriptor, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK
   }
 

@@ -4,28 +4,30 @@ import CALMSupport
 import Foundation
 import Torch
 
-/// A run that is ready to train: begun in a new folder, or taken up where its last checkpoint left it.
+/// A run that is ready to train: a new one, or one resumed from a checkpoint.
 public struct TrainingRun {
-  /// What the run was told.
+  /// The settings.
   public let record: RunRecord
-  /// Where it lies.
+  /// The folder.
   public let folder: RunFolder
-  /// What trains it.
+  /// The training loop.
   public let trainer: Trainer
-  /// What is trained.
+  /// The model and its loss.
   public let task: any TrainingTask
-  /// Steps taken before.
+  /// Steps taken before this start.
   public let step: Int
-  /// What is wrong with checkpoints newer than the one that the run goes on from, which are set aside.
+  /// The damage of newer checkpoints than the one that the run resumes from. They are renamed.
   public let damage: [TrainingError]
-  /// The device it runs on.
+  /// The device on which the run computes.
   public let device: Device
-  /// Nil in a process that does not write.
-  private let claim: RunLock?
+  /// Nil except in the process that writes.
+  private let lock: RunLock?
 
-  /// Begins a run. Its folder is made once data and models have been read.
+  /// Creates a new run. Its folder is created after data and models have been read.
   ///
-  /// - Parameter group: the processes that train together.
+  /// - Parameters:
+  ///   - url: the folder of the run.
+  ///   - group: the processes that train together.
   /// - Throws: an error of the data or the autoencoder, or ``TrainingError``.
   public init(_ record: RunRecord, in url: URL, group: any DataParallelGroup = SingleProcess()) throws {
     let device = try Device(parsing: record.settings.inputs.device)
@@ -34,29 +36,29 @@ public struct TrainingRun {
     let corpus = try corpora.training(for: record.settings)
     try Trainer.check(record.settings.training, group)
     let folder = group.rank == 0 ? try RunFolder(creating: url) : RunFolder(at: url)
-    claim = try group.rank == 0 ? folder.claim() : nil
+    lock = try group.rank == 0 ? folder.lock() : nil
     (self.record, self.folder, self.task, self.device, step, damage) = (record, folder, task, device, 0, [])
     trainer = try Trainer(
       task, on: corpus, settings: record.settings.training, folder: folder, device: device, group: group)
-    // What could not begin is no run, and leaves its folder to the next.
+    // Written last, so that a run that failed to start does not occupy the folder.
     if group.rank == 0 { try writeRecord() }
   }
 
-  /// Takes up a run at its last checkpoint, or at any other; at its beginning where it ended before the first. Nothing in
-  /// its folder changes before checkpoint, data, model and device have been checked.
+  /// Resumes a run from its last checkpoint or from a given one, or from the beginning if it has none yet. Nothing in its
+  /// folder changes before checkpoint, data, model and device have been checked.
   ///
   /// - Parameters:
   ///   - url: the run's folder, or one of its checkpoints.
-  ///   - limits: new limits of the whole run, which the run's folder keeps.
-  ///   - device: where to compute; by default where the run did before.
-  ///   - group: the processes that train together; they may be more or fewer than before.
+  ///   - limits: new limits of the whole run, which are stored in `run.json`.
+  ///   - device: the device to compute on; by default the same as before.
+  ///   - group: the processes that train together; their number may differ from before.
   /// - Throws: an error of the data or the checkpoint, or ``TrainingError``.
   public init(
     resuming url: URL, limits: ResumedLimits = ResumedLimits(), device: Device? = nil,
     group: any DataParallelGroup = SingleProcess()
   ) throws {
     let (folder, named) = try RunFolder.locate(url)
-    claim = try group.rank == 0 ? folder.claim() : nil
+    lock = try group.rank == 0 ? folder.lock() : nil
     let resumption = try folder.soundCheckpoint(named)
     let record = try Self.record(in: folder, limits: limits)
     let device = try device ?? Device(parsing: record.settings.inputs.device)
@@ -78,24 +80,24 @@ public struct TrainingRun {
     try AtomicFile.write(try record.encoded(), to: folder.recordURL.path)
   }
 
-  /// Trains until a limit is reached, or `report` says to stop, and writes down what became of the run.
+  /// Trains until a limit is reached or `report` returns `.stop`, and records the outcome in the run's status.
   ///
-  /// - Returns: why it ended.
+  /// - Returns: why training ended.
   @discardableResult
-  public func train(report: (TrainingEvent) -> Decision = { _ in .continue }) throws -> TrainingEnd {
-    try claim?.begin(totalSteps: trainer.total)
+  public func train(report: Trainer.EventHandler = { _ in .continue }) throws -> TrainingEnd {
+    try lock?.begin(totalSteps: trainer.total)
     do {
       let end = try trainer.run(report: report)
-      try claim?.end(end.isComplete ? .finished : .stopped)
+      try lock?.end(end.isComplete ? .finished : .stopped)
       return end
     } catch {
-      // The first error is the one to tell, also where its being written down fails too.
-      try? claim?.end(.failed, reason: "\(error)")
+      // Report this error even if it cannot be recorded.
+      try? lock?.end(.failed, reason: "\(error)")
       throw error
     }
   }
 
-  /// What a run was told, with new limits; its folder or one of its checkpoints may be named.
+  /// The settings of a run with new limits. The path is that of the run or of one of its checkpoints.
   ///
   /// - Throws: ``TrainingError``.
   public static func record(resuming path: String, limits: ResumedLimits = ResumedLimits()) throws -> RunRecord {
@@ -110,25 +112,25 @@ public struct TrainingRun {
   }
 }
 
-/// What may be changed of a run that goes on; nil leaves what it was told.
+/// The limits that may change when a run is resumed; nil keeps the previous one.
 public struct ResumedLimits: Sendable {
   /// Steps of the whole run.
   public var steps: Int?
   /// Tokens of the whole run.
   public var maximumTokens: Int?
-  /// Seconds of the part that begins.
+  /// Seconds from the start or resumption of the run.
   public var maximumSeconds: Double?
 
-  /// New limits.
+  /// Creates new limits.
   public init(steps: Int? = nil, maximumTokens: Int? = nil, maximumSeconds: Double? = nil) {
     (self.steps, self.maximumTokens, self.maximumSeconds) = (steps, maximumTokens, maximumSeconds)
   }
 
-  /// Whether anything is to change.
+  /// Whether any limit changes.
   fileprivate var areGiven: Bool { steps != nil || maximumTokens != nil || maximumSeconds != nil }
 
   fileprivate func apply(to settings: inout TrainingSettings) {
-    // Where the tokens alone determined the steps, they still do.
+    // If the token limit determined the steps, the new one does too.
     let isByTokens = settings.steps == settings.stepsOfTokens
     if let maximumTokens {
       settings.maximumTokens = maximumTokens
@@ -151,20 +153,20 @@ private struct TrainingCorpora {
     }
   }
 
-  /// The one that a model's tokenizer is that of.
+  /// The corpus whose tokenizer is saved with the model.
   var first: TrainingData { corpora[0].data }
 
   func training(for settings: any RunSettings) throws -> [WeightedSequences] {
     try corpora.map { data, weight in
-      guard let blocks = try blocks(of: [data], .train, for: settings, remainder: .dropped) else {
+      guard let sequences = try sequences(of: [data], .train, for: settings, remainder: .dropped) else {
         throw PackingError.noDocuments
       }
-      return WeightedSequences(blocks, weight: weight)
+      return WeightedSequences(sequences, weight: weight)
     }
   }
 
-  /// A task with the model that a run begins with. The tokenizer of a model to begin with, where it has one, is that of
-  /// the data.
+  /// A task with a new model, or with the initial model that the settings name. The latter must have the tokenizer of the
+  /// data if it has one.
   func newTask(for settings: any RunSettings, on device: Device) throws -> any TrainingTask {
     let initial = try settings.inputs.initialModel.map { try ModelFolder(URL(fileURLWithPath: $0)) }
     if let initial { try first.check(against: initial, vocabularySize: settings.model.vocabularySize) }
@@ -179,18 +181,18 @@ private struct TrainingCorpora {
   }
 
   private func parts(for settings: any RunSettings, on device: Device) throws -> TaskParts {
-    // The held-out documents of all corpora, one after the other.
-    let validation = try blocks(of: corpora.map { $0.data }, .validation, for: settings, remainder: .padded)
+    // The held-out documents of all corpora in order.
+    let validation = try sequences(of: corpora.map { $0.data }, .validation, for: settings, remainder: .padded)
     return TaskParts(
       data: first, validation: validation, device: device,
       generator: Generator(seed: settings.training.seed, device: device))
   }
 
-  private func blocks(
+  private func sequences(
     of data: [TrainingData], _ split: DataSplit, for settings: any RunSettings, remainder: PackedSequences.Remainder
   ) throws -> PackedSequences? {
     let model = settings.model
-    return try first.blocks(
+    return try first.sequences(
       of: data.flatMap { $0.set.shards(split) }, chunkSize: model.chunkSize,
       sequenceChunks: settings.training.sequenceLength / model.chunkSize, padding: model.special.padding,
       remainder: remainder)

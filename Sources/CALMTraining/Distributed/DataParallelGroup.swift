@@ -1,71 +1,71 @@
 import Torch
 
-/// The processes that train one model together: each takes its share of every batch, and all take the same step.
+/// The processes that train one model together: each computes its rows of every batch, and all take the same step.
 ///
-/// Every process calls the same members in the same order.
+/// All processes must call the same members in the same order.
 public protocol DataParallelGroup: AnyObject {
-  /// This process among them, 0 ..< ``count``. The first one writes the run's files.
+  /// The number of this process, 0 ..< ``count``. Process 0 writes the files of the run.
   var rank: Int { get }
-  /// How many there are.
+  /// The number of processes.
   var count: Int { get }
 
-  /// Gives every process the first one's values of these tensors, so that all begin with the same weights.
+  /// Copies these tensors from process 0 to all others, so that all start with the same weights.
   func share(_ tensors: [Tensor]) throws
 
-  /// The optimizer that all of them use.
+  /// Creates the optimizer.
   ///
   /// - Parameters:
-  ///   - parameters: in the type in which the model computes.
+  ///   - parameters: the parameters in the compute type.
   ///   - masters: their float32 values, by name.
   func optimizer(
     of parameters: [NamedParameter], masters: [String: Tensor], settings: AdamW.Settings
   ) -> any Optimizer
 
-  /// What communication took so far, for the metrics.
-  var figures: [String: Double] { get }
+  /// The time spent in communication so far, by name, for the metrics.
+  var metrics: [String: Double] { get }
 
-  /// Called once, before the first step, with the parameters whose gradients will be averaged.
+  /// Called once before the first step, with the parameters whose gradients are averaged.
   func begin(_ parameters: [NamedParameter])
 
-  /// Called before the last backward pass of a step: gradients may travel while it runs.
+  /// Called before the last backward pass of a step, which may overlap with the exchange of gradients.
   func expectGradients()
 
-  /// Called after it: makes each parameter's gradient the mean over the processes.
+  /// Called after that backward pass: replaces each gradient with its mean over the processes.
   func averageGradients() throws
 
-  /// The sums of figures over the processes.
+  /// Sums values over the processes.
   func sum(_ values: [Double]) throws -> [Double]
 }
 
 extension DataParallelGroup {
-  /// An ``AdamW`` that each process has whole.
+  /// An ``AdamW`` with the complete state in each process.
   public func optimizer(
     of parameters: [NamedParameter], masters: [String: Tensor], settings: AdamW.Settings
   ) -> any Optimizer {
     AdamW(parameters, masters: masters, settings: settings)
   }
 
-  /// No figures: nothing is counted.
-  public var figures: [String: Double] { [:] }
+  /// Empty: communication is not measured.
+  public var metrics: [String: Double] { [:] }
 }
 
 /// A process that trains alone.
 public final class SingleProcess: DataParallelGroup {
-  /// The only process there is.
+  /// Creates a group of one process.
   public init() {}
 
-  /// 0, the first.
+  /// 0.
   public var rank: Int { 0 }
   /// 1.
   public var count: Int { 1 }
-  /// There is nobody to give them to.
+  /// Does nothing.
   public func share(_ tensors: [Tensor]) {}
-  /// Nothing is sent, so nothing is laid out.
+  /// Does nothing.
   public func begin(_ parameters: [NamedParameter]) {}
-  /// Nothing is sent.
+  /// Does nothing.
   public func expectGradients() {}
-  /// The gradients are the means already.
+  /// Does nothing: the gradients are already the means.
   public func averageGradients() {}
-  /// The values themselves.
+  /// Returns the values unchanged.
   public func sum(_ values: [Double]) -> [Double] { values }
 }

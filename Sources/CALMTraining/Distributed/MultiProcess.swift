@@ -1,17 +1,17 @@
 import Torch
 
-/// Processes that train one model together, each with its share of every batch.
+/// A data-parallel group of several processes.
 public final class MultiProcess: DataParallelGroup {
-  /// The processes.
+  /// The process group for communication.
   public let group: ProcessGroup
-  /// How long gradients were under way, all steps together.
+  /// The time spent on exchanging gradients in all steps.
   public private(set) var traffic = GradientReducer.Traffic()
   private let shardsOptimizer: Bool
   private var reducer: GradientReducer?
 
-  /// A training shared by the processes of a group.
+  /// Creates a data-parallel group.
   ///
-  /// - Parameter shardsOptimizer: whether each process keeps only its share of the optimizer's state.
+  /// - Parameter shardsOptimizer: whether each process keeps only its shard of the optimizer state.
   public init(_ group: ProcessGroup, shardsOptimizer: Bool = false) {
     (self.group, self.shardsOptimizer) = (group, shardsOptimizer)
   }
@@ -26,7 +26,7 @@ public final class MultiProcess: DataParallelGroup {
     for tensor in tensors { try group.broadcast(tensor) }
   }
 
-  /// A ``ShardedAdamW`` where the state is spread over the processes, else an ``AdamW`` that each has whole.
+  /// A ``ShardedAdamW`` if the optimizer state is sharded, else an ``AdamW`` with the complete state in each process.
   public func optimizer(
     of parameters: [NamedParameter], masters: [String: Tensor], settings: AdamW.Settings
   ) -> any Optimizer {
@@ -35,25 +35,25 @@ public final class MultiProcess: DataParallelGroup {
       : AdamW(parameters, masters: masters, settings: settings)
   }
 
-  /// `communication_seconds`, in which gradients were under way, and `communication_wait_seconds`, waited for them
-  /// after the backward pass; all steps together.
-  public var figures: [String: Double] {
+  /// `communication_seconds`, the time in which gradients were exchanged, and `communication_wait_seconds`, the part of
+  /// it after the backward pass; both over all steps.
+  public var metrics: [String: Double] {
     ["communication_seconds": traffic.communicating, "communication_wait_seconds": traffic.waited]
   }
 
-  /// Prepares the buckets in which gradients travel, of the parameters that are trained.
+  /// Assigns the trained parameters to the buckets in which gradients are exchanged.
   public func begin(_ parameters: [NamedParameter]) {
     reducer = GradientReducer(parameters.map(\.tensor).filter(\.requiresGradient), over: group)
   }
 
-  /// Has the next backward pass send each bucket as soon as it is full.
+  /// Makes the next backward pass send each bucket as soon as it is full.
   public func expectGradients() {
     reducer?.begin()
   }
 
-  /// Waits for the means, and counts the time that they took.
+  /// Waits for the means of the gradients and measures the time.
   ///
-  /// - Throws: ``ProcessGroupError`` where another process is gone or late.
+  /// - Throws: ``ProcessGroupError`` if another process has ended or does not respond in time.
   public func averageGradients() throws {
     guard let step = try reducer?.finish() else { return }
     traffic.communicating += step.communicating
@@ -62,7 +62,7 @@ public final class MultiProcess: DataParallelGroup {
 
   /// The sums over the processes, in the order of the values.
   ///
-  /// - Throws: ``ProcessGroupError`` where another process is gone or late.
+  /// - Throws: ``ProcessGroupError`` if another process has ended or does not respond in time.
   public func sum(_ values: [Double]) throws -> [Double] {
     let tensor = Tensor(values)
     try group.sum(tensor)

@@ -2,40 +2,40 @@ import CALMSupport
 import Foundation
 import Torch
 
-/// Runs a program as several processes of this machine that train together, and begins anew from the last checkpoint
-/// when one dies.
+/// Runs a program as several processes on this machine that train together, and restarts them from the last checkpoint if
+/// one crashes.
 ///
-/// Process 0 has the standard output and error of this one; what the others say on standard error is kept, and told
-/// where process 0 does not say what is wrong. When one process ends early, the others notice by themselves that it is
-/// gone; whoever has not ended ``grace`` later is killed.
+/// Process 0 inherits standard output and error. The standard error of the other processes is captured, and reported if
+/// process 0 does not explain the failure itself. If a process ends early, the others detect that; those that have not
+/// ended after ``grace`` are killed.
 public struct ProcessLauncher {
-  /// The program.
+  /// The executable.
   public var program: URL
-  /// Its arguments, the same for all processes.
+  /// The arguments of all processes.
   public var arguments: [String]
-  /// How many processes.
+  /// The number of processes.
   public var count: Int
-  /// How often they may be started again after one has died.
+  /// The maximum number of restarts after a crash.
   public var restarts: Int
-  /// How long the others have to end after one of them has.
+  /// The time in which all processes must end after one of them has failed.
   public var grace = Duration.seconds(10)
 
-  /// A program to be run as `count` processes.
+  /// Creates a launcher for `count` processes.
   public init(_ program: URL, arguments: [String], count: Int, restarts: Int = 0) {
     (self.program, self.arguments, self.count, self.restarts) = (program, arguments, count, restarts)
   }
 
-  /// The variable that is set in each process: "begin", or after a restart "resume".
+  /// The environment variable that each process gets: "begin", or "resume" after a restart.
   public static let variable = "CALM_LAUNCH"
-  /// The status of a process that ended because another one was gone.
+  /// The exit status of a process that ended because it lost another process.
   public static let peerGone: Int32 = 75
 
   /// Runs the processes to their end.
   ///
   /// - Parameters:
-  ///   - isInterrupted: asked again and again; when it becomes true the processes are told by SIGINT, once.
-  ///   - willRestart: told before each restart what happened.
-  /// - Returns: the status to end with: 0, or that of a process which has already said on standard error what is wrong.
+  ///   - isInterrupted: polled; once it returns true, all processes get SIGINT.
+  ///   - willRestart: called before each restart with its number and the reason.
+  /// - Returns: the exit status: 0, or that of process 0 if it has already reported an error on standard error.
   /// - Throws: ``ProcessLaunchError``.
   public func run(
     isInterrupted: () -> Bool, willRestart: (_ number: Int, _ reason: ProcessLaunchError) throws -> Void
@@ -56,21 +56,21 @@ public struct ProcessLauncher {
   }
 }
 
-/// Processes that did not all come to a good end.
+/// An error of a process that trains together with others.
 public enum ProcessLaunchError: DescribedError, Equatable {
-  /// The system does not run the program.
+  /// The program cannot be started.
   case cannotStart(String, reason: String)
-  /// A signal ended it.
+  /// A signal terminated the process.
   case died(rank: Int, count: Int, signal: Int32)
-  /// It ended with a status that is not 0.
+  /// The process ended with a nonzero status.
   case failed(rank: Int, count: Int, status: Int32, message: String)
 
-  /// One line: the program or the process, and what happened.
+  /// One line: the program or the process, and the failure.
   public var description: String {
     switch self {
     case .cannotStart(let program, let reason): "\(program): cannot be started: \(reason)"
     case .died(let rank, let count, let signal):
-      "process \(rank) of \(count) was ended by \(Self.name(signal)); the others have stopped"
+      "process \(rank) of \(count) was terminated by \(Self.name(signal)); the others have stopped"
     case .failed(let rank, let count, let status, let message):
       "process \(rank) of \(count) ended with status \(status)" + (message.isEmpty ? "" : ": \(message)")
     }
@@ -88,9 +88,9 @@ public enum ProcessLaunchError: DescribedError, Equatable {
 /// The processes of one attempt.
 private final class World {
   private let processes: [Process]
-  /// Where what a process says on standard error is kept; nil for the first, which says it here.
+  /// The captured standard error of each process; nil for process 0, which inherits it.
   private let logs: [URL?]
-  /// A pipe that nobody writes to: the processes see its end when this one is gone.
+  /// A pipe without a writer: the processes read end-of-file when this process has ended.
   private let lifeline = Pipe()
 
   init(_ launcher: ProcessLauncher, isRestart: Bool) throws {
@@ -135,13 +135,13 @@ private final class World {
   }
 
   func waitForAll(grace: Duration, isInterrupted: () -> Bool) throws {
-    var (isTold, deadline): (Bool, ContinuousClock.Instant?) = (false, nil)
+    var (isSignalled, deadline): (Bool, ContinuousClock.Instant?) = (false, nil)
     while processes.contains(where: \.isRunning) {
-      if !isTold, isInterrupted() {
-        isTold = true
+      if !isSignalled, isInterrupted() {
+        isSignalled = true
         signal(SIGINT)
       }
-      if deadline == nil, processes.contains(where: { !$0.isRunning && !Self.isGood($0) }) {
+      if deadline == nil, processes.contains(where: { !$0.isRunning && !Self.hasSucceeded($0) }) {
         deadline = .now + grace
       }
       if let due = deadline, .now >= due { signal(SIGKILL) }
@@ -153,30 +153,32 @@ private final class World {
     for process in processes where process.isRunning { kill(process.processIdentifier, number) }
   }
 
-  private static func isGood(_ process: Process) -> Bool {
+  private static func hasSucceeded(_ process: Process) -> Bool {
     process.terminationReason == .exit && process.terminationStatus == 0
   }
 
-  /// What went wrong first: a death before a failure, and either before the failures of those who missed the others.
-  /// Process 0 goes before the others, because it has told its reason.
+  /// The most likely cause of the failure: an error of a process, or else a crash, or else a lost connection. Lower ranks
+  /// come first, because process 0 has reported its error itself.
   var failure: ProcessLaunchError? {
-    let bad = processes.enumerated().filter { !Self.isGood($1) }
-    func first(_ isWanted: (Process) -> Bool) -> (rank: Int, process: Process)? {
-      bad.first { isWanted($1) }.map { ($0, $1) }
+    let failed = processes.enumerated().filter { !Self.hasSucceeded($1) }
+    func first(_ predicate: (Process) -> Bool) -> (rank: Int, process: Process)? {
+      failed.first { predicate($1) }.map { ($0, $1) }
     }
-    let isLate: (Process) -> Bool = { $0.terminationStatus == ProcessLauncher.peerGone }
-    if let (rank, process) = first({ $0.terminationReason == .exit && !isLate($0) }) {
+    let hasLostPeer: (Process) -> Bool = { $0.terminationStatus == ProcessLauncher.peerGone }
+    if let (rank, process) = first({ $0.terminationReason == .exit && !hasLostPeer($0) }) {
       return .failed(rank: rank, count: processes.count, status: process.terminationStatus, message: message(of: rank))
     }
     if let (rank, process) = first({ $0.terminationReason == .uncaughtSignal }) {
       return .died(rank: rank, count: processes.count, signal: process.terminationStatus)
     }
-    return first(isLate).map { rank, process in
-      .failed(rank: rank, count: processes.count, status: process.terminationStatus, message: "it lost the others")
+    return first(hasLostPeer).map { rank, process in
+      .failed(
+        rank: rank, count: processes.count, status: process.terminationStatus,
+        message: "it lost the connection to the others")
     }
   }
 
-  /// The last line that a process has said, without "Error: ".
+  /// The last line of a process's standard error, without "Error: ".
   private func message(of rank: Int) -> String {
     guard let log = logs[rank], let text = try? String(contentsOf: log, encoding: .utf8) else { return "" }
     let line = text.split(whereSeparator: \.isNewline).last.map(String.init) ?? ""

@@ -1,9 +1,9 @@
 import CALMSupport
 import Foundation
 
-/// Where a process stands among those that train together, as launchers tell it: `RANK`, `WORLD_SIZE`, `LOCAL_RANK`,
-/// `MASTER_ADDR` and `MASTER_PORT` of the environment. torchrun sets them, as `calm train --processes` does. Slurm says
-/// `SLURM_LOCALID` for `LOCAL_RANK`.
+/// The place of a process among those that train together, from the environment variables `RANK`, `WORLD_SIZE`,
+/// `LOCAL_RANK`, `MASTER_ADDR` and `MASTER_PORT`. Launchers such as torchrun and ``ProcessLauncher`` set them. Slurm sets
+/// `SLURM_LOCALID` instead of `LOCAL_RANK`.
 public struct RankVariables: Equatable, Sendable {
   /// The number of the process.
   public var rank: Int
@@ -13,18 +13,18 @@ public struct RankVariables: Equatable, Sendable {
   public var localRank: Int
   /// The machine of process 0.
   public var host: String
-  /// The port on which process 0 listens there.
+  /// The port on which process 0 listens.
   public var port: Int
 
-  /// A place given by hand.
+  /// Creates a place.
   public init(rank: Int, worldSize: Int, localRank: Int, host: String, port: Int) {
     (self.rank, self.worldSize, self.localRank) = (rank, worldSize, localRank)
     (self.host, self.port) = (host, port)
   }
 
-  /// Reads the variables; nil where the process was started alone, with neither `RANK` nor `WORLD_SIZE`.
+  /// Reads the variables; nil for a single process, which has neither `RANK` nor `WORLD_SIZE`.
   ///
-  /// - Throws: ``RankVariablesError`` that names the variable which is missing or does not fit.
+  /// - Throws: ``RankVariablesError`` with the variable that is missing or invalid.
   public init?(_ environment: [String: String] = ProcessInfo.processInfo.environment) throws(RankVariablesError) {
     if environment["RANK"] == nil && environment["WORLD_SIZE"] == nil { return nil }
     func text(_ name: String) throws(RankVariablesError) -> String {
@@ -47,20 +47,20 @@ public struct RankVariables: Equatable, Sendable {
     port = try number("MASTER_PORT", in: 1...65_535)
   }
 
-  /// Whether a launcher has started the processes anew after some had died, or a queue the whole job: torchrun counts
-  /// that in `TORCHELASTIC_RESTART_COUNT`, Slurm in `SLURM_RESTART_COUNT`.
+  /// Whether a launcher has restarted the processes, or a queue the whole job: torchrun counts restarts in
+  /// `TORCHELASTIC_RESTART_COUNT`, Slurm in `SLURM_RESTART_COUNT`.
   public static func isRestart(_ environment: [String: String] = ProcessInfo.processInfo.environment) -> Bool {
     ["TORCHELASTIC_RESTART_COUNT", "SLURM_RESTART_COUNT"].contains { name in
       (environment[name].flatMap { Int($0) } ?? 0) > 0
     }
   }
 
-  /// The device that this process takes, of the name that all are given: for `cuda` the GPU of its number on the machine.
+  /// The device of this process if the device `name` is given for all processes: `cuda` becomes the GPU with the local rank.
   public func ownDevice(of name: String) -> String {
     name == "cuda" ? "cuda:\(localRank)" : name
   }
 
-  /// What to add to the environment of a process that stands here.
+  /// The environment variables for a process at this place.
   public var environment: [String: String] {
     [
       "RANK": "\(rank)", "WORLD_SIZE": "\(worldSize)", "LOCAL_RANK": "\(localRank)", "MASTER_ADDR": host,
@@ -69,20 +69,20 @@ public struct RankVariables: Equatable, Sendable {
   }
 }
 
-/// Variables of the environment that do not place a process among others.
+/// An error in the environment variables of ``RankVariables``.
 public enum RankVariablesError: DescribedError, Equatable {
-  /// A variable is not set, or empty.
+  /// A variable is unset or empty.
   case missing(String)
-  /// A variable is not a whole number of the range: its name, its value, the range.
+  /// A variable is not an integer in its range: the name, the value and the range.
   case invalid(String, String, ClosedRange<Int>)
 
-  /// One line: the variable, what is wrong with it, what to set.
+  /// One line: the variable, what is wrong with it, and what to set.
   public var description: String {
     switch self {
     case .missing(let name):
-      "the environment says that this is one of several processes, but \(name) is not set; set RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT together, or none of them"
+      "the environment variable \(name) is not set, although RANK or WORLD_SIZE is; set RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT together, or none of them"
     case .invalid(let name, let value, let range):
-      "the environment variable \(name) must be a number from \(range.lowerBound) to \(range.upperBound), not '\(value)'"
+      "the environment variable \(name) must be an integer from \(range.lowerBound) to \(range.upperBound), not '\(value)'"
     }
   }
 }

@@ -3,32 +3,32 @@ import CALMCorpus
 import Foundation
 import Torch
 
-/// Trains an ``Autoencoder`` to give back its chunks.
+/// Trains an ``Autoencoder`` to reconstruct its chunks.
 public final class AutoencoderTask: TrainingTask {
-  /// What is trained.
+  /// The model to train.
   public let model: Autoencoder
   private let validation: PackedSequences?
   private let tokenizer: Data
 
   /// - Parameters:
-  ///   - validation: held-out blocks; nil evaluates nothing.
-  ///   - tokenizer: the content of `tokenizer.json`, stored with the model.
+  ///   - validation: held-out sequences; nil for no evaluation.
+  ///   - tokenizer: the content of `tokenizer.json`, which is saved with the model.
   public init(_ model: Autoencoder, validation: PackedSequences?, tokenizer: Data) {
     (self.model, self.validation, self.tokenizer) = (model, validation, tokenizer)
   }
 
-  /// The autoencoder, all of which is trained.
+  /// The autoencoder; all its parameters are trained.
   public var module: any Module { model }
   /// K of the autoencoder.
   public var chunkSize: Int { model.configuration.chunkSize }
 
-  /// Prompts are text like any other to an autoencoder.
+  /// False: an autoencoder reconstructs prompts like any other text.
   public var predictsChosenChunks: Bool { false }
 
-  /// Does nothing: no part is frozen, and there are no layers of a Transformer.
+  /// Does nothing: an autoencoder has no frozen part and no Transformer layers.
   public func prepare(precision: DType, recomputingLayers: Bool) {}
 
-  /// K · cross-entropy + w · divergence, of all chunks: labels are not looked at.
+  /// K · cross-entropy + w · divergence over all chunks; labels are ignored.
   public func loss(_ batch: TrainingBatch, step: Int, generator: Generator) -> TrainingLoss {
     let ids = batch.ids
     let noise = AutoencoderNoise(
@@ -38,17 +38,20 @@ public final class AutoencoderTask: TrainingTask {
       total: loss.total, parts: [("cross_entropy", loss.crossEntropy), ("divergence", loss.divergence)])
   }
 
-  /// `accuracy` and `accuracy_noise_0.3`: the shares of tokens given back from the mean latent, without noise and with
-  /// noise of deviation 0.3; empty without held-out blocks.
+  /// `accuracy` and `accuracy_noise_0.3`: the fractions of tokens reconstructed from the mean latent, without noise and
+  /// with noise of standard deviation 0.3; empty without held-out sequences.
   ///
-  /// - Throws: what reading the blocks or summing over the processes throws.
-  public func evaluate(blocks: Int, seed: UInt64, share: EvaluationShard) throws -> [String: Double] {
-    guard let validation else { return [:] }
-    let result = try model.evaluate(on: validation, blocks: blocks, noise: [0, 0.3], seed: seed, share: share)
-    return ["accuracy": result.accuracy[0].accuracy, "accuracy_noise_0.3": result.accuracy[1].accuracy]
+  /// - Throws: an error from reading the sequences or from the other processes.
+  public func evaluate(sequences: Int, seed: UInt64, shard: EvaluationShard) throws -> [EvaluationMetric] {
+    guard let validation else { return [] }
+    let result = try model.evaluate(on: validation, sequences: sequences, noise: [0, 0.3], seed: seed, shard: shard)
+    return [
+      EvaluationMetric("accuracy", result.accuracy[0].accuracy, .higherIsBetter),
+      EvaluationMetric("accuracy_noise_0.3", result.accuracy[1].accuracy, .higherIsBetter),
+    ]
   }
 
-  /// Writes the model with its tokenizer; everything is kept, whether resumable or not.
+  /// Writes the model and its tokenizer; `resumable` makes no difference.
   ///
   /// - Throws: a file error.
   public func save(to folder: URL, weights: [String: Tensor], resumable: Bool) throws {

@@ -5,20 +5,20 @@ import Torch
 
 /// Trains a ``ContinuousLanguageModel`` to predict the next chunk's latent.
 public final class LanguageModelTask: TrainingTask {
-  /// What is trained.
+  /// The model to train.
   public let model: ContinuousLanguageModel
   private let auxiliaryWarmupSteps: Int
   private let validation: PackedSequences?
   private let tokenizer: Data
-  /// The frozen autoencoder as it was loaded: what is stored must not be rounded to the type of computing.
+  /// The weights of the frozen autoencoder as loaded, so that saving does not round them to the compute type.
   private var autoencoderWeights: [String: Tensor]?
 
   /// - Parameters:
-  ///   - auxiliaryWarmupSteps: steps at the beginning in which the backbone learns from the auxiliary token loss alone. They cost half
-  ///     of a whole step, and the energy score, whose gradient is noisy while the head knows nothing, does not disturb
-  ///     them: copying a name from an earlier sentence is learned in half the steps.
-  ///   - validation: held-out blocks; nil evaluates nothing.
-  ///   - tokenizer: the content of `tokenizer.json`, stored with the model.
+  ///   - auxiliaryWarmupSteps: steps at the start that train the backbone on the auxiliary token loss alone. Each costs
+  ///     half of a full step. The gradient of the energy score is noisy while the head is untrained; without it, the
+  ///     model learns to copy a name from an earlier sentence in half the steps.
+  ///   - validation: held-out sequences; nil for no evaluation.
+  ///   - tokenizer: the content of `tokenizer.json`, which is saved with the model.
   public init(
     _ model: ContinuousLanguageModel, auxiliaryWarmupSteps: Int = 0, validation: PackedSequences?, tokenizer: Data
   ) {
@@ -27,18 +27,18 @@ public final class LanguageModelTask: TrainingTask {
     )
   }
 
-  /// The language model without its frozen autoencoder.
+  /// The language model without the frozen autoencoder.
   public var module: any Module { model }
   /// The autoencoder.
   public var frozen: [NamedParameter] { model.autoencoder.namedParameters() }
-  /// K of the language model and its autoencoder.
+  /// K of the language model and of its autoencoder.
   public var chunkSize: Int { model.configuration.chunkSize }
 
-  /// Chunks of prompts alone are seen and not predicted.
+  /// True: chunks that belong to a prompt are read but not predicted.
   public var predictsChosenChunks: Bool { true }
 
-  /// Brings the frozen autoencoder to `precision`, keeping its own weights for the files, and tells the Transformer
-  /// whether its layers are computed again in the backward pass.
+  /// Converts the frozen autoencoder to `precision`, keeping its original weights for saving, and sets whether the
+  /// backward pass recomputes the Transformer's layers.
   public func prepare(precision: DType, recomputingLayers: Bool) {
     model.backbone.recomputesLayers = recomputingLayers
     autoencoderWeights = Dictionary(
@@ -46,7 +46,7 @@ public final class LanguageModelTask: TrainingTask {
     model.autoencoder.convert(to: precision)
   }
 
-  /// The head's loss plus the weighted auxiliary token loss; in the lead-in the latter alone, with a weight of 1.
+  /// The head's loss plus the weighted auxiliary token loss; during the auxiliary warm-up the latter alone, unweighted.
   public func loss(_ batch: TrainingBatch, step: Int, generator: Generator) -> TrainingLoss {
     if step < auxiliaryWarmupSteps,
       let auxiliary = model.auxiliaryLoss(batch.ids, labels: batch.labels, generator: generator)
@@ -59,17 +59,20 @@ public final class LanguageModelTask: TrainingTask {
       parts: [(model.configuration.head.rawValue, loss.head)] + (loss.auxiliary.map { [("auxiliary", $0)] } ?? []))
   }
 
-  /// `brier_lm`, from four samples per position, and `energy_score`, whatever the head is; empty without held-out
-  /// blocks.
+  /// `brier_lm` with four samples per position, and `energy_score`, for every kind of head; empty without held-out
+  /// sequences.
   ///
-  /// - Throws: ``EvaluationError``, ``BrierError``, and what reading the blocks or summing over the processes throws.
-  public func evaluate(blocks: Int, seed: UInt64, share: EvaluationShard) throws -> [String: Double] {
-    guard let validation else { return [:] }
-    let result = try model.evaluate(on: validation, blocks: blocks, samples: 4, seed: seed, share: share)
-    return ["brier_lm": result.brierLM.score, "energy_score": result.energyScore]
+  /// - Throws: ``EvaluationError``, ``BrierError``, or an error from reading the sequences or from the other processes.
+  public func evaluate(sequences: Int, seed: UInt64, shard: EvaluationShard) throws -> [EvaluationMetric] {
+    guard let validation else { return [] }
+    let result = try model.evaluate(on: validation, sequences: sequences, samples: 4, seed: seed, shard: shard)
+    return [
+      EvaluationMetric("brier_lm", result.brierLM.score, .higherIsBetter),
+      EvaluationMetric("energy_score", result.energyScore, .lowerIsBetter),
+    ]
   }
 
-  /// Writes the model with its autoencoder and tokenizer; only where resumable with the auxiliary token loss's layer.
+  /// Writes the model, its autoencoder and its tokenizer; the layer of the auxiliary token loss only if `resumable`.
   ///
   /// - Throws: a file error.
   public func save(to folder: URL, weights: [String: Tensor], resumable: Bool) throws {

@@ -1,37 +1,36 @@
 import Foundation
 
-/// How the learning rate changes over a run: a linear warm-up, then one of the usual shapes.
+/// The learning rate over a run: a linear warm-up, then one of three shapes.
 public struct LearningRateSchedule: Codable, Hashable, Sendable {
-  /// What follows the warm-up.
+  /// The shape after the warm-up.
   public enum Shape: String, Codable, Sendable, CaseIterable {
-    /// The peak to the end, as the paper trains.
+    /// Stays at the peak, as in the paper.
     case constant
-    /// Half a cosine from the peak down to the floor.
+    /// Falls from the peak to the floor along half a cosine.
     case cosine
-    /// The peak until a share of the steps is left, then a straight line down to the floor
-    /// (warm-up, stable, decay).
+    /// Stays at the peak, then falls linearly to the floor (warmup-stable-decay, WSD).
     case stableDecay = "stable-decay"
   }
 
   /// The highest rate.
   public var peak: Double
-  /// What follows the warm-up.
+  /// The shape after the warm-up.
   public var shape: Shape
-  /// Steps from 0 up to the peak.
+  /// Steps in which the rate rises from 0 to the peak.
   public var warmupSteps: Int
-  /// The last part of the run in which ``Shape/stableDecay`` falls.
-  public var decayShare: Double
-  /// The rate at the end, as a share of the peak.
+  /// The fraction of the run, at its end, in which ``Shape/stableDecay`` falls.
+  public var decayFraction: Double
+  /// The rate at the end, as a fraction of the peak.
   public var floor: Double
 
-  /// A schedule; by default constant after 100 steps of warm-up.
+  /// Creates a schedule: by default 100 steps of warm-up, then a constant rate.
   public init(
-    peak: Double, shape: Shape = .constant, warmupSteps: Int = 100, decayShare: Double = 0.5, floor: Double = 0.02
+    peak: Double, shape: Shape = .constant, warmupSteps: Int = 100, decayFraction: Double = 0.5, floor: Double = 0.02
   ) {
     self.peak = peak
     self.shape = shape
     self.warmupSteps = warmupSteps
-    self.decayShare = decayShare
+    self.decayFraction = decayFraction
     self.floor = floor
   }
 
@@ -49,7 +48,7 @@ public struct LearningRateSchedule: Codable, Hashable, Sendable {
       let progress = min(1, Double(step - warmupSteps) / Double(max(1, total - warmupSteps)))
       return peak * (floor + (1 - floor) * (1 + cos(.pi * progress)) / 2)
     case .stableDecay:
-      let left = Double(total - step) / (Double(total) * decayShare)
+      let left = Double(total - step) / (Double(total) * decayFraction)
       return peak * max(floor, min(1, left))
     }
   }

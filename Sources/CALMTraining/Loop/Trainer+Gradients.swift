@@ -3,28 +3,28 @@ import CALMSupport
 import Foundation
 import Torch
 
-/// What the gradients of a step were computed from and came with.
+/// The loss whose gradients a step uses, and its batch.
 struct StepGradients {
   /// This process's share of the batch.
   let batch: TokenBatch
   /// The mean loss of all processes and parts.
   let loss: Double
-  /// What it is made of, by name.
+  /// The parts of the loss by name.
   let parts: [String: Double]
 }
 
 extension Trainer {
-  /// Batches in a row that may have nothing to predict before the run ends.
-  private static let emptyBatches = 1000
+  /// Consecutive batches without anything to predict after which the run fails.
+  private static let maxEmptyBatches = 1000
 
-  /// Draws a batch and leaves the gradients of its mean loss, over all processes, in the parameters.
+  /// Loads a batch and leaves the gradients of its mean loss, over all processes, in the parameters.
   ///
-  /// Where only some chunks are predicted, every part and process counts by how many of them it has, so that each
-  /// predicted chunk of the batch has the same weight.
+  /// If only some chunks are predicted, each part of each process is weighted by its number of predicted chunks, so that
+  /// each predicted chunk of the batch has the same weight.
   ///
-  /// - Parameter step: steps taken before.
+  /// - Parameter step: the number of steps taken before this one.
   func computeGradients(step: Int) throws -> StepGradients {
-    let (drawn, batch, counts, total) = try nextBatch()
+    let (loaded, batch, counts, total) = try nextBatch()
     let (parts, rows) = (settings.gradientAccumulation, batch.rows / settings.gradientAccumulation)
     let tokens = batch.ids.count / batch.rows
     var names: [String] = []
@@ -33,10 +33,10 @@ extension Trainer {
       let range = part * rows..<(part + 1) * rows
       let ids = Tensor(Array(batch.ids[range.lowerBound * tokens..<range.upperBound * tokens]), shape: [rows, tokens])
         .to(.int64, device: device)
-      // A part without predicted chunks has a weight of 0, so it does not matter what its loss is taken of.
+      // A part without predicted chunks has a weight of 0; its loss may cover any chunks.
       let labels = counts[part] > 0 ? self.labels(of: batch, rows: range) : nil
-      // Where only some chunks are predicted, rows have different numbers of them, and the noise is the part's.
-      let first = drawn + group.rank * batch.rows + range.lowerBound
+      // Rows with different numbers of predicted chunks share one generator per part.
+      let first = loaded + group.rank * batch.rows + range.lowerBound
       let seeds = (first..<first + rows).map { StableHash.combine(settings.seed, UInt64($0)) }
       let generator =
         labels == nil ? Generator(rows: seeds, device: device) : Generator(seed: seeds[0], device: device)
@@ -45,9 +45,9 @@ extension Trainer {
       if part == parts - 1 { group.expectGradients() }
       let factor = weight * Double(group.count)
       (factor == 1 ? loss.total : loss.total * factor).backward()
-      let figures = ([loss.total] + loss.parts.map { $0.value }).map { $0.item() * weight }
+      let values = ([loss.total] + loss.parts.map { $0.value }).map { $0.item() * weight }
       names = loss.parts.map { $0.name }
-      sums = sums.isEmpty ? figures : zip(sums, figures).map(+)
+      sums = sums.isEmpty ? values : zip(sums, values).map(+)
     }
     try group.averageGradients()
     let means = try group.sum(sums)
@@ -55,19 +55,19 @@ extension Trainer {
       batch: batch, loss: means[0], parts: Dictionary(uniqueKeysWithValues: zip(names, means.dropFirst())))
   }
 
-  /// Draws until there is something to predict.
+  /// Loads batches until one has something to predict.
   ///
-  /// - Returns: the blocks drawn before the batch; the batch; the weight of each part; and that of all parts of all
-  ///   processes together.
-  private func nextBatch() throws -> (drawn: Int, batch: TokenBatch, counts: [Double], total: Double) {
+  /// - Returns: the number of sequences loaded before the batch, the batch, the weight of each of its parts, and the
+  ///   total weight of all parts of all processes.
+  private func nextBatch() throws -> (loaded: Int, batch: TokenBatch, counts: [Double], total: Double) {
     let parts = settings.gradientAccumulation
-    for _ in 0..<Self.emptyBatches {
-      let drawn = loader.position.drawn
+    for _ in 0..<Self.maxEmptyBatches {
+      let loaded = loader.position.sequencesTaken
       let batch = try loader.next()
       guard task.predictsChosenChunks, let targets = batch.targets else {
-        return (drawn, batch, Array(repeating: 1, count: parts), Double(parts * group.count))
+        return (loaded, batch, Array(repeating: 1, count: parts), Double(parts * group.count))
       }
-      // The first chunk of a row has nothing before it, and is never predicted.
+      // The first chunk of a row has no context and is never predicted.
       let chunks = targets.count / batch.rows
       let perRow = (0..<batch.rows).map { row in
         Double(targets[row * chunks + 1..<(row + 1) * chunks].count { $0 })
@@ -75,12 +75,12 @@ extension Trainer {
       let rows = batch.rows / parts
       let counts = (0..<parts).map { perRow[$0 * rows..<($0 + 1) * rows].reduce(0, +) }
       let total = try group.sum([counts.reduce(0, +)])[0]
-      if total > 0 { return (drawn, batch, counts, total) }
+      if total > 0 { return (loaded, batch, counts, total) }
     }
-    throw TrainingError.nothingToPredict(batches: Self.emptyBatches)
+    throw TrainingError.nothingToPredict(batches: Self.maxEmptyBatches)
   }
 
-  /// The ids of the predicted chunks of some rows, −100 elsewhere; nil where all are predicted.
+  /// The ids of the predicted chunks of some rows, and −100 elsewhere; nil if all are predicted.
   private func labels(of batch: TokenBatch, rows: Range<Int>) -> Tensor? {
     guard task.predictsChosenChunks, let targets = batch.targets else { return nil }
     let (tokens, size) = (batch.ids.count / batch.rows, batch.ids.count / targets.count)

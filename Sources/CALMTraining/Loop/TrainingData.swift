@@ -3,7 +3,7 @@ import CALMCorpus
 import CALMTokenizer
 import Foundation
 
-/// A prepared data set as training uses it: its shards, and what its tokenizer says of special tokens.
+/// A data set for training: its shards and its tokenizer.
 public struct TrainingData {
   /// The shards.
   public let set: TokenDataSet
@@ -12,9 +12,9 @@ public struct TrainingData {
   /// The tokenizer.
   public let tokenizer: Tokenizer
 
-  /// Opens a folder that `calm data prepare` made.
+  /// Opens a folder written by `calm data prepare`.
   ///
-  /// - Throws: an error of the data set or its tokenizer, or ``DataSetError/noEndToken(_:)`` where the tokenizer has no
+  /// - Throws: an error of the data set or its tokenizer; ``DataSetError/noEndToken(_:)`` if the tokenizer has no
   ///   end-of-text token.
   public init(path: String) throws {
     set = try TokenDataSet(path: path)
@@ -27,24 +27,26 @@ public struct TrainingData {
     if tokenizer.eosToken == nil { throw DataSetError.noEndToken(url.path) }
   }
 
-  /// The special tokens of models trained on this; padding is the end token where the tokenizer has none of its own.
+  /// The special tokens for models trained on this data; the end-of-text token is also the padding if the tokenizer has no
+  /// padding token.
   public var special: SpecialTokens {
     SpecialTokens(
       padding: (tokenizer.padToken ?? tokenizer.eosToken).map(Int.init), beginning: tokenizer.bosToken.map(Int.init),
       end: tokenizer.eosToken.map(Int.init))
   }
 
-  /// The special tokens of autoregressive models: nothing is padded there, so the end token need not stand in for
-  /// padding, which is never learnt.
+  /// The special tokens for autoregressive models. They need no padding, and the end-of-text token must not replace it,
+  /// because padding is excluded from the loss.
   public var specialWithoutStandIn: SpecialTokens {
     var special = special
     special.padding = tokenizer.padToken.map(Int.init)
     return special
   }
 
-  /// Refuses a model that was trained with another tokenizer, or whose vocabulary is smaller than this one's.
+  /// Checks that a model has the tokenizer of this data, and a vocabulary that is large enough for it.
   ///
-  /// A model without a tokenizer is not refused for it. One of the tokenizers may lack the pad token: the official models add one to the tokenizer of Llama 3.
+  /// A model without a tokenizer passes. One of the tokenizers may lack the padding token: the official models add one to
+  /// the tokenizer of Llama 3.
   ///
   /// - Throws: ``TrainingError``, or the error of a tokenizer that cannot be read.
   public func check(against model: ModelFolder, vocabularySize: Int) throws {
@@ -63,19 +65,19 @@ public struct TrainingData {
     throw TrainingError.tokenizerMismatch(data: set.path, model: model.url.path)
   }
 
-  /// A split cut into blocks; nil where the split has no documents.
+  /// The sequences of a split; nil if the split has no documents.
   ///
-  /// - Parameter padding: the model's padding; nil takes the tokenizer's, or its end token.
-  public func blocks(
+  /// - Parameter padding: the model's padding; nil for the tokenizer's, or else its end-of-text token.
+  public func sequences(
     _ split: DataSplit, chunkSize: Int, sequenceChunks: Int, padding: Int? = nil, remainder: PackedSequences.Remainder
   ) throws -> PackedSequences? {
-    try blocks(
+    try sequences(
       of: set.shards(split), chunkSize: chunkSize, sequenceChunks: sequenceChunks, padding: padding,
       remainder: remainder)
   }
 
-  /// Shards of this tokenizer cut into blocks; nil where there are none.
-  func blocks(
+  /// The sequences of shards that were written with this tokenizer; nil if there are no shards.
+  func sequences(
     of shards: [TokenShard], chunkSize: Int, sequenceChunks: Int, padding: Int? = nil,
     remainder: PackedSequences.Remainder
   ) throws -> PackedSequences? {

@@ -1,8 +1,8 @@
 import CALMSupport
 
-/// A training run that cannot begin or go on: what is wrong, and what to do.
+/// An error that prevents a training run from starting, resuming or continuing.
 public enum TrainingError: DescribedError, Equatable {
-  /// The folder of a new run holds one already.
+  /// The folder for a new run already holds one.
   case runExists(String)
   /// A folder without `run.json`.
   case noRun(String)
@@ -12,72 +12,72 @@ public enum TrainingError: DescribedError, Equatable {
   case damagedRecord(String)
   /// The run has no checkpoint yet.
   case noCheckpoint(String)
-  /// The file `latest`, and the name of a checkpoint in it that is not there.
+  /// The path of the file `latest`, and the missing checkpoint that it names.
   case checkpointMissing(String, String)
-  /// A checkpoint's training state cannot be read, or is not that of its model: the path and the reason.
+  /// A checkpoint's training state cannot be read or does not match its model: the path and the reason.
   case damagedState(String, String)
-  /// A checkpoint's file is not as it was written: the path and what is wrong with it.
+  /// A file of a checkpoint differs from the one that was written: the path and the difference.
   case damagedCheckpoint(String, String)
-  /// A file or folder that the system does not let be made: the path and the reason.
+  /// A file or folder that cannot be created: the path and the reason.
   case cannotWrite(String, String)
-  /// The blocks of a step are no multiple of the processes times the parts of each.
-  case unevenBatch(blocks: Int, processes: Int, parts: Int)
-  /// More batches in a row were left out than the settings allow; `documents` is the file that lists what they held.
+  /// The batch size is not a multiple of the number of processes times the parts of each.
+  case unevenBatch(sequences: Int, processes: Int, parts: Int)
+  /// Too many consecutive batches were not finite; `documents` is the file that lists their documents.
   case notFinite(step: Int, inARow: Int, documents: String)
-  /// Only prompts came, in that many batches in a row.
+  /// That many consecutive batches held prompts only.
   case nothingToPredict(batches: Int)
-  /// The data were prepared with another tokenizer than the model was trained with.
+  /// The tokenizer of the data differs from that of the model.
   case tokenizerMismatch(data: String, model: String)
-  /// Two folders of data that were prepared with different tokenizers.
+  /// Two data sets with different tokenizers.
   case tokenizersDiffer(String, String)
-  /// A folder of data whose content is not what the run was trained on so far.
+  /// A data set whose content has changed since the checkpoint was written.
   case otherData(String)
-  /// Several processes that do not train the same: what differs.
+  /// The properties in which the processes of one run differ.
   case processesDiffer([String])
-  /// A corpus, as it was written, whose weight is not above 0.
+  /// A corpus, as given, whose weight is not above 0.
   case invalidWeight(String)
   /// The data's tokenizer has more ids than the model's vocabulary.
   case vocabularyTooLarge(data: String, tokens: Int, model: String, vocabulary: Int)
 
-  /// One line: the file or setting, what is wrong with it, what to do.
+  /// One line: the file or setting, what is wrong with it, and what to do.
   public var description: String {
     switch self {
     case .runExists(let path):
-      "\(path): a run is there already; go on with --resume, or choose another folder"
+      "\(path): already holds a training run; resume that run, or choose another folder"
     case .noRun(let path):
-      "\(path): no training run there (no run.json)"
+      "\(path): is not a training run (no run.json); check the path"
     case .runTaken(let path):
       "\(path): another process is training this run; wait until it ends, or stop it first"
     case .damagedRecord(let path):
-      "\(path): the run's settings cannot be read; put back the file from a copy"
+      "\(path): the settings of the run cannot be read; restore the file from a copy"
     case .noCheckpoint(let path):
-      "\(path): the run has no checkpoint yet; start it anew in another folder"
+      "\(path): the run has no checkpoint yet; start it again in another folder"
     case .checkpointMissing(let file, let name):
-      "\(file): names the checkpoint '\(name)', which is not there; write the name of one that is in checkpoints/"
+      "\(file): names the checkpoint '\(name)', which does not exist; write the name of a folder in checkpoints/ into it"
     case .damagedState(let path, let reason):
       "\(path): \(reason); write the name of an older checkpoint into the run's file 'latest'"
     case .damagedCheckpoint(let path, let reason):
       "\(path): \(reason); the checkpoint is damaged"
     case .cannotWrite(let path, let reason):
-      "\(path): cannot be made: \(reason)"
-    case .unevenBatch(let blocks, let processes, let parts):
-      "a batch of \(blocks) blocks cannot be cut evenly for \(processes) process\(processes == 1 ? "" : "es") and \(parts) parts each; make it a multiple of \(processes * parts)"
+      "\(path): cannot be created: \(reason)"
+    case .unevenBatch(let sequences, let processes, let parts):
+      "a batch of \(sequences) sequences cannot be split evenly into \(parts) part\(parts == 1 ? "" : "s") for each of \(processes) process\(processes == 1 ? "" : "es"); make the batch size a multiple of \(processes * parts)"
     case .notFinite(let step, let count, let documents):
-      "step \(step): the loss or its gradient was not finite \(count) times in a row; lower the learning rate and resume; the documents of those batches stand in \(documents)"
+      "step \(step): the loss or its gradient was not finite \(count) times in a row; lower the learning rate and resume; \(documents) lists the documents of those batches"
     case .nothingToPredict(let batches):
-      "\(batches) batches in a row held nothing but prompts; prepare data whose completions are in the blocks"
+      "\(batches) consecutive batches hold prompts only; prepare the data so that sequences include completions"
     case .tokenizerMismatch(let data, let model):
-      "\(data): prepared with another tokenizer than \(model) was trained with; prepare the data with that model's tokenizer.json"
+      "\(data): was prepared with another tokenizer than that of \(model); prepare the data with that model's tokenizer.json"
     case .vocabularyTooLarge(let data, let tokens, let model, let vocabulary):
-      "\(data): its tokenizer has \(tokens) ids, but the vocabulary of \(model) only \(vocabulary); prepare the data with that model's tokenizer"
+      "\(data): its tokenizer has \(tokens) ids, but the vocabulary of \(model) has only \(vocabulary); prepare the data with that model's tokenizer"
     case .invalidWeight(let text):
       "\(text): the weight of a corpus must be above 0"
     case .tokenizersDiffer(let path, let other):
-      "\(path): prepared with another tokenizer than \(other); prepare both with the same"
+      "\(path): was prepared with another tokenizer than \(other); prepare both with the same tokenizer"
     case .otherData(let path):
-      "\(path): not the data that the run was trained on so far, they were prepared anew; put those back, or begin a new run with --init-from"
-    case .processesDiffer(let what):
-      "the processes of this training differ in: \(what.joined(separator: ", ")); give every process the same files and settings"
+      "\(path): has changed since the run was last trained; restore the original data, or start a new run from this run's model"
+    case .processesDiffer(let properties):
+      "the processes of this run differ in: \(properties.joined(separator: ", ")); give all processes the same files and settings"
     }
   }
 }

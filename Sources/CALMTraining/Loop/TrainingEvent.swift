@@ -1,48 +1,48 @@
 import CALMSupport
 
-/// What a run tells whoever watches it.
+/// A progress report of a run.
 public enum TrainingEvent: Sendable {
   /// A step was taken.
   case step(StepReport)
-  /// An evaluation on held-out text ended.
-  case evaluation(step: Int, figures: [String: Double])
+  /// An evaluation on held-out text ended, with its metrics by name.
+  case evaluation(step: Int, metrics: [String: Double])
   /// A checkpoint was written.
   case checkpoint(step: Int, path: String)
-  /// A step was left out, because its loss or gradient was not finite.
+  /// A batch was skipped because its loss or gradient was not finite.
   case skipped(step: Int)
 }
 
-/// One step in figures.
+/// The metrics of one step.
 public struct StepReport: Sendable {
-  /// Steps taken, this one included.
+  /// Steps taken, including this one.
   public let step: Int
   /// Steps of the whole run.
   public let total: Int
   /// The loss.
   public let loss: Double
-  /// Its parts by name.
+  /// The parts of the loss by name.
   public let parts: [String: Double]
-  /// The norm of all gradients together, before clipping.
+  /// The global norm of the gradients before clipping.
   public let gradientNorm: Double
-  /// The rate of this step.
+  /// The learning rate of this step.
   public let learningRate: Double
-  /// Tokens a second since the last line of metrics.
+  /// Tokens per second since the last line of metrics.
   public let tokensPerSecond: Double
-  /// Seconds since the run, or this part of it, began.
+  /// Seconds since the run started or was resumed.
   public let seconds: Double
 }
 
-/// Why a run, or this part of it, came to its end.
+/// Why training ended.
 public enum TrainingEnd: String, Codable, Sendable {
-  /// All its steps were taken.
+  /// All steps were taken.
   case steps
-  /// As many tokens were seen as it was to see.
+  /// The token limit was reached.
   case tokens
-  /// Its time was up.
+  /// The time limit was reached.
   case time
-  /// Whoever watches it said so.
+  /// The caller stopped it.
   case stopped
 
-  /// Whether the run has done what it was told, and left a model.
+  /// Whether a limit of the settings was reached, so that the run has written its model.
   public var isComplete: Bool { self != .stopped }
 }

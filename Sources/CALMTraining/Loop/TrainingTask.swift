@@ -2,80 +2,75 @@ import CALM
 import Foundation
 import Torch
 
-/// What a ``Trainer`` trains: a model, its loss, its measure of quality, and how it is stored.
+/// A model together with its loss, its evaluation and its file format, for a ``Trainer``.
 public protocol TrainingTask: AnyObject {
   /// The parameters that training changes.
   var module: any Module { get }
-  /// Parameters that the loss uses and training does not change; by default none.
+  /// Parameters that the loss uses but training does not change; none by default.
   var frozen: [NamedParameter] { get }
   /// K.
   var chunkSize: Int { get }
-  /// Whether the loss can be of some chunks alone: prompts are seen, and not predicted.
+  /// Whether the loss can be limited to some chunks, so that prompts are read but not predicted.
   var predictsChosenChunks: Bool { get }
 
-  /// Brings what the model uses but training does not change to the type in which the model computes.
+  /// Converts everything that the model uses but training does not change to the compute type.
   ///
-  /// - Parameter recomputingLayers: whether the backward pass computes the Transformer's layers again, where there are
-  ///   some, instead of keeping what they computed.
+  /// - Parameter recomputingLayers: whether the backward pass recomputes the Transformer's layers, if there are any,
+  ///   instead of storing their activations.
   func prepare(precision: DType, recomputingLayers: Bool)
 
-  /// The loss of a step, or of a part of one: a mean over what is predicted.
+  /// The loss of a batch or a part of one: a mean over everything that is predicted.
   ///
   /// - Parameters:
-  ///   - step: steps taken before this one.
-  ///   - generator: for everything that the loss draws.
+  ///   - step: the number of steps taken before this one.
+  ///   - generator: the source of all random numbers.
   func loss(_ batch: TrainingBatch, step: Int, generator: Generator) -> TrainingLoss
 
-  /// Figures of quality on held-out blocks, by name: the same in all processes that share the work.
-  func evaluate(blocks: Int, seed: UInt64, share: EvaluationShard) throws -> [String: Double]
+  /// Evaluates the model on held-out sequences. All processes that share the work get the same metrics.
+  func evaluate(sequences: Int, seed: UInt64, shard: EvaluationShard) throws -> [EvaluationMetric]
 
   /// Writes the model's folder.
   ///
   /// - Parameters:
   ///   - weights: the float32 values of the parameters by name.
-  ///   - resumable: whether training may go on from it; else what only training uses is left out.
+  ///   - resumable: whether to include the parameters that only training uses.
   func save(to folder: URL, weights: [String: Tensor], resumable: Bool) throws
 }
 
 extension TrainingTask {
-  /// None: everything is trained.
+  /// None: all parameters are trained.
   public var frozen: [NamedParameter] { [] }
 
-  /// As ``prepare(precision:recomputingLayers:)``, keeping what layers compute.
+  /// Same as ``prepare(precision:recomputingLayers:)`` without recomputing layers.
   public func prepare(precision: DType) { prepare(precision: precision, recomputingLayers: false) }
 
-  /// The loss where all chunks are predicted.
+  /// The loss if all chunks are predicted.
   public func loss(_ ids: Tensor, step: Int, generator: Generator) -> TrainingLoss {
     loss(TrainingBatch(ids: ids), step: step, generator: generator)
   }
-
-  /// Whether a figure of ``evaluate(blocks:seed:share:)`` is better than another: losses fall, all else rises.
-  func isBetter(_ name: String, _ value: Double, than other: Double) -> Bool {
-    ["energy_score", "cross_entropy", "perplexity"].contains(name) ? value < other : value > other
-  }
 }
 
-/// What a loss is computed on.
+/// The input of a loss.
 public struct TrainingBatch {
-  /// Token ids, [blocks, tokens], int64.
+  /// Token ids, [sequences, tokens], int64.
   public let ids: Tensor
-  /// Of the same shape: the ids of the chunks that are predicted, −100 elsewhere; nil where all are.
+  /// The ids of the predicted chunks and −100 elsewhere, in the same shape; nil if all chunks are predicted.
   public let labels: Tensor?
 
-  /// Blocks with what is to be predicted of them.
+  /// Creates a batch of sequences and the labels to predict.
   public init(ids: Tensor, labels: Tensor? = nil) {
     (self.ids, self.labels) = (ids, labels)
   }
 }
 
-/// The loss of a step and the figures that make it up.
+/// A loss and its parts.
 public struct TrainingLoss {
-  /// What is differentiated: a scalar.
+  /// The scalar to differentiate.
   public let total: Tensor
-  /// For the metrics, by name.
+  /// The parts by name, for the metrics.
   public let parts: [(name: String, value: Tensor)]
 
-  /// A loss with its parts.
+  /// Creates a loss with its parts.
   public init(total: Tensor, parts: [(name: String, value: Tensor)]) {
     (self.total, self.parts) = (total, parts)
   }

@@ -1,20 +1,20 @@
 import CALMSupport
 import Foundation
 
-/// The figures of a run's `metrics.jsonl`, step by step.
+/// The metrics of a run over its steps, read from `metrics.jsonl`.
 public struct MetricsHistory: Sendable {
-  /// A metric at the steps where it is present and finite.
+  /// The values of one metric, at the steps where it is present and finite.
   public struct Series: Sendable {
-    /// Step and value, in the order of the file.
+    /// The steps and values, in the order of the file.
     public fileprivate(set) var points: [(x: Double, y: Double)] = []
   }
 
-  /// The figures of training steps, by name.
+  /// The metrics of training steps, by name.
   public private(set) var training: [String: Series] = [:]
-  /// The figures of evaluations on held-out text, by name.
+  /// The metrics of evaluations on held-out text, by name.
   public private(set) var evaluation: [String: Series] = [:]
 
-  /// Reads the file; lines that hold no figures are passed over, and a missing file has none.
+  /// Reads a file. Lines that are not metrics are ignored; a missing file has no metrics.
   public init(contentsOf url: URL) {
     guard let file = try? ReadableFile(path: url.path), let bytes = try? file.bytes(in: 0..<file.size) else { return }
     for line in bytes.split(separator: UInt8(ascii: "\n")) {
@@ -22,24 +22,23 @@ public struct MetricsHistory: Sendable {
       for (key, value) in line.values {
         guard let value else { continue }
         let point = (Double(line.step), value)
-        if line.isEvaluation {
-          evaluation[key, default: Series()].points.append(point)
-        } else {
-          training[key, default: Series()].points.append(point)
+        switch line.kind {
+        case .train: training[key, default: Series()].points.append(point)
+        case .evaluation: evaluation[key, default: Series()].points.append(point)
         }
       }
     }
   }
 
-  /// A figure of the evaluations, or else of the training steps.
+  /// The values of a metric of the evaluations, or else of the training steps.
   public func points(of key: String) -> [(x: Double, y: Double)] {
     (evaluation[key] ?? training[key])?.points ?? []
   }
 }
 
 extension MetricsHistory.Series {
-  /// The series in at most `limit` points: each the mean of the values in an equal part of the steps, with their range.
-  /// Fewer points stay as they are, without ranges.
+  /// Reduces the series to at most `limit` points: the mean and the range of the values in equal intervals of steps.
+  /// A shorter series is returned unchanged and without ranges.
   package func thinned(to limit: Int) -> (points: [(x: Double, y: Double)], ranges: [ClosedRange<Double>]) {
     guard points.count > limit, let first = points.first?.x, let last = points.last?.x, last > first else {
       return (points, [])

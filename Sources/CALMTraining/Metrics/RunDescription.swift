@@ -1,17 +1,16 @@
 import CALMSupport
 import Foundation
 
-/// What `run.json` says, as it stands: whatever settings a run has, also those of another version of the program, can be
-/// shown and compared.
+/// The content of `run.json` as named texts, for display and comparison. It does not interpret the settings.
 package struct RunDescription {
-  /// What is trained, in the words of `calm train`.
+  /// The kind of model, as named in `calm train`.
   package let kind: String
   /// Steps of the whole run.
   package let steps: Int?
-  /// Every setting under its path, such as `settings.learning_rate`, in the order of the file.
+  /// All settings by path, such as `settings.learning_rate`, in the order of the file.
   package let settings: [(name: String, value: String)]
 
-  /// Reads a run's.
+  /// Reads the description of a run.
   ///
   /// - Throws: ``TrainingError/damagedRecord(_:)``.
   package init(of folder: RunFolder) throws {
@@ -23,7 +22,7 @@ package struct RunDescription {
     settings = Self.settings(of: record)
   }
 
-  /// Every setting of a record under its path.
+  /// All settings of a record by path.
   package static func settings(of record: JSONValue) -> [(name: String, value: String)] {
     var settings: [(name: String, value: String)] = []
     for member in record.object ?? [] { flatten(member.value, under: member.key, into: &settings) }

@@ -1,38 +1,38 @@
 import CALMSupport
 import Foundation
 
-/// What became of a run.
+/// The state of a run.
 public enum RunState: String, Codable, Sendable, CaseIterable {
-  /// A process trains it.
+  /// A process is training it.
   case running
-  /// A limit was reached: all steps or tokens, or its time.
+  /// It reached its limit of steps, tokens or time.
   case finished
-  /// It was told to end before it reached one.
+  /// It was stopped before it reached a limit.
   case stopped
-  /// It ended with an error.
+  /// It failed with an error.
   case failed
-  /// Its process ended without a word: killed, or the machine went down.
+  /// Its process ended without recording why: it was killed, or the machine went down.
   case crashed
 }
 
-/// `status.json`: what the process that trained a run last said of it.
+/// `status.json`: the last state that the training process recorded.
 struct RunStatus: Codable {
-  /// What it said.
+  /// The state.
   var state: RunState
   /// Steps of the whole run.
   var totalSteps: Int
-  /// The process that said it.
+  /// The process id.
   var process: Int32
-  /// The machine that it ran on.
+  /// The host name of the machine.
   var host: String
-  /// When it began or took up the run.
+  /// When the process started or resumed the run.
   var began: Date
-  /// When it ended.
+  /// When training ended.
   var ended: Date?
   /// The error that ended it.
   var reason: String?
 
-  /// Reads the run's; nil where there is none.
+  /// Reads the status of a run; nil if there is none.
   init?(of run: URL) {
     let decoder = JSONDecoder()
     decoder.dateDecodingStrategy = .iso8601
@@ -42,6 +42,7 @@ struct RunStatus: Codable {
     self = status
   }
 
+  /// The status of a run that this process is training.
   init(totalSteps: Int) {
     self.totalSteps = totalSteps
     state = .running

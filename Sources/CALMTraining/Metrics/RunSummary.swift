@@ -1,34 +1,34 @@
 import CALMSupport
 import Foundation
 
-/// A run at a glance: what it is, how far it is, its last figures.
+/// A summary of a run: its kind, state, progress and latest metrics.
 public struct RunSummary: Encodable, Sendable {
   /// The run's folder.
   public let path: String
-  /// `autoencoder`, `calm`, `transformer`, or what else `run.json` says that it trains.
+  /// The kind of model: `autoencoder`, `lm` or `transformer`.
   public let kind: String
-  /// What became of it.
+  /// The state.
   public let state: RunState
   /// Steps taken; 0 before the first line of metrics.
   public let step: Int
   /// Steps of the whole run.
   public let totalSteps: Int?
-  /// The last loss.
+  /// The latest training loss.
   public let loss: Double?
-  /// The metrics of the last evaluation on held-out text; nil, null in JSON, for a NaN or infinite one.
+  /// The metrics of the latest evaluation on held-out text; nil (null in JSON) for a NaN or infinite value.
   public let evaluation: [String: Double?]
   /// The step of that evaluation.
   public let evaluationStep: Int?
-  /// The speed at the last line.
+  /// The speed in the latest line of metrics.
   public let tokensPerSecond: Double?
-  /// When it last gave a sign of life.
+  /// When the run was last active.
   public let updated: Date
-  /// The error that ended it.
+  /// The error with which it failed.
   public let reason: String?
 
-  /// Looks at the run in `url`, without changing anything.
+  /// Reads the summary of the run in `url`. Changes nothing.
   ///
-  /// - Throws: ``TrainingError`` where there is none, or its settings cannot be read.
+  /// - Throws: ``TrainingError`` if there is no run or its settings cannot be read.
   public init(of url: URL) throws {
     let folder = try RunFolder(opening: url)
     let settings = try RunDescription(of: folder)
@@ -43,15 +43,15 @@ public struct RunSummary: Encodable, Sendable {
     evaluation = Dictionary((tail.evaluation?.values ?? []).map { ($0.key, $0.value) }) { $1 }
     evaluationStep = tail.evaluation?.step
     reason = status?.reason
-    state = Self.state(of: folder, saying: status)
-    let signs = [folder.recordURL, folder.metricsURL].compactMap { Self.modificationDate(of: $0) }
-    updated = (signs + [status?.began, status?.ended].compactMap { $0 }).max() ?? .distantPast
+    state = Self.state(of: folder, status)
+    let changes = [folder.recordURL, folder.metricsURL].compactMap { Self.modificationDate(of: $0) }
+    updated = (changes + [status?.began, status?.ended].compactMap { $0 }).max() ?? .distantPast
   }
 
-  /// The runs in and under a folder, the most recent last, and the folders whose `run.json` is not to be read.
+  /// The runs in a folder and its subfolders, the most recently active last, and the errors of those that cannot be read.
   public static func all(under folder: URL, depth: Int = 3) -> (runs: [RunSummary], damaged: [any Error]) {
     var (runs, damaged): ([RunSummary], [any Error]) = ([], [])
-    func look(into folder: URL, depth: Int) {
+    func search(_ folder: URL, depth: Int) {
       if FileManager.default.fileExists(atPath: folder.appendingPathComponent("run.json").path) {
         do { runs.append(try RunSummary(of: folder)) } catch { damaged.append(error) }
         return
@@ -61,23 +61,19 @@ public struct RunSummary: Encodable, Sendable {
         let inner = folder.appendingPathComponent(name)
         var isFolder: ObjCBool = false
         if FileManager.default.fileExists(atPath: inner.path, isDirectory: &isFolder), isFolder.boolValue {
-          look(into: inner, depth: depth - 1)
+          search(inner, depth: depth - 1)
         }
       }
     }
-    look(into: folder, depth: depth)
+    search(folder, depth: depth)
     return (runs.sorted { ($0.updated, $0.path) < ($1.updated, $1.path) }, damaged)
   }
 
-  private static func state(of folder: RunFolder, saying status: RunStatus?) -> RunState {
+  private static func state(of folder: RunFolder, _ status: RunStatus?) -> RunState {
     if RunLock.isHeld(folder.url) { return .running }
-    switch status?.state {
-    case .running: return .crashed
-    case let said?: return said
-    case nil:
-      // Nobody has trained it yet, or a version of the program that said nothing.
-      return FileManager.default.fileExists(atPath: folder.modelURL.path) ? .finished : .stopped
-    }
+    // A run without a status has not been trained yet.
+    let recorded = status?.state ?? .stopped
+    return recorded == .running ? .crashed : recorded
   }
 
   private static func modificationDate(of url: URL) -> Date? {
@@ -85,12 +81,12 @@ public struct RunSummary: Encodable, Sendable {
   }
 }
 
-/// The last line of a step and the last line of an evaluation in `metrics.jsonl`.
+/// The latest metrics of a training step and of an evaluation in `metrics.jsonl`.
 struct MetricsTail {
   private(set) var training: MetricsLine?
   private(set) var evaluation: MetricsLine?
 
-  /// Reads as little of the file's end as holds both.
+  /// Reads only as much of the end of the file as is needed to find both.
   init(of url: URL) {
     guard let file = try? ReadableFile(path: url.path) else { return }
     var length = 1 << 16
@@ -100,7 +96,10 @@ struct MetricsTail {
       guard let bytes = try? file.bytes(in: start..<file.size) else { return }
       for line in LinesFromTheEnd(Data(bytes)) where training == nil || evaluation == nil {
         guard let line = MetricsLine(line) else { continue }
-        if line.isEvaluation { evaluation = evaluation ?? line } else { training = training ?? line }
+        switch line.kind {
+        case .train: training = training ?? line
+        case .evaluation: evaluation = evaluation ?? line
+        }
       }
       if start == 0 { return }
       length *= 8

@@ -2,25 +2,25 @@ import CALMCorpus
 import CALMSupport
 import Foundation
 
-/// Counts the batches that were left out because their loss or gradient was not finite, and writes down which documents
-/// they held: `skipped.jsonl`, an object a line.
+/// Counts the batches that were skipped because their loss or gradient was not finite, and lists their documents in
+/// `skipped.jsonl`, one JSON object per line.
 final class SkipLog {
-  /// Batches left out in the whole run.
+  /// Batches skipped in the whole run.
   private(set) var total: Int
   private var inARow = 0
-  private let tolerated: Int
+  private let limit: Int
   private let url: URL
 
-  /// A part of a corpus that a batch was made of.
+  /// The documents of one corpus in a batch.
   private struct Source: Encodable {
-    /// The corpus's number, in the order of the run's data.
+    /// The index of the corpus in the settings of the run.
     let corpus: Int
-    /// Numbers of documents in it, from 0 on.
+    /// The indices of the documents, counted from 0.
     let documents: [Int]
   }
 
   private struct Line: Encodable {
-    /// Batches left out in the whole run, this one included: the same in all processes.
+    /// Batches skipped in the whole run, including this one; the same in all processes.
     let total: Int
     let step: Int
     let rank: Int
@@ -29,30 +29,32 @@ final class SkipLog {
     let sources: [Source]
   }
 
-  /// - Parameter tolerated: batches in a row that may be left out.
-  init(_ folder: RunFolder, total: Int, tolerated: Int) {
-    (url, self.total, self.tolerated) = (folder.skipsURL, total, tolerated)
+  /// - Parameters:
+  ///   - total: batches skipped so far.
+  ///   - limit: the number of consecutive batches that may be skipped.
+  init(_ folder: RunFolder, total: Int, limit: Int) {
+    (url, self.total, self.limit) = (folder.skipsURL, total, limit)
   }
 
-  /// Takes away the lines of batches that come again: those that were left out after the checkpoint which the run goes
-  /// on from, and half lines. Lines of earlier versions, which do not say their number, stay.
+  /// Removes incomplete lines and the lines of batches that were skipped after the checkpoint from which the run resumes.
+  /// The run will reach those batches again.
   ///
   /// - Throws: ``FileError``.
-  func dropLaterLines() throws {
+  func removeLaterLines() throws {
     guard let content = try? Data(contentsOf: url) else { return }
     let length = LinesFromTheEnd.length(of: content) { line in
-      guard let line = try? JSONParser.parse(Array(line)) else { return false }
-      return line["total"]?.integer.map { $0 <= total } ?? true
+      let line = try? JSONParser.parse(Array(line))
+      return line?["total"]?.integer.map { $0 <= total } ?? false
     }
     if length < content.count { try AppendedFile(path: url.path).cut(to: length) }
   }
 
-  /// A step was taken.
+  /// Ends a row of consecutive skipped batches: a step was taken.
   func endRow() { inARow = 0 }
 
-  /// Writes down a batch, of which each process has a share of its own.
+  /// Records a skipped batch. Each process calls this with its rows of the batch.
   ///
-  /// - Throws: ``TrainingError/notFinite(step:inARow:documents:)`` where too many came in a row.
+  /// - Throws: ``TrainingError/notFinite(step:inARow:documents:)`` if too many consecutive batches were skipped.
   func add(step: Int, loss: Double, norm: Double, _ batch: TokenBatch, rank: Int) throws {
     (total, inARow) = (total + 1, inARow + 1)
     let chunks = batch.documents.count / batch.rows
@@ -64,14 +66,14 @@ final class SkipLog {
     let sources = documents.sorted { $0.key < $1.key }.map { Source(corpus: $0.key, documents: $0.value.sorted()) }
     try append(
       Line(total: total, step: step, rank: rank, loss: "\(loss)", gradientNorm: "\(norm)", sources: sources))
-    if inARow > tolerated { throw TrainingError.notFinite(step: step, inARow: inARow, documents: url.path) }
+    if inARow > limit { throw TrainingError.notFinite(step: step, inARow: inARow, documents: url.path) }
   }
 
   private func append(_ line: Line) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys]
     encoder.keyEncodingStrategy = .convertToSnakeCase
-    // Each process adds its own lines, each in one piece.
+    // All processes append to the same file, so write each line at once.
     try AppendedFile(path: url.path).append(try encoder.encode(line) + Data("\n".utf8))
   }
 }

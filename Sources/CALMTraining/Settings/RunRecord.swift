@@ -6,12 +6,12 @@ import Torch
 /// `run.json`: everything that a run was configured with, so that it can be understood, repeated and resumed.
 ///
 /// ```json
-/// {"kind": "lm", "settings": {"data": ["data"], "hidden_size": 256, …}, "model": {…}, "program": "calm 0.1.0",
-///  "libtorch": "2.13.0"}
+/// {"kind": "lm", "settings": {"data": ["data"], "hidden_size": 256, …}, "model": {…},
+///  "program": "calm 0.1.0", "libtorch": "2.13.0"}
 /// ```
 ///
-/// `settings` has the names of the options of `calm train`, and is a file for its `--config`; `model` is the `config.json`
-/// of the model.
+/// `settings` has the names of the options of `calm train`, whose `--config` reads them; `model` is the model's
+/// `config.json`.
 public struct RunRecord: Sendable {
   /// Everything that can be set, resolved.
   public var settings: any RunSettings

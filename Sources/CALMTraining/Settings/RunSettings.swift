@@ -90,7 +90,9 @@ extension RunSettings {
       // A size that is absent here, such as a preset, belongs to new models alone.
       guard let own = self[name] else { return "\(given.title(of: name)) cannot be combined with \(model)" }
       if own == value { return nil }
-      if declaration.type.isFlag { return "\(given.phrase(name, value)) contradicts the model of \(model); leave it out" }
+      if declaration.type.isFlag {
+        return "\(given.phrase(name, value)) contradicts the model of \(model); leave it out"
+      }
       return "\(given.title(of: name)) is \(own) in the model of \(model), not \(value); leave it out"
     }
   }

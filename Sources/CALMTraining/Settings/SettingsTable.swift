@@ -45,7 +45,8 @@ extension SettingsTable {
   /// A fault for the given settings that have no effect with the value of another one.
   func faultsWithoutEffect(_ given: GivenSettings) -> [String] {
     let idle = Self.declarations.filter { given.has($0.name) && !hasEffect($0) }
-    return Dictionary(grouping: idle) { $0.condition?.name ?? "" }.sorted { $0.key < $1.key }.compactMap { other, idle in
+    let byCondition = Dictionary(grouping: idle) { $0.condition?.name ?? "" }.sorted { $0.key < $1.key }
+    return byCondition.compactMap { other, idle in
       guard let actual = self[other] else { return nil }
       let names = idle.map { given.title(of: $0.name) }.joined(separator: ", ")
       let (verb, pronoun) = idle.count == 1 ? ("has", "it") : ("have", "them")

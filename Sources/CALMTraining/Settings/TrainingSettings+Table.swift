@@ -47,7 +47,7 @@ extension TrainingSettings {
             "warmup_steps", \.schedule.warmupSteps, .countOrZero, "Steps of linear warm-up.",
             default: "steps / 10, at most 100"),
           Setting(
-            "decay_fraction", \.schedule.decayShare, .number(.above(0, through: 1)),
+            "decay_fraction", \.schedule.decayFraction, .number(.above(0, through: 1)),
             "The last fraction of the steps, in which stable-decay lowers the rate."
           ).only(with: "schedule", .text(LearningRateSchedule.Shape.stableDecay.rawValue)),
           Setting(
@@ -70,7 +70,7 @@ extension TrainingSettings {
           Setting(
             "eval_interval", \.evaluationInterval, .countOrZero,
             "Steps between evaluations; 0 evaluates only at the end.", default: "steps / 10"),
-          Setting("eval_sequences", \.evaluationBlocks, .count, "Held-out sequences of each evaluation."),
+          Setting("eval_sequences", \.evaluationSequences, .count, "Held-out sequences of each evaluation."),
           Setting(
             "checkpoint_interval", \.checkpointInterval, .countOrZero,
             "Steps between checkpoints; 0 writes one only at the end.", default: "steps / 5"),
@@ -83,8 +83,8 @@ extension TrainingSettings {
   }
 
   private var bestMetricOrNone: String {
-    get { bestBy ?? "none" }
-    set { bestBy = newValue == "none" ? nil : newValue }
+    get { bestMetric ?? "none" }
+    set { bestMetric = newValue == "none" ? nil : newValue }
   }
 
   /// Sets the lengths that follow from others, where they were not given.

@@ -1,20 +1,20 @@
 import Torch
 
-/// What a training run is told, apart from its model and data.
+/// The settings of the training loop: length, batches, optimizer, evaluations, checkpoints.
 public struct TrainingSettings: Codable, Hashable, Sendable {
-  /// Optimizer steps of the whole run, if no other limit comes first.
+  /// Optimizer steps of the whole run, unless another limit comes first.
   public var steps: Int
-  /// Tokens to train on at most: the run ends, and its schedule with it, with the step that reaches them.
+  /// The most tokens to train on: the run and its schedule end with the step that reaches them.
   public var maximumTokens: Int?
-  /// Seconds that a run, or each part of it after a resumption, takes at most.
+  /// The most seconds that a run takes, counted anew when it is resumed.
   public var maximumSeconds: Double?
-  /// Blocks in a step, of all processes and parts together.
+  /// Sequences per step, of all processes and accumulation steps together.
   public var batchSize: Int
-  /// The parts in which a process computes its share of a batch, one after the other: more of them need less memory.
+  /// The parts in which a process computes its sequences of a step, one after the other, to save memory.
   public var gradientAccumulation: Int
   /// Tokens in a sequence, a multiple of the chunk size.
   public var sequenceLength: Int
-  /// The learning rate over the run.
+  /// The learning rate by step.
   public var schedule: LearningRateSchedule
   /// AdamW's constants.
   public var optimizer: AdamW.Settings
@@ -22,28 +22,28 @@ public struct TrainingSettings: Codable, Hashable, Sendable {
   public var gradientClip: Double
   /// The decay of ``MovingAverage``: evaluation and the finished model take the average. Nil keeps none.
   public var emaDecay: Double?
-  /// Whether the backward pass computes the Transformer's layers again instead of keeping what they computed.
+  /// Whether the backward pass recomputes the Transformer's layers instead of keeping their activations.
   public var gradientCheckpointing: Bool
-  /// Batches in a row that may be left out for a loss or gradient that is not finite.
+  /// Batches in a row that may be skipped for a loss or gradient that is not finite.
   public var skipLimit: Int
-  /// Decides initial weights, order of the data and all noise.
+  /// The random seed of initial weights, data order and noise.
   public var seed: UInt64
-  /// The type in which the model computes; its parameters are kept in float32 either way.
+  /// The type in which the model computes; its parameters are kept in float32.
   public var precision: Precision
-  /// Steps between two lines of metrics.
+  /// Steps between lines of metrics.
   public var logInterval: Int
-  /// Steps between two evaluations; 0 for one at the end alone.
+  /// Steps between evaluations; 0 evaluates only at the end.
   public var evaluationInterval: Int
-  /// Blocks of the validation data that an evaluation during training looks at.
-  public var evaluationBlocks: Int
-  /// Steps between two checkpoints; 0 for one at the end alone.
+  /// Held-out sequences of each evaluation.
+  public var evaluationSequences: Int
+  /// Steps between checkpoints; 0 writes one only at the end.
   public var checkpointInterval: Int
-  /// Checkpoints kept, the latest ones.
+  /// The number of latest checkpoints to keep.
   public var checkpointsToKeep: Int
-  /// The figure of the evaluations by which the best checkpoint is kept beside the latest; nil keeps none.
-  public var bestBy: String?
+  /// The metric of the evaluations that chooses the best checkpoint; nil keeps none besides the latest.
+  public var bestMetric: String?
 
-  /// The default settings with those that every kind of model has its own of.
+  /// The default settings. The parameters are those whose defaults depend on the kind of model.
   public init(
     steps: Int, batchSize: Int, sequenceLength: Int = 256,
     schedule: LearningRateSchedule = LearningRateSchedule(peak: 2e-3, shape: .stableDecay), bestMetric: String? = nil
@@ -52,7 +52,7 @@ public struct TrainingSettings: Codable, Hashable, Sendable {
     self.batchSize = batchSize
     self.sequenceLength = sequenceLength
     self.schedule = schedule
-    bestBy = bestMetric
+    self.bestMetric = bestMetric
     gradientAccumulation = 1
     optimizer = AdamW.Settings()
     gradientClip = 1
@@ -62,12 +62,12 @@ public struct TrainingSettings: Codable, Hashable, Sendable {
     precision = .auto
     logInterval = 10
     evaluationInterval = 0
-    evaluationBlocks = 64
+    evaluationSequences = 64
     checkpointInterval = 0
     checkpointsToKeep = 2
   }
 
-  /// What gradients of a norm are multiplied by.
+  /// The factor that clips gradients of a norm.
   func gradientScale(norm: Double) -> Double { gradientClip > 0 ? min(1, gradientClip / norm) : 1 }
 
   /// Tokens in a step.

@@ -21,7 +21,7 @@ extension TransformerShape: SettingsTable {
         ).ofModelSize,
         Setting("key_value_heads", \.keyValueHeads, .count, "Key and value heads.", default: "heads").ofModelSize,
         Setting(
-          "document_masking", \.separatesDocuments, .flag,
+          "document_masking", \.documentMasking, .flag,
           "Keep attention within a document where a sequence holds several; not in the paper."
         ).ofModelSize,
       ])

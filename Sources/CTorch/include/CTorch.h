@@ -1,7 +1,7 @@
-// The C interface of libtorch that this package uses: the operations below and no others.
+// The C interface to the libtorch operations that this package uses.
 //
 // Conventions
-//   * A `ct_tensor` is an opaque handle with one owner; `ct_tensor_free` ends it.
+//   * A `ct_tensor` is an opaque handle with one owner, which releases it with `ct_tensor_free`.
 //   * Every function that can fail returns 0, or 1 after storing a message for `ct_last_error` (per thread).
 //     No C++ exception leaves this interface. Results come through the leading out-parameters.
 //   * Shapes and other lists are a pointer and a count. A missing tensor is NULL where a comment says "may be NULL".
@@ -49,8 +49,8 @@ void ct_tune_allocator(void);
 
 // MARK: Counting operations (counting.cpp)
 
-// From `begin` to `end`, counts the multiplications of matrix products and of attention on this thread, those of a
-// backward pass on the CPU included. Kernels that compute products themselves are not seen.
+// Counts the multiplications of matrix products and attention on this thread between `begin` and `end`, including
+// those of a backward pass on the CPU. Products that kernels compute themselves are not counted.
 int ct_begin_counting(void);
 int64_t ct_end_counting(void);
 
@@ -58,11 +58,11 @@ int64_t ct_end_counting(void);
 
 // The instructions that kernels use: "baseline", "avx2", "avx512" or "amx".
 typedef struct {
-  const char *level;     // in use: the lower of `machine` and `limit`
-  const char *machine;   // the highest that the machine has
+  const char *level;     // the level in use: the lower of `machine` and `limit`
+  const char *machine;   // the highest level of the machine
   const char *variable;  // the environment variable that sets the limit
-  const char *limit;     // its value, or NULL where it is not set
-  bool is_limit_known;   // whether the value is a level or absent; any other is ignored
+  const char *limit;     // its value, or NULL if it is not set
+  bool is_limit_known;   // whether the value is a level or absent; other values are ignored
 } ct_cpu_choice;
 ct_cpu_choice ct_cpu_level(void);
 
@@ -76,11 +76,11 @@ void ct_set_threads(int count);
 bool ct_cuda_available(void);
 bool ct_mps_available(void);
 int ct_cuda_device_count(void);
-// Loads libtorch_cuda where it is installed next to libtorch; else returns 1 with the loader's message.
+// Loads libtorch_cuda if it is installed next to libtorch; otherwise returns 1 with the loader's message.
 int ct_load_cuda(void);
-// Does so too. 1 with a message when it is not there, or has no NCCL for process groups.
+// Loads libtorch_cuda as well. Returns 1 with a message if it is missing or has no NCCL for process groups.
 int ct_load_nccl(void);
-// A line each: compiler flags, BLAS, oneDNN, OpenMP.
+// Compiler flags, BLAS, oneDNN and OpenMP, one per line.
 const char *ct_build_configuration(void);
 // The instructions that libtorch's own kernels use: "DEFAULT", "AVX2", "AVX512".
 const char *ct_cpu_capability(void);
@@ -93,14 +93,14 @@ int ct_arange(ct_tensor *out, int64_t start, int64_t end, ct_dtype dtype, ct_dev
 // Copies `bytes` bytes from `data` into a new contiguous tensor on `device`.
 int ct_from_bytes(ct_tensor *out, const void *data, size_t bytes, const int64_t *shape, int rank, ct_dtype dtype,
                   ct_device device);
-// Copies the elements, made contiguous and brought to the CPU, into `data`.
+// Copies the elements to `data` on the CPU, in row-major order.
 int ct_to_bytes(ct_tensor tensor, void *data, size_t bytes);
 // The address of a contiguous CPU tensor's first element.
 int ct_data(void **out, ct_tensor tensor);
-// Whether two tensors are the same elements in the same memory, and how often libtorch has overwritten some of them.
+// Whether two tensors have the same elements in the same memory, and how often libtorch has modified a tensor.
 int ct_is_same(ct_tensor tensor, ct_tensor other);
 int64_t ct_changes(ct_tensor tensor);
-// To be called when elements were written through `ct_data`: counts as a change.
+// Records a modification. Call it after writing elements through `ct_data`.
 void ct_note_change(ct_tensor tensor);
 void ct_tensor_free(ct_tensor tensor);
 int ct_rank(ct_tensor tensor);
@@ -112,7 +112,7 @@ bool ct_same_storage(ct_tensor a, ct_tensor b);
 int ct_to(ct_tensor *out, ct_tensor x, ct_dtype dtype, ct_device device);
 int ct_contiguous(ct_tensor *out, ct_tensor x);
 int ct_clone(ct_tensor *out, ct_tensor x);
-// Another handle on the same tensor.
+// Returns another handle of the same tensor.
 int ct_share(ct_tensor *out, ct_tensor x);
 int ct_copy_(ct_tensor destination, ct_tensor source);
 int ct_fill_(ct_tensor tensor, double value);
@@ -122,33 +122,33 @@ int ct_fill_(ct_tensor tensor, double value);
 bool ct_requires_grad(ct_tensor tensor);
 int ct_set_requires_grad(ct_tensor tensor, bool value);
 int ct_detach(ct_tensor *out, ct_tensor tensor);
-// NULL through `out` where there is no gradient yet.
+// Returns NULL through `out` if there is no gradient yet.
 int ct_grad(ct_tensor *out, ct_tensor tensor);
 int ct_set_grad(ct_tensor tensor, ct_tensor grad /* may be NULL */);
 int ct_backward(ct_tensor tensor, ct_tensor grad /* may be NULL for a scalar */);
 bool ct_grad_mode(void);
 void ct_set_grad_mode(bool enabled);
 
-// A part of a network as a function: it owns x and leaves a result of its own in `out`, an error as a code.
+// A part of a network as a function: it takes ownership of x, returns its result through `out`, and failures as a code.
 typedef int (*ct_part)(ct_tensor *out, ct_tensor x, void *context);
-// The part's result, of which the backward pass keeps x alone: it runs the part again, so gradients of the part's
-// parameters are added in that pass. `release` ends the context when the result is needed no more.
+// Runs a part with gradient checkpointing: only x is stored, and the backward pass runs the part again, which also
+// accumulates the gradients of the part's parameters. `release` frees the context after its last use.
 int ct_recomputed(ct_tensor *out, ct_tensor x, ct_part part, void *context, void (*release)(void *context));
 
 // MARK: Random numbers (random.cpp)
 
 int ct_generator_new(ct_generator *out, uint64_t seed, ct_device device);
-// For a batch: each row is drawn from a seed of its own. It has no state to get or set.
+// A generator for a batch, with a separate seed for each row. Its state cannot be read or set.
 int ct_generator_new_of_rows(ct_generator *out, const uint64_t *seeds, int count, ct_device device);
 void ct_generator_free(ct_generator generator);
 int ct_generator_get_state(ct_tensor *out, ct_generator generator);
 int ct_generator_set_state(ct_generator generator, ct_tensor state);
-// `batch`: the dimension along which the rows of such a generator are ordered, one part each; others ignore it.
+// `batch`: the batch dimension, for a generator of rows; ignored for others.
 int ct_uniform(ct_tensor *out, const int64_t *shape, int rank, double low, double high, ct_dtype dtype,
                ct_device device, ct_generator generator, int batch);
 int ct_normal(ct_tensor *out, const int64_t *shape, int rank, double mean, double deviation, ct_dtype dtype,
               ct_device device, ct_generator generator, int batch);
-// Zeros and ones, one with probability p.
+// Ones with probability p, otherwise zeros.
 int ct_bernoulli(ct_tensor *out, const int64_t *shape, int rank, double p, ct_dtype dtype, ct_device device,
                  ct_generator generator, int batch);
 
@@ -176,7 +176,7 @@ int ct_eq_scalar(ct_tensor *out, ct_tensor a, double b);
 int ct_lt_scalar(ct_tensor *out, ct_tensor a, double b);
 int ct_gt_scalar(ct_tensor *out, ct_tensor a, double b);
 int ct_where(ct_tensor *out, ct_tensor condition, ct_tensor a, ct_tensor b);
-// Over the listed dimensions, or all where count is 0.
+// Over the listed dimensions, or over all if count is 0.
 int ct_sum(ct_tensor *out, ct_tensor a, const int64_t *dims, int count, bool keep);
 int ct_mean(ct_tensor *out, ct_tensor a, const int64_t *dims, int count, bool keep);
 int ct_cumulative_maximum(ct_tensor *out, ct_tensor a, int64_t dim);
@@ -202,10 +202,10 @@ int ct_silu(ct_tensor *out, ct_tensor x);
 typedef enum {
   CT_SILU,
   CT_GELU,
-  CT_GELU_TANH,     // its approximation by tanh
-  CT_GELU_CLIPPED,  // GELU, at most 10
+  CT_GELU_TANH,     // its tanh approximation
+  CT_GELU_CLIPPED,  // GELU, clipped at 10
   CT_GELU_QUICK,    // x·σ(1.702·x)
-  CT_LAPLACE,       // the normal distribution function with mean √½ and variance 1/(4π)
+  CT_LAPLACE,       // the cumulative normal distribution function with mean √½ and variance 1/(4π)
   CT_LEAKY_RELU,
   CT_IDENTITY,
   CT_MISH,
@@ -227,8 +227,8 @@ int ct_linear(ct_tensor *out, ct_tensor x, ct_tensor weight, ct_tensor bias /* m
 // Over the last dimension.
 int ct_layer_norm(ct_tensor *out, ct_tensor x, ct_tensor weight /* may be NULL */, ct_tensor bias /* may be NULL */,
                   double epsilon);
-// query, key, value: [batch, heads, length, size]; fewer key heads are shared between query heads.
-// `first`, [batch, length], int64, or null: the first position that each position sees.
+// query, key, value: [batch, heads, length, size]; if there are fewer key heads, query heads share them.
+// `first`, [batch, length], int64, or null: the first position to which each position attends.
 int ct_attention(ct_tensor *out, ct_tensor query, ct_tensor key, ct_tensor value, bool causal, ct_tensor first);
 int ct_rms_norm(ct_tensor *out, ct_tensor x, ct_tensor weight, double epsilon);
 // silu(gate)·up
@@ -239,57 +239,57 @@ int ct_swiglu_halves(ct_tensor *out, ct_tensor x, ct_tensor bias);
 int ct_bias_silu(ct_tensor *out, ct_tensor x, ct_tensor shared);
 // x: [batch, length, heads, size]; cosine, sine: [length, size / 2] in float32.
 int ct_rotary(ct_tensor *out, ct_tensor x, ct_tensor cosine, ct_tensor sine);
-// Mean cross-entropy of the rows of hidden·weightᵀ against targets (int64), never holding more than a block of rows
-// of logits. A target of -100 is left out of the mean.
+// Mean cross-entropy of the rows of hidden·weightᵀ and targets (int64). Logits exist for one block of rows at a time.
+// Rows with the target -100 are excluded from the mean.
 int ct_linear_cross_entropy(ct_tensor *out, ct_tensor hidden, ct_tensor weight, ct_tensor targets);
-// A matrix [vocabulary, size] rounded to eight bits, and bounds on its rounding errors; both null where the processor
-// has no products of them, or the matrix is not finite.
+// A matrix [vocabulary, size] quantized to int8, and bounds on its rounding errors. Both are null if the processor has
+// no int8 products or the matrix is not finite.
 typedef struct {
   ct_tensor numbers, bounds;
 } ct_int8_weight;
 int ct_int8_weight_new(ct_int8_weight *out, ct_tensor weight);
-// Index of the largest entry in each row of hidden·weightᵀ, as if it were computed exactly. The first of equals wins.
-// quantized: null, or made of `weight`, which must not have changed since.
+// Index of the largest entry in each row of the exact hidden·weightᵀ. If entries are equal, the first one wins.
+// quantized: null, or the quantized `weight`, which must not have changed since.
 int ct_linear_argmax(ct_tensor *out, ct_tensor hidden, ct_tensor weight, const ct_int8_weight *quantized);
 // For tests: the bound on the error of a product of two float32 vectors of `size` numbers that are rounded to bfloat16,
 // relative to the product of their norms.
 float ct_bfloat16_product_error(int64_t size);
 
-// The most rows that ct_decode_layer supports.
+// The maximum number of rows of ct_decode_layer.
 int ct_max_skinny_rows(void);
-// A layer of a Llama Transformer without biases, in float32 or bfloat16 on the CPU, and the room of its keys and
-// values, [rows, key heads, room, head size].
+// A layer of a Llama Transformer without biases, in float32 or bfloat16 on the CPU, with its key and value caches,
+// [rows, key heads, capacity, head size].
 typedef struct {
   ct_tensor attention_norm, query, key, value, output, mlp_norm, gate, up, down, keys, values;
   double epsilon;
 } ct_decode_layer_weights;
-// The next position of each row of x, [rows, size] or [rows, 1, size], after `length` others: writes its keys and
-// values into the room and returns the layer's output. cosine, sine: of the position, [1, head size / 2] in float32.
+// Computes the layer for one position of each row of x, [rows, size] or [rows, 1, size], after `length` others. Writes
+// its keys and values into the caches. cosine, sine: the position's angles, [1, head size / 2] in float32.
 int ct_decode_layer(ct_tensor *out, ct_tensor x, const ct_decode_layer_weights *layer, int64_t length, ct_tensor cosine,
                     ct_tensor sine);
 
-// A step of a network that sees each row by itself; see `rowwise` in Swift.
+// A step of a row-wise network; see `rowwise` in Swift.
 typedef enum { CT_LINEAR, CT_LAYER_NORM, CT_RMS_NORM, CT_SILU_PLUS, CT_HALVES, CT_GATED, CT_KEEP } ct_row_step_kind;
 typedef struct {
   ct_row_step_kind kind;
-  ct_tensor weight;  // of products and norms; of CT_GATED the gate's
-  ct_tensor other;   // a bias, a summand, of CT_GATED the weight of the gated half; may be NULL
+  ct_tensor weight;  // of products and norms; for CT_GATED the gate's weight
+  ct_tensor other;   // a bias or a summand; for CT_GATED the up weight; may be NULL
   double epsilon;
   int adds_kept;
 } ct_row_step;
-// Whether ct_row_network supports these rows: bfloat16, on a processor with AMX, without gradients, enough rows.
+// Whether ct_row_network supports x: many bfloat16 rows without gradients, on a processor with AMX.
 int ct_row_network_is_supported(ct_tensor x, const ct_row_step *steps, int count);
-// The rows of x, [..., size], through all steps.
+// Applies all steps to the rows of x, [..., size].
 int ct_row_network(ct_tensor *out, ct_tensor x, const ct_row_step *steps, int count);
 
 // The energy score of each position, [positions] in float32: 2/(NM) Σ‖xₙ − yₘ‖^β − 1/(N(N−1)) Σ‖xₙ − xₖ‖^β.
 // samples: [N, positions, size]; targets: [M, positions, size] in float32.
 int ct_energy_score(ct_tensor *out, ct_tensor samples, ct_tensor targets, double beta);
-// The same against `count` targets a position, drawn from normal distributions. mean, deviation: [positions, size].
+// The same with `count` targets per position, sampled from normal distributions. mean, deviation: [positions, size].
 int ct_energy_score_of_normal(ct_tensor *out, ct_tensor samples, ct_tensor mean, ct_tensor deviation, int64_t count,
                               ct_generator generator, double beta);
 
-// One AdamW step over many tensors. master may hold NULL where the parameter is itself float32.
+// One AdamW step over many tensors. `master` is NULL for a float32 parameter.
 typedef struct {
   ct_tensor parameter, gradient, master /* may be NULL */, first_moment, second_moment;
   double weight_decay;
@@ -298,43 +298,43 @@ int ct_adamw(const ct_adamw_slot *slots, int count, double learning_rate, double
              int64_t step, double gradient_scale);
 // Moves each target towards its source: target + weight·(source − target).
 int ct_move_towards(const ct_tensor *targets, const ct_tensor *sources, int count, double weight);
-// The Euclidean norm over all the tensors together.
+// The Euclidean norm over all tensors.
 int ct_global_norm(double *out, const ct_tensor *tensors, int count);
 
 // MARK: Files (files.cpp)
 
-// A view of a vector's elements at the given strides, which the caller has checked to be inside it.
+// A strided view of a vector. The caller checks that it lies within the vector.
 int ct_as_strided(ct_tensor *out, ct_tensor x, const int64_t *shape, const int64_t *strides, int rank);
 
 // MARK: Process groups (process_group.cpp, process_group_nccl.cpp)
 
-// Meets the other `size` - 1 processes at host:port, where rank 0 listens. It and all work of the group give up after
-// `milliseconds`. Tensors of the CPU go over Gloo. Where `place` is a GPU, which no other process of the group has, it
-// becomes the thread's current one, and tensors on it go over NCCL.
+// Connects to the other `size` - 1 processes at host:port, where rank 0 listens. `milliseconds` is the timeout of this
+// and of all work of the group. CPU tensors use Gloo. If `place` is a GPU, which no other process of the group may use,
+// it becomes the thread's current device, and its tensors use NCCL.
 int ct_process_group_new(ct_process_group *out, const char *host, int port, int rank, int size, ct_device place,
                          int64_t milliseconds);
 void ct_process_group_free(ct_process_group group);
-// These begin work on contiguous tensors, in the same order in every process. `ct_work_wait` ends it, with the failure
-// if there was one.
+// These start work on contiguous tensors, in the same order in every process. `ct_work_wait` waits for it and returns
+// its failure, if any.
 int ct_all_reduce(ct_work *out, ct_process_group group, ct_tensor tensor);  // the sum, in place
 int ct_broadcast(ct_work *out, ct_process_group group, ct_tensor tensor, int root);
-// gathered: as many elements as `own` for each process, by rank.
+// gathered: the elements of `own` of each process, by rank.
 int ct_all_gather(ct_work *out, ct_process_group group, ct_tensor gathered, ct_tensor own);
 int ct_work_wait(ct_work work);
 void ct_work_free(ct_work work);
 
 // MARK: Gradients of a process group (gradient_reducer.cpp)
 
-// Averages the gradients of these leaves over the group, in buckets of about `bucket_bytes` that are sent while the
-// backward pass still runs. The order of the leaves is that of the forward pass, and the same in every process.
+// Averages the gradients of the leaves over the group, in buckets of about `bucket_bytes` that are sent during the
+// backward pass. The leaves are in the order of the forward pass, the same in every process.
 int ct_gradient_reducer_new(ct_gradient_reducer *out, ct_process_group group, const ct_tensor *leaves, int count,
                             int64_t bucket_bytes);
 void ct_gradient_reducer_free(ct_gradient_reducer reducer);
-// The next backward pass is the last before `finish`: its gradients, and those that earlier ones left in the leaves,
-// are multiplied by `scale` and summed over the group.
+// Announces the last backward pass before `finish`. Its gradients and those already in the leaves are multiplied by
+// `scale` and summed over the group.
 int ct_gradient_reducer_begin(ct_gradient_reducer reducer, double scale);
-// Waits for the sums, which are then the leaves' gradients. `communicating`: seconds in which a bucket was under way;
-// `waited`: those of them that this call waited.
+// Waits for the sums and stores them as the leaves' gradients. `communicating`: seconds during which a bucket was in
+// flight; `waited`: seconds that this call waited.
 int ct_gradient_reducer_finish(ct_gradient_reducer reducer, double *communicating, double *waited);
 
 #ifdef __cplusplus

@@ -21,12 +21,12 @@ namespace {
 // zeros, and float32 products cost more than the calls saved sooner.
 int64_t longest(c10::ScalarType type) { return type == at::kFloat ? 128 : 512; }
 
-// The positions that a row sees: from `begin` up to, without it, `end`.
+// The positions to which a row attends: [begin, end).
 struct Span {
   int64_t begin, end;
 };
 
-// Turns the products of the positions seen into their softmax and the others into zeros.
+// Replaces the products of the attended positions with their softmax, and the others with zeros.
 template <typename T>
 INLINE void soften(T *row, Span seen, int64_t length, float scale) {
   ANY_ORDER
@@ -38,7 +38,7 @@ INLINE void soften(T *row, Span seen, int64_t length, float scale) {
   for (int64_t i = seen.end; i < length; ++i) store(row[i], 0.0f);
 }
 
-// Turns a row of gradients by the weights into those by the products: scale · w·(g − Σ g·w).
+// Converts a row of gradients of the weights into gradients of the products: scale · w·(g − Σ g·w).
 template <typename T>
 INLINE void differentiate(T *gradient, const T *weights, Span seen, int64_t length, float scale) {
   ANY_ORDER
@@ -53,8 +53,8 @@ INLINE void differentiate(T *gradient, const T *weights, Span seen, int64_t leng
 // [batch, heads, length, size] → [batch · heads, length, size].
 at::Tensor flattened(const at::Tensor &x) { return x.contiguous().view({-1, x.size(2), x.size(3)}); }
 
-// The positions that each row of [batch · heads, length] sees: all positions, those up to its own, or those from
-// `first` on, [batch, length], up to its own.
+// The positions to which each row of [batch · heads, length] attends: all, those up to its own, or those from `first`,
+// [batch, length], up to its own.
 struct Sight {
   int64_t length, heads;
   bool causal;
@@ -108,7 +108,7 @@ struct ShortAttention : torch::autograd::Function<ShortAttention> {
   }
 };
 
-// For libtorch's attention: [batch, 1, length, length], true where a row sees a position.
+// For libtorch's attention: [batch, 1, length, length], true where a row attends to a position.
 at::Tensor mask(const at::Tensor &first) {
   at::Tensor places = at::arange(first.size(1), first.options());
   return (places.ge(first.unsqueeze(2)) & places.le(places.unsqueeze(1))).unsqueeze(1);

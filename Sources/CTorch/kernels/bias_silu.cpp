@@ -1,8 +1,8 @@
-// silu(x + shared), where all samples of x share the second summand, and silu(x + bias), where all rows do, as after
+// silu(x + shared), where all samples of x share the summand, and silu(x + bias), where all rows share it, as after
 // each product in the blocks of the energy head.
 //
-// Neither the broadcast sum nor its copy for the backward pass is ever stored, and the bias's gradient is summed in the
-// pass that makes the input's.
+// Neither the broadcast sum nor its copy for the backward pass is stored, and the bias's gradient is summed in the same
+// pass as the input's gradient.
 
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>

@@ -1,7 +1,7 @@
 // One position of a few sequences through a Transformer layer, the step of generation.
 //
-// Composed of libtorch's operations a layer is some thirty of them, each with a tensor of its own for a few hundred
-// numbers; together they take longer than reading the weights, which is the real work. Here a layer is one
+// Composed of libtorch's operations, a layer takes about thirty calls, each with its own tensor of a few hundred
+// numbers. Together they take longer than reading the weights, which is the actual work. Here a layer is one
 // call: five products that read each weight once (skinny_gemm.h), and between them short loops over float32 numbers
 // that stay in the first-level cache. In bfloat16 only weights, keys and values are rounded, not the values in between.
 
@@ -27,7 +27,7 @@ INLINE void normalize(float *y, const float *x, const T *weight, int64_t size, f
   for (int64_t i = 0; i < size; ++i) y[i] = x[i] * r * load(weight[i]);
 }
 
-// One query with the keys and values before it and its own: softmax(q·kᵀ·scale)·v.
+// Attention of one query to the previous keys and values and its own: softmax(q·kᵀ·scale)·v.
 template <typename T>
 INLINE void attend(float *y, const float *query, const T *keys, const T *values, float *weights, int64_t length,
                    int64_t size, float scale) {

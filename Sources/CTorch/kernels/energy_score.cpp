@@ -4,7 +4,7 @@
 //
 // Composed from tensor operations this builds differences of shape [N, M, positions, size]. Here a position's samples
 // and one target at a time stay in cache: the targets are read once, and nothing of that shape exists. Targets from
-// normal distributions are not even read: they are drawn where they are needed.
+// normal distributions are never stored: they are sampled in the loop that uses them.
 
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
@@ -48,7 +48,7 @@ INLINE float position_score(float *gradient, float *pull, const float *x, const 
     for (int64_t i = 0; i < n; ++i)
       loss += attract(gradient + i * size, pull[i], x + i * size, targets + j * stride, size, beta,
                       2.0f / static_cast<float>(n * m));
-  // Each unordered pair stands twice in the sum; it is visited from both ends.
+  // Each unordered pair occurs twice in the sum, once from each end.
   for (int64_t j = 0; j < n; ++j)
     for (int64_t i = 0; i < n; ++i)
       if (i != j)
@@ -60,14 +60,14 @@ INLINE float position_score(float *gradient, float *pull, const float *x, const 
 }
 
 // The targets mean + σ·ε of one position, [m][size]; `noise` has room for m·size numbers, rounded up to fours.
-INLINE void draw_targets(float *targets, float *noise, const float *mean, const float *deviation, int64_t m,
+INLINE void sample_targets(float *targets, float *noise, const float *mean, const float *deviation, int64_t m,
                          int64_t size, uint64_t seed, uint64_t position) {
   normal_noise(noise, (m * size + 3) / 4, seed, position);
   for (int64_t j = 0; j < m; ++j)
     for (int64_t i = 0; i < size; ++i) targets[j * size + i] = mean[i] + deviation[i] * noise[j * size + i];
 }
 
-// Normal distributions to draw a position's targets from: [positions, size] each.
+// The normal distributions of the targets: [positions, size] each.
 struct Distribution {
   at::Tensor mean, deviation;
   int64_t count;
@@ -76,7 +76,7 @@ struct Distribution {
 };
 
 struct EnergyScore : torch::autograd::Function<EnergyScore> {
-  // Targets are given, [M, positions, size], or else drawn from the distribution.
+  // Targets are given, [M, positions, size], or sampled from the distribution.
   static at::Tensor forward(AutogradContext *context, const at::Tensor &samples,
                             const std::optional<at::Tensor> &targets, const Distribution *distribution, double beta) {
     int64_t n = samples.size(0), positions = samples.size(1), size = samples.size(2);
@@ -85,16 +85,16 @@ struct EnergyScore : torch::autograd::Function<EnergyScore> {
     at::Tensor loss = at::empty({positions}, at::kFloat), gradient = at::empty({n, positions, size}, at::kFloat);
     int64_t row = distribution ? positions / static_cast<int64_t>(distribution->seeds.size()) : positions;
     parallel_for(positions, 1, [&](int64_t begin, int64_t end) {
-      std::vector<float> here(n * size), change(n * size), pull(n), drawn, noise;
-      if (distribution) drawn.resize(m * size), noise.resize(m * size + 3);
+      std::vector<float> here(n * size), change(n * size), pull(n), sampled, noise;
+      if (distribution) sampled.resize(m * size), noise.resize(m * size + 3);
       for (int64_t p = begin; p < end; ++p) {
         for (int64_t i = 0; i < n; ++i)
           std::memcpy(&here[i * size], data<float>(x) + (i * positions + p) * size, size * sizeof(float));
         if (distribution)
-          vectorized<draw_targets>(drawn.data(), noise.data(), data<float>(distribution->mean) + p * size,
+          vectorized<sample_targets>(sampled.data(), noise.data(), data<float>(distribution->mean) + p * size,
                                    data<float>(distribution->deviation) + p * size, m, size,
                                    distribution->seeds[p / row], p % row);
-        const float *first = distribution ? drawn.data() : data<float>(y) + p * size;
+        const float *first = distribution ? sampled.data() : data<float>(y) + p * size;
         data<float>(loss)[p] =
             vectorized<position_score>(change.data(), pull.data(), here.data(), first,
                                        distribution ? size : positions * size, n, m, size, static_cast<float>(beta));
@@ -156,7 +156,7 @@ int ct_energy_score_of_normal(ct_tensor *out, ct_tensor samples, ct_tensor mean,
       std::unique_ptr<ct_tensor_handle> owner(noise);
       return by_operations(x, owner->value.mul_(spread.detach()).add_(centre.detach()), beta);
     }
-    Distribution distribution{centre.contiguous(), spread.contiguous(), count, draw_seeds(generator)};
+    Distribution distribution{centre.contiguous(), spread.contiguous(), count, sample_seeds(generator)};
     TORCH_CHECK(x.size(1) % static_cast<int64_t>(distribution.seeds.size()) == 0, "energy score of ", x.size(1),
                 " positions in ", distribution.seeds.size(), " rows");
     return EnergyScore::apply(x, std::optional<at::Tensor>(), &distribution, beta);

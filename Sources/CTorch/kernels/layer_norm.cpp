@@ -1,7 +1,7 @@
 // LayerNorm: y = (x − mean) / √(variance + ε) · weight + bias, one pass forward, one backward.
 //
 // libtorch's backward pass walks the rows once for the input and once more, by columns, for weight and bias; here a row
-// is read once, from the first-level cache, and added to the sums of weight and bias at once.
+// is read once and added to the sums of weight and bias while it is in the first-level cache.
 
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>

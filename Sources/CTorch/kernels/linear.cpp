@@ -1,8 +1,8 @@
 // x·weightᵀ + bias + residual, as one step of the autograd graph.
 //
-// libtorch's own linear is four steps for an input of three dimensions without bias, writes the bias into the result
-// before the product, adds the residual in a pass of its own and sums the bias's gradient by columns, a cache line for
-// every number. Here bias and residual are added in one pass over the product, and that sum goes along the rows.
+// libtorch's linear takes four steps for a three-dimensional input without bias, writes the bias into the result before
+// the product, adds the residual in a separate pass, and sums the bias's gradient by columns, with one cache line per
+// number. Here bias and residual are added in one pass over the product, and the bias's gradient is summed by rows.
 
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>

@@ -1,8 +1,8 @@
 // Cross-entropy of hidden·weightᵀ against target ids, in blocks of rows.
 //
 // The logits of a batch, [rows, vocabulary], are the largest tensor of a language model: with their float32 copy, the
-// softmax and its gradient they exist four times over. A block of rows at a time is enough: it is turned into its own
-// gradient in place and multiplied on at once.
+// softmax and its gradient they exist four times over. One block of rows at a time is enough: it is replaced
+// by its gradient in place, which is multiplied at once.
 
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
@@ -49,7 +49,7 @@ void add_product(at::Tensor &dweight, const at::Tensor &logits, const at::Tensor
   });
 }
 
-// Turns a row of logits into the gradient of scale·(−log softmax[target]); returns −log softmax[target]. The
+// Replaces a row of logits by the gradient of scale·(−log softmax[target]); returns −log softmax[target]. The
 // exponentials are kept in `powers` instead of being computed twice.
 template <typename T>
 INLINE double descend(T *row, float *powers, int64_t size, int64_t target, float scale) {
@@ -78,7 +78,7 @@ struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
     at::Tensor dhidden, dweight;
     if (differentiable) {
       dhidden = at::empty_like(hidden);
-      // A single block makes the weight's gradient whole.
+      // A single block gives the complete gradient of the weight.
       if (rows > block || rows == 0) dweight = at::zeros(weight.sizes(), at::kFloat);
     }
     for (int64_t begin = 0; begin < rows; begin += block) {

@@ -1,8 +1,8 @@
 // A parallel loop on the thread pool that libtorch itself uses.
 //
 // `at::parallel_for` is a template that needs an OpenMP compiler, which the Swift toolchain's clang is not everywhere;
-// compiled without one it runs on one thread. The OpenMP library is in the process all the same, so its entry point is
-// called directly. A second pool of our own would fight over the cores with it.
+// without one it runs on one thread. The OpenMP library is in the process anyway, so its entry point is called
+// directly. A second thread pool would compete with it for the cores.
 
 #pragma once
 
@@ -70,8 +70,7 @@ void for_rows(int64_t rows, const Body &body) {
   });
 }
 
-// Sums over rows are taken apart for this many slices of them: a number that does not depend on the threads, so that
-// the sum of the slices does not either.
+// The number of slices for sums over rows. It does not depend on the number of threads, so neither do the sums.
 constexpr int64_t kSlices = 16;
 
 // Calls body(slice, begin, end) for the slices of 0..<count.
@@ -83,7 +82,7 @@ void in_slices(int64_t count, const Body &body) {
   });
 }
 
-// Calls body(slice, row) for 0..<rows: those of a slice one after the other, so that they may add to one sum.
+// Calls body(slice, row) for 0..<rows. The rows of a slice run sequentially, so they can add to a common sum.
 template <typename Body>
 void for_rows_in_slices(int64_t rows, const Body &body) {
   in_slices(rows, [&](int64_t slice, int64_t begin, int64_t end) {

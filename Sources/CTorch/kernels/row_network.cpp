@@ -1,4 +1,4 @@
-// Rows through a network that sees each by itself, such as the generative head and the autoencoder's decoder.
+// Row-wise networks, such as the generative head and the autoencoder's decoder: each row is processed independently.
 //
 // Operation by operation, the arithmetic of a few hundred rows costs less than the calls, the threads that wait for
 // each other after each operation, and the repacking of weights. Here a thread carries its rows through all layers in
@@ -24,7 +24,7 @@ namespace {
 
 at::Tensor tensor(ct_tensor handle) { return handle ? handle->value : at::Tensor(); }
 
-// The size of rows of `size` numbers after a step; 0 where the step is not supported.
+// The row size after a step on rows of `size` numbers; 0 if the step is not supported.
 int64_t size_after(const ct_row_step &step, int64_t size) {
   auto is_vector = [](const at::Tensor &tensor, int64_t size) {
     return tensor.defined() && tensor.scalar_type() == at::kBFloat16 && tensor.dim() == 1 && tensor.size(0) == size &&
@@ -62,7 +62,7 @@ class Slice {
         size_(size),
         groups_((rows + kTileRows - 1) / kTileRows),
         stride_(groups_ * kTileRows) {
-    // Kept by the thread: memory that is new each time would cost more than the arithmetic.
+    // Kept per thread: new memory for each call would cost more than the arithmetic.
     static thread_local std::vector<float> numbers[3], sums;
     static thread_local std::vector<bf16> packed;
     for (auto &buffer : numbers)
@@ -121,7 +121,7 @@ class Slice {
     size_ = weight.size(0);
   }
 
-  // One for all rows, or one for each of the rows that come again and again.
+  // One summand for all rows, or one for each row of a repeating sequence.
   void add_summand(const at::Tensor &summand) {
     if (summand.dim() == 1 || summand.size(0) == 1)
       return vectorized<add_bias>(x_, data<bf16>(summand), size_, stride_);
@@ -150,7 +150,7 @@ int ct_row_network_is_supported(ct_tensor x, const ct_row_step *steps, int count
     return 0;
   int64_t size = rows.size(-1);
   if (size == 0 || size % kTileDepth != 0 || rows.numel() <= kMaxSkinnyRows * size || !has_amx_tiles()) return 0;
-  // Each thread has a group at least.
+  // Each thread has at least one group.
   if ((rows.numel() / size + kTileRows - 1) / kTileRows < at::get_num_threads()) return 0;
   int64_t kept = 0;
   for (int i = 0; i < count; ++i) {

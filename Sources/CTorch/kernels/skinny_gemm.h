@@ -1,7 +1,7 @@
 // Products of a few rows with a matrix of weights, at the bandwidth of memory.
 //
-// libtorch's products are made for many rows: with one they read weights at 14 (float32) to 19 GB/s (bfloat16) where
-// the memory gives 58. Here every weight is read once, in order, for all rows.
+// libtorch's products are designed for many rows: with one row they read weights at 14 (float32) to 19 GB/s (bfloat16)
+// of 58 GB/s of memory bandwidth. Here every weight is read once, in order, for all rows.
 
 #pragma once
 
@@ -13,7 +13,7 @@
 
 namespace ctorch {
 
-// The most rows that the kernel supports: with more, libtorch's products are faster.
+// The maximum number of rows. With more rows, libtorch's products are faster.
 constexpr int64_t kMaxSkinnyRows = 8;
 
 // y[r · y_stride + o] = Σ x[r · size + i] · weight[o · weight_stride + i] for outputs o in begin..<end.
@@ -21,7 +21,7 @@ template <typename T>
 void skinny_gemm(float *y, int64_t y_stride, const float *x, int64_t rows, int64_t size, const T *weight,
                  int64_t weight_stride, int64_t begin, int64_t end);
 
-// x·weightᵀ + bias, where `supports_skinny_gemm` says so. bias may be undefined.
+// x·weightᵀ + bias, if `supports_skinny_gemm` is true. bias may be undefined.
 bool supports_skinny_gemm(const at::Tensor &x, const at::Tensor &weight, const at::Tensor &bias);
 at::Tensor skinny_linear(const at::Tensor &x, const at::Tensor &weight, const at::Tensor &bias);
 

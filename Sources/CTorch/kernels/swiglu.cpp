@@ -1,6 +1,5 @@
-// silu(gate)·up, the gate of a SwiGLU layer, without keeping silu(gate) for the backward pass; and the same where gate
-// and up are the two halves of one tensor, as a single linear layer makes them, without cutting it apart, and before
-// that layer's bias is added.
+// silu(gate)·up, without storing silu(gate) for the backward pass. A second form takes gate and up as the two halves of
+// one tensor, the output of a single linear layer, without splitting it, and adds that layer's bias.
 
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
@@ -82,7 +81,7 @@ INLINE void differentiate_biased(T *dx, float *dbias, const T *dy, const T *row,
   }
 }
 
-// Both in one tensor, rows of [gate, up]; its gradient is written in one piece too.
+// Gate and up in one tensor with rows of [gate, up]; its gradient is one tensor as well.
 struct SwiGLUHalves : torch::autograd::Function<SwiGLUHalves> {
   static at::Tensor forward(AutogradContext *context, const at::Tensor &input, const at::Tensor &shift) {
     at::Tensor x = input.contiguous(), bias = shift.contiguous();

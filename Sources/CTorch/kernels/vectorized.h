@@ -1,4 +1,4 @@
-// Row loops that the compiler turns into vector code, for several processors in one binary.
+// Row loops that the compiler vectorizes for several processors in one binary.
 
 #pragma once
 
@@ -102,7 +102,7 @@ INLINE float exponential(float x) {
 
 constexpr int64_t kLanes = 32;
 
-// The largest of a row. A maximum has no order that the compiler may change, so each lane keeps one of its own.
+// The largest element of a row. The compiler may not reorder a maximum, so each lane has its own.
 template <typename T>
 INLINE float largest(const T *row, int64_t size) {
   float tops[kLanes], top = -std::numeric_limits<float>::infinity();
@@ -123,12 +123,12 @@ T *data(const at::Tensor &tensor) {
   return static_cast<T *>(tensor.data_ptr());
 }
 
-// Whether the kernels of this folder support this tensor; others go through libtorch's operations.
+// Whether the kernels of this folder support the tensor; otherwise libtorch's operations are used.
 inline bool is_supported(const at::Tensor &tensor) {
   return tensor.device().is_cpu() && (tensor.scalar_type() == at::kFloat || tensor.scalar_type() == at::kBFloat16);
 }
 
-// Calls body, a lambda `[&]<typename T>() { … }`, with the type of the tensor's elements.
+// Calls body, a lambda `[&]<typename T>() { … }`, with the element type of the tensor.
 template <typename Body>
 void with_element(const at::Tensor &tensor, const Body &body) {
   if (tensor.scalar_type() == at::kFloat)

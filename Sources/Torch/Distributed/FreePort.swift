@@ -1,9 +1,9 @@
 import Foundation
 
 extension ProcessGroup {
-  /// A port of this machine at which nothing listens, for processes that are about to meet on it.
+  /// A free port of this machine, at which processes can meet.
   ///
-  /// Another program may take it before they do; they then throw ``ProcessGroupError/portInUse(address:)``.
+  /// If another program takes the port first, the processes throw ``ProcessGroupError/portInUse(address:)``.
   public static func freePort() -> Int? {
     #if canImport(Glibc)
       let type = Int32(SOCK_STREAM.rawValue)

@@ -1,21 +1,21 @@
 import CTorch
 
-/// Averages gradients over the processes of a group while the backward pass still runs.
+/// Averages gradients over the processes of a group, overlapped with the backward pass.
 ///
 ///     reducer.begin()
 ///     loss.backward()
 ///     let traffic = try reducer.finish()      // every parameter's gradient is now the same in every process
 ///
-/// Earlier backward passes without ``begin(scale:)`` accumulate as usual, and are sent with the last.
+/// Backward passes before ``begin(scale:)`` accumulate gradients locally; the last pass sends the sums.
 public final class GradientReducer {
-  /// How long gradients were under way.
+  /// The time spent on communication.
   public struct Traffic: Equatable, Sendable {
-    /// Seconds in which at least one bucket was. On a GPU this is not measured, and as much as ``waited``.
+    /// Seconds during which at least one bucket was in flight. Not measured on a GPU, where it equals ``waited``.
     public var communicating = 0.0
-    /// Seconds that the process waited for them after its backward pass: what was not hidden behind it.
+    /// Seconds that the process waited after its backward pass: the communication that was not overlapped.
     public var waited = 0.0
 
-    /// No time.
+    /// Zero seconds.
     public init() {}
   }
 
@@ -23,9 +23,9 @@ public final class GradientReducer {
   private let group: ProcessGroup
 
   /// - Parameters:
-  ///   - parameters: in the order of the forward pass, the same in every process; those that are trained.
+  ///   - parameters: the trained parameters in the order of the forward pass, the same in every process.
   ///   - group: the processes.
-  ///   - bucketBytes: gradients that are sent at once.
+  ///   - bucketBytes: the size of the buckets in which gradients are sent.
   public init(_ parameters: [Tensor], over group: ProcessGroup, bucketBytes: Int = 4 << 20) {
     var handle: ct_gradient_reducer?
     withExtendedLifetime(parameters) {
@@ -41,15 +41,15 @@ public final class GradientReducer {
 
   /// Announces the last backward pass before ``finish()``.
   ///
-  /// - Parameter scale: what this process's gradients are multiplied by before they are summed; by default the sum
-  ///   becomes the mean.
+  /// - Parameter scale: the factor for this process's gradients before the sum; by default 1/count, which gives the
+  ///   mean.
   public func begin(scale: Double? = nil) {
     check(ct_gradient_reducer_begin(handle, scale ?? 1 / Double(group.count)))
   }
 
-  /// Waits for the sums, which become the parameters' gradients.
+  /// Waits for the sums and stores them as the parameters' gradients.
   ///
-  /// - Throws: ``ProcessGroupError`` where a process went away, or did not come in time.
+  /// - Throws: ``ProcessGroupError`` if a process exits or times out.
   @discardableResult
   public func finish() throws(ProcessGroupError) -> Traffic {
     var traffic = Traffic()

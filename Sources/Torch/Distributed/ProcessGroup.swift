@@ -2,39 +2,40 @@ import CALMSupport
 import CTorch
 import Foundation
 
-/// Processes that work together: libtorch's c10d, with Gloo over TCP for tensors of the CPU and NCCL for those of GPUs.
+/// A group of communicating processes: libtorch's c10d, with Gloo over TCP for CPU tensors and NCCL for GPU tensors.
 ///
-/// All processes of a group must call the same methods in the same order; each call joins that of the others.
+/// All processes of a group must call the same methods in the same order.
 ///
 ///     let group = try ProcessGroup(host: "127.0.0.1", port: 29_500, rank: rank, count: 2)
 ///     try group.sum(tensor)       // now the sum over all processes, in every process
 ///
-/// Where each process has a GPU of its own, the group is told which; it takes tensors of the CPU all the same:
+/// If each process has its own GPU, pass it as the device. The group then accepts GPU and CPU tensors:
 ///
 ///     let group = try ProcessGroup(host: "127.0.0.1", port: 29_500, rank: rank, count: 2, device: .cuda(rank))
 ///
-/// Not for use by two threads at once.
+/// A group is not thread-safe.
 public final class ProcessGroup {
-  /// The number of this process, 0 ..< ``count``.
+  /// The index of this process, 0 ..< ``count``.
   public let rank: Int
   /// The number of processes.
   public let count: Int
   let handle: ct_process_group
-  /// Whether the processes have lost each other.
+  /// Whether a call has failed.
   private var isBroken = false
 
-  /// Meets the other processes, and waits until all are there.
+  /// Connects to the other processes, and waits until all have joined.
   ///
   /// - Parameters:
-  ///   - host: where process 0 runs.
-  ///   - port: where process 0 listens there.
-  ///   - rank: the number of this process.
+  ///   - host: the host of process 0.
+  ///   - port: the port at which process 0 listens.
+  ///   - rank: the index of this process.
   ///   - count: the number of processes.
-  ///   - device: where this process computes: a GPU that no other process of the group has, or the CPU.
-  ///   - timeout: how long to wait for the others, here and in every later call.
-  /// - Throws: ``ProcessGroupError``.
+  ///   - device: the device of this process: a GPU that no other process of the group uses, or the CPU.
+  ///   - timeout: the maximum wait for the other processes, here and in every later call.
+  /// - Throws: ``ProcessGroupError`` if the processes cannot connect in time.
   public init(
-    host: String, port: Int, rank: Int, count: Int, device: Device = .cpu, timeout: Duration = .seconds(600)
+    host: String = "127.0.0.1", port: Int, rank: Int, count: Int, device: Device = .cpu,
+    timeout: Duration = .seconds(600)
   ) throws(ProcessGroupError) {
     var handle: ct_process_group?
     let milliseconds = timeout.components.seconds * 1000 + timeout.components.attoseconds / 1_000_000_000_000_000
@@ -49,29 +50,29 @@ public final class ProcessGroup {
   }
 
   deinit {
-    // Freeing waits for all work of the CPU that was begun, which a process that hangs would draw out.
+    // Freeing waits for all pending CPU work, which a hung process would delay.
     if !isBroken { ct_process_group_free(handle) }
   }
 
-  /// Replaces a tensor by its sum over all processes.
+  /// Replaces a tensor with its sum over all processes.
   public func sum(_ tensor: Tensor) throws(ProcessGroupError) {
     try beginSum(tensor).wait()
   }
 
-  /// Begins to replace a tensor by its sum over all processes. The tensor must be left alone until the work has ended.
+  /// Starts to replace a tensor with its sum over all processes. Do not use the tensor until the work has finished.
   public func beginSum(_ tensor: Tensor) throws(ProcessGroupError) -> Work {
-    precondition(tensor.isContiguous, "sum of a tensor that is not contiguous")
+    precondition(tensor.isContiguous, "sum: the tensor is not contiguous")
     return try begin(tensor) { ct_all_reduce($0, self.handle, tensor.handle) }
   }
 
-  /// Replaces a tensor by that of one process.
+  /// Replaces a tensor with the one of process `root`.
   public func broadcast(_ tensor: Tensor, from root: Int = 0) throws(ProcessGroupError) {
-    precondition(tensor.isContiguous, "broadcast of a tensor that is not contiguous")
-    precondition((0..<count).contains(root), "broadcast from process \(root) of \(count)")
+    precondition(tensor.isContiguous, "broadcast: the tensor is not contiguous")
+    precondition((0..<count).contains(root), "broadcast: there is no process \(root) among \(count)")
     try begin(tensor) { ct_broadcast($0, self.handle, tensor.handle, Int32(root)) }.wait()
   }
 
-  /// The tensors of all processes, which have one shape, along a new first dimension.
+  /// Stacks the tensors of all processes, which must have the same shape, along a new first dimension.
   public func gather(_ tensor: Tensor) throws(ProcessGroupError) -> Tensor {
     let own = tensor.contiguous()
     let all = Tensor.empty([count] + own.shape, dtype: own.dtype, device: own.device)
@@ -80,12 +81,12 @@ public final class ProcessGroup {
     return all
   }
 
-  /// Waits until all processes have come here.
+  /// Waits until all processes have called it.
   public func barrier() throws(ProcessGroupError) {
     try sum(.zeros([1]))
   }
 
-  /// Something that the processes do together while this one goes on.
+  /// A collective operation that runs in the background.
   public final class Work {
     private let handle: ct_work
     private let tensor: Tensor
@@ -97,9 +98,9 @@ public final class ProcessGroup {
 
     deinit { ct_work_free(handle) }
 
-    /// Waits for its end.
+    /// Waits until the operation has finished.
     ///
-    /// - Throws: ``ProcessGroupError`` where a process went away, or did not come in time.
+    /// - Throws: ``ProcessGroupError`` if a process exits or times out.
     public func wait() throws(ProcessGroupError) {
       guard ct_work_wait(handle) == 0 else { throw group.failure() }
     }
@@ -113,24 +114,24 @@ public final class ProcessGroup {
     return Work(owning: work, on: tensor, of: self)
   }
 
-  /// What the last call's failure says; the group is of no use after it.
+  /// The error of the last call. The group cannot be used afterwards.
   func failure() -> ProcessGroupError {
     isBroken = true
     return ProcessGroupError(working: lastError())
   }
 }
 
-/// Processes that do not come together, or do not stay so.
+/// A failure of communication between processes.
 public enum ProcessGroupError: DescribedError, Equatable {
-  /// Not all processes came in time.
+  /// Not all processes joined in time.
   case absent(address: String, rank: Int, count: Int, seconds: Int, reason: String)
-  /// Something else listens where process 0 should.
+  /// Another program listens at the port of process 0.
   case portInUse(address: String)
-  /// The processes cannot meet for another reason.
+  /// The processes cannot connect for another reason.
   case unreachable(address: String, reason: String)
-  /// A process ended, or its machine is gone.
+  /// A process exited, or its machine is unreachable.
   case lost(reason: String)
-  /// A process did not do its part in time.
+  /// A process did not respond in time.
   case late(reason: String)
 
   init(meetingAt address: String, rank: Int, count: Int, seconds: Int, _ message: String) {
@@ -149,10 +150,10 @@ public enum ProcessGroupError: DescribedError, Equatable {
     self = Self.saysTimeout(message) ? .late(reason: reason) : .lost(reason: reason)
   }
 
-  /// One line of a message of libtorch, Gloo or NCCL, without the place in the source and the advice at its end.
+  /// A message of libtorch, Gloo or NCCL as one line, without the source location and the trailing advice.
   private static func brief(_ message: String) -> String {
     var text = message[...]
-    // NCCL's own words come last.
+    // NCCL's own message comes last.
     if let cause = text.range(of: "Last error:\n"), cause.upperBound < text.endIndex {
       text = text[cause.upperBound...]
     }
@@ -166,19 +167,19 @@ public enum ProcessGroupError: DescribedError, Equatable {
     return ["timed out", "timeout", "time out"].contains { message.contains($0) }
   }
 
-  /// One line: the place where the processes should meet, or what became of another, and what to do.
+  /// One line: the address or the process that failed, and the remedy.
   public var description: String {
     switch self {
     case .absent(let address, let rank, let count, let seconds, let reason):
-      "process \(rank): not all of \(count) processes met at \(address) within \(seconds) s (\(reason))"
+      "process \(rank): not all \(count) processes joined at \(address) within \(seconds) s (\(reason))"
     case .portInUse(let address):
-      "\(address): the port is in use; name another in MASTER_PORT, or leave it to --processes"
+      "\(address): the port is in use; set MASTER_PORT to a free port"
     case .unreachable(let address, let reason):
-      "\(address): the processes cannot meet there: \(reason)"
+      "\(address): the processes cannot connect: \(reason)"
     case .lost(let reason):
-      "another process of this training has gone; go on from the last checkpoint (\(reason))"
+      "another process of this run exited; resume from the last checkpoint (\(reason))"
     case .late(let reason):
-      "another process of this training did not answer in time; go on from the last checkpoint (\(reason))"
+      "another process of this run did not respond in time; resume from the last checkpoint (\(reason))"
     }
   }
 }

@@ -1,50 +1,51 @@
-/// ``AdamW`` whose state is spread over the processes of a group (the first stage of ZeRO, Rajbhandari et al., 2020).
+/// ``AdamW`` with its state partitioned over the processes of a group (ZeRO stage 1, Rajbhandari et al., 2020).
 ///
-/// The parameters, laid end to end, are cut into equal shares. A process keeps running means and float32 values of its
-/// own share only, moves that, and receives the others' shares of the parameters. Every process holds whole parameters
-/// and needs whole gradients, the same in all; the step is that of ``AdamW``, bit for bit.
+/// The concatenated parameters are divided into equal partitions. A process stores the moments and the float32 masters
+/// of its own partition only, updates it, and receives the other partitions of the parameters. Every process holds all
+/// parameters and needs all gradients, identical in every process. A step gives the same bits as ``AdamW``.
 public final class ShardedAdamW: Optimizer {
-  /// A parameter, where it lies among all, and what of it is this process's.
+  /// A parameter, its range among all elements, and the range of its own elements that this process updates.
   private struct Piece {
     let name: String
     let parameter: Tensor
     let place: Range<Int>
     let own: Range<Int>
 
-    /// This process's elements of a tensor in the parameter's shape: a view where it lies without gaps.
+    /// This process's elements of a tensor in the parameter's shape; a view if the tensor is contiguous.
     func slice(_ tensor: Tensor) -> Tensor { tensor.reshaped(-1).narrowed(0, own) }
   }
 
   private let group: ProcessGroup
   private let pieces: [Piece]
-  /// Elements of a share.
-  private let share: Int
-  /// Views of the parameters, by name: those of which something is this process's.
+  /// The number of elements in a partition.
+  private let partitionSize: Int
+  /// Views of the parameters' elements that this process updates, by name.
   private let slices: [String: Tensor]
   private let optimizer: AdamW
 
   /// - Parameters:
-  ///   - parameters: those to train, in the type in which the model computes: one type.
-  ///   - masters: float32 values that bfloat16 parameters were rounded from, by name; the rounded values where missing.
+  ///   - parameters: the parameters to train, all of one type.
+  ///   - masters: the float32 values of bfloat16 parameters by name. A missing one starts from the rounded value.
+  ///   - settings: the hyperparameters.
   ///   - group: the processes, all with the same parameters.
   public init(
     _ parameters: [NamedParameter], masters: [String: Tensor] = [:], settings: AdamW.Settings = AdamW.Settings(),
     over group: ProcessGroup
   ) {
     let trained = parameters.filter { $0.tensor.requiresGradient }
-    precondition(Set(trained.map(\.tensor.dtype)).count <= 1, "ShardedAdamW: parameters of several types")
-    let share = (trained.reduce(0) { $0 + $1.tensor.count } + group.count - 1) / group.count
+    precondition(Set(trained.map(\.tensor.dtype)).count <= 1, "ShardedAdamW: the parameters have several types")
+    let partitionSize = (trained.reduce(0) { $0 + $1.tensor.count } + group.count - 1) / group.count
     var end = 0
     let pieces = trained.map { parameter in
       let (tensor, start) = (parameter.tensor, end)
-      precondition(tensor.isContiguous, "ShardedAdamW: \(parameter.name) does not lie without gaps")
+      precondition(tensor.isContiguous, "ShardedAdamW: \(parameter.name) is not contiguous")
       end += tensor.count
-      let own = (group.rank * share..<(group.rank + 1) * share).clamped(to: start..<end)
+      let own = (group.rank * partitionSize..<(group.rank + 1) * partitionSize).clamped(to: start..<end)
       return Piece(
         name: parameter.name, parameter: tensor, place: start..<end,
         own: own.lowerBound - start..<own.upperBound - start)
     }
-    (self.group, self.pieces, self.share) = (group, pieces, share)
+    (self.group, self.pieces, self.partitionSize) = (group, pieces, partitionSize)
     let owned = pieces.filter { !$0.own.isEmpty }
     let slices = withoutGradients {
       Dictionary(uniqueKeysWithValues: owned.map { ($0.name, $0.slice($0.parameter.detached())) })
@@ -59,37 +60,37 @@ public final class ShardedAdamW: Optimizer {
     }
   }
 
-  /// The number of steps taken, the same in all processes.
+  /// The number of steps taken, the same in every process.
   public var step: Int { optimizer.step }
 
-  /// The Euclidean norm of all gradients together, not of this process's share alone.
+  /// The Euclidean norm of all gradients, not only of this process's partition.
   public func gradientNorm() -> Double {
     globalNorm(pieces.compactMap { $0.parameter.gradient })
   }
 
-  /// Forgets the gradients without a step.
+  /// Clears the gradients without a step.
   public func clearGradients() {
     for piece in pieces { piece.parameter.gradient = nil }
   }
 
-  /// Takes a step with this process's share of the parameters, and receives the others'; forgets the gradients.
+  /// Updates this process's partition of the parameters, receives the others, and clears the gradients.
   ///
-  /// - Throws: ``ProcessGroupError`` where another process is gone.
+  /// - Throws: ``ProcessGroupError`` if another process exits or times out.
   public func update(learningRate: Double, gradientScale: Double = 1) throws {
     for piece in pieces {
       slices[piece.name]?.gradient = piece.parameter.gradient.map { piece.slice($0.contiguous()) }
     }
     optimizer.update(learningRate: learningRate, gradientScale: gradientScale)
     clearGradients()
-    let moved = try gathered(slices)
+    let updated = try gathered(slices)
     withoutGradients {
-      for piece in pieces { piece.parameter.copy(from: moved[piece.name]!) }
+      for piece in pieces { piece.parameter.copy(from: updated[piece.name]!) }
     }
   }
 
-  /// The float32 values of all parameters by name, gathered from the processes where the parameters are rounded.
+  /// The float32 values of all parameters by name, gathered from the processes if the parameters are bfloat16.
   ///
-  /// - Throws: ``ProcessGroupError`` where another process is gone.
+  /// - Throws: ``ProcessGroupError`` if another process exits or times out.
   public var masters: [String: Tensor] {
     get throws {
       guard let dtype = pieces.first?.parameter.dtype else { return [:] }
@@ -100,9 +101,9 @@ public final class ShardedAdamW: Optimizer {
     }
   }
 
-  /// The running means by name, whole and in the shapes of the parameters: gathered from the processes.
+  /// The moments by name, gathered from the processes, in the shapes of the parameters.
   ///
-  /// - Throws: ``ProcessGroupError`` where another process is gone.
+  /// - Throws: ``ProcessGroupError`` if another process exits or times out.
   public var moments: [String: Tensor] {
     get throws {
       var whole: [String: Tensor] = [:]
@@ -115,9 +116,9 @@ public final class ShardedAdamW: Optimizer {
     }
   }
 
-  /// Goes on from whole running means, of which this process keeps its share, and a step count.
+  /// Restores the moments, of which this process keeps its partition, and the step count.
   ///
-  /// - Throws: ``OptimizerError`` where a tensor is missing or has another shape than its parameter.
+  /// - Throws: ``OptimizerError`` if a tensor is missing or has the wrong shape.
   public func restore(moments: [String: Tensor], step: Int) throws {
     var own: [String: Tensor] = [:]
     for piece in pieces {
@@ -132,13 +133,13 @@ public final class ShardedAdamW: Optimizer {
     try optimizer.restore(moments: own, step: step)
   }
 
-  /// The whole tensors, in the shapes of their parameters, of which each process has its slices.
+  /// Gathers complete tensors, in the shapes of their parameters, from the slices of all processes.
   private func gathered(_ own: [String: Tensor]) throws(ProcessGroupError) -> [String: Tensor] {
     guard let first = pieces.first?.parameter else { return [:] }
     let parts = pieces.compactMap { own[$0.name] }
     let filled = parts.reduce(0) { $0 + $1.count }
-    let filling = Tensor.zeros([share - filled], dtype: parts.first?.dtype ?? first.dtype, device: first.device)
-    let all = try group.gather(withoutGradients { .concatenated(parts + [filling]) }).reshaped(-1)
+    let padding = Tensor.zeros([partitionSize - filled], dtype: parts.first?.dtype ?? first.dtype, device: first.device)
+    let all = try group.gather(withoutGradients { .concatenated(parts + [padding]) }).reshaped(-1)
     return Dictionary(
       uniqueKeysWithValues: pieces.map {
         ($0.name, all.narrowed(0, $0.place).reshaped($0.parameter.shape))

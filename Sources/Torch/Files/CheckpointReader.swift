@@ -1,24 +1,24 @@
 import CALMSupport
 import Foundation
 
-/// The weights of a model, however they are stored: one file or shards with an index, safetensors or torch.save.
+/// Reads the weights of a model from one file, or from shards with an index, in safetensors or torch.save format.
 public final class CheckpointReader: TensorSource {
-  /// What is looked for in a folder, in this order.
+  /// The names of weight files in a folder, in order of preference.
   public static let fileNames = [
     "model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json",
   ]
 
-  /// The file that was opened: the weights themselves, or the index of their shards.
+  /// The opened file: the weights, or the index of their shards.
   public let url: URL
   /// The names of all tensors, sorted.
   public let names: [String]
   private let sources: [String: any TensorSource]
 
-  /// Opens a folder with weights, a file of weights or an index of shards.
+  /// Opens a folder of weights, a file of weights or an index of shards.
   ///
-  /// Only descriptions are read and checked; the tensors follow when they are asked for.
+  /// Opening reads and checks the descriptions only. Tensors are read on demand.
   ///
-  /// - Throws: ``CheckpointError`` or `FileError`, which name the file and what to do.
+  /// - Throws: ``CheckpointError`` or `FileError`.
   public init(_ url: URL) throws {
     let file = try Self.file(at: url)
     self.url = file
@@ -52,10 +52,10 @@ public final class CheckpointReader: TensorSource {
     Dictionary(uniqueKeysWithValues: source.names.map { ($0, source) })
   }
 
-  /// The type and shape of a tensor; nil where there is none of that name.
+  /// The type and shape of a tensor; nil if there is no tensor of that name.
   public func layout(of name: String) -> TensorLayout? { sources[name]?.layout(of: name) }
 
-  /// A tensor on the CPU, in the type it has on disk.
+  /// Reads a tensor to the CPU in its stored type.
   ///
   /// - Throws: ``CheckpointError`` or `FileError`.
   public func tensor(named name: String) throws -> Tensor { try source(of: name).tensor(named: name) }

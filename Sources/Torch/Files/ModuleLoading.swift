@@ -1,16 +1,16 @@
 extension Module {
-  /// Fills the parameters with the tensors of the same names, converted to each parameter's type and device.
+  /// Loads the parameters from the tensors of the same names, converted to each parameter's type and device.
   ///
-  /// Names and shapes are compared before anything changes. The elements go from the file into the parameters that are
-  /// there, so loading needs no memory of its own.
+  /// Names and shapes are checked before any parameter changes. Elements are read directly into the existing
+  /// parameters, so loading allocates no copy of the weights.
   ///
   /// - Parameters:
   ///   - source: the weights.
-  ///   - prefix: what stands before every parameter's name in `source`; tensors without it belong to others.
-  ///   - ignoring: beginnings of names, counted behind the prefix, that may stand in `source` without being needed.
-  ///   - keeping: beginnings of names of parameters that stay as they are where `source` lacks them.
-  /// - Throws: ``CheckpointError/mismatch(file:_:)`` where a parameter is missing, a tensor is unexpected or has another
-  ///   shape; any other ``CheckpointError`` or `FileError` where reading fails, which leaves the parameters undefined.
+  ///   - prefix: the prefix of the parameters' names in `source`. Tensors without it are ignored.
+  ///   - ignoring: prefixes of names, after `prefix`, of tensors in `source` that the module does not need.
+  ///   - keeping: prefixes of names of parameters that keep their values if `source` lacks them.
+  /// - Throws: ``CheckpointError/mismatch(file:_:)`` if a parameter is missing, or a tensor is unexpected or has the
+  ///   wrong shape. Another ``CheckpointError`` or `FileError` if reading fails, which leaves the parameters undefined.
   public func load(
     from source: some TensorSource, prefix: String = "", ignoring: [String] = [], keeping: [String] = []
   ) throws {
@@ -20,7 +20,7 @@ extension Module {
     }
   }
 
-  /// Compares the names and shapes of parameters and tensors, as ``load(from:prefix:ignoring:keeping:)`` does first.
+  /// Checks names and shapes as ``load(from:prefix:ignoring:keeping:)`` does, without loading.
   public func check(
     _ source: some TensorSource, prefix: String = "", ignoring: [String] = [], keeping: [String] = []
   ) throws {

@@ -1,18 +1,18 @@
-/// Why a pickle is not read.
+/// The reason why a pickle is rejected.
 struct PickleError: Error {
-  /// Whether the pickle is in order, but builds what is not built here.
+  /// Whether the pickle is valid but builds unsupported objects.
   let isForeign: Bool
   let reason: String
 }
 
-/// Reads Python's pickle format as far as torch.save needs it for a dictionary of tensors.
+/// Reads the subset of Python's pickle format that torch.save uses for a dictionary of tensors.
 ///
-/// A pickle is a program for a small stack machine that may name any class and call it with any arguments. Here three
-/// known functions are "called", by building the value they would return, and every other class is refused by its name.
-/// Inner dictionaries and lists lose their content: nothing needs it, and what cannot nest cannot exhaust the stack.
+/// A pickle is a program for a small stack machine that may call any class with any arguments. This reader emulates
+/// three known functions by building their results, and rejects every other class by name. It discards the contents of
+/// inner dictionaries and lists: nothing needs them, and values that cannot nest cannot exhaust the stack.
 struct PickleReader {
-  private static let greatestStack = 1 << 16
-  private static let greatestDepth = 4
+  private static let maximumStack = 1 << 16
+  private static let maximumDepth = 4
 
   private let bytes: [UInt8]
   private var position = 0
@@ -20,7 +20,7 @@ struct PickleReader {
   private var marks: [Int] = []
   private var memo: [Int: PickleValue] = [:]
 
-  /// The value that a pickle builds.
+  /// Returns the value that a pickle builds.
   ///
   /// - Throws: ``PickleError``.
   static func read(_ bytes: [UInt8]) throws -> PickleValue {
@@ -39,11 +39,11 @@ struct PickleReader {
       let code = try byte()
       if code == UInt8(ascii: ".") { return try pop() }
       try step(code)
-      guard stack.count + marks.count <= Self.greatestStack else { throw malformed("too many values at once") }
+      guard stack.count + marks.count <= Self.maximumStack else { throw malformed("the stack holds too many values") }
     }
   }
 
-  // The operations, by the letters and numbers of Python's pickletools.
+  // The opcodes of Python's pickletools.
   private mutating func step(_ code: UInt8) throws {
     switch code {
     case 0x80: _ = try byte()  // PROTO
@@ -82,53 +82,56 @@ struct PickleReader {
       stack.append(try known(module: module, name: try line()))
     case 0x93:
       let names = try pop(2).compactMap(\.string)
-      guard names.count == 2 else { throw malformed("a class without a name") }
+      guard names.count == 2 else { throw malformed("a class has no name") }
       stack.append(try known(module: names[0], name: names[1]))
     case UInt8(ascii: "Q"): try appendStorage(try pop())
     case UInt8(ascii: "R"): try call(try pop(2))
     case UInt8(ascii: "b"): try setState(try pop())
     default:
       throw PickleError(
-        isForeign: true, reason: "its pickle has the operation 0x\(String(code, radix: 16)), which no tensors need")
+        isForeign: true,
+        reason: "its pickle has the operation 0x\(String(code, radix: 16)), which state dictionaries do not use")
     }
   }
 
   // MARK: Bytes
 
   private mutating func take(_ count: Int) throws -> ArraySlice<UInt8> {
-    guard count <= bytes.count - position else { throw malformed("the end comes too early") }
+    guard count <= bytes.count - position else { throw malformed("the data ends early") }
     defer { position += count }
     return bytes[position..<position + count]
   }
 
   private mutating func byte() throws -> UInt8 {
-    guard position < bytes.count else { throw malformed("the end comes too early") }
+    guard position < bytes.count else { throw malformed("the data ends early") }
     defer { position += 1 }
     return bytes[position]
   }
 
-  /// An integer of up to eight bytes, low byte first.
+  /// A little-endian integer of up to eight bytes.
   private mutating func unsigned(_ count: Int) throws -> Int {
     Int(truncatingIfNeeded: try take(count).reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) })
   }
 
-  /// A signed integer behind its length.
+  /// A signed integer after its length.
   private mutating func long() throws -> Int {
     let digits = try take(try unsigned(1))
-    guard digits.count <= 8 else { throw malformed("an integer too large") }
+    guard digits.count <= 8 else { throw malformed("an integer is too large") }
     let value = Int(truncatingIfNeeded: digits.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) })
     let unused = 64 - 8 * digits.count
     return unused == 64 ? 0 : (value << unused) >> unused
   }
 
   private mutating func text(_ count: Int) throws -> String {
-    guard let text = String(validating: try take(count), as: UTF8.self) else { throw malformed("a text not in UTF-8") }
+    guard let text = String(validating: try take(count), as: UTF8.self) else {
+      throw malformed("a string is not UTF-8")
+    }
     return text
   }
 
   private mutating func line() throws -> String {
     guard let end = bytes[position...].firstIndex(of: UInt8(ascii: "\n")) else {
-      throw malformed("a line without an end")
+      throw malformed("a line has no end")
     }
     defer { position += 1 }
     return try text(end - position)
@@ -158,7 +161,7 @@ struct PickleReader {
   private mutating func memorize(at index: Int) throws { memo[index] = try top() }
 
   private mutating func recall(_ index: Int) throws {
-    guard let value = memo[index] else { throw malformed("a value that was never stored") }
+    guard let value = memo[index] else { throw malformed("a reference to a value that was not stored") }
     stack.append(value)
   }
 
@@ -168,7 +171,7 @@ struct PickleReader {
     let depth = elements.reduce(1) { depth, element in
       if case .tuple(_, let inner) = element { max(depth, inner + 1) } else { depth }
     }
-    guard depth <= Self.greatestDepth else { throw malformed("tuples nested more than \(Self.greatestDepth) deep") }
+    guard depth <= Self.maximumDepth else { throw malformed("tuples are nested more than \(Self.maximumDepth) deep") }
     stack.append(.tuple(elements.map(Self.withoutContent), depth: depth))
   }
 
@@ -178,7 +181,7 @@ struct PickleReader {
 
   private mutating func insert(_ items: [PickleValue]) throws {
     guard items.count % 2 == 0, case .dictionary(let dictionary) = try top() else {
-      throw malformed("items for what is no dictionary")
+      throw malformed("items are added to a value that is not a dictionary")
     }
     for index in stride(from: 0, to: items.count, by: 2) {
       dictionary.items.append((Self.withoutContent(items[index]), Self.withoutContent(items[index + 1])))
@@ -194,38 +197,39 @@ struct PickleReader {
       if let dtype = DType.allCases.first(where: { path == "torch.\($0.storageClass)" }) { return .storageType(dtype) }
       throw PickleError(
         isForeign: true,
-        reason: "it holds \(CheckpointError.quoted(path)), but only plain tensors are read; save a state_dict() alone")
+        reason:
+          "it contains \(CheckpointError.quoted(path)), but only tensors are supported; save the state_dict() alone")
     }
   }
 
   private mutating func appendStorage(_ description: PickleValue) throws {
     guard let parts = description.tuple, parts.count == 5, parts[0].string == "storage",
       case .storageType(let dtype) = parts[1], let key = parts[2].string, let count = parts[4].integer, count >= 0
-    else { throw malformed("a storage that is not described properly") }
+    else { throw malformed("a storage has an invalid description") }
     stack.append(.storage(PickleStorage(key: key, dtype: dtype, count: count)))
   }
 
   private mutating func call(_ callAndArguments: [PickleValue]) throws {
     guard case .function(let function) = callAndArguments[0], let arguments = callAndArguments[1].tuple else {
-      throw malformed("a call of what is no function")
+      throw malformed("a value that is not a function is called")
     }
     switch function {
     case .orderedDictionary:
-      guard arguments.isEmpty else { throw malformed("an OrderedDict with arguments") }
+      guard arguments.isEmpty else { throw malformed("an OrderedDict has arguments") }
       stack.append(.dictionary(PickleDictionary()))
     case .rebuildTensor:
       guard arguments.count >= 6, case .storage(let storage) = arguments[0], let offset = arguments[1].integer,
         let shape = arguments[2].integers, let strides = arguments[3].integers
-      else { throw malformed("a tensor that is not described properly") }
+      else { throw malformed("a tensor has an invalid description") }
       stack.append(.tensor(PickleTensor(storage: storage, offset: offset, shape: shape, strides: strides)))
     case .rebuildParameter:
-      guard case .tensor? = arguments.first else { throw malformed("a parameter without a tensor") }
+      guard case .tensor? = arguments.first else { throw malformed("a parameter has no tensor") }
       stack.append(arguments[0])
     }
   }
 
-  /// A state_dict() notes its version in the state of its dictionary; nothing here depends on it.
+  /// A state_dict() stores its version as the state of its dictionary. The reader ignores it.
   private func setState(_ state: PickleValue) throws {
-    guard case .dictionary = try top() else { throw malformed("a state for what is no dictionary") }
+    guard case .dictionary = try top() else { throw malformed("a state is set on a value that is not a dictionary") }
   }
 }

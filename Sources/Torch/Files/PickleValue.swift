@@ -1,26 +1,26 @@
-/// What the pickle of a checkpoint can build here: tensors in a dictionary, and what describes them.
+/// A value in the pickle of a checkpoint: a dictionary of tensors, or part of their description.
 enum PickleValue {
   case none
   case bool(Bool)
   case integer(Int)
   case string(String)
-  /// `depth` counts the tuples inside each other, so that no file can nest them without bound.
+  /// `depth` is the nesting depth, which the reader limits.
   case tuple([PickleValue], depth: Int)
   case dictionary(PickleDictionary)
   case storageType(DType)
   case function(PickleFunction)
   case storage(PickleStorage)
   case tensor(PickleTensor)
-  /// Anything that may stand in a checkpoint but is not looked into, by its kind.
+  /// A value that the reader does not interpret, by kind.
   case opaque(String)
 
-  /// The kind of value, for messages.
+  /// The kind of value, for error messages.
   var kind: String {
     switch self {
     case .none: "None"
     case .bool: "a boolean"
     case .integer: "an integer"
-    case .string: "a text"
+    case .string: "a string"
     case .tuple: "a tuple"
     case .dictionary: "a dictionary"
     case .storageType, .function: "a class"
@@ -49,18 +49,18 @@ enum PickleValue {
   }
 }
 
-/// A dictionary, which the pickle changes after others refer to it.
+/// A dictionary. It is a class because a pickle fills it after other values refer to it.
 final class PickleDictionary {
-  /// In the order of insertion. Containers inside are not kept: see ``PickleReader``.
+  /// In insertion order. Nested containers are dropped: see ``PickleReader``.
   var items: [(key: PickleValue, value: PickleValue)] = []
 }
 
-/// The functions that a pickle may call.
+/// A function that a pickle may call.
 enum PickleFunction {
   case orderedDictionary, rebuildTensor, rebuildParameter
 }
 
-/// The bytes that one or more tensors lie in: the entry `data/key` of the archive.
+/// The bytes of one or more tensors: the entry `data/key` of the archive.
 struct PickleStorage: Equatable {
   let key: String
   let dtype: DType
@@ -71,7 +71,7 @@ struct PickleStorage: Equatable {
 /// A tensor: a view of a storage.
 struct PickleTensor: Equatable {
   let storage: PickleStorage
-  /// In elements, as `strides`.
+  /// In elements, like `strides`.
   let offset: Int
   let shape: [Int]
   let strides: [Int]

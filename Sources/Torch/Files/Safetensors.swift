@@ -1,34 +1,34 @@
 import CALMSupport
 import Foundation
 
-/// Writing of the safetensors format; ``SafetensorsFile`` reads it.
+/// Writes the safetensors format; ``SafetensorsFile`` reads it.
 public enum Safetensors {
-  /// Writes tensors into a file that appears complete or not at all.
+  /// Writes tensors to a file atomically.
   ///
-  /// - Parameter metadata: notes for the reader; `format: pt` is what other libraries look for.
+  /// - Parameter metadata: text for readers; other libraries expect `format: pt`.
   /// - Precondition: no tensor is named `__metadata__`.
-  /// - Throws: `FileError`; whatever stood at `url` then stays as it was.
+  /// - Throws: `FileError`; an existing file at `url` is then unchanged.
   public static func write(_ tensors: [String: Tensor], metadata: [String: String] = [:], to url: URL) throws {
     try write(tensors.map { name, tensor in TensorToWrite(tensor, names: [name]) }, metadata: metadata, to: url)
   }
 
-  /// Writes tensors into a file that appears complete or not at all. One with several names is stored under each.
+  /// Writes tensors to a file atomically. A tensor with several names is stored under each.
   ///
-  /// The order in the file is that of the reference implementation: by type, larger elements first, then by name. So the
-  /// same tensors always give the same bytes, and every tensor is aligned. Only one tensor at a time is asked for,
-  /// brought to the CPU or made contiguous.
+  /// Tensors are stored in the order of the reference implementation: by element size, largest first, then by name. The
+  /// same tensors therefore always give the same bytes, and every tensor is aligned. Tensors are loaded, moved to the
+  /// CPU and made contiguous one at a time.
   ///
-  /// - Parameter metadata: notes for the reader; `format: pt` is what other libraries look for.
+  /// - Parameter metadata: text for readers; other libraries expect `format: pt`.
   /// - Precondition: no tensor is named `__metadata__`.
-  /// - Throws: `FileError`, or the error of a tensor's source; whatever stood at `url` then stays as it was.
+  /// - Throws: `FileError`, or the error of a tensor's source; an existing file at `url` is then unchanged.
   public static func write(_ tensors: [TensorToWrite], metadata: [String: String] = [:], to url: URL) throws {
     let named = tensors.flatMap { tensor in tensor.names.map { (name: $0, tensor: tensor) } }
     let ordered = named.sorted { a, b in
       let (first, second) = (order(a.tensor.layout.dtype), order(b.tensor.layout.dtype))
       return first == second ? a.name.utf8.lexicographicallyPrecedes(b.name.utf8) : first < second
     }
-    let isNoTensorsName = ordered.allSatisfy { $0.name != SafetensorsHeader.metadataKey }
-    precondition(isNoTensorsName, "a tensor named \(SafetensorsHeader.metadataKey)")
+    let isMetadataKeyUnused = ordered.allSatisfy { $0.name != SafetensorsHeader.metadataKey }
+    precondition(isMetadataKeyUnused, "a tensor has the reserved name \(SafetensorsHeader.metadataKey)")
     let header = header(of: ordered.map { ($0.name, $0.tensor.layout) }, metadata: metadata)
     let file = try AtomicFile(replacing: url.path)
     try withUnsafeBytes(of: UInt64(header.count).littleEndian) { try file.write($0) }
@@ -50,7 +50,7 @@ public enum Safetensors {
     }
   }
 
-  /// The JSON text, padded with spaces so that the tensors begin at a multiple of eight bytes.
+  /// The JSON text, padded with spaces to align the tensors to eight bytes.
   private static func header(of tensors: [(String, TensorLayout)], metadata: [String: String]) -> [UInt8] {
     var members: [String] = []
     if !metadata.isEmpty {
@@ -59,14 +59,14 @@ public enum Safetensors {
       }
       members.append("\(JSONValue.quoted(SafetensorsHeader.metadataKey)):{\(notes.joined(separator: ","))}")
     }
-    var place = 0
+    var offset = 0
     for (name, layout) in tensors {
       let shape = layout.shape.map(String.init).joined(separator: ",")
-      let end = place + layout.byteCount
+      let end = offset + layout.byteCount
       members.append(
-        "\(JSONValue.quoted(name)):{\"dtype\":\"\(layout.dtype.safetensorsName)\",\"shape\":[\(shape)],\"data_offsets\":[\(place),\(end)]}"
+        "\(JSONValue.quoted(name)):{\"dtype\":\"\(layout.dtype.safetensorsName)\",\"shape\":[\(shape)],\"data_offsets\":[\(offset),\(end)]}"
       )
-      place = end
+      offset = end
     }
     var text = Array("{\(members.joined(separator: ","))}".utf8)
     text += repeatElement(UInt8(ascii: " "), count: (8 - text.count % 8) % 8)

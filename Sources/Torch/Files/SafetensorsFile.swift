@@ -3,14 +3,14 @@ import Foundation
 
 /// A file of named tensors in the safetensors format, <https://github.com/huggingface/safetensors>.
 ///
-/// Opening it reads and checks the header alone: eight bytes of length, then a JSON object that gives every tensor's
-/// type, shape and place among the bytes that follow.
+/// Opening a file reads and checks the header only: a length of eight bytes, then a JSON object with the type, shape
+/// and byte range of each tensor.
 public final class SafetensorsFile: TensorSource {
   /// A tensor of the file.
   public struct Entry: Equatable, Sendable {
     /// Type and shape.
     public let layout: TensorLayout
-    /// Its bytes, counted from the start of the file.
+    /// The byte range, from the start of the file.
     public let bytes: Range<Int>
   }
 
@@ -18,15 +18,15 @@ public final class SafetensorsFile: TensorSource {
   public let url: URL
   /// The names of all tensors, in the order of their bytes.
   public let names: [String]
-  /// What the writer noted, for example `format: pt`.
+  /// The writer's metadata, for example `format: pt`.
   public let metadata: [String: String]
   private let entries: [String: Entry]
   private let file: ReadableFile
 
   /// Opens a file and checks its header.
   ///
-  /// - Throws: ``CheckpointError`` where the file breaks the format's rules or has types that are not read here;
-  ///   `FileError` where it cannot be read.
+  /// - Throws: ``CheckpointError`` if the file violates the format or has unsupported types; `FileError` if it cannot
+  ///   be read.
   public init(contentsOf url: URL) throws {
     file = try ReadableFile(path: url.path)
     let header = try SafetensorsHeader(of: file)
@@ -36,10 +36,10 @@ public final class SafetensorsFile: TensorSource {
     names = header.entries.map(\.name)
   }
 
-  /// Where a tensor is and what it is; nil where there is none of that name.
+  /// The layout and byte range of a tensor; nil if there is no tensor of that name.
   public func entry(named name: String) -> Entry? { entries[name] }
 
-  /// The type and shape of a tensor; nil where there is none of that name.
+  /// The type and shape of a tensor; nil if there is no tensor of that name.
   public func layout(of name: String) -> TensorLayout? { entries[name]?.layout }
 
   /// Reads the elements of a tensor into another of the same shape: see ``TensorSource/read(_:into:)``.

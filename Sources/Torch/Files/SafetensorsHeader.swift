@@ -2,10 +2,10 @@ import CALMSupport
 
 /// The checked header of a safetensors file.
 struct SafetensorsHeader {
-  /// The member of the header that is no tensor.
+  /// The key of the header's metadata.
   static let metadataKey = "__metadata__"
-  /// The reference implementation refuses longer ones too.
-  static let greatestLength = 100_000_000
+  /// The limit of the reference implementation.
+  static let maximumLength = 100_000_000
 
   private(set) var metadata: [String: String] = [:]
   /// In the order of their bytes.
@@ -28,24 +28,25 @@ struct SafetensorsHeader {
     let start = 8 + text.count
     var known: Set<String> = []
     for member in members {
-      guard known.insert(member.key).inserted else { throw malformed(member.key, "the header has it twice") }
+      guard known.insert(member.key).inserted else { throw malformed(member.key, "the header contains it twice") }
       if member.key == Self.metadataKey {
         metadata = try readMetadata(member.value)
       } else {
         entries.append((member.key, try readEntry(member, start: start, end: file.size)))
       }
     }
-    try checkPlaces(start: start, end: file.size)
+    try checkOffsets(start: start, end: file.size)
   }
 
   private static func text(of file: ReadableFile) throws -> [UInt8] {
     let prefix = try file.bytes(in: 0..<8)
     guard prefix.count == 8 else {
-      throw CheckpointError.malformed(file: file.path, reason: "it has \(file.size) bytes, too few for a header")
+      throw CheckpointError.malformed(file: file.path, reason: "\(file.size) bytes are too few for a header")
     }
     let length = prefix.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
-    guard length <= greatestLength && length <= file.size - 8 else {
-      throw CheckpointError.malformed(file: file.path, reason: "a header of \(length) bytes in a file of \(file.size)")
+    guard length <= maximumLength && length <= file.size - 8 else {
+      throw CheckpointError.malformed(
+        file: file.path, reason: "the header claims \(length) bytes in a file of \(file.size)")
     }
     let text = try file.bytes(in: 8..<8 + Int(length))
     guard text.count == length, text.first == UInt8(ascii: "{") else {
@@ -63,7 +64,8 @@ struct SafetensorsHeader {
     var metadata: [String: String] = [:]
     for member in members {
       guard let text = member.value.string, metadata.updateValue(text, forKey: member.key) == nil else {
-        throw malformed(nil, "\(CheckpointError.quoted(member.key)) in \(Self.metadataKey) is no text or stands twice")
+        throw malformed(
+          nil, "\(CheckpointError.quoted(member.key)) in \(Self.metadataKey) is not a string or occurs twice")
       }
     }
     return metadata
@@ -73,8 +75,8 @@ struct SafetensorsHeader {
     let name = member.key
     guard let fields = member.value.object, Set(fields.map(\.key)) == ["dtype", "shape", "data_offsets"],
       fields.count == 3
-    else { throw malformed(name, "its entry has not just dtype, shape and data_offsets") }
-    guard let typeName = member.value["dtype"]?.string else { throw malformed(name, "its dtype is not text") }
+    else { throw malformed(name, "its entry must have dtype, shape and data_offsets only") }
+    guard let typeName = member.value["dtype"]?.string else { throw malformed(name, "its dtype is not a string") }
     guard let dtype = DType.allCases.first(where: { $0.safetensorsName == typeName }) else {
       throw CheckpointError.unsupported(
         file: path, tensor: name,
@@ -82,35 +84,36 @@ struct SafetensorsHeader {
           + DType.allCases.map(\.safetensorsName).joined(separator: ", ") + "; convert the file")
     }
     guard let shape = member.value["shape"]?.integers, let layout = TensorLayout(dtype: dtype, shape: shape) else {
-      throw malformed(name, "its shape is no list of possible lengths")
+      throw malformed(name, "its shape is not a list of valid lengths")
     }
     guard let offsets = member.value["data_offsets"]?.integers, offsets.count == 2, 0 <= offsets[0],
       offsets[0] <= offsets[1], offsets[1] <= end - start
-    else { throw malformed(name, "its data_offsets lie outside the file of \(end) bytes") }
+    else { throw malformed(name, "its data_offsets are outside the file of \(end) bytes") }
     guard offsets[1] - offsets[0] == layout.byteCount else {
-      throw malformed(name, "\(offsets[1] - offsets[0]) bytes for \(layout), which has \(layout.byteCount)")
+      throw malformed(name, "its data has \(offsets[1] - offsets[0]) bytes, but \(layout) needs \(layout.byteCount)")
     }
     return SafetensorsFile.Entry(layout: layout, bytes: start + offsets[0]..<start + offsets[1])
   }
 
-  /// Brings the entries in the order of their bytes, which must follow each other to the file's end.
-  private mutating func checkPlaces(start: Int, end: Int) throws {
+  /// Sorts the entries by offset, and checks that they cover the data without gaps.
+  private mutating func checkOffsets(start: Int, end: Int) throws {
     entries.sort {
       ($0.entry.bytes.lowerBound, $0.entry.bytes.upperBound) < ($1.entry.bytes.lowerBound, $1.entry.bytes.upperBound)
     }
-    var place = start
+    var position = start
     for (name, entry) in entries {
-      if entry.bytes.lowerBound != place {
-        throw malformed(name, entry.bytes.lowerBound < place ? "it overlaps another tensor" : "unused bytes before it")
+      if entry.bytes.lowerBound != position {
+        throw malformed(
+          name, entry.bytes.lowerBound < position ? "it overlaps another tensor" : "unused bytes precede it")
       }
-      place = entry.bytes.upperBound
+      position = entry.bytes.upperBound
     }
-    if place != end { throw malformed(nil, "\(end - place) bytes after the last tensor") }
+    if position != end { throw malformed(nil, "\(end - position) unused bytes follow the last tensor") }
   }
 }
 
 extension DType {
-  /// The format's name of the type.
+  /// The name of the type in the format.
   var safetensorsName: String {
     switch self {
     case .bool: "BOOL"
@@ -126,7 +129,7 @@ extension DType {
 }
 
 extension JSONValue {
-  /// The elements of an array of integers.
+  /// The elements, if the value is an array of integers.
   fileprivate var integers: [Int]? {
     guard let array else { return nil }
     let integers = array.compactMap(\.integer)

@@ -1,6 +1,6 @@
-/// A tensor of a torch.save file whose description was checked against the bytes that are there.
+/// A tensor of a torch.save file, checked against the stored bytes.
 struct StoredTensor {
-  /// What decides the elements: two names with the same place are one tensor.
+  /// The identity of the elements: names with equal places share one tensor.
   struct Place: Hashable {
     let firstByte: Int
     let dtype: DType
@@ -10,33 +10,34 @@ struct StoredTensor {
 
   let layout: TensorLayout
   let place: Place
-  /// Whether the elements lie in the file as they do in a contiguous tensor.
+  /// Whether the elements are stored in row-major order without gaps.
   let isRowMajor: Bool
-  /// All elements of the storage from the tensor's first to its last.
+  /// The elements of the storage from the tensor's first to its last.
   let span: TensorLayout
 
-  /// Checks that a described tensor lies within its storage, and the storage within the file.
+  /// Checks that a tensor lies within its storage, and the storage within the file.
   ///
-  /// - Parameter storageBytes: where the storage's bytes are; nil where the archive has none.
+  /// - Parameter storageBytes: the byte range of the storage; nil if the archive lacks it.
   init(_ tensor: PickleTensor, name: String, storageBytes: Range<Int>?, path: String) throws {
     func malformed(_ reason: String) -> CheckpointError { .malformed(file: path, tensor: name, reason: reason) }
     let (storage, shape, strides) = (tensor.storage, tensor.shape, tensor.strides)
     guard let storageBytes else { throw malformed("its data \(CheckpointError.quoted(storage.key)) is missing") }
     guard TensorLayout(dtype: storage.dtype, shape: [storage.count])?.byteCount == storageBytes.count else {
-      throw malformed("\(storageBytes.count) bytes for \(storage.count) elements of \(storage.dtype)")
+      throw malformed(
+        "its data has \(storageBytes.count) bytes instead of \(storage.count) elements of \(storage.dtype)")
     }
     guard let layout = TensorLayout(dtype: storage.dtype, shape: shape), strides.count == shape.count,
       strides.allSatisfy({ $0 >= 0 })
-    else { throw malformed("its shape or strides are no list of possible lengths") }
+    else { throw malformed("its shape or strides are not lists of valid lengths") }
     guard tensor.offset >= 0, tensor.offset <= storage.count,
       let spanCount = Self.spanCount(shape: shape, strides: strides), spanCount <= storage.count - tensor.offset,
       let span = TensorLayout(dtype: storage.dtype, shape: [spanCount])
     else {
-      throw malformed("\(layout) from element \(tensor.offset) on is more than its data of \(storage.count) elements")
+      throw malformed("\(layout) at offset \(tensor.offset) exceeds its data of \(storage.count) elements")
     }
     guard layout.count <= spanCount else {
       throw CheckpointError.unsupported(
-        file: path, tensor: name, reason: "its elements are shared within it; save a contiguous() copy")
+        file: path, tensor: name, reason: "its elements overlap in memory; save a contiguous() copy")
     }
     self.layout = layout
     self.span = span
@@ -46,7 +47,7 @@ struct StoredTensor {
       strides: strides)
   }
 
-  /// How far the last element is from the first, plus one; nil where that overflows.
+  /// The distance from the first element to the last, plus one; nil on overflow.
   private static func spanCount(shape: [Int], strides: [Int]) -> Int? {
     if shape.contains(0) { return 0 }
     var last = 0

@@ -1,7 +1,7 @@
-/// The type and the shape of a tensor in a file.
+/// The type and shape of a tensor in a file.
 public struct TensorLayout: Equatable, Sendable, CustomStringConvertible {
-  /// More dimensions than any operation of libtorch accepts are no use.
-  static let greatestRank = 64
+  /// libtorch's limit on the number of dimensions.
+  static let maximumRank = 64
 
   /// The type of the elements.
   public let dtype: DType
@@ -12,11 +12,11 @@ public struct TensorLayout: Equatable, Sendable, CustomStringConvertible {
   /// The size of all elements in bytes.
   public let byteCount: Int
 
-  /// Nil where a length is negative, the dimensions are more than 64, or the size does not fit an integer.
+  /// Nil if a length is negative, there are more than 64 dimensions, or the size overflows an integer.
   public init?(dtype: DType, shape: [Int]) {
-    guard shape.count <= Self.greatestRank, shape.allSatisfy({ $0 >= 0 }) else { return nil }
+    guard shape.count <= Self.maximumRank, shape.allSatisfy({ $0 >= 0 }) else { return nil }
     var bytes = dtype.size
-    // A zero makes a tensor empty, but must not hide lengths whose product, which strides need, overflows.
+    // A length of zero makes the tensor empty, but the other lengths must not overflow: strides are their products.
     for length in shape where length > 0 {
       let (product, overflow) = bytes.multipliedReportingOverflow(by: length)
       if overflow { return nil }

@@ -2,21 +2,21 @@ import CALMSupport
 import CTorch
 import Foundation
 
-/// Named tensors on disk, read one at a time.
+/// A collection of named tensors on disk, read on demand.
 public protocol TensorSource: AnyObject {
   /// The file or folder.
   var url: URL { get }
   /// The names of all tensors.
   var names: [String] { get }
-  /// The type and shape of a tensor; nil where there is none of that name.
+  /// The type and shape of a tensor; nil if there is no tensor of that name.
   func layout(of name: String) -> TensorLayout?
-  /// A tensor on the CPU, in the type it has on disk.
+  /// Reads a tensor to the CPU in its stored type.
   ///
   /// - Throws: ``CheckpointError`` or `FileError`.
   func tensor(named name: String) throws -> Tensor
-  /// Reads the elements of a tensor into another of the same shape, converted to its type and on its device.
+  /// Reads the elements of a tensor into another of the same shape, converted to its type and device.
   ///
-  /// What this needs in memory beside a contiguous destination does not grow with the tensor.
+  /// For a contiguous destination, the extra memory does not grow with the tensor.
   ///
   /// - Precondition: `destination` has the shape of the tensor.
   /// - Throws: ``CheckpointError`` or `FileError`; the elements of `destination` are then undefined.
@@ -24,10 +24,10 @@ public protocol TensorSource: AnyObject {
 }
 
 extension TensorSource {
-  /// The shape of a tensor; nil where there is none of that name.
+  /// The shape of a tensor; nil if there is no tensor of that name.
   public func shape(of name: String) -> [Int]? { layout(of: name)?.shape }
 
-  /// A tensor on the CPU, in the type it has on disk.
+  /// Reads a tensor to the CPU in its stored type.
   ///
   /// - Throws: ``CheckpointError`` or `FileError`.
   public func tensor(named name: String) throws -> Tensor {
@@ -38,19 +38,19 @@ extension TensorSource {
   }
 }
 
-/// A tensor whose elements lie row-major in a file.
+/// A tensor stored row-major in a file.
 struct TensorRegion {
   let name: String
   let layout: TensorLayout
-  /// Where the first byte lies.
+  /// The offset of the first byte.
   let offset: Int
 
-  /// Elements converted at once: few enough to stay in cache, and for libtorch not to wake other threads each time.
+  /// Elements converted at once: few enough to fit in cache and to stay below libtorch's threshold for threading.
   private static let chunkCount = 1 << 15
 
-  /// Reads the elements into a tensor of the same shape, converted to its type and on its device.
+  /// Reads the elements into a tensor of the same shape, converted to its type and device.
   func read(from file: ReadableFile, into destination: Tensor) throws {
-    precondition(destination.shape == layout.shape, "\(name): \(layout) read into \(destination)")
+    precondition(destination.shape == layout.shape, "\(name): \(layout) cannot be read into \(destination)")
     try withoutGradients {
       let target = destination.detached()
       if target.dtype == layout.dtype && target.device == .cpu && target.isContiguous {
@@ -61,7 +61,7 @@ struct TensorRegion {
     }
   }
 
-  /// By way of a buffer of a fixed size.
+  /// Converts through a buffer of fixed size.
   private func convert(from file: ReadableFile, into target: Tensor) throws {
     let flat = target.contiguous().reshaped(layout.count)
     let step = min(layout.count, Self.chunkCount)
@@ -72,11 +72,11 @@ struct TensorRegion {
       try readBytes(from: file, into: chunk, at: offset + start * layout.dtype.size)
       flat.narrowed(0, start..<start + count).copy(from: chunk)
     }
-    // A target with gaps was made contiguous above, which is a copy.
+    // For a target that is not contiguous, `flat` is a copy.
     if !target.isContiguous { target.copy(from: flat.reshaped(layout.shape)) }
   }
 
-  /// Fills a contiguous tensor on the CPU, whose type is that of the file.
+  /// Fills a contiguous CPU tensor of the stored type.
   private func readBytes(from file: ReadableFile, into tensor: Tensor, at offset: Int) throws {
     var address: UnsafeMutableRawPointer?
     check(ct_data(&address, tensor.handle))

@@ -1,8 +1,8 @@
-/// A tensor on its way into a file: what it is, its names there, and where its elements come from.
+/// A tensor to write to a file: its names, its layout and the source of its elements.
 public struct TensorToWrite {
-  /// The names it gets, at least one. Formats that can store it once do.
+  /// The names in the file, at least one. Formats that support it store the elements once.
   public let names: [String]
-  /// Its type and shape.
+  /// The type and shape.
   public let layout: TensorLayout
   private let load: () throws -> Tensor
 
@@ -11,13 +11,13 @@ public struct TensorToWrite {
     (self.names, layout, load) = (names, TensorLayout(of: tensor), { tensor })
   }
 
-  /// A tensor of another file, read when its turn comes; nil where `source` has none of that name.
+  /// A tensor of another file, read when it is written; nil if `source` has no tensor of that name.
   public init?(_ name: String, of source: any TensorSource, names: [String]) {
     guard let layout = source.layout(of: name) else { return nil }
     (self.names, self.layout, load) = (names, layout, { try source.tensor(named: name) })
   }
 
-  /// Calls `body` with the bytes of the elements, row-major.
+  /// Calls `body` with the bytes of the elements in row-major order.
   func withBytes(_ body: (UnsafeRawBufferPointer) throws -> Void) throws {
     try load().detached().withUnsafeBytes(body)
   }

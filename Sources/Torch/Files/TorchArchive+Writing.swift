@@ -2,11 +2,11 @@ import CALMSupport
 import Foundation
 
 extension TorchArchive {
-  /// Writes tensors into a file as `torch.save` writes a state dictionary, which appears complete or not at all.
+  /// Writes tensors to a file atomically, as `torch.save` writes a state dictionary.
   ///
-  /// A tensor with several names is stored once. Only one tensor at a time is asked for.
+  /// A tensor with several names is stored once. Tensors are loaded one at a time.
   ///
-  /// - Throws: `FileError`, or the error of a tensor's source; whatever stood at `url` then stays as it was.
+  /// - Throws: `FileError`, or the error of a tensor's source; an existing file at `url` is then unchanged.
   public static func write(_ tensors: [TensorToWrite], to url: URL) throws {
     var pickle = StateDictionaryPickle()
     for (index, tensor) in tensors.enumerated() {
@@ -26,7 +26,7 @@ extension TorchArchive {
   }
 }
 
-/// The pickle that describes the tensors of a state dictionary, in protocol 2.
+/// The pickle of a state dictionary, in protocol 2.
 private struct StateDictionaryPickle {
   private var bytes: [UInt8] = [0x80, 2]
 
@@ -35,7 +35,7 @@ private struct StateDictionaryPickle {
     code("(")
   }
 
-  /// Adds a tensor that is all of a storage, row-major.
+  /// Adds a row-major tensor that covers a whole storage.
   mutating func add(_ name: String, _ layout: TensorLayout, storage: String) {
     text(name)
     global("torch._utils", "_rebuild_tensor_v2")
@@ -51,7 +51,7 @@ private struct StateDictionaryPickle {
     integer(0)
     integers(layout.shape)
     integers(strides(of: layout.shape))
-    // Needs no gradient, and has no hooks.
+    // requires_grad = False, and no hooks.
     bytes.append(0x89)
     emptyDictionary()
     code("t")
@@ -66,7 +66,7 @@ private struct StateDictionaryPickle {
     return strides.dropLast().reversed()
   }
 
-  // The operations, by the letters and numbers of Python's pickletools.
+  // The opcodes of Python's pickletools.
   private mutating func code(_ letter: Unicode.Scalar) { bytes.append(UInt8(ascii: letter)) }
 
   private mutating func global(_ module: String, _ name: String) { bytes += Array("c\(module)\n\(name)\n".utf8) }
@@ -92,7 +92,7 @@ private struct StateDictionaryPickle {
 }
 
 extension DType {
-  /// The class of PyTorch in whose name torch.save stores elements of this type.
+  /// The PyTorch class that torch.save uses for storages of this type.
   var storageClass: String {
     switch self {
     case .bool: "BoolStorage"

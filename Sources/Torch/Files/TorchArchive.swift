@@ -2,10 +2,10 @@ import CALMSupport
 import CTorch
 import Foundation
 
-/// A file of named tensors as `torch.save` writes a state dictionary, usually called `pytorch_model.bin`.
+/// A file of named tensors in the format of `torch.save`, usually `pytorch_model.bin`.
 ///
-/// Opening it reads the description of the tensors; their elements are read when they are asked for. libtorch's own
-/// reader loads every tensor at once, and takes shapes and sizes as the file claims them.
+/// Opening a file reads and checks the descriptions of the tensors; elements are read on demand. libtorch's own reader
+/// loads all tensors at once, and trusts the shapes and sizes in the file.
 public final class TorchArchive: TensorSource {
   /// The file.
   public let url: URL
@@ -17,12 +17,12 @@ public final class TorchArchive: TensorSource {
 
   private struct WeakTensor { weak var tensor: Tensor? }
 
-  private static let greatestPickle = 16 << 20
+  private static let maximumPickleSize = 16 << 20
 
-  /// Opens a file and checks what it says of its tensors.
+  /// Opens a file and checks the descriptions of its tensors.
   ///
-  /// - Throws: ``CheckpointError`` where the file is damaged, holds anything but a flat dictionary of tensors, or is in
-  ///   the format before PyTorch 1.6; `FileError` where it cannot be read.
+  /// - Throws: ``CheckpointError`` if the file is damaged, contains anything but a flat dictionary of tensors, or is in
+  ///   the format before PyTorch 1.6; `FileError` if it cannot be read.
   public init(contentsOf url: URL) throws {
     file = try ReadableFile(path: url.path)
     self.url = url
@@ -35,16 +35,17 @@ public final class TorchArchive: TensorSource {
     let directory = try ZipDirectory(of: file)
     guard let pickle = directory.entries.first(where: { $0.key.hasSuffix("/data.pkl") || $0.key == "data.pkl" }) else {
       throw CheckpointError.malformed(
-        file: path, reason: "the zip archive has no data.pkl, so it is not from torch.save")
+        file: path, reason: "the zip archive has no data.pkl, so torch.save did not write it")
     }
     let folder = pickle.key.dropLast("data.pkl".count)
     if let order = directory.entries[folder + "byteorder"], try file.bytes(in: order.prefix(16)) != Array("little".utf8)
     {
-      throw CheckpointError.unsupported(file: path, reason: "its numbers are stored high byte first; save it again")
+      throw CheckpointError.unsupported(
+        file: path, reason: "its numbers are big-endian; save it again on a little-endian machine")
     }
-    guard pickle.value.count <= Self.greatestPickle else {
+    guard pickle.value.count <= Self.maximumPickleSize else {
       throw CheckpointError.malformed(
-        file: path, reason: "the description of its tensors has \(pickle.value.count) bytes")
+        file: path, reason: "the description of its tensors is too long, with \(pickle.value.count) bytes")
     }
     let described = try Self.describedTensors(try file.bytes(in: pickle.value), path: path)
     tensors = try Dictionary(
@@ -66,26 +67,26 @@ public final class TorchArchive: TensorSource {
     }
     guard case .dictionary(let dictionary) = value else {
       throw CheckpointError.unsupported(
-        file: path, reason: "it holds \(value.kind) instead of a dictionary of tensors; save a state_dict() alone")
+        file: path, reason: "it contains \(value.kind) instead of a dictionary of tensors; save the state_dict() alone")
     }
     var known: Set<String> = []
     return try dictionary.items.map { key, value in
       guard let name = key.string, known.insert(name).inserted else {
-        throw CheckpointError.malformed(file: path, reason: "a tensor's name is \(key.kind) or stands twice")
+        throw CheckpointError.malformed(file: path, reason: "a tensor's name is \(key.kind) or occurs twice")
       }
       guard case .tensor(let tensor) = value else {
         throw CheckpointError.unsupported(
-          file: path, tensor: name, reason: "it is \(value.kind), not a tensor; save a state_dict() alone")
+          file: path, tensor: name, reason: "it is \(value.kind), not a tensor; save the state_dict() alone")
       }
       return (name, tensor)
     }
   }
 
-  /// The type and shape of a tensor; nil where there is none of that name.
+  /// The type and shape of a tensor; nil if there is no tensor of that name.
   public func layout(of name: String) -> TensorLayout? { tensors[name]?.layout }
 
-  /// A tensor on the CPU, in the type it has on disk. Names that share their elements in the file share the tensor as
-  /// long as anyone holds it.
+  /// Reads a tensor to the CPU in its stored type. Names that share elements in the file share one tensor while it is
+  /// alive.
   public func tensor(named name: String) throws -> Tensor {
     guard let stored = tensors[name] else { throw CheckpointError.missingTensor(name, file: url.path) }
     if let tensor = loaded[stored.place]?.tensor { return tensor }

@@ -1,23 +1,23 @@
 import CALMSupport
 
-/// Writes a zip archive (PKWARE's APPNOTE.TXT) as torch.save does: entries stored as they are, their bytes aligned.
+/// Writes a zip archive (PKWARE's APPNOTE.TXT) as torch.save does: uncompressed entries with aligned data.
 ///
-/// All sizes are in the 64-bit form, which archives of more than 4 GB need and every reader of torch.save files knows.
+/// All sizes use the 64-bit form, which archives of more than 4 GB need and every reader of torch.save files supports.
 struct ZipWriter {
   private let file: AtomicFile
   private var position = 0
   private var directory: [UInt8] = []
   private var count = 0
 
-  /// Entries begin at multiples of this, so that tensors can be mapped into memory.
+  /// The alignment of the entries' data, so that tensors can be memory-mapped.
   private static let alignment = 64
-  /// A place in a 32-bit field that says: see the 64-bit one.
+  /// The value of a 32-bit field that refers to the 64-bit one.
   private static let wide32 = UInt32.max
   private static let versionNeeded: UInt16 = 45
   private static let wideField: UInt16 = 1
-  // What torch.save calls its filler: "FB".
-  private static let fillerField: UInt16 = 0x4246
-  /// 1 January 1980: the same tensors always give the same bytes.
+  // "FB", the identifier of torch.save's padding.
+  private static let paddingField: UInt16 = 0x4246
+  /// 1 January 1980, so that the same tensors always give the same bytes.
   private static let date: UInt16 = 1 << 5 | 1
 
   init(_ file: AtomicFile) { self.file = file }
@@ -33,28 +33,28 @@ struct ZipWriter {
     var extra = low(Self.wideField) + low(UInt16(sizes.count)) + sizes
     let headerSize = 30
     let unaligned = position + headerSize + name.count + extra.count + 4
-    let filler = (Self.alignment - unaligned % Self.alignment) % Self.alignment
-    extra += low(Self.fillerField) + low(UInt16(filler)) + [UInt8](repeating: 0, count: filler)
+    let padding = (Self.alignment - unaligned % Self.alignment) % Self.alignment
+    extra += low(Self.paddingField) + low(UInt16(padding)) + [UInt8](repeating: 0, count: padding)
     try write(low(UInt32(0x0403_4B50)) + common + low(UInt16(extra.count)) + name + extra)
     try file.write(content)
     position += content.count
 
     let places = sizes + low(start)
     directory += low(UInt32(0x0201_4B50)) + low(Self.versionNeeded) + common + low(UInt16(4 + places.count))
-    // No comment, the first disk, no attributes, and the place of the header in the 64-bit field.
+    // No comment, disk 0, no attributes, and the offset of the header in the 64-bit field.
     directory += low(UInt16(0)) + low(UInt16(0)) + low(UInt16(0)) + low(UInt32(0)) + low(Self.wide32) + name
     directory += low(Self.wideField) + low(UInt16(places.count)) + places
     count += 1
   }
 
-  /// Writes the directory and gives the file its name.
+  /// Writes the directory and commits the file.
   mutating func finish() throws {
     let start = UInt64(position)
     let (entries, size) = (UInt64(count), UInt64(directory.count))
     try write(directory)
     let record = UInt64(position)
     let versions = low(Self.versionNeeded) + low(Self.versionNeeded)
-    // The size of what follows it, then disks, entries, and the directory's size and place.
+    // The size of the rest of the record, then disks, entries, and the directory's size and offset.
     try write(low(UInt32(0x0606_4B50)) + low(UInt64(44)) + versions + low(UInt32(0)) + low(UInt32(0)))
     try write(low(entries) + low(entries) + low(size) + low(start))
     try write(low(UInt32(0x0706_4B50)) + low(UInt32(0)) + low(record) + low(UInt32(1)))
@@ -69,7 +69,7 @@ struct ZipWriter {
   }
 }
 
-/// The bytes of a whole number, low byte first.
+/// The little-endian bytes of an integer.
 func low<Integer: FixedWidthInteger>(_ value: Integer) -> [UInt8] {
   withUnsafeBytes(of: value.littleEndian) { Array($0) }
 }

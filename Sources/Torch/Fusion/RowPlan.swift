@@ -1,17 +1,17 @@
 import CTorch
 
-/// A recorded row-wise network as steps, ready to run on tensors.
+/// An execution plan of a recorded row-wise network.
 package struct RowPlan {
   private let trace: RowTrace
   private let result: Int
-  /// In the order of evaluation, each with the value that it computes.
+  /// The steps in execution order, each with the index of the value that it computes.
   private let steps: [(result: Int, step: RowStep)]
 
-  /// Records `network` and chooses its steps.
+  /// Records `network` and selects its steps.
   package init(_ network: (Rows) -> Rows) {
     trace = RowTrace()
     let output = network(Rows(trace: trace, index: 0))
-    precondition(output.trace === trace, "the rows belong to different calls of rowwise")
+    precondition(output.trace === trace, "rowwise: the rows belong to different calls")
     result = output.index
     let selection = RowStepSelection(trace.operations, result: result)
     var (steps, needed) = ([(Int, RowStep)](), Set([result]))
@@ -29,13 +29,15 @@ package struct RowPlan {
     return stepByStep(x)
   }
 
-  /// Frees each value after the last step that reads it.
+  /// Runs the steps one after the other, and frees each value after its last use.
   private func stepByStep(_ x: Tensor) -> Tensor {
     var reads = [Int: Int]()
     for operand in steps.flatMap(\.step.operands) + [result] { reads[operand, default: 0] += 1 }
     var values = [0: x]
     func read(_ index: Int) -> Tensor {
-      guard let value = values[index], let left = reads[index] else { fatalError("a value is read before its step") }
+      guard let value = values[index], let left = reads[index] else {
+        fatalError("rowwise: a value is read before its step")
+      }
       reads[index] = left - 1
       if left == 1 { values[index] = nil }
       return value
@@ -47,11 +49,11 @@ package struct RowPlan {
 
 // MARK: The fused kernel
 
-// The kernel has one register, which each step replaces, and keeps one copy of it as a residual.
+// The kernel has one register, which each step overwrites, and one saved copy of it for residuals.
 
 extension RowPlan {
-  /// The steps of the kernel; nil where it cannot express the network: where a step has no form in it, reads anything but
-  /// the value before it, or adds another residual than the last one kept.
+  /// The steps of the kernel; nil if it cannot express the network because a step has no kernel form, does not read the
+  /// previous value, or adds a residual other than the last one kept.
   private var kernelSteps: [ct_row_step]? {
     let residuals = Set(steps.compactMap { $0.step.operands.dropFirst().first })
     var (kernel, kept, current) = ([ct_row_step](), nil as Int?, 0)
@@ -73,14 +75,14 @@ extension RowPlan {
   }
 
   private func run(_ kernel: [ct_row_step], on x: Tensor) -> Tensor? {
-    // The trace owns the tensors whose handles the kernel has.
+    // The trace owns the tensors whose handles the kernel uses.
     withExtendedLifetime(trace) {
       ct_row_network_is_supported(x.handle, kernel, Int32(kernel.count)) != 0
         ? .make { ct_row_network($0, x.handle, kernel, Int32(kernel.count)) } : nil
     }
   }
 
-  /// The names of the kernel's steps; nil where it cannot express the network.
+  /// The names of the kernel's steps; nil if it cannot express the network.
   package var kernelDescription: [String]? { kernelSteps?.map(\.name) }
 }
 

@@ -1,12 +1,12 @@
 import CTorch
 
-/// One call in the plan of a row-wise network, which covers one recorded operation or several.
+/// One call in the plan of a row-wise network. It covers one or more recorded operations.
 struct RowStep {
-  /// The recorded values that it reads: the rows, and for some steps a second one.
+  /// The recorded values that it reads: the rows, and for some steps a second value.
   let operands: [Int]
-  /// Its form in the fused kernel, where the second operand is a residual; nil where the kernel has none.
+  /// Its form in the fused kernel, in which the second operand is a residual; nil if there is none.
   let kernel: [ct_row_step]?
-  /// Its form as an operation on tensors, of the operands.
+  /// Computes the step from its operands with tensor operations.
   let run: ([Tensor]) -> Tensor
 
   init(_ operands: [Int], kernel: [ct_row_step]? = nil, run: @escaping ([Tensor]) -> Tensor) {
@@ -14,8 +14,8 @@ struct RowStep {
   }
 }
 
-/// Chooses the steps of a recorded network. Operations next to each other become one step where Torch has a function for
-/// them, and no other operation reads the values between them.
+/// Selects the steps of a recorded network. Adjacent operations become one step if Torch has a fused function for them
+/// and no other operation reads the intermediate values.
 struct RowStepSelection {
   private let operations: [RowTrace.Operation]
   private var uses: [Int]
@@ -45,7 +45,7 @@ struct RowStepSelection {
     case .half(let x, let half): RowStep([x]) { $0[0].split(2)[half] }
     case .shifted(let x, let shared): RowStep([x]) { $0[0] + shared }
     case .sum(let a, let b):
-      // In x + f(x) both may be linear layers: the later one takes the other as its residual.
+      // In x + f(x) both may be linear layers; the later one adds the other as its residual.
       residualLayer(max(a, b), plus: min(a, b)) ?? residualLayer(min(a, b), plus: max(a, b))
         ?? RowStep([a, b]) { $0[0] + $0[1] }
     case .product(let a, let b): gated(a, b) ?? RowStep([a, b]) { $0[0] * $0[1] }
@@ -75,14 +75,14 @@ struct RowStepSelection {
     }
   }
 
-  /// activation(gate)·up, with the layers that make gate and up where they have a common kernel.
+  /// activation(gate)·up, fused with the layers that compute gate and up if possible.
   private func gated(_ value: Int, _ up: Int) -> RowStep? {
     guard case .activation(let gate, let activation)? = usedOnce(value) else { return nil }
     return (activation == .silu ? halvedSwiGLU(gate, up) ?? layerSwiGLU(gate, up) : nil)
       ?? RowStep([gate, up]) { activation(gate: $0[0], up: $0[1]) }
   }
 
-  /// silu(gate)·up, where one layer with a bias makes [gate, up].
+  /// silu(gate)·up, where one layer with a bias computes [gate, up].
   private func halvedSwiGLU(_ gate: Int, _ up: Int) -> RowStep? {
     guard case .half(let both, 0)? = usedOnce(gate), case .half(both, 1)? = usedOnce(up), uses[both] == 2,
       case .linear(let x, let layer) = operations[both], let bias = layer.bias
@@ -92,7 +92,7 @@ struct RowStepSelection {
     }
   }
 
-  /// silu(gate)·up, where two layers without biases make gate and up from the same rows.
+  /// silu(gate)·up, where two layers without biases compute gate and up from the same rows.
   private func layerSwiGLU(_ gate: Int, _ up: Int) -> RowStep? {
     guard case .linear(let x, let gate)? = usedOnce(gate), case .linear(x, let up)? = usedOnce(up),
       gate.bias == nil, up.bias == nil
@@ -102,6 +102,6 @@ struct RowStepSelection {
     }
   }
 
-  /// The operation that makes a value which is read once; nil where it is read more often.
+  /// The operation that computes a value, if the value is read exactly once.
   private func usedOnce(_ index: Int) -> RowTrace.Operation? { uses[index] == 1 ? operations[index] : nil }
 }

@@ -1,4 +1,4 @@
-/// The operations of a row-wise network in the order in which it was recorded; each makes one value.
+/// The recorded operations of a row-wise network, in order. Each computes one value.
 final class RowTrace {
   /// The weights of a linear layer.
   struct Layer {
@@ -8,7 +8,7 @@ final class RowTrace {
     let bias: Tensor?
   }
 
-  /// An operation; integers name the values that it reads.
+  /// An operation. Integers are the indices of the values that it reads.
   enum Operation {
     case input
     case linear(Int, Layer)
@@ -31,7 +31,7 @@ final class RowTrace {
     }
   }
 
-  /// The first is the input.
+  /// The recorded operations; the first is the input.
   private(set) var operations: [Operation] = [.input]
 
   func record(_ operation: Operation) -> Rows {

@@ -1,39 +1,39 @@
-/// Rows of features inside ``rowwise(_:fusing:_:)``, where a network is recorded before it runs.
+/// Rows of features inside ``rowwise(_:fusing:_:)``, which records a network before it runs.
 ///
-/// Layers take and return this type as they do ``Tensor``, so a recorded network reads like any other. Every operation
-/// sees each row by itself: linear layers, norms, activations, sums, products and halves. Shapes in comments are those
-/// of the tensors that the rows become.
+/// Layers accept and return this type as they do ``Tensor``, so a recorded network reads like any other. Every
+/// operation processes each row independently: linear layers, norms, activations, sums, products and halves. Shapes in
+/// comments are those of the resulting tensors.
 public struct Rows {
   let trace: RowTrace
   /// The position of the value among the recorded operations.
   let index: Int
 }
 
-/// How much of a row-wise network may run in one kernel.
+/// The extent of fusion in a row-wise network.
 public enum RowFusion {
-  /// The whole network where the processor supports it. Intermediate values then stay in float32, so results differ from
-  /// those with gradients by the rounding of bfloat16.
+  /// Fuses the whole network if the processor supports it. Intermediate values then stay in float32, so results differ
+  /// by bfloat16 rounding from those computed with gradients.
   case chain
-  /// Operations next to each other only: a linear layer with its residual, a bias with SiLU, SwiGLU. Results are the
-  /// same with and without gradients.
+  /// Fuses adjacent operations only: a linear layer with its residual, a bias with SiLU, SwiGLU. Results are the same
+  /// with and without gradients.
   case neighbors
 }
 
-/// Applies a network that sees each row of `x` by itself.
+/// Applies a network that processes each row of `x` independently.
 ///
 /// ```swift
 /// let y = rowwise(x) { x in x + mlp(norm(x)) }  // […, h]
 /// ```
 ///
-/// The closure runs once and records its operations, which run after it. Without gradients, in bfloat16, for many rows
-/// and on a processor with AMX, a chain of operations runs as one kernel: each thread carries its rows from the first
-/// operation to the last. Otherwise the operations run one after the other. A recorded network that the kernel cannot
-/// express gives the same result, operation by operation.
+/// The closure runs once and records its operations, which run afterwards. Without gradients, in bfloat16, with many
+/// rows and on a processor with AMX, a chain of operations runs as one kernel, in which each thread processes its rows
+/// from the first operation to the last. Otherwise, or if the kernel cannot express the network, the operations run one
+/// after the other.
 ///
 /// - Parameters:
 ///   - x: […, inputs].
-///   - fusing: how much may run in one kernel.
-///   - network: called once. Operations on tensors inside it run at once.
+///   - fusing: the extent of fusion.
+///   - network: called once. Operations on tensors inside it run immediately.
 /// - Returns: […, outputs].
 public func rowwise(_ x: Tensor, fusing: RowFusion = .chain, _ network: (Rows) -> Rows) -> Tensor {
   RowPlan(network)(x, fusing: fusing)
@@ -47,12 +47,12 @@ public func linear(_ x: Rows, weight: Tensor, bias: Tensor? = nil) -> Rows {
 }
 
 /// (x − mean) / √(variance + ε) · weight + bias over each row.
-public func layerNorm(_ x: Rows, weight: Tensor, bias: Tensor, epsilon: Double) -> Rows {
+public func layerNorm(_ x: Rows, weight: Tensor, bias: Tensor, epsilon: Double = 1e-6) -> Rows {
   x.trace.record(.layerNorm(x.index, weight: weight, bias: bias, epsilon: epsilon))
 }
 
 /// x / √(mean(x²) + ε) · weight over each row.
-public func rmsNorm(_ x: Rows, weight: Tensor, epsilon: Double) -> Rows {
+public func rmsNorm(_ x: Rows, weight: Tensor, epsilon: Double = 1e-6) -> Rows {
   x.trace.record(.rmsNorm(x.index, weight: weight, epsilon: epsilon))
 }
 
@@ -60,18 +60,18 @@ public func rmsNorm(_ x: Rows, weight: Tensor, epsilon: Double) -> Rows {
 public func silu(_ x: Rows) -> Rows { Activation.silu(x) }
 
 extension Activation {
-  /// The function of each element.
+  /// Applies the function to each element.
   public func callAsFunction(_ x: Rows) -> Rows { x.trace.record(.activation(x.index, self)) }
 }
 
 extension Rows {
-  /// The sums of the elements.
+  /// Elementwise addition.
   public static func + (a: Rows, b: Rows) -> Rows { a.trace.record(.sum(a.index, b.index(in: a.trace))) }
 
-  /// The products of the elements. `activation(gate) * up` runs as one operation.
+  /// Elementwise multiplication. `activation(gate) * up` runs as one operation.
   public static func * (a: Rows, b: Rows) -> Rows { a.trace.record(.product(a.index, b.index(in: a.trace))) }
 
-  /// Adds a tensor that is the same for all rows, [size], or for all samples of a position, [positions, size] to
+  /// Adds a tensor that all rows share, [size], or that all samples share: [positions, size] is added to
   /// [samples, positions, size].
   public static func + (a: Rows, shared: Tensor) -> Rows { a.trace.record(.shifted(a.index, by: shared)) }
 
@@ -81,7 +81,7 @@ extension Rows {
   }
 
   private func index(in trace: RowTrace) -> Int {
-    precondition(self.trace === trace, "the rows belong to different calls of rowwise")
+    precondition(self.trace === trace, "rowwise: the rows belong to different calls")
     return index
   }
 }

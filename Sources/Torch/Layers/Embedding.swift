@@ -1,11 +1,11 @@
-/// A table of one vector per id: ids […] → […, size].
+/// A lookup table of vectors: ids […] → […, size].
 public final class Embedding: Module {
   /// [vocabulary, size].
   @Parameter("weight") public var weight: Tensor
-  /// An id whose vector starts at zero and gets no gradient.
+  /// An id whose vector starts at zero and receives no gradient.
   public let padding: Int?
 
-  /// Vectors are normal with the given standard deviation.
+  /// Initializes the vectors from a normal distribution with the given standard deviation.
   public init(
     vocabulary: Int, size: Int, padding: Int? = nil, deviation: Double = 0.02, generator: Generator
   ) {
@@ -15,7 +15,7 @@ public final class Embedding: Module {
     setTrainable(true)
   }
 
-  /// The vectors of `ids`, int64.
+  /// Returns the vectors of `ids`, int64.
   public func callAsFunction(_ ids: Tensor) -> Tensor {
     embedding(ids, weight: weight, padding: padding)
   }

@@ -1,14 +1,13 @@
-/// y = x·weightᵀ + bias.
-///
-/// x: […, inputs] → […, outputs].
+/// A linear layer, y = x·weightᵀ + bias: […, inputs] → […, outputs].
 public final class Linear: Module {
   /// [outputs, inputs].
   @Parameter("weight") public var weight: Tensor
   /// [outputs].
   @Parameter("bias") public var bias: Tensor?
 
-  /// Weights are normal with the given standard deviation, by default 1/√inputs, which preserves the variance of the
-  /// input; biases are zero.
+  /// Initializes the weights from a normal distribution with the given standard deviation, and the biases to zero.
+  ///
+  /// The default deviation is 1/√inputs, which preserves the variance of the input.
   public init(_ inputs: Int, _ outputs: Int, bias: Bool = true, deviation: Double? = nil, generator: Generator) {
     weight = generator.normal([outputs, inputs], deviation: deviation ?? 1 / Double(inputs).squareRoot())
     self.bias = bias ? Tensor.zeros([outputs], device: generator.device) : nil
@@ -17,7 +16,7 @@ public final class Linear: Module {
 
   /// […, inputs] → […, outputs].
   ///
-  /// - Parameter residual: added to the result, in its shape.
+  /// - Parameter residual: a tensor in the shape of the result, which is added to it.
   public func callAsFunction(_ x: Tensor, plus residual: Tensor? = nil) -> Tensor {
     linear(x, weight: weight, bias: bias, plus: residual)
   }

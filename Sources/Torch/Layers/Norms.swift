@@ -5,19 +5,19 @@ public final class RMSNorm: Module {
   /// ε.
   public let epsilon: Double
 
-  /// Weights start at one.
+  /// Initializes the weights to one.
   public init(_ size: Int, epsilon: Double = 1e-6, device: Device = .cpu) {
     self.epsilon = epsilon
     weight = Tensor.ones([size], device: device)
     setTrainable(true)
   }
 
-  /// The normalised `x`, in its shape: […, size].
+  /// Normalizes `x`: […, size] → […, size].
   public func callAsFunction(_ x: Tensor) -> Tensor {
     rmsNorm(x, weight: weight, epsilon: epsilon)
   }
 
-  /// The normalised rows: […, size].
+  /// Normalizes each row: […, size] → […, size].
   public func callAsFunction(_ x: Rows) -> Rows { rmsNorm(x, weight: weight, epsilon: epsilon) }
 }
 
@@ -30,7 +30,7 @@ public final class LayerNorm: Module {
   /// ε.
   public let epsilon: Double
 
-  /// Weights start at one, biases at zero.
+  /// Initializes the weights to one and the biases to zero.
   public init(_ size: Int, epsilon: Double = 1e-6, device: Device = .cpu) {
     self.epsilon = epsilon
     weight = Tensor.ones([size], device: device)
@@ -38,11 +38,11 @@ public final class LayerNorm: Module {
     setTrainable(true)
   }
 
-  /// The normalised `x`, in its shape: […, size].
+  /// Normalizes `x`: […, size] → […, size].
   public func callAsFunction(_ x: Tensor) -> Tensor {
     layerNorm(x, weight: weight, bias: bias, epsilon: epsilon)
   }
 
-  /// The normalised rows: […, size].
+  /// Normalizes each row: […, size] → […, size].
   public func callAsFunction(_ x: Rows) -> Rows { layerNorm(x, weight: weight, bias: bias, epsilon: epsilon) }
 }

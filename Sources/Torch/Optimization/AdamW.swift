@@ -3,21 +3,21 @@ import CTorch
 
 /// Adam with decoupled weight decay (Loshchilov and Hutter, 2019).
 ///
-/// Parameters may be bfloat16: the optimizer then keeps a float32 master of each, moves that, and rounds it into the
-/// parameter. Matrices decay, vectors (biases, norm weights) do not.
+/// For bfloat16 parameters the optimizer keeps float32 masters, updates those, and rounds them into the parameters.
+/// Weight decay applies to matrices, but not to vectors (biases and norm weights).
 public final class AdamW: Optimizer {
-  /// What does not change from step to step.
+  /// The hyperparameters that are the same in every step.
   public struct Settings: Codable, Sendable, Hashable {
-    /// β₁, of the gradient's running mean.
+    /// β₁, the decay of the gradient's moving average.
     public var beta1 = 0.9
-    /// β₂, of the squared gradient's running mean.
+    /// β₂, the decay of the squared gradient's moving average.
     public var beta2 = 0.95
-    /// Added to the root of the latter.
+    /// ε, added to the square root of the second moment.
     public var epsilon = 1e-8
-    /// The share of a matrix that a step takes away, times the learning rate.
+    /// The weight decay, which each step multiplies by the learning rate.
     public var weightDecay = 0.1
 
-    /// The usual settings of language models.
+    /// Creates settings; the defaults are typical for language models.
     public init(beta1: Double = 0.9, beta2: Double = 0.95, epsilon: Double = 1e-8, weightDecay: Double = 0.1) {
       (self.beta1, self.beta2, self.epsilon, self.weightDecay) = (beta1, beta2, epsilon, weightDecay)
     }
@@ -41,15 +41,16 @@ public final class AdamW: Optimizer {
     }
   }
 
-  /// β₁, β₂, ε and the weight decay.
+  /// The hyperparameters.
   public let settings: Settings
   /// The number of steps taken.
   public private(set) var step = 0
   private let slots: [Slot]
 
   /// - Parameters:
-  ///   - parameters: those to train, in the type in which the model computes.
-  ///   - masters: float32 values that bfloat16 parameters were rounded from, by name; the rounded values where missing.
+  ///   - parameters: the parameters to train; those that do not require gradients are skipped.
+  ///   - masters: the float32 values of bfloat16 parameters by name. A missing one starts from the rounded value.
+  ///   - settings: the hyperparameters.
   public init(_ parameters: [NamedParameter], masters: [String: Tensor] = [:], settings: Settings = Settings()) {
     self.settings = settings
     slots = withoutGradients {
@@ -59,19 +60,18 @@ public final class AdamW: Optimizer {
     }
   }
 
-  /// For what is trained in parts: tensors of any shape, each with a name, the float32 values where they are rounded,
-  /// and whether it decays.
+  /// An optimizer of slices of parameters, each with a name, an optional float32 master, and whether it decays.
   init(parts: [(name: String, tensor: Tensor, master: Tensor?, decays: Bool)], settings: Settings) {
     self.settings = settings
     slots = withoutGradients { parts.map { Slot($0.name, $0.tensor, master: $0.master, decays: $0.decays) } }
   }
 
-  /// The Euclidean norm of all gradients together.
+  /// The Euclidean norm of all gradients.
   public func gradientNorm() -> Double {
     globalNorm(slots.compactMap { $0.parameter.gradient })
   }
 
-  /// Takes a step down the gradients, each multiplied by `gradientScale` (for clipping), and forgets them.
+  /// Takes a step with the gradients, scaled by `gradientScale` for clipping, and clears them.
   public func update(learningRate: Double, gradientScale: Double = 1) {
     step += 1
     var held: [Tensor] = []
@@ -94,20 +94,20 @@ public final class AdamW: Optimizer {
     clearGradients()
   }
 
-  /// Forgets the gradients without a step.
+  /// Clears the gradients without a step.
   public func clearGradients() {
     for slot in slots { slot.parameter.gradient = nil }
   }
 
-  /// The float32 values of the trained parameters by name: what a checkpoint of the model holds.
+  /// The float32 values of the trained parameters by name, for a checkpoint of the model.
   public var masters: [String: Tensor] {
     Dictionary(uniqueKeysWithValues: slots.map { ($0.name, ($0.master ?? $0.parameter).detached()) })
   }
 
-  /// What is put behind a parameter's name to name its running means.
+  /// The suffixes that form the names of a parameter's moments.
   static let momentSuffixes = [".first_moment", ".second_moment"]
 
-  /// The running means by name, for a checkpoint of the run.
+  /// The first and second moments by name, for a checkpoint of the run.
   public var moments: [String: Tensor] {
     var tensors: [String: Tensor] = [:]
     for slot in slots {
@@ -118,9 +118,9 @@ public final class AdamW: Optimizer {
     return tensors
   }
 
-  /// Goes on from stored running means and a step count. Masters are given to the initializer.
+  /// Restores the moments and the step count. Masters are passed to the initializer.
   ///
-  /// - Throws: ``OptimizerError`` where a tensor is missing or has another shape.
+  /// - Throws: ``OptimizerError`` if a tensor is missing or has the wrong shape.
   public func restore(moments: [String: Tensor], step: Int) throws(OptimizerError) {
     for slot in slots {
       for (suffix, target) in zip(Self.momentSuffixes, [slot.firstMoment, slot.secondMoment]) {
@@ -135,7 +135,7 @@ public final class AdamW: Optimizer {
   }
 }
 
-/// The Euclidean norm of all the tensors together.
+/// The Euclidean norm over all tensors.
 func globalNorm(_ tensors: [Tensor]) -> Double {
   var norm = 0.0
   withExtendedLifetime(tensors) {
@@ -144,14 +144,14 @@ func globalNorm(_ tensors: [Tensor]) -> Double {
   return norm
 }
 
-/// An optimizer state that does not belong to the model.
+/// A mismatch between an optimizer state and the model.
 public enum OptimizerError: DescribedError, Equatable {
-  /// There is no running mean of that name.
+  /// A moment is missing.
   case missing(String)
-  /// A running mean of another shape than the parameter that it is of.
+  /// A moment has another shape than its parameter.
   case shape(String, found: [Int], expected: [Int])
 
-  /// One line: the tensor and what is wrong with it.
+  /// One line: the tensor and the fault.
   public var description: String {
     switch self {
     case .missing(let name): "the optimizer state lacks '\(name)'"

@@ -35,7 +35,7 @@ struct ConvertCommand: ParsableCommand {
   @Option(help: ArgumentHelp("The autoencoder's folder, if not the one that the model names.", valueName: "folder"))
   var autoencoder: String?
 
-  @OptionGroup var report: ReportOptions
+  @OptionGroup var report: OutputOptions
 
   func run() throws {
     let source = URL(fileURLWithPath: folder)

@@ -52,7 +52,7 @@ struct DataPrepare: ParsableCommand {
   @Flag(help: "Replace a data set that is there already.")
   var overwrite = false
 
-  @OptionGroup var report: ReportOptions
+  @OptionGroup var report: OutputOptions
 
   private struct Figures: Encodable {
     let folder: String
@@ -85,23 +85,21 @@ struct DataPrepare: ParsableCommand {
     let start = ContinuousClock.now
     try requireParentFolder(of: URL(fileURLWithPath: output))
     let tokenizer = try tokenizer.load()
-    let vocabulary = try TokenVocabulary(of: tokenizer, at: self.tokenizer.path)
+    var pipeline = try TextPipeline(tokenizer, at: self.tokenizer.path, createdBy: "calm \(calmVersion)")
     let fields = promptField.flatMap { prompt in completionField.map { (prompt: prompt, completion: $0) } }
     let reader = try input.reader(fields: fields)
-    var preparation = DataPreparation(vocabulary: vocabulary, createdBy: "calm \(calmVersion)")
-    preparation.validationShare = validationFraction
-    preparation.validationMaximum = validationMaxDocuments ?? 1000
-    preparation.seed = seed ?? 0
-    preparation.threads = threads ?? ProcessInfo.processInfo.activeProcessorCount
-    preparation.overwrite = overwrite
-    preparation.hasPrompts = fields != nil
-    preparation.attachments = ["tokenizer.json": Data(tokenizer.fileBytes())]
+    pipeline.preparation.validationFraction = validationFraction
+    pipeline.preparation.validationMaxDocuments = validationMaxDocuments ?? 1000
+    pipeline.preparation.seed = seed ?? 0
+    pipeline.preparation.threads = threads ?? ProcessInfo.processInfo.activeProcessorCount
+    pipeline.preparation.overwrite = overwrite
+    pipeline.preparation.hasPrompts = fields != nil
 
     // Control-C takes the unfinished folder away with it.
     Interruption.watch()
     let bar = ProgressBar(label: "tokenizing", total: reader.progress.totalBytes)
-    let manifest = try preparation.run(
-      reader, into: output, encode: { tokenizer.encode($0) },
+    let manifest = try pipeline.prepare(
+      reader, into: output,
       progress: { event in
         if case .encoded(let progress, let tokens) = event {
           bar.update(

@@ -19,7 +19,7 @@ struct DoctorCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Threads to measure with. (default: one for each core)", valueName: "n"))
   var threads: Int?
 
-  @OptionGroup var report: ReportOptions
+  @OptionGroup var report: OutputOptions
 
   func validate() throws {
     if let threads, !(1...1024).contains(threads) {

@@ -42,7 +42,7 @@ struct EvalAutoencoder: ParsableCommand {
   var seed: UInt64?
 
   @OptionGroup var compute: ComputeOptions
-  @OptionGroup var report: ReportOptions
+  @OptionGroup var report: OutputOptions
 
   func validate() throws {
     let isClean = try levels().allSatisfy { $0 == 0 }
@@ -66,7 +66,7 @@ struct EvalAutoencoder: ParsableCommand {
     let result = try text.withBlocks(
       for: folder, chunkSize: sizes.chunkSize, sequenceChunks: 256, vocabularySize: sizes.vocabularySize,
       special: sizes.special
-    ) { try model.evaluate(on: $0, blocks: text.numSequences, noise: try levels(), seed: seed ?? 0) }
+    ) { try model.evaluate(on: $0, sequences: text.numSequences, noise: try levels(), seed: seed ?? 0) }
     var table = Table(header: ["noise", "token accuracy"])
     for level in result.accuracy {
       table.append([String(format: "%g", level.noise), String(format: "%.4f %%", 100 * level.accuracy)])

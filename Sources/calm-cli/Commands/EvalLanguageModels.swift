@@ -28,7 +28,7 @@ struct EvalLanguageModel: ParsableCommand {
   var autoencoder: String?
 
   @OptionGroup var compute: ComputeOptions
-  @OptionGroup var report: ReportOptions
+  @OptionGroup var report: OutputOptions
 
   func run() throws {
     let compute = try compute.prepare()
@@ -41,7 +41,7 @@ struct EvalLanguageModel: ParsableCommand {
       for: folder, chunkSize: sizes.chunkSize, vocabularySize: sizes.vocabularySize, special: sizes.special
     ) {
       try model.evaluate(
-        on: $0, blocks: brier.text.numSequences, samples: brier.brierSamples, seed: brier.seed, progress: $1)
+        on: $0, sequences: brier.text.numSequences, samples: brier.brierSamples, seed: brier.seed, progress: $1)
     }
     let table = brierTable(
       result.brierLM, others: [("energy score", String(format: "%.4f", result.energyScore))],
@@ -69,7 +69,7 @@ struct EvalTransformer: ParsableCommand {
   @OptionGroup var brier: BrierOptions
 
   @OptionGroup var compute: ComputeOptions
-  @OptionGroup var report: ReportOptions
+  @OptionGroup var report: OutputOptions
 
   func run() throws {
     let compute = try compute.prepare()
@@ -80,7 +80,7 @@ struct EvalTransformer: ParsableCommand {
       for: folder, chunkSize: 1, vocabularySize: sizes.vocabularySize, special: sizes.special
     ) {
       try model.evaluate(
-        on: $0, blocks: brier.text.numSequences, samples: brier.brierSamples, seed: brier.seed, progress: $1)
+        on: $0, sequences: brier.text.numSequences, samples: brier.brierSamples, seed: brier.seed, progress: $1)
     }
     let table = brierTable(
       result.brierLM,

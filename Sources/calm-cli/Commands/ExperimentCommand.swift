@@ -18,7 +18,7 @@ struct ExperimentCommand: ParsableCommand {
       against FLOPs, of the losses, and of accuracy against noise.
 
       Example:
-        calm experiment examples/tales.yaml --out runs/tales
+        calm experiment examples/stories.yaml --out runs/stories
       """)
 
   @Argument(help: "The experiment file, .yaml or .json.")
@@ -31,7 +31,7 @@ struct ExperimentCommand: ParsableCommand {
   var check = false
 
   @OptionGroup var compute: ComputeOptions
-  @OptionGroup var report: ReportOptions
+  @OptionGroup var report: OutputOptions
 
   func run() throws {
     let plan = try ExperimentPlan(contentsOf: URL(fileURLWithPath: file))

@@ -84,14 +84,14 @@ struct GenerateCommand: ParsableCommand {
   var verbose = false
 
   @OptionGroup var compute: ComputeOptions
-  @OptionGroup var report: ReportOptions
+  @OptionGroup var report: OutputOptions
 
   private func options() throws -> GenerationOptions {
     var options = GenerationOptions()
     options.temperature = try Temperature.number(parsing: temperature)
     if let sampler { options.sampler = sampler }
-    if let candidates { options.poolSize = candidates }
-    if let maxSamples { options.drawLimit = maxSamples }
+    if let candidates { options.candidates = candidates }
+    if let maxSamples { options.maximumSamples = maxSamples }
     options.topK = topK
     options.topP = topP
     options.maximumTokens = maxNewTokens
@@ -144,7 +144,7 @@ struct GenerateCommand: ParsableCommand {
     }
     let generated = GeneratedTexts(generator, prompt: prompt, seconds: start.duration(to: .now).seconds)
     if !streams { try report.print(generated.figures, text: generated.listing) }
-    if let remark = generated.remark(drawLimit: maxSamples ?? GenerationOptions().drawLimit) {
+    if let remark = generated.remark(maximumSamples: maxSamples ?? GenerationOptions().maximumSamples) {
       StandardError.note(remark)
     }
     if verbose { StandardError.note("\(generated.speed); \(setting.summary)") }

@@ -52,11 +52,11 @@ struct GeneratedTexts {
   }
 
   /// What to know where the prompt's last tokens were put over a chunk that was drawn; nil where they were met.
-  func remark(drawLimit: Int) -> String? {
+  func remark(maximumSamples: Int) -> String? {
     let forced = sequences.filter(\.forcedPrefix).count
     if forced == 0 { return nil }
     return """
-      note: none of \(drawLimit) chunks began with the prompt's last tokens, so they were put over one (\(forced) of \
+      note: none of \(maximumSamples) chunks began with the prompt's last tokens, so they were put over one (\(forced) of \
       \(counted(texts.count, "sample"))); another end of the prompt, such as a whole word, may help
       """
   }

@@ -30,7 +30,7 @@ struct InfoCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Also give the FLOPs to train on so many tokens, such as 2e9 or 500B.", valueName: "n"))
   var tokens: TokenCount?
 
-  @OptionGroup var report: ReportOptions
+  @OptionGroup var report: OutputOptions
 
   func run() throws {
     guard let model else {

@@ -28,7 +28,9 @@ struct ReportCommand: ParsableCommand {
   @Option(name: .customLong("out"), help: ArgumentHelp("The page to write.", valueName: "file"))
   var output = "report.html"
 
-  @Option(count: "Texts that each language model writes for the page.", from: 0)
+  @Option(
+    help: ArgumentHelp("Texts that each language model writes for the page.", valueName: "n"),
+    transform: whole(from: 0))
   var numSamples = 2
 
   @Option(

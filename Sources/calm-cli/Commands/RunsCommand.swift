@@ -21,7 +21,7 @@ struct RunsCommand: ParsableCommand {
   @Argument(help: "The folder to look through, three levels deep.")
   var folder = "."
 
-  @OptionGroup var report: ReportOptions
+  @OptionGroup var report: OutputOptions
 
   func run() throws {
     var isFolder: ObjCBool = false

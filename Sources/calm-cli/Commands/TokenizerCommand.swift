@@ -10,7 +10,7 @@ struct TokenizerCommand: ParsableCommand {
     abstract: "Train a byte-level BPE tokenizer; turn text into token ids and back.",
     discussion: """
       Example:
-        calm tokenizer train books/*.txt --vocabulary 4096 --out tokenizer.json
+        calm tokenizer train books/*.txt --vocab-size 4096 --out tokenizer.json
         echo "Once upon a time" | calm tokenizer encode --tokenizer tokenizer.json
       """,
     subcommands: [TokenizerTrain.self, TokenizerEncode.self, TokenizerDecode.self])

@@ -25,7 +25,7 @@ struct TokenizerTrain: ParsableCommand {
   @Option(name: .customLong("out"), help: ArgumentHelp("The file to write.", valueName: "file"))
   var output: String
 
-  @OptionGroup var report: ReportOptions
+  @OptionGroup var report: OutputOptions
 
   private struct Figures: Encodable {
     let tokenizer: String

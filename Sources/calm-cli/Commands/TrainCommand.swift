@@ -11,9 +11,9 @@ struct TrainCommand: ParsableCommand {
     commandName: "train",
     abstract: "Train an autoencoder, a language model on top of it, or the baseline.",
     discussion: """
-      A run is a folder: run.json with every setting, metrics.jsonl, checkpoints, and at the end model/. An interruption \
-      (Ctrl-C) ends it after the step in hand with a checkpoint; --resume goes on from the last one, exactly. --config reads \
-      the settings from a YAML or JSON file.
+      A run is a folder: run.json with every setting, metrics.jsonl, checkpoints, and at the end model/. An \
+      interruption (Ctrl-C) stops it with a checkpoint after the current step; --resume continues exactly from the \
+      last one. --config reads the settings from a YAML or JSON file.
 
       Example:
         calm train autoencoder --data data --out runs/autoencoder
@@ -49,7 +49,7 @@ struct TrainingFigures: Encodable {
 /// Trains a run to its end under a progress bar, and tells the result. Of several processes the first shows and tells.
 func train(
   _ run: TrainingRun, label: String, compute: ComputeSetting, group: any DataParallelGroup,
-  report options: ReportOptions
+  report options: OutputOptions
 ) throws {
   guard group.rank == 0 else {
     Interruption.watch()

@@ -147,7 +147,7 @@ extension TrainingCommand {
     // A chunk, and those that hold the tokens after it which are scored.
     let needed = 1 + (BrierScore.maximumOrder + chunkSize - 1) / chunkSize
     if settings.training.sequenceLength < needed * chunkSize {
-      let error = EvaluationError.blockTooShort(
+      let error = EvaluationError.sequenceTooShort(
         tokens: settings.training.sequenceLength, needed: needed * chunkSize)
       problems.append("\(error)")
     }

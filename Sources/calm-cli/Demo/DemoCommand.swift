@@ -1,5 +1,6 @@
 import ArgumentParser
 import CALMCorpus
+import CALMExperiments
 import CALMSupport
 import CALMTerminal
 import Foundation
@@ -8,11 +9,11 @@ import Foundation
 struct DemoCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "demo",
-    abstract: "From nothing to a small trained model and its texts, in minutes.",
+    abstract: "Train a small model from scratch and generate text with it, in minutes.",
     discussion: """
-      Writes tales, trains a tokenizer, an autoencoder and a language model on them, evaluates and writes stories, \
-      which the tales' grammar then judges. With --text it does the same on your own text. Everything stays in one \
-      folder, to go on from.
+      Generates synthetic stories, trains a tokenizer, an autoencoder and a language model on them, evaluates the \
+      model and generates new stories, which the grammar of the synthetic stories checks. With --text, it trains on \
+      your own text instead. All files are in one folder, so you can continue with the other commands.
 
       Example:
         calm demo
@@ -21,33 +22,34 @@ struct DemoCommand: ParsableCommand {
 
   @Option(
     parsing: .upToNextOption,
-    help: ArgumentHelp("Your own text instead of the tales: files, folders or patterns.", valueName: "files"))
+    help: ArgumentHelp("Text to train on: files, folders or patterns. (default: synthetic stories)", valueName: "files")
+  )
   var text: [String] = []
 
-  @Option(help: "What is one document in plain text. (default: paragraphs)")
-  var documentUnit: TextSplit?
+  @Option(help: "The unit of plain text that becomes one document. (default: paragraphs)")
+  var documentUnit: DocumentUnit?
 
   @OptionGroup var faults: TextFaultOptions
 
   @Option(
     name: .customLong("out"),
-    help: ArgumentHelp("The folder to make. (default: runs/demo-DATE-TIME)", valueName: "folder"))
+    help: ArgumentHelp("The folder to create. (default: runs/demo-DATE-TIME)", valueName: "folder"))
   var output: String?
 
-  @Flag(help: "Everything in small, in under a minute: to see that it works, not to read the stories.")
+  @Flag(help: "Run all stages in less than a minute, as a check. The generated text is not yet language.")
   var quick = false
 
   @Option(
     help: ArgumentHelp(
-      "The weight of the auxiliary token loss, beyond the paper. (default: 0 for the tales and 1 for your own text)",
+      "The weight of the auxiliary token loss, beyond the paper. (default: 0 for synthetic stories, 1 for other text)",
       valueName: "w"), transform: amount)
   var auxWeight: Double?
 
-  @Option(help: ArgumentHelp("Decides the tales and everything else.", valueName: "n"))
+  @Option(help: ArgumentHelp("The seed of the stories, the weights and the samples.", valueName: "n"))
   var seed: UInt64 = 1
 
   @OptionGroup var compute: ComputeOptions
-  @OptionGroup var report: ReportOptions
+  @OptionGroup var report: OutputOptions
 
   func validate() throws {
     try refuse(
@@ -64,25 +66,29 @@ struct DemoCommand: ParsableCommand {
     let folder = URL(fileURLWithPath: output ?? Self.defaultFolder())
     if FileManager.default.fileExists(atPath: folder.path) { throw DemoError.exists(folder.path) }
     let options = CorpusOptions(
-      split: documentUnit ?? .paragraphs, lossy: faults.lossy, skipMalformed: faults.skipMalformed)
-    let input = text.isEmpty ? nil : try CorpusReader(paths: text, options: options)
-    if let input {
+      documentUnit: documentUnit ?? .paragraphs, lossy: faults.lossy, skipMalformed: faults.skipMalformed)
+    let reader = text.isEmpty ? nil : try CorpusReader(paths: text, options: options)
+    if let reader {
       try refuse(
-        faults.problems(with: input)
-          + withoutEffect("on JSON lines", when: !input.readsPlainText, ["--document-unit": documentUnit]))
+        faults.problems(with: reader)
+          + withoutEffect("on JSON lines", when: !reader.readsPlainText, ["--document-unit": documentUnit]))
     }
-    let usual = text.isEmpty ? DemoRecipe.tales : .text
-    let recipe = auxWeight.map { usual.with(auxiliaryLossWeight: $0) } ?? usual
-    let pipeline = DemoPipeline(
-      quick ? recipe.quick() : recipe, in: folder, input: input, compute: setting, seed: seed)
+    let base = text.isEmpty ? DemoRecipe.stories : .text
+    let recipe = auxWeight.map { base.with(auxiliaryLossWeight: $0) } ?? base
+    let demo = Demo(
+      quick ? recipe.quick() : recipe, in: folder, source: reader, device: setting.device,
+      precision: setting.precision, seed: seed, program: "calm \(calmVersion)")
     StandardError.note("\(relativePath(folder.path)): \(setting.summary)")
-    do {
-      try pipeline.run()
-    } catch let interruption as DemoInterruption {
-      try report.print(pipeline.figures, text: interruption.line)
+    let progress = DemoOutput(demo, reader: reader)
+    defer { progress.finish() }
+    Interruption.watch()
+    let end = try demo.run(report: progress.report)
+    progress.finish()
+    if let line = stopLine(end, folder: relativePath(folder.path)) {
+      try report.print(demo.results, text: line)
       throw ExitCode(130)
     }
-    try report.print(pipeline.figures, text: story(of: pipeline))
+    try report.print(demo.results, text: conclusion(of: demo, summary: progress.summary))
   }
 
   private static func defaultFolder() -> String {
@@ -92,31 +98,42 @@ struct DemoCommand: ParsableCommand {
     return "runs/demo-\(format.string(from: Date()))"
   }
 
-  /// The end of the demo: samples, summary, and how to go on.
-  private func story(of pipeline: DemoPipeline) -> String {
-    let samples = pipeline.figures.samples.prefix(4).map { "  " + $0.trimmingCharacters(in: .whitespacesAndNewlines) }
-    let folder = relativePath(URL(fileURLWithPath: pipeline.figures.folder).path)
+  /// The line on an interrupted demo; nil for a finished one.
+  private func stopLine(_ end: DemoEnd, folder: String) -> String? {
+    switch end {
+    case .finished: nil
+    case .stoppedBeforeTraining: "stopped before training; nothing was kept"
+    case .stopped: "stopped; the trained models are in \(folder)"
+    case .stoppedInTraining(let kind, let run, let step):
+      "stopped after step \(step); resume with: calm train \(kind.rawValue) --resume \(relativePath(run))"
+    }
+  }
+
+  /// The end of the output: samples, summary, and commands to continue with.
+  private func conclusion(of demo: Demo, summary: String) -> String {
+    let samples = demo.results.samples.prefix(4).map { "  " + $0.trimmingCharacters(in: .whitespacesAndNewlines) }
+    let folder = relativePath(URL(fileURLWithPath: demo.results.folder).path)
     return """
 
       \(samples.joined(separator: "\n\n"))
 
-      \(pipeline.figures.summary)
-      Go on from here:
+      \(summary)
+      Continue with:
         calm generate \(folder)/lm/model --temperature 1/3 --seed 7
         calm eval lm \(folder)/lm/model --data \(folder)/data
-        calm train lm --resume \(folder)/lm --steps \(pipeline.longerTraining)
+        calm train lm --resume \(folder)/lm --steps \(demo.recipe.languageModel.steps * 2)
 
       """
   }
 }
 
-/// A demo that cannot begin.
+/// An error in the arguments of the demo.
 enum DemoError: DescribedError {
   case exists(String)
 
   var description: String {
     switch self {
-    case .exists(let path): "\(path): is there already; choose another folder with --out"
+    case .exists(let path): "\(path): already exists; choose another folder with --out"
     }
   }
 }

@@ -53,7 +53,7 @@ struct EvaluationTextOptions: ParsableArguments {
       let prepared = try TrainingData(path: data)
       try prepared.check(against: model, vocabularySize: vocabularySize)
       guard
-        let blocks = try prepared.blocks(
+        let blocks = try prepared.sequences(
           split, chunkSize: chunkSize, sequenceChunks: sequenceChunks, padding: special.padding, remainder: .padded)
       else { throw EvaluationTextError.emptySplit(data, split) }
       return try body(blocks)
@@ -65,24 +65,22 @@ struct EvaluationTextOptions: ParsableArguments {
         model.url.path, tokenizer: tokenizer.vocabularySize, model: vocabularySize)
     }
     let known = 0..<tokenizer.vocabularySize
-    let vocabulary = try TokenVocabulary(
-      of: tokenizer, at: self.tokenizer ?? model.url.path,
-      endOfText: special.end.flatMap { known.contains($0) ? Int32($0) : nil })
+    var pipeline = try TextPipeline(
+      tokenizer, at: self.tokenizer ?? model.url.path,
+      endOfText: special.end.flatMap { known.contains($0) ? Int32($0) : nil }, createdBy: "calm \(calmVersion)")
+    pipeline.preparation.validationFraction = 0
     let temporary = FileManager.default.temporaryDirectory.appendingPathComponent("calm-eval-\(UUID().uuidString)")
     defer { try? FileManager.default.removeItem(at: temporary) }
-    var preparation = DataPreparation(vocabulary: vocabulary, createdBy: "calm \(calmVersion)")
-    preparation.validationShare = 0
     let reader = try CorpusReader(
       paths: text, options: CorpusOptions(lossy: faults.lossy, skipMalformed: faults.skipMalformed))
     try refuse(faults.problems(with: reader))
-    _ = try preparation.run(reader, into: temporary.path, encode: { tokenizer.encode($0) })
+    try pipeline.prepare(reader, into: temporary.path)
     let (documents, remarks) = (reader.progress.documents, reader.progress.remarks)
     if !remarks.isEmpty { StandardError.note("\(counted(documents, "document")) read\(remarks)") }
-    let set = try TokenDataSet(path: temporary.path)
     return try body(
-      try PackedSequences(
-        shards: set.train, chunkSize: chunkSize, sequenceChunks: sequenceChunks,
-        padding: special.padding.map(Int32.init) ?? tokenizer.padToken ?? vocabulary.endOfText, remainder: .padded))
+      try pipeline.sequences(
+        of: TokenDataSet(path: temporary.path).train, chunkSize: chunkSize, sequenceChunks: sequenceChunks,
+        padding: special.padding, remainder: .padded))
   }
 }
 

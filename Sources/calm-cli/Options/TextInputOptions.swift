@@ -15,7 +15,7 @@ struct TextInputOptions: ParsableArguments {
   var format = Format.auto
 
   @Option(help: "What is one document in plain text. (default: file)")
-  var documentUnit: TextSplit?
+  var documentUnit: DocumentUnit?
 
   @Option(help: ArgumentHelp("The member of each JSON line that holds the text. (default: text)", valueName: "name"))
   var textField: String?
@@ -41,7 +41,7 @@ struct TextInputOptions: ParsableArguments {
   /// - Throws: ``CorpusError`` for what is missing, empty or unreadable; a usage error for options that have no effect.
   func reader(fields: (prompt: String, completion: String)? = nil) throws -> CorpusReader {
     let options = CorpusOptions(
-      format: format.corpusFormat, split: documentUnit ?? .file, textField: fields?.completion ?? textField ?? "text",
+      format: format.corpusFormat, documentUnit: documentUnit ?? .file, textField: fields?.completion ?? textField ?? "text",
       promptField: fields?.prompt, lossy: faults.lossy, skipMalformed: faults.skipMalformed)
     let reader = try CorpusReader(paths: paths, options: options)
     try refuse(
@@ -66,7 +66,7 @@ struct TextFaultOptions: ParsableArguments {
   }
 }
 
-extension TextSplit: ExpressibleByArgument {}
+extension DocumentUnit: ExpressibleByArgument {}
 
 extension CorpusProgress {
   /// What was passed over or repaired, in words for a line of result; empty where nothing was.

@@ -25,7 +25,7 @@ struct TrainOptions: ParsableArguments {
   @Flag(help: "Print the resolved settings as a file for --config, and train nothing.")
   var printSettings = false
 
-  @OptionGroup var report: ReportOptions
+  @OptionGroup var report: OutputOptions
 
   /// Options that are no settings, for suggestions.
   private static let otherOptions = ["--config", "--resume", "--print-settings", "--json", "--help"]

@@ -12,7 +12,6 @@ enum InputError: DescribedError, Equatable {
   case settings(file: String, problems: [String])
   case otherCommand(run: String, command: String)
   case nothingToScore(data: String, tokens: Int)
-  case otherSetting(model: String, name: String, given: String, value: String)
   case processesOnDevice(String)
   case processesOnOneDevice(String)
   case moreProcessesThanDevices(processes: Int, devices: Int)
@@ -37,14 +36,12 @@ enum InputError: DescribedError, Equatable {
       "--device cuda: the process of LOCAL_RANK \(localRank) takes cuda:\(localRank), but libtorch finds only \(devices) of them; start no more processes on a machine than it has GPUs, and where each sees its own alone, set LOCAL_RANK to 0"
     case .otherKind(let model, let option, let kind, let needed):
       "\(model): holds \(kind.article), but \(option) needs \(needed.article); leave it out"
-    case .otherSetting(let model, let name, let given, let value):
-      "\(model): \(name) is \(value) there, not \(given); leave \(name) out, or begin with fresh weights"
     case .settings(let file, let problems):
       "\(file): \(problems.joined(separator: "; "))"
     case .otherCommand(let path, let command):
       "\(path): a run of 'calm train \(command)'; go on with: calm train \(command) --resume \(path)"
     case .nothingToScore(let data, let tokens):
-      "\(data): the held-out part has \(tokens) tokens, too few to score a prediction; prepare the data with a larger --validation, or with --validation 0"
+      "\(data): the held-out part has \(tokens) tokens, too few to score a prediction; prepare the data with a larger --validation-fraction, or with --validation-fraction 0"
     case .noFolderToRead(let path):
       "\(path): no such folder; check the path"
     }

@@ -28,9 +28,9 @@ final class TrainingReporter {
     case .step(let step):
       last = step
       bar.update(completed: step.step, detail: Self.detail(step))
-    case .evaluation(let step, let figures):
-      evaluation = figures
-      let text = figures.sorted { $0.key < $1.key }.map { "\($0.key) \(String(format: "%.4f", $0.value))" }
+    case .evaluation(let step, let metrics):
+      evaluation = metrics
+      let text = metrics.sorted { $0.key < $1.key }.map { "\($0.key) \(String(format: "%.4f", $0.value))" }
       if !isQuiet { bar.note("step \(step): \(text.joined(separator: ", "))") }
     case .checkpoint(let step, let path):
       if !isQuiet { bar.note("step \(step): checkpoint \(path)") }

@@ -2,7 +2,7 @@ import CALMCorpus
 import Foundation
 import Testing
 
-@Suite("Batches")
+@Suite("Batch loader")
 struct BatchLoaderTests {
   private let small: PackedSequences
   private let large: PackedSequences
@@ -10,8 +10,8 @@ struct BatchLoaderTests {
 
   init() throws {
     fixtures = [try .random(documents: 60, seed: 21), try .random(documents: 400, seed: 22)]
-    small = try fixtures[0].blocks(chunkSize: 4, sequenceChunks: 8)
-    large = try fixtures[1].blocks(chunkSize: 4, sequenceChunks: 8)
+    small = try fixtures[0].sequences(chunkSize: 4, sequenceChunks: 8)
+    large = try fixtures[1].sequences(chunkSize: 4, sequenceChunks: 8)
   }
 
   private func batches(_ count: Int, of loader: BatchLoader) throws -> [TokenBatch] {
@@ -25,24 +25,24 @@ struct BatchLoaderTests {
     }
   }
 
-  @Test("an epoch holds every block once, in an order of its own")
+  @Test("Each epoch of a batch loader contains every sequence once, in a new order")
   func epochs() throws {
     let loader = try BatchLoader([WeightedSequences(large)], batchSize: 1, seed: 5)
     let first = rows(try batches(large.count, of: loader))
-    #expect(loader.position.corpora[0] == .init(epoch: 1, index: 0, blocks: large.count))
+    #expect(loader.position.corpora[0] == .init(epoch: 1, index: 0, sequences: large.count))
     let second = rows(try batches(large.count, of: loader))
-    let all = try (0..<large.count).map { try large.block($0).ids }
+    let all = try (0..<large.count).map { try large.sequence($0).ids }
     func sorted(_ rows: [[Int32]]) -> [[Int32]] { rows.sorted { $0.lexicographicallyPrecedes($1) } }
     #expect(sorted(first) == sorted(all))
     #expect(sorted(second) == sorted(all))
     #expect(first != second && first != all)
   }
 
-  @Test("ids and documents of a row are those of one block")
-  func rowsAreBlocks() throws {
-    let blocks = [small, large]
-    let loader = try BatchLoader(blocks.map { WeightedSequences($0) }, batchSize: 6, seed: 5)
-    let known = try blocks.map { blocks in Set(try (0..<blocks.count).map { try blocks.block($0) }.map(Row.init)) }
+  @Test("Each row of a batch contains the ids and documents of one sequence")
+  func rowsAreSequences() throws {
+    let corpora = [small, large]
+    let loader = try BatchLoader(corpora.map { WeightedSequences($0) }, batchSize: 6, seed: 5)
+    let known = try corpora.map { corpus in Set(try (0..<corpus.count).map { try corpus.sequence($0) }.map(Row.init)) }
     for batch in try batches(20, of: loader) {
       #expect(batch.ids.count == 6 * 32 && batch.documents.count == 6 * 8 && batch.rows == 6)
       for row in 0..<6 {
@@ -53,7 +53,8 @@ struct BatchLoaderTests {
     }
   }
 
-  @Test("a saved position goes on identically, at any batch", arguments: [1, 3, 10, 37])
+  @Test(
+    "A batch loader resumed from a saved position continues identically after any batch", arguments: [1, 3, 10, 37])
   func resume(after count: Int) throws {
     let corpora = [WeightedSequences(small, weight: 0.3), WeightedSequences(large, weight: 0.7)]
     let whole = try batches(count + 50, of: BatchLoader(corpora, batchSize: 7, seed: 9))
@@ -67,7 +68,7 @@ struct BatchLoaderTests {
     #expect(try batches(50, of: resumed) == Array(whole[count...]))
   }
 
-  @Test("the ranks' rows put together are the batch of one process", arguments: [2, 3, 4, 12])
+  @Test("The rows of all ranks, concatenated, are the batch of a single process", arguments: [2, 3, 4, 12])
   func ranks(worldSize: Int) throws {
     let corpora = [WeightedSequences(small, weight: 1), WeightedSequences(large, weight: 2)]
     let whole = try batches(20, of: BatchLoader(corpora, batchSize: 12, seed: 1))
@@ -83,8 +84,8 @@ struct BatchLoaderTests {
     }
   }
 
-  @Test("a position taken with one world size goes on with another, and another batch size")
-  func changedShares() throws {
+  @Test("A position saved with one world size and batch size resumes with others")
+  func changedWorldSize() throws {
     let corpora = [WeightedSequences(small), WeightedSequences(large)]
     let whole = rows(try batches(24, of: BatchLoader(corpora, batchSize: 4, seed: 2)))
     let two = try BatchLoader(corpora, batchSize: 4, seed: 2, rank: 1, worldSize: 2)
@@ -93,19 +94,19 @@ struct BatchLoaderTests {
     #expect(rows(try batches(6, of: other)) == Array(whole[24...]))
   }
 
-  @Test("every corpus gets its share within one block, always")
+  @Test("The number of samples from each corpus always matches its weight to within one sequence")
   func weights() throws {
     let weights = [5.0, 2.5, 2.5]
     let corpora = zip([small, large, large], weights).map { WeightedSequences($0, weight: $1) }
     let loader = try BatchLoader(corpora, batchSize: 1, seed: 4)
-    var drawn = [0.0, 0.0, 0.0]
-    for draw in 1...2_000 {
-      drawn[try loader.next().corpora[0]] += 1
-      for corpus in 0..<3 { #expect(abs(drawn[corpus] - Double(draw) * weights[corpus] / 10) <= 1) }
+    var taken = [0.0, 0.0, 0.0]
+    for total in 1...2_000 {
+      taken[try loader.next().corpora[0]] += 1
+      for corpus in 0..<3 { #expect(abs(taken[corpus] - Double(total) * weights[corpus] / 10) <= 1) }
     }
   }
 
-  @Test("what does not fit together is refused")
+  @Test("A batch loader rejects corpora, weights, batch sizes and positions that do not fit together")
   func refusals() throws {
     let corpora = [WeightedSequences(small), WeightedSequences(large)]
     func loader(_ corpora: [WeightedSequences], batchSize: Int = 4, worldSize: Int = 1, at: BatchPosition? = nil) throws
@@ -119,17 +120,17 @@ struct BatchLoaderTests {
         try loader([corpora[0], WeightedSequences(large, weight: weight)])
       }
     }
-    let one = BatchPosition(corpora: [.init(epoch: 0, index: 0, blocks: small.count)])
+    let one = BatchPosition(corpora: [.init(epoch: 0, index: 0, sequences: small.count)])
     #expect(throws: PackingError.self) { try loader(corpora, at: one) }
     #expect(throws: PackingError.self) { try loader([corpora[1]], at: one) }
-    let beyond = BatchPosition(corpora: [.init(epoch: 0, index: small.count, blocks: small.count)])
+    let beyond = BatchPosition(corpora: [.init(epoch: 0, index: small.count, sequences: small.count)])
     #expect(throws: PackingError.self) { try loader([corpora[0]], at: beyond) }
     let foreign = try ShardFixture([Array(0..<64)], sizes: [1], tokenizerHash: "other")
-    let blocks = try foreign.blocks(chunkSize: 4, sequenceChunks: 8)
-    #expect(throws: PackingError.self) { try loader([corpora[0], WeightedSequences(blocks)]) }
+    let sequences = try foreign.sequences(chunkSize: 4, sequenceChunks: 8)
+    #expect(throws: PackingError.self) { try loader([corpora[0], WeightedSequences(sequences)]) }
   }
 
-  @Test("a damaged shard is told of when its blocks come, and again at every further call")
+  @Test("A damaged shard causes an error when its sequences are read, and at every further call")
   func damagedShard() throws {
     let fixture = try ShardFixture([[Int32](repeating: 5, count: 40_000)], sizes: [1])
     let path = fixture.shards[0].path
@@ -137,19 +138,19 @@ struct BatchLoaderTests {
     bytes[300] ^= 1
     try fixture.folder.write(bytes, to: "bad.calmtokens")
     let shard = try TokenShard(path: fixture.folder("bad.calmtokens"))
-    let blocks = try PackedSequences(shards: [shard], chunkSize: 4, sequenceChunks: 2_000)
-    let loader = try BatchLoader([WeightedSequences(blocks)], batchSize: blocks.count, seed: 0)
+    let sequences = try PackedSequences(shards: [shard], chunkSize: 4, sequenceChunks: 2_000)
+    let loader = try BatchLoader([WeightedSequences(sequences)], batchSize: sequences.count, seed: 0)
     for _ in 0..<2 { #expect(throws: TokenShardError.self) { try loader.next() } }
     #expect(loader.waitSeconds > 0)
   }
 }
 
-/// A block that can stand in a set.
+/// A hashable sequence.
 private struct Row: Hashable {
   var ids: [Int32]
   var documents: [Int32]
 
   init(ids: [Int32], documents: [Int32]) { (self.ids, self.documents) = (ids, documents) }
 
-  init(_ block: TokenSequence) { self.init(ids: block.ids, documents: block.documents) }
+  init(_ sequence: TokenSequence) { self.init(ids: sequence.ids, documents: sequence.documents) }
 }

@@ -2,17 +2,17 @@ import CALMCorpus
 import Foundation
 import Testing
 
-@Suite("Prompts that are seen and not predicted")
+@Suite("Prompts")
 struct PromptTests {
   private static let vocabulary = TokenVocabulary(tokenizerHash: "bytes", size: 257, endOfText: 256)
 
-  /// JSON lines prepared with a tokenizer that takes bytes for tokens.
+  /// JSON Lines prepared with a tokenizer whose tokens are bytes.
   private func prepare(_ lines: String, in folder: ScratchFolder) throws -> TokenDataSet {
     let file = folder("tasks.jsonl")
     try Data(lines.utf8).write(to: URL(fileURLWithPath: file))
     let options = CorpusOptions(textField: "completion", promptField: "prompt")
     var preparation = DataPreparation(vocabulary: Self.vocabulary, createdBy: "tests")
-    preparation.validationShare = 0
+    preparation.validationFraction = 0
     preparation.hasPrompts = true
     _ = try preparation.run(
       try CorpusReader(paths: [file], options: options), into: folder("data"), encode: { $0.utf8.map(Int32.init) })
@@ -26,7 +26,7 @@ struct PromptTests {
 
     """
 
-  @Test("a shard holds prompt and completion together, and the prompt's length of each document")
+  @Test("A shard stores prompt and completion together, with the length of each prompt")
   func shards() throws {
     let folder = try ScratchFolder()
     let shard = try #require(try prepare(Self.lines, in: folder).train.first)
@@ -37,14 +37,14 @@ struct PromptTests {
     try shard.verify()
   }
 
-  @Test("a chunk is predicted unless all of it is prompt, for every chunk size from the same shards")
+  @Test("A chunk is a prediction target unless it lies entirely in a prompt, for every chunk size")
   func targets() throws {
     let folder = try ScratchFolder()
     let shards = try prepare(Self.lines, in: folder).train
     func targets(_ chunkSize: Int) throws -> [Bool] {
       let chunks = [9, 3, 7].map { ($0 + chunkSize - 1) / chunkSize }.reduce(0, +)
-      let blocks = try PackedSequences(shards: shards, chunkSize: chunkSize, sequenceChunks: chunks)
-      return try #require(try blocks.block(0).targets)
+      let sequences = try PackedSequences(shards: shards, chunkSize: chunkSize, sequenceChunks: chunks)
+      return try #require(try sequences.sequence(0).targets)
     }
     let single = [5, 4, 0, 3, 4, 3]  // prompt, completion with its end, and so on
     #expect(
@@ -56,23 +56,24 @@ struct PromptTests {
     #expect(try targets(8) == [true, true, true, true])
   }
 
-  @Test("batches carry the targets of their rows, and none where no corpus has prompts")
+  @Test("Batches contain the targets of their rows, or none if no corpus has prompts")
   func batches() throws {
     let folder = try ScratchFolder()
-    let blocks = try PackedSequences(shards: try prepare(Self.lines, in: folder).train, chunkSize: 2, sequenceChunks: 3)
-    let batch = try BatchLoader([WeightedSequences(blocks)], batchSize: 2, seed: 1).next()
+    let shards = try prepare(Self.lines, in: folder).train
+    let sequences = try PackedSequences(shards: shards, chunkSize: 2, sequenceChunks: 3)
+    let batch = try BatchLoader([WeightedSequences(sequences)], batchSize: 2, seed: 1).next()
     let targets = try #require(batch.targets)
     #expect(targets.count == 6)
     for row in 0..<2 {
       let ids = Array(batch.ids[row * 6..<(row + 1) * 6])
-      let index = try #require(try (0..<blocks.count).first { try blocks.block($0).ids == ids })
-      #expect(try blocks.block(index).targets == Array(targets[row * 3..<(row + 1) * 3]))
+      let index = try #require(try (0..<sequences.count).first { try sequences.sequence($0).ids == ids })
+      #expect(try sequences.sequence(index).targets == Array(targets[row * 3..<(row + 1) * 3]))
     }
-    let plain = try ShardFixture.random(seed: 3).blocks(chunkSize: 4, sequenceChunks: 8)
+    let plain = try ShardFixture.random(seed: 3).sequences(chunkSize: 4, sequenceChunks: 8)
     #expect(try BatchLoader([WeightedSequences(plain)], batchSize: 2, seed: 1).next().targets == nil)
   }
 
-  @Test("a missing field is told with its line, and plain text has no prompts")
+  @Test("The error for a missing prompt field contains the line, and plain text cannot have prompts")
   func errors() throws {
     let folder = try ScratchFolder()
     #expect {

@@ -13,11 +13,14 @@ struct CompressedFileTests {
     return (texts, reader.progress)
   }
 
-  @Test("hold the documents of the plain file, with gzip", .enabled(if: Programs.hasGzip, "gzip is not installed"))
+  @Test(
+    "A file compressed with gzip has the documents of the original file",
+    .enabled(if: Programs.hasGzip, "gzip is not installed"))
   func sameDocumentsWithGzip() throws { try expectSameDocuments(ending: "gz", command: "gzip -k") }
 
   @Test(
-    "hold the documents of the plain file, with zstd", .enabled(if: Programs.hasZstandard, "zstd is not installed"))
+    "A file compressed with zstd has the documents of the original file",
+    .enabled(if: Programs.hasZstandard, "zstd is not installed"))
   func sameDocumentsWithZstandard() throws { try expectSameDocuments(ending: "zst", command: "zstd -q") }
 
   private func expectSameDocuments(ending: String, command: String) throws {
@@ -31,12 +34,12 @@ struct CompressedFileTests {
   }
 
   @Test(
-    "cut off anywhere, are reported and not taken as complete, with gzip",
+    "A gzip file truncated anywhere causes an error",
     .enabled(if: Programs.hasGzip, "gzip is not installed"))
   func truncatedWithGzip() throws { try expectTruncationReported(ending: "gz", command: "gzip -k") }
 
   @Test(
-    "cut off anywhere, are reported and not taken as complete, with zstd",
+    "A zstd file truncated anywhere causes an error",
     .enabled(if: Programs.hasZstandard, "zstd is not installed"))
   func truncatedWithZstandard() throws { try expectTruncationReported(ending: "zst", command: "zstd -q") }
 
@@ -49,7 +52,7 @@ struct CompressedFileTests {
       let path = try folder.write(bytes.prefix(size), to: "cut.jsonl.\(ending)")
       do {
         _ = try readAll(path)
-        Issue.record("an archive of \(size) of \(bytes.count) bytes passed")
+        Issue.record("no error for an archive truncated to \(size) of \(bytes.count) bytes")
       } catch let CorpusError.decompressionFailed(named, _, _) {
         #expect(named == path)
       }
@@ -57,7 +60,7 @@ struct CompressedFileTests {
   }
 
   @Test(
-    "leave no process and no open file behind when reading stops early",
+    "A compressed file leaves no process and no open file if reading stops early",
     .enabled(if: Programs.hasGzip, "gzip is not installed"))
   func stoppedEarly() async {
     await #expect(processExitsWith: .success) {
@@ -70,13 +73,13 @@ struct CompressedFileTests {
         let reader = try CorpusReader(paths: [folder("a.jsonl.gz")])
         #expect(try reader.next()?.text == "0")
       }
-      // Foundation may still be closing files of the shell it ran, so fewer are no surprise.
+      // Foundation may still be closing the files of the shell, so there may be fewer.
       #expect(openFiles() <= before)
       #expect(waitpid(-1, nil, WNOHANG) == -1 && errno == ECHILD)
     }
   }
 
-  @Test("say which program is missing")
+  @Test("The error for a missing decompression program contains its name")
   func missingProgram() async {
     await #expect(processExitsWith: .success) {
       let folder = try ScratchFolder()
@@ -90,13 +93,13 @@ struct CompressedFileTests {
     }
   }
 
-  @Test("a program that complains at length is heard out and does not block")
-  func longComplaint() async {
+  @Test("A decompression program that writes many error messages does not block")
+  func manyErrorMessages() async {
     await #expect(processExitsWith: .success) {
       let folder = try ScratchFolder()
-      let complaint =
+      let script =
         "#!/bin/sh\necho first; i=0; while [ $i -lt 20000 ]; do echo bad block $i >&2; i=$((i+1)); done; exit 1\n"
-      let program = try folder.write(complaint, to: "gzip")
+      let program = try folder.write(script, to: "gzip")
       chmod(program, 0o755)
       let path = try folder.write("x", to: "a.txt.gz")
       setenv("PATH", "\(folder.path):/usr/bin:/bin", 1)

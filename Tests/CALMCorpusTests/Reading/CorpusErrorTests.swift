@@ -2,9 +2,9 @@ import CALMCorpus
 import Foundation
 import Testing
 
-@Suite("What is wrong with a corpus is named")
+@Suite("Corpus errors")
 struct CorpusErrorTests {
-  /// Reads everything and returns what was thrown.
+  /// Reads all documents and returns the error.
   private func error(_ paths: [String], _ options: CorpusOptions = CorpusOptions()) -> CorpusError? {
     do {
       let reader = try CorpusReader(paths: paths, options: options)
@@ -15,7 +15,7 @@ struct CorpusErrorTests {
     }
   }
 
-  @Test("missing, empty and textless input")
+  @Test("Missing inputs, empty files and folders without text cause errors")
   func nothingToRead() throws {
     let folder = try ScratchFolder()
     #expect(error([]) == .noPaths)
@@ -30,21 +30,21 @@ struct CorpusErrorTests {
     #expect(error([blank]) == .empty(path: blank))
     try folder.write("x", to: "pictures/a.png")
     guard case .noText(folder("pictures"), _) = error([folder("pictures")]) else {
-      Issue.record("a folder without text passed")
+      Issue.record("no error for a folder without text")
       return
     }
     try folder.write("\n\n", to: "blanks/a.jsonl")
     guard case .noText(folder("blanks"), _) = error([file, folder("blanks")]) else {
-      Issue.record("a folder of blank files passed")
+      Issue.record("no error for a folder of blank files")
       return
     }
   }
 
-  @Test("a file that the system refuses, named itself or found in a folder")
+  @Test("An unreadable file causes an error whether it is named or found in a folder")
   func unreadable() throws {
     let folder = try ScratchFolder()
     try folder.write("x", to: "a.txt")
-    // A link to itself: permissions would not keep root out.
+    // A link to itself, because root can read any file regardless of permissions.
     let path = folder("loop.txt")
     try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: "loop.txt")
     let refusal = CorpusError.unreadable(path: path, reason: String(cString: strerror(ELOOP)))
@@ -53,7 +53,7 @@ struct CorpusErrorTests {
   }
 
   @Test(
-    "bytes that are not UTF-8 are found where they are",
+    "The error for invalid UTF-8 contains the byte offset and the line",
     arguments: [
       [0xFF], [0x80], [0xC0, 0xAF], [0xE0, 0x80, 0x80], [0xED, 0xA0, 0x80], [0xF0, 0x8F, 0xBF, 0xBF],
       [0xF4, 0x90, 0x80, 0x80], [0xF5, 0x80, 0x80, 0x80], [0xE2, 0x82], [0xC3, 0x28],
@@ -63,8 +63,11 @@ struct CorpusErrorTests {
     let before = Array("line one\nline – two\nand ".utf8)
     let text = try folder.write(before + bad + Array(" more\n".utf8), to: "a.txt")
     #expect(error([text]) == .notUTF8(path: text, byteOffset: before.count, line: 3))
-    #expect(error([text], CorpusOptions(split: .lines)) == .notUTF8(path: text, byteOffset: before.count, line: 3))
-    #expect(error([text], CorpusOptions(split: .paragraphs)) == .notUTF8(path: text, byteOffset: before.count, line: 3))
+    #expect(
+      error([text], CorpusOptions(documentUnit: .lines)) == .notUTF8(path: text, byteOffset: before.count, line: 3))
+    #expect(
+      error([text], CorpusOptions(documentUnit: .paragraphs)) == .notUTF8(path: text, byteOffset: before.count, line: 3)
+    )
     let head = Array("{\"text\": \"good\"}\n{\"text\": \"a\\n".utf8)
     let lines = try folder.write(head + bad + Array("\"}\n".utf8), to: "a.jsonl")
     #expect(error([lines]) == .notUTF8(path: lines, byteOffset: head.count, line: 2))
@@ -77,7 +80,7 @@ struct CorpusErrorTests {
     }
   }
 
-  @Test("every scalar value passes as UTF-8")
+  @Test("Every Unicode scalar is valid UTF-8")
   func allScalars() throws {
     let folder = try ScratchFolder()
     var scalars = String.UnicodeScalarView()
@@ -87,22 +90,22 @@ struct CorpusErrorTests {
     #expect(try reader.next()?.text.unicodeScalars.elementsEqual(scalars) == true)
   }
 
-  @Test("malformed lines stop with file and line, or are skipped and counted")
+  @Test("Malformed lines of JSON cause an error with file and line, or are skipped and counted")
   func malformedLines() throws {
     let folder = try ScratchFolder()
     let bad = [
-      ("{\"text\": \"a\"", "the JSON object is cut off at the end of the line"),
+      ("{\"text\": \"a\"", "the JSON object is incomplete at the end of the line"),
       ("{\"text\": 5}", "the field \"text\" is not a string"),
       ("{\"text\": null}", "the field \"text\" is not a string"),
       ("{\"txt\": \"a\"}", "the object has no field \"text\""),
       ("[\"text\"]", "not a JSON object"),
-      ("{\"text\": \"a\"} x", "not JSON at column 15 ('x')"),
-      ("{\"text\": \"\\ud800\"}", "an escape is half of a surrogate pair"),
-      ("{\"text\": \"a\",}", "not JSON at column 14 ('}')"),
-      ("{\"n\": [1,], \"text\": \"a\"}", "not JSON at column 10 (']')"),
-      ("{\"n\": 01, \"text\": \"a\"}", "not JSON at column 8 ('1')"),
-      ("{\"text\": \"a\tb\"}", "not JSON at column 12 (byte 9)"),
-      ("{\"a\": \(String(repeating: "[", count: 100_000)), \"text\": \"a\"}", "JSON nested deeper than 512"),
+      ("{\"text\": \"a\"} x", "invalid JSON at column 15 ('x')"),
+      ("{\"text\": \"\\ud800\"}", "unpaired surrogate escape"),
+      ("{\"text\": \"a\",}", "invalid JSON at column 14 ('}')"),
+      ("{\"n\": [1,], \"text\": \"a\"}", "invalid JSON at column 10 (']')"),
+      ("{\"n\": 01, \"text\": \"a\"}", "invalid JSON at column 8 ('1')"),
+      ("{\"text\": \"a\tb\"}", "invalid JSON at column 12 (byte 9)"),
+      ("{\"a\": \(String(repeating: "[", count: 100_000)), \"text\": \"a\"}", "JSON nested more than 512 levels deep"),
     ]
     for (line, reason) in bad {
       let path = try folder.write("{\"text\": \"good\"}\n\n\(line)\n{\"text\": \"last\"}\n", to: "a.jsonl")
@@ -115,7 +118,7 @@ struct CorpusErrorTests {
     }
   }
 
-  @Test("every description is one line that names the file")
+  @Test("Every corpus error is one line that starts with the file and mentions no options")
   func descriptions() {
     let errors: [CorpusError] = [
       .missing(path: "F"), .noMatch(pattern: "F"), .unreadable(path: "F", reason: "r"), .empty(path: "F"),
@@ -125,7 +128,7 @@ struct CorpusErrorTests {
     ]
     for error in errors {
       #expect(error.description.hasPrefix("F:"))
-      #expect(!error.description.contains("\n"))
+      #expect(!error.description.contains("\n") && !error.description.contains("--"))
     }
   }
 }

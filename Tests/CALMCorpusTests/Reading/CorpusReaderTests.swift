@@ -2,7 +2,7 @@ import CALMCorpus
 import Foundation
 import Testing
 
-@Suite("Reading a corpus")
+@Suite("Corpus reader")
 struct CorpusReaderTests {
   private func texts(_ paths: String..., options: CorpusOptions = CorpusOptions()) throws -> [String] {
     let reader = try CorpusReader(paths: paths, options: options)
@@ -11,14 +11,14 @@ struct CorpusReaderTests {
     return texts
   }
 
-  @Test("a text file is one document, byte for byte, CRLF included")
+  @Test("A text file is read as one document, byte for byte, including CRLF")
   func wholeFile() throws {
     let folder = try ScratchFolder()
     let text = "One.\r\n\r\nTwo – “drei”.\n\n"
     #expect(try texts(folder.write(text, to: "a.txt")) == [text])
   }
 
-  @Test("a byte-order mark is dropped and counted in offsets")
+  @Test("A byte-order mark is dropped but counted in offsets")
   func byteOrderMark() throws {
     let folder = try ScratchFolder()
     let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
@@ -28,11 +28,11 @@ struct CorpusReaderTests {
     #expect(throws: CorpusError.notUTF8(path: bad, byteOffset: 5, line: 1)) { try texts(bad) }
   }
 
-  @Test("lines: every line that is not blank is a document that knows its line")
+  @Test("With lines as documents, every line that is not blank is a document with its line number")
   func lines() throws {
     let folder = try ScratchFolder()
     let path = try folder.write("one\r\n\n  \ntwo\nthree", to: "a.txt")
-    let reader = try CorpusReader(paths: [path], options: CorpusOptions(split: .lines))
+    let reader = try CorpusReader(paths: [path], options: CorpusOptions(documentUnit: .lines))
     var documents: [Document] = []
     while let document = try reader.next() { documents.append(document) }
     #expect(documents.map(\.text) == ["one", "two", "three"])
@@ -41,19 +41,19 @@ struct CorpusReaderTests {
     #expect(documents.allSatisfy { $0.source == path })
   }
 
-  @Test("paragraphs: blank lines part documents, line ends inside stay")
+  @Test("With paragraphs as documents, blank lines separate documents and inner line endings are preserved")
   func paragraphs() throws {
     let folder = try ScratchFolder()
     let path = try folder.write("\n\na\r\nb\r\n \t\r\nc\nd\n\n\n\ne", to: "a.txt")
-    #expect(try texts(path, options: CorpusOptions(split: .paragraphs)) == ["a\r\nb", "c\nd", "e"])
+    #expect(try texts(path, options: CorpusOptions(documentUnit: .paragraphs)) == ["a\r\nb", "c\nd", "e"])
   }
 
-  @Test("texts of any length survive JSON lines and plain lines, across pieces of any size")
+  @Test("Texts of any length are read unchanged from JSON Lines and plain lines")
   func longDocuments() throws {
     let folder = try ScratchFolder()
     var generator = TestGenerator(seed: 7)
     let alphabet = Array("abc \"\\/é“\u{1F600}\u{0}\t\n")
-    // Two of the lengths take more than one piece of 1 MB.
+    // Two of the texts are longer than one piece of 1 MB.
     let written = [1, 63, 64, 65, 4095, 4097, 700_000, 10, 300_000, 20].map { length in
       String((0..<length).map { _ in alphabet.randomElement(using: &generator) ?? " " })
     }
@@ -65,11 +65,11 @@ struct CorpusReaderTests {
     #expect(try texts(folder.write(lines, to: "a.jsonl")) == written)
     let plain = written.map { $0.replacingOccurrences(of: "\n", with: " ") }.map { "x\($0)x" }
     let path = try folder.write(plain.joined(separator: "\n"), to: "a.txt")
-    #expect(try texts(path, options: CorpusOptions(split: .lines)) == plain)
+    #expect(try texts(path, options: CorpusOptions(documentUnit: .lines)) == plain)
     #expect(try texts(path) == [plain.joined(separator: "\n")])
   }
 
-  @Test("a folder means its files of known endings, recursively, in the order of their paths")
+  @Test("A folder expands recursively to its files with known extensions, in the order of their paths")
   func folders() throws {
     let folder = try ScratchFolder()
     try folder.write("b", to: "b.txt")
@@ -80,12 +80,12 @@ struct CorpusReaderTests {
     try folder.write("no", to: ".hidden.txt")
     try folder.write("no", to: ".git/x.txt")
     try folder.write("", to: "empty.txt")
-    // A link in a circle must not be followed for ever.
+    // The reader must not follow a cycle of links forever.
     try FileManager.default.createSymbolicLink(atPath: folder("a/loop"), withDestinationPath: folder.path)
     #expect(try texts(folder.path) == ["a10", "a2", "b", "json"])
   }
 
-  @Test("a pattern means its matches, a name with brackets that exists means itself")
+  @Test("A pattern expands to its matches, but the name of an existing file with brackets is not a pattern")
   func patterns() throws {
     let folder = try ScratchFolder()
     for name in ["1.txt", "2.txt", "3.md", "[4].txt"] { try folder.write(name, to: name) }
@@ -94,7 +94,7 @@ struct CorpusReaderTests {
     #expect(throws: CorpusError.noMatch(pattern: folder("*.jsonl"))) { try texts(folder("*.jsonl")) }
   }
 
-  @Test("the format can be told, and so can the field")
+  @Test("The file format and the text field can be specified")
   func formats() throws {
     let folder = try ScratchFolder()
     let path = try folder.write(#"{"body": "b", "text": "t"}"#, to: "a.txt")
@@ -103,7 +103,7 @@ struct CorpusReaderTests {
     #expect(try texts(lines, options: CorpusOptions(format: .text)) == [#"{"body": "b"}"#])
   }
 
-  @Test("progress ends at the total and counts documents")
+  @Test("The progress of a corpus reader ends at the total size and counts documents")
   func progress() throws {
     let folder = try ScratchFolder()
     let paths = try ["ab", "cde"].enumerated().map { try folder.write($1, to: "\($0).txt") }
@@ -114,7 +114,7 @@ struct CorpusReaderTests {
     #expect(reader.names == paths)
   }
 
-  @Test("standard input is read as text")
+  @Test("Standard input is read as text")
   func standardInput() async {
     await #expect(processExitsWith: .success) {
       var ends: [Int32] = [0, 0]

@@ -2,9 +2,9 @@ import CALMCorpus
 import Foundation
 import Testing
 
-@Suite("JSON lines")
+@Suite("JSON Lines")
 struct JSONLinesTests {
-  /// The texts of the lines that are accepted, by line number.
+  /// The texts of the accepted lines by line number.
   private func accepted(_ lines: [[UInt8]]) throws -> [Int: String] {
     let folder = try ScratchFolder()
     let path = try folder.write(lines.joined(separator: [0x0A]), to: "a.jsonl")
@@ -14,7 +14,7 @@ struct JSONLinesTests {
     return texts
   }
 
-  @Test("escapes stand for what RFC 8259 says")
+  @Test("Escapes in JSON strings are decoded according to RFC 8259")
   func escapes() throws {
     let lines = [
       (#"{"text": "\"\\\/\b\f\n\r\t"}"#, "\"\\/\u{8}\u{C}\n\r\t"),
@@ -31,7 +31,7 @@ struct JSONLinesTests {
     for (index, line) in lines.enumerated() { #expect(texts[index + 1] == line.1) }
   }
 
-  @Test("half of a surrogate pair becomes U+FFFD when lossy")
+  @Test("An unpaired surrogate escape becomes U+FFFD in a lossy reader")
   func lossySurrogates() throws {
     let folder = try ScratchFolder()
     let path = try folder.write(#"{"text": "a\ud800b\udc00\ud83d\u0041"}"#, to: "a.jsonl")
@@ -40,7 +40,7 @@ struct JSONLinesTests {
     #expect(reader.progress.repairedDocuments == 1)
   }
 
-  @Test("damaged lines are judged as Foundation's parser judges them")
+  @Test("The line scanner accepts the same damaged lines as Foundation's JSON parser")
   func fuzzedLines() throws {
     var generator = TestGenerator(seed: 11)
     let seeds = [
@@ -66,7 +66,7 @@ struct JSONLinesTests {
       let object = try? JSONSerialization.jsonObject(with: Data(line)) as? [String: Any]
       let theirs = object?["text"] as? String
       let text = ours[index + 1]
-      // An empty text is no document; Foundation lets commas trail and refuses numbers that overflow.
+      // An empty text is not a document. Foundation accepts trailing commas and rejects numbers that overflow.
       let shown = String(decoding: line, as: UTF8.self)
       if theirs == "" || shown.contains(/,\s*[\]}]/) || shown.contains(/[0-9][eE]\+?[0-9]{3}/) { continue }
       if text != theirs { differences.append(shown) }

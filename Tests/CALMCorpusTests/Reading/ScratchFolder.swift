@@ -1,6 +1,6 @@
 import Foundation
 
-/// A folder for one test, removed with everything in it when the test lets it go.
+/// A temporary folder for a test, removed with its contents when it is released.
 final class ScratchFolder {
   let path: String
 
@@ -14,7 +14,7 @@ final class ScratchFolder {
   /// The path of `name` in this folder.
   func callAsFunction(_ name: String) -> String { (path as NSString).appendingPathComponent(name) }
 
-  /// Writes a file, making the folders on the way, and returns its path.
+  /// Writes a file, creating parent folders as needed, and returns its path.
   @discardableResult
   func write(_ bytes: some Sequence<UInt8>, to name: String) throws -> String {
     let target = self(name)
@@ -27,10 +27,10 @@ final class ScratchFolder {
   @discardableResult
   func write(_ text: String, to name: String) throws -> String { try write(text.utf8, to: name) }
 
-  /// Names in this folder, hidden ones too, sorted.
+  /// The sorted names in this folder, including hidden files.
   func names() throws -> [String] { try FileManager.default.contentsOfDirectory(atPath: path).sorted() }
 
-  /// Runs a shell command in this folder; true when it ended with status 0.
+  /// Runs a shell command in this folder. Returns whether its exit status is 0.
   @discardableResult
   func shell(_ command: String) throws -> Bool {
     let process = Process()
@@ -55,7 +55,7 @@ enum Programs {
   }
 }
 
-/// Repeatable random numbers: a linear congruential generator with Knuth's constants, its high half used.
+/// A reproducible random number generator: the high half of a linear congruential generator with Knuth's constants.
 struct TestGenerator: RandomNumberGenerator {
   private var state: UInt64
 

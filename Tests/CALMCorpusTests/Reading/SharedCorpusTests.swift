@@ -2,18 +2,18 @@ import CALMCorpus
 import Foundation
 import Testing
 
-@Suite("The shared corpus of children's books")
+@Suite("Shared corpus of children's books")
 struct SharedCorpusTests {
-  /// `CALM_SHARED`, or the folder `shared` beside the package.
+  /// The corpus in `CALM_SHARED`, or in the folder `shared` next to the package.
   private static let path: String = {
     let package = (0..<4).reduce(#filePath) { path, _ in (path as NSString).deletingLastPathComponent }
-    let beside = ((package as NSString).deletingLastPathComponent as NSString).appendingPathComponent("shared")
-    let shared = ProcessInfo.processInfo.environment["CALM_SHARED"] ?? beside
+    let sibling = ((package as NSString).deletingLastPathComponent as NSString).appendingPathComponent("shared")
+    let shared = ProcessInfo.processInfo.environment["CALM_SHARED"] ?? sibling
     return (shared as NSString).appendingPathComponent("corpus/children.jsonl.zst")
   }()
 
   @Test(
-    "holds the documents and characters that its description counts",
+    "The shared corpus has the number of documents and characters in its description",
     .enabled(if: Programs.hasZstandard, "zstd is not installed"),
     .enabled(if: FileManager.default.fileExists(atPath: path), "the corpus is not in CALM_SHARED"))
   func counts() throws {

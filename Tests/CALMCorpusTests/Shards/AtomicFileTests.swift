@@ -3,11 +3,11 @@ import CALMSupport
 import Foundation
 import Testing
 
-@Suite("Files that are complete or absent")
+@Suite("Atomic files")
 struct AtomicFileTests {
   private func write(_ text: String, to path: String) throws { try AtomicFile.write(Data(text.utf8), to: path) }
 
-  @Test("a committed file replaces the old one, and nothing else stays")
+  @Test("A committed atomic file replaces the old file and leaves no other files")
   func replaces() throws {
     let folder = try ScratchFolder()
     let path = try folder.write("old", to: "a.txt")
@@ -16,7 +16,7 @@ struct AtomicFileTests {
     #expect(try folder.names() == ["a.txt"])
   }
 
-  @Test("a file that is not committed leaves the old one, and nothing else stays")
+  @Test("An uncommitted atomic file leaves the old file and no other files")
   func discards() throws {
     let folder = try ScratchFolder()
     let path = try folder.write("old", to: "a.txt")
@@ -28,7 +28,7 @@ struct AtomicFileTests {
     #expect(try folder.names() == ["a.txt"])
   }
 
-  @Test("bytes can be written over, wherever appending stands")
+  @Test("Bytes of an atomic file can be overwritten independently of the append position")
   func writesAtOffset() throws {
     let folder = try ScratchFolder()
     let file = try AtomicFile(replacing: folder("a"))
@@ -39,18 +39,18 @@ struct AtomicFileTests {
     #expect(try String(contentsOfFile: folder("a"), encoding: .utf8) == "0abcdefghi")
   }
 
-  @Test("a folder that is not there is named")
+  @Test("The error for an atomic file in a missing folder contains its path")
   func missingFolder() throws {
     let folder = try ScratchFolder()
     #expect(throws: FileError("create", folder("no/a"), code: ENOENT)) { try write("x", to: folder("no/a")) }
   }
 
-  @Test("a disk that fills leaves the old file")
+  @Test("A full disk leaves the old files unchanged and no partial files")
   func fullDisk() async {
     await #expect(processExitsWith: .success) {
       let folder = try ScratchFolder()
       let path = try folder.write("old", to: "a.txt")
-      // A limit on the size of files stands for the full disk: the write that crosses it is refused.
+      // A limit on the file size simulates a full disk: the write that exceeds it fails.
       signal(SIGXFSZ, SIG_IGN)
       var limit = rlimit(rlim_cur: 50_000, rlim_max: 50_000)
       #if canImport(Glibc)

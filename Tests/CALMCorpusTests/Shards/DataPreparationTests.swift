@@ -2,7 +2,7 @@ import CALMCorpus
 import Foundation
 import Testing
 
-/// Documents made up on the spot.
+/// A source with a fixed list of documents.
 private final class ListSource: TextSource {
   private let texts: [String]
   private var index = 0
@@ -18,7 +18,7 @@ private final class ListSource: TextSource {
   }
 }
 
-@Suite("Preparing a data set")
+@Suite("Data preparation")
 struct DataPreparationTests {
   private static let vocabulary = TokenVocabulary(tokenizerHash: "bytes", size: 257, endOfText: 256)
   private static let texts = (0..<3_000).map { "document \($0) " + String(repeating: "x", count: $0 % 50) }
@@ -27,12 +27,12 @@ struct DataPreparationTests {
 
   private func preparation(_ change: (inout DataPreparation) -> Void = { _ in }) -> DataPreparation {
     var preparation = DataPreparation(vocabulary: Self.vocabulary, createdBy: "tests")
-    preparation.validationShare = 0.1
+    preparation.validationFraction = 0.1
     change(&preparation)
     return preparation
   }
 
-  /// The texts of a split, decoded again.
+  /// The decoded texts of a split.
   private func texts(_ split: DataSplit, of folder: String) throws -> [String] {
     try TokenDataSet(path: folder, tokenizerHash: "bytes").shards(split).flatMap { shard in
       try (0..<shard.documentCount).map {
@@ -41,7 +41,7 @@ struct DataPreparationTests {
     }
   }
 
-  @Test("every document goes to exactly one split, in order")
+  @Test("Every document of a data set is in exactly one split, in order")
   func splits() throws {
     let folder = try ScratchFolder()
     let manifest = try preparation().run(ListSource(Self.texts), into: folder("data"), encode: Self.bytes)
@@ -59,7 +59,7 @@ struct DataPreparationTests {
     #expect(manifest.sources == ["a list"])
   }
 
-  @Test("the split does not depend on threads or shard size, but on the seed")
+  @Test("The split of a data set depends on the seed but not on threads or shard size")
   func stableSplit() throws {
     let folder = try ScratchFolder()
     let changes: [(inout DataPreparation) -> Void] = [
@@ -75,13 +75,13 @@ struct DataPreparationTests {
     #expect(validation[0] != validation[2])
   }
 
-  @Test("shards are cut at the limit, validation at its maximum")
+  @Test("Shards end at the token limit, and validation ends at its maximum number of documents")
   func limits() throws {
     let folder = try ScratchFolder()
-    var told: [String] = []
-    let manifest = try preparation { ($0.tokensPerShard, $0.validationMaximum) = (10_000, 5) }
+    var reported: [String] = []
+    let manifest = try preparation { ($0.tokensPerShard, $0.validationMaxDocuments) = (10_000, 5) }
       .run(ListSource(Self.texts), into: folder("data"), encode: Self.bytes) { event in
-        if case .wroteShard(let name, _, _) = event { told.append(name) }
+        if case .wroteShard(let name, _, _) = event { reported.append(name) }
         return .continue
       }
     #expect(manifest.validation.documents == 5)
@@ -89,11 +89,11 @@ struct DataPreparationTests {
     #expect(set.train.count > 5)
     #expect(set.train.dropLast().allSatisfy { (10_000..<10_100).contains($0.tokenCount) })
     #expect(manifest.train.shards.first == "train-00000.calmtokens")
-    #expect(told.sorted() == (manifest.train.shards + manifest.validation.shards).sorted())
+    #expect(reported.sorted() == (manifest.train.shards + manifest.validation.shards).sorted())
     #expect(try folder.names() == ["data"])
   }
 
-  @Test("attachments stand beside the shards, and the manifest reads back as it was")
+  @Test("A data set contains its attachments and a manifest that is read back unchanged")
   func attachments() throws {
     let folder = try ScratchFolder()
     let manifest = try preparation { $0.attachments = ["tokenizer.json": Data("{}".utf8)] }
@@ -102,15 +102,15 @@ struct DataPreparationTests {
     #expect(try TokenDataSet(path: folder("deep/down/data")).manifest == manifest)
   }
 
-  @Test("one document is for training")
+  @Test("The only document of a data set is used for training")
   func oneDocument() throws {
     let folder = try ScratchFolder()
-    let manifest = try preparation { $0.validationShare = 1 }
+    let manifest = try preparation { $0.validationFraction = 1 }
       .run(ListSource(["only"]), into: folder("data"), encode: Self.bytes)
     #expect(manifest.train.documents == 1 && manifest.validation.shards.isEmpty)
   }
 
-  @Test("an existing target is refused unless it is a data set to be overwritten")
+  @Test("An existing target causes an error unless it is a data set to overwrite")
   func existingTarget() throws {
     let folder = try ScratchFolder()
     let target = folder("data")
@@ -134,7 +134,7 @@ struct DataPreparationTests {
     }
   }
 
-  @Test("stopping, a failing tokenizer and an empty source leave what was there")
+  @Test("A stopped or failed preparation leaves an existing data set unchanged")
   func failures() throws {
     struct Broken: Error, Equatable {}
     let folder = try ScratchFolder()
@@ -153,16 +153,16 @@ struct DataPreparationTests {
     #expect(try folder.names() == ["data"])
   }
 
-  @Test("what a killed run left behind goes with the next one")
+  @Test("A preparation removes the leftovers of a killed process")
   func leftovers() throws {
     let folder = try ScratchFolder()
-    // No system gives a process a number this high.
+    // No process id is this high on any system.
     try folder.write("x", to: ".data.partial-2147483646-7/train-00000.calmtokens")
     _ = try preparation().run(ListSource(["good"]), into: folder("data"), encode: Self.bytes)
     #expect(try folder.names() == ["data"])
   }
 
-  @Test("a data set is restored if a process was killed between the two renames of its replacement")
+  @Test("A data set is restored if a process was killed between the two renames of its replacement")
   func recovers() throws {
     let folder = try ScratchFolder()
     let target = folder("data")
@@ -182,7 +182,7 @@ struct DataPreparationTests {
     #expect(try folder.names() == ["data"])
   }
 
-  @Test("a folder that is not whole is told of")
+  @Test("An incomplete data set causes an error")
   func damagedSet() throws {
     let folder = try ScratchFolder()
     let target = folder("data")

@@ -23,12 +23,14 @@ struct TokenShardTests {
     }
   }
 
-  @Test("give back the documents written to them, at both widths", arguments: [2, 1_000, 65_536, 65_537, 200_000])
+  @Test(
+    "A token shard returns the documents written to it, for both id widths",
+    arguments: [2, 1_000, 65_536, 65_537, 200_000])
   func roundTrip(vocabularySize: Int) throws {
     let folder = try ScratchFolder()
     let path = folder("a.calmtokens")
     let vocabulary = TokenVocabulary(tokenizerHash: "h", size: vocabularySize, endOfText: 1)
-    // Enough for several checksum blocks, with empty documents among them.
+    // Enough for several checksum blocks, including empty documents.
     let documents =
       [[]] + randomDocuments(300, vocabularySize: vocabularySize, longest: 1_000, seed: 5)
       + [[Int32(vocabularySize - 1)], []]
@@ -41,7 +43,7 @@ struct TokenShardTests {
     try shard.verify()
   }
 
-  @Test("may hold nothing")
+  @Test("A token shard may be empty")
   func empty() throws {
     let folder = try ScratchFolder()
     try write([], to: folder("a.calmtokens"))
@@ -49,7 +51,7 @@ struct TokenShardTests {
     #expect(shard.documentCount == 0 && shard.tokenCount == 0)
   }
 
-  @Test("appear under their name only when finished")
+  @Test("A token shard appears under its name only when it is finished")
   func unfinished() throws {
     let folder = try ScratchFolder()
     do {
@@ -60,7 +62,7 @@ struct TokenShardTests {
     #expect(try folder.names().isEmpty)
   }
 
-  @Test("refuse ids outside the vocabulary", arguments: [-1, 1_000, .min, .max] as [Int32])
+  @Test("A token shard rejects ids outside the vocabulary", arguments: [-1, 1_000, .min, .max] as [Int32])
   func outsideVocabulary(token: Int32) throws {
     let folder = try ScratchFolder()
     let path = folder("a.calmtokens")
@@ -70,7 +72,7 @@ struct TokenShardTests {
     }
   }
 
-  @Test("notice a change of any one byte")
+  @Test("A change of any single byte of a token shard causes an error")
   func everyByteFlipped() throws {
     let folder = try ScratchFolder()
     let path = folder("a.calmtokens")
@@ -84,7 +86,7 @@ struct TokenShardTests {
     }
   }
 
-  @Test("notice every length that is not theirs")
+  @Test("A token shard of any wrong length causes an error")
   func everyLength() throws {
     let folder = try ScratchFolder()
     let path = folder("a.calmtokens")
@@ -103,7 +105,7 @@ struct TokenShardTests {
     }
   }
 
-  @Test("name the damaged block when it is read, and give out the others")
+  @Test("Reading a damaged checksum block of a token shard causes an error, and the other blocks remain readable")
   func damagedBlock() throws {
     let folder = try ScratchFolder()
     let path = folder("a.calmtokens")
@@ -122,10 +124,10 @@ struct TokenShardTests {
     #expect(throws: error) { try shard.verify() }
   }
 
-  @Test("tell what else is wrong")
+  @Test("Missing files, other files, other tokenizers and other versions cause different token shard errors")
   func otherErrors() throws {
     let folder = try ScratchFolder()
-    let text = try folder.write("This is no shard, although it is a file.", to: "a.calmtokens")
+    let text = try folder.write("This is a file, but not a token shard.", to: "a.calmtokens")
     #expect(throws: TokenShardError.notAShard(path: text)) { try TokenShard(path: text) }
     let missing = folder("no.calmtokens")
     #expect(throws: TokenShardError.unreadable(path: missing, reason: "No such file or directory")) {
@@ -149,7 +151,7 @@ struct TokenShardTests {
     }
   }
 
-  @Test("can be read by several threads at once")
+  @Test("Several threads can read a token shard at once")
   func threads() async throws {
     let folder = try ScratchFolder()
     let path = folder("a.calmtokens")

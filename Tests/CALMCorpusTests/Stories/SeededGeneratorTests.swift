@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Seeded generator")
 struct SeededGeneratorTests {
-  @Test("the numbers are those of the authors' xoshiro256** for the state 1, 2, 3, 4")
+  @Test("A seeded generator gives the numbers of the reference xoshiro256** for the state 1, 2, 3, 4")
   func referenceNumbers() throws {
     var generator = try #require(SeededGenerator(state: [1, 2, 3, 4]))
     let numbers = (0..<10).map { _ in generator.next() }
@@ -16,7 +16,7 @@ struct SeededGeneratorTests {
       ])
   }
 
-  @Test("a seed fills the state with the authors' SplitMix64")
+  @Test("A seeded generator fills its state with the reference SplitMix64")
   func referenceSeeding() {
     #expect(
       SeededGenerator(seed: 1_234_567).state == [
@@ -24,7 +24,7 @@ struct SeededGeneratorTests {
       ])
   }
 
-  @Test("a generator read back from its state, or from JSON, goes on with the same numbers")
+  @Test("A seeded generator restored from its state or from JSON continues with the same numbers")
   func continuation() throws {
     var generator = SeededGenerator(seed: 5)
     for _ in 0..<100 { _ = generator.next() }
@@ -37,14 +37,14 @@ struct SeededGeneratorTests {
     }
   }
 
-  @Test("words that cannot be a state are refused", arguments: [[], [1, 2, 3], [0, 0, 0, 0], [1, 2, 3, 4, 5]])
+  @Test("A seeded generator rejects an invalid state", arguments: [[], [1, 2, 3], [0, 0, 0, 0], [1, 2, 3, 4, 5]])
   func badState(words: [UInt64]) throws {
     #expect(SeededGenerator(state: words) == nil)
     let json = try JSONEncoder().encode(words)
     #expect(throws: DecodingError.self) { try JSONDecoder().decode(SeededGenerator.self, from: json) }
   }
 
-  @Test("streams of one seed, and seeds next to each other, have no number in common")
+  @Test("Streams of one seed and of adjacent seeds have no numbers in common")
   func streams() {
     var seen: Set<UInt64> = []
     for seed in 0..<8 as Range<UInt64> {
@@ -53,26 +53,26 @@ struct SeededGeneratorTests {
         for _ in 0..<100 { seen.insert(generator.next()) }
       }
     }
-    // Equal numbers among 6,400 of 64 bits would come by chance once in 10^12 tests.
+    // The probability of equal numbers among 6,400 random 64-bit numbers is 10^-12.
     #expect(seen.count == 6400)
   }
 
-  @Test("uniform(below:) stays below its bound and favours no number", arguments: [1, 2, 3, 10, 24, 1000])
+  @Test("uniform(below:) stays below its bound and is uniformly distributed", arguments: [1, 2, 3, 10, 24, 1000])
   func uniform(bound: Int) {
     var generator = SeededGenerator(seed: 11)
     var counts = [Int](repeating: 0, count: bound)
-    let draws = 200 * bound
-    for _ in 0..<draws { counts[generator.uniform(below: bound)] += 1 }
+    let samples = 200 * bound
+    for _ in 0..<samples { counts[generator.uniform(below: bound)] += 1 }
     let chiSquare = counts.reduce(0.0) { $0 + pow(Double($1) - 200, 2) / 200 }
     // Six standard deviations above the mean of the chi-square distribution: a false alarm in 10^5 for few numbers,
     // far less for many.
     #expect(chiSquare < Double(bound - 1) + 6 * (2 * Double(max(bound - 1, 1))).squareRoot())
   }
 
-  @Test("uniform(below:) is fair where the bound does not divide the draws")
+  @Test("uniform(below:) is unbiased for a bound that is not a power of two")
   func uniformWithRejection() {
-    // Without rejection the high word of a draw times 3 * 2^61 leaves the remainder 2 on division by 3 for two draws
-    // in eight, and a plain remainder falls in the lowest third for three in eight.
+    // Without rejection, the high word of a sample times 3 * 2^61 has the remainder 2 modulo 3 for two samples in
+    // eight, and a simple remainder falls in the lowest third for three in eight.
     var generator = SeededGenerator(seed: 12)
     let numbers = (0..<10_000).map { _ in generator.uniform(below: 3 << 61) }
     let remainders = numbers.count { $0 % 3 == 2 }
@@ -83,7 +83,7 @@ struct SeededGeneratorTests {
     #expect(abs(Double(lowest) - 10_000 / 3) < tolerance)
   }
 
-  @Test("shuffle gives every order of four equally often")
+  @Test("shuffle gives every order of four elements equally often")
   func shuffle() {
     var generator = SeededGenerator(seed: 13)
     var counts: [[Int]: Int] = [:]

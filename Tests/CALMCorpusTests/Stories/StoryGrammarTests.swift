@@ -2,16 +2,16 @@ import CALMCorpus
 import CALMSupport
 import Testing
 
-@Suite("Recognition of tales")
-struct TaleGrammarTests {
+@Suite("Story grammar")
+struct StoryGrammarTests {
   private let grammar = StoryGrammar()
 
-  @Test("every story told is accepted, consistent and complete")
+  @Test("The grammar judges every generated story accepted, consistent and complete")
   func completeness() {
     var generator = SeededGenerator(seed: 41)
-    let tales = SyntheticStories()
+    let source = SyntheticStories()
     for _ in 0..<2000 {
-      let story = tales.story(using: &generator)
+      let story = source.story(using: &generator)
       let judgement = grammar.judge(story)
       #expect(judgement.problem == nil, "\(story)")
       #expect(judgement.isComplete, "\(story)")
@@ -19,12 +19,12 @@ struct TaleGrammarTests {
     }
   }
 
-  @Test("a story cut anywhere is consistent, and complete only with its last letter")
+  @Test("A story truncated anywhere is consistent but not complete")
   func cutStories() {
     var generator = SeededGenerator(seed: 42)
-    let tales = SyntheticStories()
+    let source = SyntheticStories()
     for _ in 0..<10 {
-      let story = tales.story(using: &generator)
+      let story = source.story(using: &generator)
       for length in 1..<story.count {
         let cut = String(story.prefix(length))
         let judgement = grammar.judge(cut)
@@ -34,7 +34,7 @@ struct TaleGrammarTests {
     }
   }
 
-  @Test("sentences are accepted with any words in their slots, but only with those that agree")
+  @Test("The grammar accepts a sentence with any words in its slots that agree with each other")
   func sentences() {
     #expect(grammar.accepts(sentence: "Once there was a kind girl named Mia."))
     #expect(grammar.accepts(sentence: "Lily was a funny girl who loved to play."))
@@ -51,7 +51,7 @@ struct TaleGrammarTests {
     #expect(!grammar.accepts(sentence: ""))
   }
 
-  /// A story of the first plot, to be changed in one place.
+  /// A story of the first plot.
   private let story = """
     Once there was a kind girl named Mia. Her favorite toy was a red ball. One day, Mia took the ball to the park. \
     But when it was time to leave the park, the ball was gone. Her friend Tom came to the park to help. They looked \
@@ -60,7 +60,7 @@ struct TaleGrammarTests {
     """
 
   @Test(
-    "the first problem is named",
+    "The judgement of a story contains its first problem",
     arguments: [
       ("found the ball", "found the doll", 7, StoryProblem.Kind.wrongWord(found: "doll", expected: "ball")),
       ("Her friend", "His friend", 5, .wrongPronoun(found: "His", person: "Mia")),
@@ -88,7 +88,8 @@ struct TaleGrammarTests {
   }
 
   @Test(
-    "text that is no tale is judged without a fault", arguments: ["", " \n", "\"", ".", "Mia", "é\u{0}\"!?. \" \"."])
+    "The grammar judges text that is not a story without crashing",
+    arguments: ["", " \n", "\"", ".", "Mia", "é\u{0}\"!?. \" \"."])
   func garbage(text: String) {
     let judgement = grammar.judge(text)
     #expect(judgement.acceptedSentences == 0)
@@ -96,7 +97,7 @@ struct TaleGrammarTests {
     #expect(judgement.isConsistent == (text == "Mia"))
   }
 
-  @Test("a report sums judgements")
+  @Test("A story report sums judgements")
   func report() {
     let cut = "Once there was a kind girl named Mia. Her fav"
     let report = StoryReport(judging: [story, cut, "Tom ran. " + story], by: grammar)
@@ -105,9 +106,9 @@ struct TaleGrammarTests {
     #expect(report.completeStories == 1)
     #expect(report.sentences == 9 + 1 + 10)
     #expect(report.acceptedSentences == 9 + 1 + 9)
-    #expect(report.consistentShare == 2.0 / 3)
-    #expect(report.completeShare == 1.0 / 3)
-    #expect(report.acceptedShare == 19.0 / 20)
-    #expect(StoryReport().acceptedShare == 0)
+    #expect(report.consistentFraction == 2.0 / 3)
+    #expect(report.completeFraction == 1.0 / 3)
+    #expect(report.acceptedFraction == 19.0 / 20)
+    #expect(StoryReport().acceptedFraction == 0)
   }
 }

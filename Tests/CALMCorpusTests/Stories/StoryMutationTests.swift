@@ -2,19 +2,19 @@ import CALMCorpus
 import CALMSupport
 import Testing
 
-/// How surely the grammar notices that a story has been spoilt in one place.
-@Suite("Spoilt tales")
-struct TaleMutationTests {
+/// Measures how reliably the grammar detects a single mutation of a story.
+@Suite("Story mutations")
+struct StoryMutationTests {
   private let grammar = StoryGrammar()
 
-  /// Ways to spoil a story, and the least share of stories spoilt so that must be found inconsistent.
-  enum Damage: String, CaseIterable {
+  /// Kinds of mutations.
+  enum Mutation: String, CaseIterable {
     case anotherName, otherGender, anotherThing, anotherColor, anotherPlace
     case droppedSentence, repeatedSentence, swappedNeighbors, movedSentence
 
-    /// The share that must be noticed. Not everything is a fault: a name said once may as well be another, and many
-    /// stories can do without one of their sentences.
-    var leastShare: Double {
+    /// The minimum fraction of mutations to detect. Not every mutation is an error: a name that occurs once may be
+    /// replaced, and some sentences are optional.
+    var minimumFraction: Double {
       switch self {
       case .otherGender, .repeatedSentence, .swappedNeighbors, .movedSentence: 0.99
       case .anotherName: 0.97
@@ -26,19 +26,19 @@ struct TaleMutationTests {
     }
   }
 
-  @Test("nearly every story spoilt in one place is noticed", arguments: Damage.allCases)
-  func damage(damage: Damage) {
+  @Test("The grammar detects nearly every story with a single mutation", arguments: Mutation.allCases)
+  func detection(mutation: Mutation) {
     var generator = SeededGenerator(seed: 51)
-    let tales = SyntheticStories()
-    var spoilt = 0
-    var noticed = 0
-    while spoilt < 500 {
-      let story = tales.story(using: &generator)
-      guard let changed = spoil(story, damage, &generator), changed != story else { continue }
-      spoilt += 1
-      noticed += grammar.judge(changed).isConsistent ? 0 : 1
+    let source = SyntheticStories()
+    var mutated = 0
+    var detected = 0
+    while mutated < 500 {
+      let story = source.story(using: &generator)
+      guard let changed = mutate(story, mutation, &generator), changed != story else { continue }
+      mutated += 1
+      detected += grammar.judge(changed).isConsistent ? 0 : 1
     }
-    #expect(Double(noticed) / Double(spoilt) >= damage.leastShare, "\(noticed) of \(spoilt)")
+    #expect(Double(detected) / Double(mutated) >= mutation.minimumFraction, "\(detected) of \(mutated)")
   }
 
   private static let girls = "Mia Anna Lily Emma Lucy Nora Ella Sue Kate Jane Amy Zoe".split(separator: " ")
@@ -54,8 +54,8 @@ struct TaleMutationTests {
     $0.split(separator: " ")
   }
 
-  private func spoil(_ story: String, _ damage: Damage, _ generator: inout SeededGenerator) -> String? {
-    switch damage {
+  private func mutate(_ story: String, _ mutation: Mutation, _ generator: inout SeededGenerator) -> String? {
+    switch mutation {
     case .anotherName: return exchange(in: story, [Self.girls, Self.boys], &generator)
     case .otherGender:
       return exchange(
@@ -66,7 +66,7 @@ struct TaleMutationTests {
     case .droppedSentence, .repeatedSentence, .swappedNeighbors, .movedSentence:
       var sentences = grammar.sentences(in: story).complete
       let position = generator.uniform(below: sentences.count - 1)
-      switch damage {
+      switch mutation {
       case .droppedSentence: sentences.remove(at: position)
       case .repeatedSentence: sentences.insert(sentences[position], at: position)
       case .swappedNeighbors: sentences.swapAt(position, position + 1)
@@ -78,7 +78,7 @@ struct TaleMutationTests {
     }
   }
 
-  /// Replaces one word of the story, chosen by chance, by another of the same group.
+  /// Replaces a random word of the story by another of the same group.
   private func exchange(
     in story: String, _ groups: [[Substring]], _ generator: inout SeededGenerator
   ) -> String? {

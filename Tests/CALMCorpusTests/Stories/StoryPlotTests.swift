@@ -3,12 +3,12 @@ import CALMSupport
 import Foundation
 import Testing
 
-@Suite("Plots of the tales")
-struct TalePlotTests {
-  @Test("every plot can always go on to its end, and can tell every line it has", arguments: Plot.all.indices)
+@Suite("Story plots")
+struct StoryPlotTests {
+  @Test("Every plot can always reach its end, and can use each of its lines", arguments: Plot.all.indices)
   func reachability(index: Int) {
     let plot = Plot.all[index]
-    var untold = Set(plot.beats.flatMap { beat in beat.lines.map { key(beat, $0) } })
+    var unused = Set(plot.beats.flatMap { beat in beat.lines.map { key(beat, $0) } })
     var seen: Set<StoryState> = []
     var open = [StoryState()]
     while let state = open.popLast() {
@@ -16,8 +16,8 @@ struct TalePlotTests {
       let steps = plot.allowedSteps(in: state)
       #expect(!steps.isEmpty, "\(plot.name) stops before: \(plot.beats[state.beat].name)")
       for step in steps {
-        untold.remove(key(plot.beats[state.beat], step.line))
-        // Which words are chosen decides nothing about what can follow, so one choice stands for all.
+        unused.remove(key(plot.beats[state.beat], step.line))
+        // The chosen words do not affect the following lines, so one choice represents all.
         var casting = state.casting
         for role in step.line.template.roles where casting[role] == nil {
           casting[role] = casting.candidates(for: role).first
@@ -25,21 +25,22 @@ struct TalePlotTests {
         open.append(state.after(step, casting: casting))
       }
     }
-    #expect(untold.isEmpty, "never told in \(plot.name): \(untold)")
+    #expect(unused.isEmpty, "never used in \(plot.name): \(unused)")
   }
 
   @Test(
-    "every fact that a plot asks for is one that it can make true, and the other way round", arguments: Plot.all.indices
+    "A plot can make every fact true that it tests, and tests every fact that it makes true",
+    arguments: Plot.all.indices
   )
   func facts(index: Int) {
     let lines = Plot.all[index].beats.flatMap(\.lines)
-    let asked = Set(lines.flatMap { $0.needs + $0.excludes })
+    let tested = Set(lines.flatMap { $0.needs + $0.excludes })
     let made = Set(lines.flatMap(\.effects))
-    #expect(asked.symmetricDifference(made).isEmpty)
+    #expect(tested.symmetricDifference(made).isEmpty)
   }
 
   @Test(
-    "every beat has at least two lines, no two of them alike",
+    "Every beat has at least two lines, all of them different",
     arguments: Plot.all.indices)
   func lines(index: Int) {
     for beat in Plot.all[index].beats {
@@ -49,16 +50,16 @@ struct TalePlotTests {
     }
   }
 
-  @Test("there are far more than 100,000 stories: 120,000 told by chance are nearly all different")
+  @Test("Nearly all of 120,000 random stories are different")
   func distinctStories() {
     var generator = SeededGenerator(seed: 21)
-    let tales = SyntheticStories()
-    let stories = Set((0..<120_000).map { _ in tales.story(using: &generator) })
+    let source = SyntheticStories()
+    let stories = Set((0..<120_000).map { _ in source.story(using: &generator) })
     #expect(stories.count >= 119_000)
     #expect(StoryCensus().stories >= 100_000_000)
   }
 
-  @Test("every story can be told in one way only, so the census counts stories and not ways to tell them")
+  @Test("Every story has exactly one derivation, so the census counts stories")
   func unambiguity() {
     let grammar = StoryGrammar()
     for story in SyntheticStories().stories(seed: 22, bytes: 500_000) {
@@ -66,11 +67,11 @@ struct TalePlotTests {
     }
   }
 
-  @Test("the mean information of stories is the entropy of the census")
+  @Test("The mean information content of random stories equals the entropy of the census")
   func entropy() {
     var generator = SeededGenerator(seed: 23)
-    let tales = SyntheticStories()
-    let bits = (0..<10_000).map { _ in tales.tale(using: &generator).bits }
+    let source = SyntheticStories()
+    let bits = (0..<10_000).map { _ in source.generate(using: &generator).bits }
     let mean = bits.reduce(0, +) / Double(bits.count)
     let variance = bits.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(bits.count - 1)
     let standardError = (variance / Double(bits.count)).squareRoot()

@@ -2,12 +2,12 @@ import CALMCorpus
 import CALMSupport
 import Testing
 
-@Suite("Division of text into sentences")
-struct TaleSplitterTests {
+@Suite("Story splitter")
+struct StorySplitterTests {
   private let grammar = StoryGrammar()
 
   @Test(
-    "sentences end where a reader ends them",
+    "Text is split at the ends of sentences, including quotations",
     arguments: [
       ("Tom ran. Mia sat.", ["Tom ran.", "Mia sat."]),
       ("\"Thank you, Tom!\" said Mia. Tom ran.", ["\"Thank you, Tom!\" said Mia.", "Tom ran."]),
@@ -25,7 +25,7 @@ struct TaleSplitterTests {
   }
 
   @Test(
-    "a quotation mark without its partner spoils no more than the sentences around it",
+    "An unpaired quotation mark affects only the adjacent sentences",
     arguments: [
       ("\"Thank you, Tom! said Mia. Tom ran.", ["\"Thank you, Tom!", "said Mia.", "Tom ran."]),
       ("Thank you, Tom!\" said Mia. Tom ran.", ["Thank you, Tom!\" said Mia.", "Tom ran."]),
@@ -41,13 +41,13 @@ struct TaleSplitterTests {
   }
 
   @Test(
-    "what is not finished is told apart",
+    "An incomplete last sentence is returned as the remainder",
     arguments: [("Tom ran. Mia s", "Mia s"), ("Tom", "Tom"), ("Tom ran. \"Oh, said Mia", "\"Oh, said Mia")])
   func remainder(text: String, rest: String) {
     #expect(grammar.sentences(in: text).remainder == rest)
   }
 
-  @Test("nothing is lost of any text but white space between sentences")
+  @Test("Splitting text into sentences loses only white space between sentences")
   func completeness() {
     let alphabet = Array("aB .!?\"\n,é")
     var generator = SeededGenerator(seed: 31)

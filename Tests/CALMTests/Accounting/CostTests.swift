@@ -3,7 +3,9 @@ import Testing
 
 @Suite("Counting operations")
 struct CostTests {
-  @Test("reproduces the paper's Table 1 within 5 %", arguments: Preset.allCases.filter { $0.published != nil })
+  @Test(
+    "the costs of the presets reproduce the paper's Table 1 within 5 %",
+    arguments: Preset.allCases.filter { $0.published != nil })
   func tableOne(_ preset: Preset) throws {
     let published = try #require(preset.published)
     let inference = preset.model.cost.inferencePerToken / published.inferencePerToken
@@ -12,13 +14,13 @@ struct CostTests {
     #expect(abs(training - 1) < 0.05, "training \(training)")
   }
 
-  @Test("a baseline trains at three times the cost of its use")
+  @Test("training a baseline costs three times its inference")
   func threeForwardPasses() {
     let cost = Preset.transformerS.model.cost
     #expect(abs(cost.trainingPerToken / cost.inferencePerToken - 3) < 1e-12)
   }
 
-  @Test("each further training sample costs the same, and nothing in use")
+  @Test("each further training sample costs the same, and nothing in inference")
   func samples() {
     var configuration = LanguageModelConfiguration(vocabularySize: 100, hiddenSize: 64, layers: 2, attentionHeads: 2)
     func cost(_ samples: Int) -> ModelCost {
@@ -32,7 +34,7 @@ struct CostTests {
     #expect(one.inferencePerToken == four.inferencePerToken)
   }
 
-  @Test("the auxiliary loss costs training only")
+  @Test("the auxiliary loss adds to the cost of training only")
   func auxiliary() {
     var configuration = LanguageModelConfiguration(vocabularySize: 100, hiddenSize: 64, layers: 2, attentionHeads: 2)
     let autoencoder = AutoencoderConfiguration(vocabularySize: 100)
@@ -43,7 +45,7 @@ struct CostTests {
     #expect(with.trainingPerToken > without.trainingPerToken)
   }
 
-  @Test("a larger chunk makes the Transformer cheaper by as much")
+  @Test("the cost of the Transformer per token is inversely proportional to the chunk size")
   func chunkSize() throws {
     func transformer(_ chunkSize: Int) throws -> Double {
       let model = LanguageModelConfiguration(vocabularySize: 100, chunkSize: chunkSize)

@@ -3,7 +3,7 @@ import Testing
 import Torch
 
 /// The rule of ``ModelCost`` against the matrix products that libtorch is really asked for.
-@Suite("Counted operations are those that are made")
+@Suite("Counted operations")
 struct CountedOperationsTests {
   private let batch = 2
   private let positions = 24
@@ -37,7 +37,7 @@ struct CountedOperationsTests {
       configuration, autoencoder: Autoencoder(sizes, generator: generator), generator: generator)
   }
 
-  @Test("in a forward pass of the baseline, exactly")
+  @Test("the cost of a forward pass of the baseline is exactly the counted operations")
   func baseline() {
     let model = transformer()
     let made = countingMultiplications {
@@ -47,7 +47,7 @@ struct CountedOperationsTests {
   }
 
   @Test(
-    "in a forward pass of a continuous model down to the logits of one sample, within 2 %",
+    "the inference cost of a continuous model is the counted operations within 2 %",
     arguments: HeadKind.allCases, [1, 2, 4])
   func continuous(head: HeadKind, chunkSize: Int) {
     let model = continuous(head, chunkSize: chunkSize)
@@ -63,7 +63,9 @@ struct CountedOperationsTests {
     #expect(abs(ratio - 1) < 0.02, "\(ratio)")
   }
 
-  @Test("in a training step, backward pass included, within 10 %", arguments: HeadKind.allCases, ModelInput.allCases)
+  @Test(
+    "the training cost of a continuous model is the counted operations within 10 %", arguments: HeadKind.allCases,
+    ModelInput.allCases)
   func training(head: HeadKind, input: ModelInput) {
     let model = continuous(head, chunkSize: 4, input: input, auxiliary: 1)
     model.setTrainable(true)
@@ -77,7 +79,7 @@ struct CountedOperationsTests {
     #expect(abs(ratio - 1) < 0.1, "\(ratio)")
   }
 
-  @Test("in a training step of the baseline, within 5 %")
+  @Test("the training cost of the baseline is the counted operations within 5 %")
   func baselineTraining() {
     let model = transformer()
     model.setTrainable(true)
@@ -86,14 +88,14 @@ struct CountedOperationsTests {
     #expect(abs(ratio - 1) < 0.05, "\(ratio)")
   }
 
-  @Test("in a step of the lead-in, within 10 %")
+  @Test("the cost of the auxiliary warm-up is the counted operations within 10 %")
   func auxiliaryWarmupSteps() throws {
     let model = continuous(.energy, chunkSize: 4, auxiliary: 1)
     model.setTrainable(true)
     let made = countingMultiplications {
       model.auxiliaryLoss(ids((positions + 1) * 4), generator: Generator(seed: 3))?.backward()
     }
-    let counted = model.configuration.leadInPerToken(autoencoder: model.autoencoder.configuration)
+    let counted = model.configuration.auxiliaryWarmupPerToken(autoencoder: model.autoencoder.configuration)
     let ratio = 2 * Double(made) / (counted * Double(batch * positions * 4))
     #expect(abs(ratio - 1) < 0.1, "\(ratio)")
   }

@@ -2,15 +2,15 @@ import CALM
 import Testing
 import Torch
 
-@Suite("Parameter counts without making a model")
+@Suite("Parameter counts")
 struct ParameterCountTests {
-  @Test("agree with the autoencoder that is made", arguments: autoencoders)
+  @Test("the parameter count of a configuration is that of its autoencoder", arguments: autoencoders)
   func autoencoder(_ configuration: AutoencoderConfiguration) {
     let model = Autoencoder(configuration, generator: Generator(seed: 1))
     #expect(configuration.parameterCount == model.parameterCount)
   }
 
-  @Test("agree with the language model that is made", arguments: languageModels)
+  @Test("the parameter count of a configuration is that of its language model", arguments: languageModels)
   func languageModel(_ configuration: LanguageModelConfiguration) {
     let sizes = AutoencoderConfiguration(
       vocabularySize: configuration.vocabularySize, chunkSize: configuration.chunkSize,
@@ -22,14 +22,14 @@ struct ParameterCountTests {
     #expect(cost.frozenParameters == autoencoder.parameterCount)
   }
 
-  @Test("are the published ones for the paper's models")
+  @Test("the parameter counts of the paper's models are the published ones")
   func published() {
     #expect(Preset.calmM.model.cost.parameters == 371_732_608)
     #expect(Preset.autoencoder.model.cost.parameters == 75_832_064)
     for preset in Preset.allCases {
       guard let published = preset.published else { continue }
       let difference = Double(preset.model.cost.parameters) / published.parameters - 1
-      // The paper cuts its figures off after three digits.
+      // The paper truncates its numbers to three digits.
       #expect(abs(difference) < 0.005, "\(preset.rawValue) differs by \(difference)")
     }
   }

@@ -27,7 +27,7 @@ struct AutoencoderTests {
     }
   }
 
-  @Test("a dimension's divergence below the clamp counts as the clamp", arguments: [0, 0.5, 2, 1000])
+  @Test("a dimension's divergence below the KL clamp counts as the clamp", arguments: [0, 0.5, 2, 1000])
   func clamp(clamp: Double) {
     let model = SmallModels.autoencoder { $0.klClamp = clamp }
     let ids = SmallModels.ids(rows: 2, tokens: 12, seed: 4)
@@ -61,7 +61,7 @@ struct AutoencoderTests {
     }
   }
 
-  @Test("the cross-entropy is that of the logits, and decoding takes their largest")
+  @Test("the cross-entropy is that of the logits, and decoding is their argmax")
   func logitsAgree() {
     let model = SmallModels.autoencoder()
     let ids = SmallModels.ids(rows: 2, tokens: 12, seed: 8)
@@ -79,7 +79,7 @@ struct AutoencoderTests {
     }
   }
 
-  @Test("tokens that are not kept are read as id 0 but remain the targets")
+  @Test("masked tokens are read as id 0 but remain targets")
   func maskedTokens() {
     let model = SmallModels.autoencoder()
     let ids = SmallModels.ids(rows: 2, tokens: 12, seed: 9)
@@ -94,7 +94,7 @@ struct AutoencoderTests {
     }
   }
 
-  @Test("chunks do not see each other")
+  @Test("chunks of an autoencoder are independent")
   func chunksAreIndependent() {
     let model = SmallModels.autoencoder()
     let ids = SmallModels.ids(rows: 1, tokens: 12, seed: 11)
@@ -106,7 +106,7 @@ struct AutoencoderTests {
     }
   }
 
-  @Test("samples of a latent have its mean and deviation")
+  @Test("samples of a latent have its mean and standard deviation")
   func latentSamples() throws {
     let model = SmallModels.autoencoder()
     try withoutGradients {
@@ -123,7 +123,7 @@ struct AutoencoderTests {
     }
   }
 
-  @Test("a plain autoencoder gives points: no noise, and no divergence in the loss")
+  @Test("a deterministic autoencoder has neither noise nor divergence")
   func plain() {
     let model = SmallModels.autoencoder(isVariational: false)
     let ids = SmallModels.ids(rows: 2, tokens: 12, seed: 14)
@@ -138,7 +138,7 @@ struct AutoencoderTests {
     }
   }
 
-  @Test("in bfloat16 the latents stay near those in float32")
+  @Test("latents in bfloat16 are close to those in float32")
   func bfloat16() {
     let model = SmallModels.autoencoder()
     let ids = SmallModels.ids(rows: 4, tokens: 24, seed: 17)

@@ -9,7 +9,7 @@ import Torch
   private let model = SmallTransformer.model(vocabulary: 5)
   private let ids: [Int32] = [1, 4, 0, 2, 2, 3, 1, 0, 4]
 
-  @Test("the truth's probabilities and the first agreement are exact, further agreement is right on average")
+  @Test("the accuracy and the first collision term are exact, the further ones are unbiased")
   func againstEnumeration() {
     var generator = SeededGenerator(seed: 8)
     let runs = (0..<30).map { _ in
@@ -26,7 +26,7 @@ import Torch
     }
   }
 
-  @Test("drawing continuations from the probabilities and comparing them gives the same score")
+  @Test("the score equals that of continuations sampled from the probabilities")
   func againstSampling() throws {
     let positions = ids.count - 4
     let exact = (0..<positions).map(exactScore)

@@ -16,7 +16,7 @@ import Torch
     return generator.sequences
   }
 
-  @Test("the likeliest token alone is what a model without cache finds likeliest")
+  @Test("greedy tokens equal those of a model without a cache")
   func greedy() throws {
     var ids = prompt
     for _ in 0..<12 {
@@ -31,7 +31,7 @@ import Torch
     #expect(try sequences { $0.temperature = 0.01 }[0].tokens == Array(ids[3...]))
   }
 
-  @Test("first tokens follow P^(1/T) among those that top-k and top-p leave, for any T", arguments: [0.5, 1, 1.7])
+  @Test("first tokens follow P^(1/T) among those of top-k and top-p, for any T", arguments: [0.5, 1, 1.7])
   func distribution(temperature: Double) throws {
     let count = 4_000
     let logits = withoutGradients {
@@ -59,7 +59,7 @@ import Torch
     }
   }
 
-  @Test("a sequence does not depend on how many run beside it")
+  @Test("a sequence does not depend on the number of sequences")
   func independence() throws {
     let one = try sequences { $0.seed = 4 }
     let many = try sequences {
@@ -94,7 +94,7 @@ import Torch
     #expect(generator.sequences.allSatisfy { Set($0.tokens).isDisjoint(with: [1, 2, 3]) })
   }
 
-  @Test("options that do not belong to a kind of model are refused by name")
+  @Test("the error for an option of the other kind of model names the option")
   func foreignOptions() throws {
     #expect(throws: GenerationError.needlessSampler) { try sequences { $0.sampler = .exact } }
     #expect(throws: GenerationError.topPOutOfRange(0)) { try sequences { $0.topP = 0 } }
@@ -105,7 +105,7 @@ import Torch
     }
   }
 
-  @Test("stores and loads a model that gives the same logits", arguments: [false, true])
+  @Test("a saved and loaded autoregressive model has the same logits", arguments: [false, true])
   func roundTrip(tied: Bool) throws {
     let model = SmallTransformer.model(tied: tied)
     let folder = try TemporaryModel(model) { try $0.save(to: $1, tokenizer: nil) }

@@ -50,7 +50,7 @@ struct ConfigurationFuzzTests {
     }
   }
 
-  @Test("of a language model, and of its autoencoder", arguments: ["", "autoencoder"])
+  @Test("a randomly damaged configuration loads or ends with an error in one line", arguments: ["", "autoencoder"])
   func damaged(part: String) throws {
     let scratch = try ScratchModels()
     let folder = try scratch.saved("model")
@@ -77,7 +77,7 @@ struct ConfigurationFuzzTests {
     #expect(loaded > Self.rounds / 20 && refused > Self.rounds / 20, "\(loaded) loaded, \(refused) refused")
   }
 
-  @Test("a file that is too long, nested too deep or no JSON at all is told with its path")
+  @Test("the error for a config.json that is too long, too deep or not JSON names its path")
   func extremes() throws {
     let scratch = try ScratchModels()
     let folder = try scratch.saved("model")

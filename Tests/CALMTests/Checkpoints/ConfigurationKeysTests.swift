@@ -27,7 +27,7 @@ struct ConfigurationKeysTests {
   }
 
   @Test(
-    "the rotary embedding of transformers 5 is that of transformers 4 in another form",
+    "the forms of transformers 4 and 5 give the same rotary embedding",
     arguments: [
       (
         #""rope_theta": 500000.0, "rope_scaling": {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 8192}"#,
@@ -50,7 +50,7 @@ struct ConfigurationKeysTests {
     #expect(try llama("{\(five)}").transformer.ropeTheta != 10_000)
   }
 
-  @Test("rotary embeddings that differ by layer, contradict each other or have unknown settings are refused by name")
+  @Test("the error for rotary settings that differ by layer, contradict or are unknown names them")
   func rotaryRefusals() {
     for (json, name) in [
       (
@@ -72,7 +72,7 @@ struct ConfigurationKeysTests {
     }
   }
 
-  @Test("a key that could change the numbers is refused by name, by every kind of model")
+  @Test("every kind of model rejects, by name, a key that could change its results")
   func unknownKeys() {
     for (json, name) in [
       (#"{"logit_scale": 0.0625}"#, "'logit_scale'"), (#"{"sliding_window": 4096}"#, "'sliding_window'"),
@@ -86,13 +86,13 @@ struct ConfigurationKeysTests {
       expectRefusal(of: json, naming: name, by: languageModel)
       expectRefusal(of: json, naming: name, by: autoencoder)
     }
-    // What only another kind of model has.
+    // Keys of another kind of model only.
     expectRefusal(of: #"{"patch_size": 4}"#, naming: "'patch_size' is not a supported setting of a Llama", by: llama)
     expectRefusal(of: #"{"num_encoder_layers": 2}"#, naming: "'num_encoder_layers'", by: languageModel)
     expectRefusal(of: #"{"rope_theta": 500000}"#, naming: "'rope_theta'", by: autoencoder)
   }
 
-  @Test("keys that record where a model comes from, or how text is generated, change nothing")
+  @Test("keys about the origin of a model or about text generation are ignored")
   func harmlessKeys() throws {
     let keys = """
       "_name_or_path": "a/b", "_attn_implementation_autoset": true, "auto_map": {"AutoConfig": "c.C"}, "dtype": "bfloat16",
@@ -108,7 +108,7 @@ struct ConfigurationKeysTests {
     #expect(try autoencoder("{\(keys)}") == autoencoder("{}"))
   }
 
-  @Test("a Llama's configuration as transformers 5.24 writes it is read in full")
+  @Test("the Llama configuration of transformers 5.24 is read in full")
   func transformers5() throws {
     let model = try llama(
       """
@@ -127,7 +127,7 @@ struct ConfigurationKeysTests {
     #expect(try llama(String(decoding: JSONEncoder().encode(model), as: UTF8.self)) == model)
   }
 
-  @Test("a list of end tokens is kept in its order and written as a list again; one that is no id is refused by name")
+  @Test("a list of end tokens keeps its order, and the error for an invalid id names the key")
   func endTokens() throws {
     let special = try llama(#"{"eos_token_id": [128001, 128008, 128009], "vocab_size": 128256}"#).special
     #expect(special.end == 128_001 && special.furtherEnds == [128_008, 128_009])

@@ -13,7 +13,7 @@ struct ConfigurationTests {
     try JSONDecoder().decode(AutoencoderConfiguration.self, from: Data(json.utf8))
   }
 
-  @Test("missing keys have the official defaults")
+  @Test("missing keys of config.json have the official defaults")
   func defaults() throws {
     let model = try languageModel("{}")
     #expect(model.vocabularySize == 32000 && model.chunkSize == 4 && model.latentSize == 128)
@@ -29,14 +29,14 @@ struct ConfigurationTests {
     #expect(sizes.latentDropout == 0.15 && sizes.klWeight == 1e-3 && sizes.klClamp == 0.5)
   }
 
-  @Test("null key and value heads are as many as attention heads; a missing number is the official 12")
+  @Test("a null number of key and value heads is that of the attention heads; a missing one is the official 12")
   func keyValueHeads() throws {
     #expect(
       try languageModel(#"{"num_attention_heads": 24, "num_key_value_heads": null}"#).keyValueHeads == 24)
     #expect(try languageModel(#"{"num_attention_heads": 24}"#).keyValueHeads == 12)
   }
 
-  @Test("what is computed differently is read; what is not computed is refused by name")
+  @Test("supported settings are read, and the error for an unsupported one names it")
   func settings() throws {
     let model = try languageModel(
       #"{"hidden_act": "gelu", "attention_bias": true, "mlp_bias": true, "rope_scaling": {"type": "linear", "factor": 2}}"#
@@ -63,7 +63,7 @@ struct ConfigurationTests {
     #expect(try autoencoder(#"{"hidden_act": "relu2", "mlp_bias": true}"#).hasMLPBias)
   }
 
-  @Test("an autoregressive Transformer has the same settings of its layers, under Llama's rules")
+  @Test("an autoregressive Transformer has the same layer settings with Llama's defaults")
   func autoregressive() throws {
     func read(_ json: String) throws -> AutoregressiveConfiguration {
       try JSONDecoder().decode(AutoregressiveConfiguration.self, from: Data(json.utf8))
@@ -90,7 +90,7 @@ struct ConfigurationTests {
     #expect(AutoregressiveModel(sizes, generator: Generator(seed: 1)).parameterCount == sizes.cost.parameters)
   }
 
-  @Test("what is written is read again, no special tokens included")
+  @Test("an encoded configuration decodes to the same value, even without special tokens")
   func roundTrip() throws {
     var model = LanguageModelConfiguration(vocabularySize: 90, hiddenSize: 48, attentionHeads: 4, keyValueHeads: 2)
     (model.activation, model.hasMLPBias, model.ropeScaling) = (.quickGELU, true, .linear(factor: 1.5))
@@ -100,7 +100,7 @@ struct ConfigurationTests {
     #expect(try autoencoder(String(decoding: JSONEncoder().encode(sizes), as: UTF8.self)) == sizes)
   }
 
-  @Test("biases and activations change the parameters as they are counted")
+  @Test("the parameter count includes biases")
   func counted() throws {
     let sizes = AutoencoderConfiguration(vocabularySize: 20, chunkSize: 2, latentSize: 4, hiddenSize: 8)
     var biased = sizes

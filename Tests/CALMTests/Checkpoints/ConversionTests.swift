@@ -11,7 +11,7 @@ struct ConversionTests {
 
   private func place(_ name: String) -> URL { scratch.url.appendingPathComponent(name) }
 
-  @Test("a converted model is the same, in either layout", arguments: CheckpointFormat.allCases)
+  @Test("a converted model equals the original in both layouts", arguments: CheckpointFormat.allCases)
   func same(_ format: CheckpointFormat) throws {
     let folder = try scratch.saved("own")
     try ModelFolder(folder).convert(to: format, at: place("out"))
@@ -36,7 +36,7 @@ struct ConversionTests {
     #expect(names.contains { $0.hasPrefix("generative_head.") } == (kind != .energy || format == .official))
   }
 
-  @Test("there and back gives the same bytes, whatever type the weights have", arguments: [DType.float32, .float16])
+  @Test("converting back restores the same bytes, for any type of the weights", arguments: [DType.float32, .float16])
   func roundTrip(_ dtype: DType) throws {
     scratch.model.convert(to: dtype)
     scratch.model.autoencoder.convert(to: dtype)
@@ -54,7 +54,7 @@ struct ConversionTests {
     #expect(layout?.dtype == dtype)
   }
 
-  @Test("settings that mean nothing here stay, and numbers stay what they were")
+  @Test("conversion keeps unknown settings and the exact numbers")
   func settings() throws {
     let folder = try scratch.saved("own")
     try scratch.setConfiguration(of: folder, "use_cache", true)
@@ -68,7 +68,7 @@ struct ConversionTests {
     ] { #expect(text.contains(line), "\(text)") }
   }
 
-  @Test("the rotary embedding of transformers 5 is written as the official code reads it")
+  @Test("conversion writes the rotary embedding of transformers 5 in the form of the official code")
   func rotaryEmbedding() throws {
     let folder = try scratch.saved("own")
     try scratch.setConfiguration(of: folder, "rope_theta", NSNull())
@@ -84,7 +84,7 @@ struct ConversionTests {
     #expect(try before.languageModelConfiguration().transformer == after.languageModelConfiguration().transformer)
   }
 
-  @Test("what training alone uses, and what the official code does not have, stays behind")
+  @Test("conversion omits training-only weights and rejects models that the official code does not support")
   func refusals() throws {
     let folder = try scratch.saved("own")
     #expect(throws: ModelError.targetExists(folder.path)) { try ModelFolder(folder).convert(to: .official, at: folder) }

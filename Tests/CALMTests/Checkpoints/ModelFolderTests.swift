@@ -19,7 +19,7 @@ struct ModelFolderTests {
       to: folder.appendingPathComponent("model.safetensors"))
   }
 
-  @Test("a language model may hold its autoencoder, and tied tensors under either name")
+  @Test("a checkpoint may contain the autoencoder, and tied tensors under either name")
   func names() throws {
     let folder = try scratch.saved("own")
     try FileManager.default.removeItem(at: folder.appendingPathComponent("autoencoder"))
@@ -40,7 +40,7 @@ struct ModelFolderTests {
     #expect(throws: ModelError.noAutoencoder(folder.path)) { try ModelFolder(folder).loadLanguageModel() }
   }
 
-  @Test("two names of one tensor must have one shape")
+  @Test("two names of one tensor must have the same shape")
   func disagreement() throws {
     let folder = try scratch.saved("own")
     let name = "mlp_generator.noise_embd.weight"
@@ -51,7 +51,7 @@ struct ModelFolderTests {
     #expect("\(error.map { "\($0)" } ?? "")".contains(name))
   }
 
-  @Test("weights inside the checkpoint come before those of the autoencoder's folder, and a named one before both")
+  @Test("weights in the checkpoint take precedence over the autoencoder's folder, and a named folder over both")
   func precedence() throws {
     let folder = try scratch.saved("own")
     let other = SmallModels.autoencoder(seed: 9)
@@ -63,7 +63,7 @@ struct ModelFolderTests {
     expectSameParameters(try ModelFolder(folder).loadLanguageModel(autoencoder: named).autoencoder, other)
   }
 
-  @Test("ae_path is absolute, or counts from the model's folder or from the one above", arguments: 0..<3)
+  @Test("ae_path is absolute, or relative to the model's folder or its parent", arguments: 0..<3)
   func autoencoderPath(form: Int) throws {
     let folder = try scratch.saved("own")
     let moved = scratch.url.appendingPathComponent("elsewhere")
@@ -73,7 +73,7 @@ struct ModelFolderTests {
     expectSameParameters(try ModelFolder(folder).loadLanguageModel().autoencoder, scratch.model.autoencoder)
   }
 
-  @Test("a configuration of a much larger model than the weights is refused before memory is asked for")
+  @Test("a configuration of a much larger model than the weights is an error before memory is allocated")
   func oversized() throws {
     let folder = try scratch.saved("own")
     try scratch.setConfiguration(of: folder, "hidden_size", 65_536)
@@ -86,7 +86,7 @@ struct ModelFolderTests {
     #expect(throws: ModelError.self) { try ModelFolder(folder).loadAutoencoder() }
   }
 
-  @Test("weights are rounded to the type of computing as they are read")
+  @Test("weights are rounded to the compute type when they are read")
   func precision() throws {
     let folder = try scratch.saved("own")
     let half = try ModelFolder(folder).loadLanguageModel(as: .bfloat16)

@@ -2,9 +2,9 @@ import CALM
 import Testing
 import Torch
 
-/// The evaluator against one that draws from hidden states computed anew for every prefix.
+/// The evaluator, compared with one that recomputes the hidden states of every prefix.
 @Suite("BrierLM of a continuous model") struct ContinuousBrierTests {
-  @Test("agrees with brute force for any chunk size", arguments: [1, 2, 3, 4, 6])
+  @Test("BrierLM of a continuous model agrees with brute force for any chunk size", arguments: [1, 2, 3, 4, 6])
   func bruteForce(chunkSize: Int) {
     let model = TinyGenerator.model(vocabulary: 4, chunkSize: chunkSize, latentDeviation: 0.3)
     let ids = TinyGenerator.prompt(chunkSize * 7, vocabulary: 4)
@@ -26,7 +26,7 @@ import Torch
     }
   }
 
-  @Test("scores every position that has four tokens behind it", arguments: [1, 2, 3, 4, 5])
+  @Test("every position with four successors is scored", arguments: [1, 2, 3, 4, 5])
   func positions(chunkSize: Int) {
     let model = TinyGenerator.model(chunkSize: chunkSize)
     let ids = TinyGenerator.prompt(chunkSize * 9)

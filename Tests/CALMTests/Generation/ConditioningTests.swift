@@ -3,18 +3,18 @@ import CALMCorpus
 import Testing
 import Torch
 
-@Suite("Tokens that the prompt leaves over")
+@Suite("Partial prompt chunks")
 struct ConditioningTests {
   private let model = TinyGenerator.model(special: SpecialTokens(padding: 0))
   private let prompt = TinyGenerator.prompt(8)
 
-  /// Chunks that the model draws often after the prompt.
+  /// Chunks that the model samples often after the prompt.
   private var likely: [Int32] {
     model.chunks(after: prompt, count: 1, generator: Generator(seed: 7))[0]
   }
 
   @Test(
-    "the first chunk begins with them and goes on with the new tokens", arguments: GenerationOptions.Sampler.allCases)
+    "the first chunk continues the partial chunk of the prompt", arguments: GenerationOptions.Sampler.allCases)
   func beginsWithLeftOver(sampler: GenerationOptions.Sampler) throws {
     for temperature in [1, 0.75, 0.5] {
       for count in 1...3 {
@@ -23,7 +23,7 @@ struct ConditioningTests {
           $0.maximumTokens = 8 - count
           $0.sampler = sampler
           $0.sequences = 3
-          $0.drawLimit = 1_000_000
+          $0.maximumSamples = 1_000_000
         }
         let generator = try ChunkGenerator(model, prompt: prompt, options: options)
         let first = try #require(try generator.step())
@@ -42,20 +42,21 @@ struct ConditioningTests {
 
   // A vocabulary of 5,000 is searched among its first tokens before the whole of it.
   @Test(
-    "the batch rule chooses among the first matching draws, as many as a pool holds", arguments: [1, 0.5], [12, 5_000])
+    "the batch rule chooses among the first candidates that match the partial prompt chunk", arguments: [1, 0.5],
+    [12, 5_000])
   func sameAsFiltering(temperature: Double, vocabulary: Int) throws {
     let model =
       vocabulary == 12
       ? model
       : TinyGenerator.model(vocabulary: vocabulary, special: SpecialTokens(padding: 0), latentDeviation: 0.1)
-    // A first token that some chunks have and most have not, so that one pool of draws is not enough.
+    // A first token of some chunks but not of most, so that one batch of samples has too few.
     let draws = model.chunks(after: prompt, count: 1_000, generator: Generator(seed: 7))
     let shares = Dictionary(grouping: draws) { $0[0] }.mapValues(\.count)
     let first = try #require(shares.filter { (20..<400).contains($0.value) }.max { $0.value < $1.value }?.key)
     let beginning = [first]
     let options = try TinyGenerator.options(temperature: temperature) {
       $0.maximumTokens = 3
-      $0.poolSize = 40
+      $0.candidates = 40
     }
     let generated = try ChunkGenerator(model, prompt: prompt + beginning, options: options).run()[0]
     let randomness = SequenceRandomness(seed: options.seed, sequence: 0, device: .cpu)
@@ -71,7 +72,7 @@ struct ConditioningTests {
   }
 
   @Test(
-    "where no chunk begins with them they are put over one, and the sequence says so",
+    "if no sampled chunk matches the partial prompt chunk, its tokens replace the first ones, and the sequence records it",
     arguments: GenerationOptions.Sampler.allCases, [1, 0.5])
   func forced(sampler: GenerationOptions.Sampler, temperature: Double) throws {
     // Chunks of two tokens from five, so that the exact sampler meets two equal ones well before its limit: 200 pairs
@@ -86,7 +87,7 @@ struct ConditioningTests {
     let options = try TinyGenerator.options(temperature: temperature) {
       $0.maximumTokens = 3
       $0.sampler = sampler
-      $0.drawLimit = 400
+      $0.maximumSamples = 400
       $0.sequences = 2
     }
     let generator = try ChunkGenerator(model, prompt: prompt, options: options)
@@ -101,26 +102,26 @@ struct ConditioningTests {
     }
   }
 
-  @Test("too few matching draws for the exact sampler are an error with numbers")
+  @Test("too few matching samples for the exact sampler are an error with the counts")
   func tooRare() throws {
     let options = try TinyGenerator.options(temperature: 0.02) {
       $0.sampler = .exact
-      $0.drawLimit = 500
+      $0.maximumSamples = 500
     }
     let generator = try ChunkGenerator(model, prompt: prompt + likely[..<1], options: options)
     let error = #expect(throws: GenerationError.self) { try generator.step() }
-    guard case .beginningTooRare(tokens: 1, let matches, draws: 500) = error else {
+    guard case .beginningTooRare(tokens: 1, let matches, samples: 500) = error else {
       Issue.record("another error: \(String(describing: error))")
       return
     }
     #expect(matches > 0 && matches < 500)
   }
 
-  @Test("without left-over tokens the exact sampler's limit is its own error")
-  func drawLimit() throws {
+  @Test("without a partial prompt chunk, the maximum number of samples is an error of the exact sampler")
+  func maximumSamples() throws {
     let options = try TinyGenerator.options(temperature: 0.001) {
       $0.sampler = .exact
-      $0.drawLimit = 500
+      $0.maximumSamples = 500
     }
     let generator = try ChunkGenerator(model, prompt: prompt, options: options)
     #expect(throws: TemperatureError.self) { try generator.step() }

@@ -20,7 +20,7 @@ struct PromptTests {
     #expect(difference < 1e-5)
   }
 
-  @Test("before a document's start stands a chunk of the end token and padding, where training text has them")
+  @Test("a chunk of the end token and padding precedes the start of a document if the training text has end tokens")
   func startChunk() throws {
     let model = TinyGenerator.model()
     try expectHidden(model, Array(prompt[..<8]), toBeThatOf: [1, 0, 0, 0] + prompt[..<8])
@@ -31,7 +31,7 @@ struct PromptTests {
     try expectHidden(plain, prompt, toBeThatOf: Array(prompt[..<8]))
   }
 
-  @Test("a prompt that fills no chunk stands after the start chunk")
+  @Test("the start chunk precedes a prompt that is shorter than a chunk")
   func shortPrompt() throws {
     try expectHidden(TinyGenerator.model(hasDocumentEnds: false), Array(prompt[..<3]), toBeThatOf: [1, 0, 0, 0])
     try expectHidden(TinyGenerator.model(), Array(prompt[..<3]), continuesText: true, toBeThatOf: [1, 0, 0, 0])
@@ -39,31 +39,31 @@ struct PromptTests {
     try expectHidden(withoutPadding, [], toBeThatOf: [1, 1, 1, 1])
   }
 
-  @Test("a prompt that ends a document is padded like one")
+  @Test("a prompt that ends a document is padded like a training document")
   func endedPrompt() throws {
     try expectHidden(TinyGenerator.model(), [5, 6, 1], toBeThatOf: [1, 0, 0, 0, 5, 6, 1, 0])
   }
 
-  @Test("without an end token a prompt must fill a chunk")
+  @Test("a prompt for a model without an end token must fill a chunk")
   func tooShort() throws {
     let model = TinyGenerator.model(special: SpecialTokens(padding: 0))
     #expect(throws: GenerationError.promptTooShort(tokens: 3, chunkSize: 4)) { try generator(model, [5, 6, 7]) }
     #expect(try generator(model, [5, 6, 7, 8]).hidden.shape == [1, 32])
   }
 
-  @Test("ids outside the vocabulary are refused by place", arguments: [-1, 12] as [Int32])
+  @Test("the error for an id outside the vocabulary names its position", arguments: [-1, 12] as [Int32])
   func outsideVocabulary(id: Int32) {
     let error = GenerationError.idOutsideVocabulary(id: Int(id), position: 2, vocabularySize: 12)
     #expect(throws: error) { try generator(TinyGenerator.model(), [5, 6, id]) }
   }
 
-  @Test("a pool too small for the temperature is refused, with the batch sampler")
-  func poolTooSmall() throws {
+  @Test("too few candidates for the temperature are an error of the batch sampler")
+  func tooFewCandidates() throws {
     let model = TinyGenerator.model()
-    let error = TemperatureError.poolTooSmall(pool: 2, minimum: 3, temperature: 0.4)
+    let error = TemperatureError.tooFewCandidates(candidates: 2, minimum: 3, temperature: 0.4)
     func run(_ sampler: GenerationOptions.Sampler) throws -> ChunkGenerator {
       let options = try TinyGenerator.options(temperature: 0.4) {
-        $0.poolSize = 2
+        $0.candidates = 2
         $0.sampler = sampler
       }
       return try ChunkGenerator(model, prompt: [], options: options)
@@ -72,7 +72,7 @@ struct PromptTests {
     #expect(throws: Never.self) { try run(.exact) }
   }
 
-  @Test("a temperature above 1 is refused without probabilities, and none at or below 0 is taken at all")
+  @Test("a temperature above 1 needs probabilities, and a temperature of 0 or less is always an error")
   func temperatureRange() throws {
     let hot = try TinyGenerator.options(temperature: 1.5)
     #expect(throws: TemperatureError.outOfRange(1.5)) {
@@ -85,11 +85,11 @@ struct PromptTests {
     }
   }
 
-  @Test("numbers below 1 are refused by name")
+  @Test("the error for an option below 1 names the option")
   func tooSmall() {
     let changes: [(String, (inout GenerationOptions) -> Void)] = [
-      ("pool size", { $0.poolSize = 0 }), ("draw limit", { $0.drawLimit = 0 }),
-      ("maximum of new tokens", { $0.maximumTokens = 0 }), ("number of sequences", { $0.sequences = 0 }),
+      ("number of candidates", { $0.candidates = 0 }), ("maximum number of samples", { $0.maximumSamples = 0 }),
+      ("maximum number of new tokens", { $0.maximumTokens = 0 }), ("number of sequences", { $0.sequences = 0 }),
     ]
     for (name, change) in changes {
       #expect(throws: GenerationError.tooSmall(name, value: 0)) {
@@ -98,11 +98,11 @@ struct PromptTests {
     }
   }
 
-  @Test("errors are one line")
+  @Test("generation errors are one line")
   func oneLine() {
     let errors: [GenerationError] = [
-      .tooSmall("pool size", value: 0), .promptTooShort(tokens: 3, chunkSize: 4),
-      .idOutsideVocabulary(id: 9, position: 0, vocabularySize: 8), .beginningTooRare(tokens: 2, matches: 1, draws: 9),
+      .tooSmall("top-k", value: 0), .promptTooShort(tokens: 3, chunkSize: 4),
+      .idOutsideVocabulary(id: 9, position: 0, vocabularySize: 8), .beginningTooRare(tokens: 2, matches: 1, samples: 9),
     ]
     for error in errors { #expect(!error.description.contains("\n")) }
   }

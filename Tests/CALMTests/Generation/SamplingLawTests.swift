@@ -1,9 +1,10 @@
 import CALM
+import CALMSupport
 import Foundation
 import Testing
 import Torch
 
-/// The laws of the chunks generated, against the model's own distribution as a large sample shows it.
+/// The distribution of generated chunks, compared with a large sample of the model's distribution.
 @Suite("The distribution of generated chunks")
 struct SamplingLawTests {
   private static func makeModel() -> ContinuousLanguageModel {
@@ -12,7 +13,7 @@ struct SamplingLawTests {
 
   private static let prompt: [Int32] = [2, 3, 4, 5]
 
-  /// 300,000 draws of the chunk after the prompt, counted as first token · 6 + second.
+  /// The counts of 300,000 sampled chunks after the prompt, by first token · 6 + second.
   private static let reference: [Int] = {
     let model = makeModel()
     let generator = Generator(seed: 99)
@@ -47,10 +48,10 @@ struct SamplingLawTests {
     return counts
   }
 
-  // The reference is 75 times as large as the samples, and its own error counts at most 1/T times as much: the
+  // The reference is 75 times as large as the samples, and its own error adds at most 1/T times as much: the
   // false-alarm rate of each chi-square test below is near 1e-4.
 
-  @Test("at temperature 1 it is the model's")
+  @Test("at temperature 1, chunks follow the model's distribution")
   func temperatureOne() throws {
     let truth = reference.map(Double.init)
     #expect(truth.filter { $0 > 3_000 }.count >= 4, "the model is too certain to test anything")
@@ -63,13 +64,14 @@ struct SamplingLawTests {
     let truth = try Temperature(temperature).applied(to: reference.map(Double.init))
     let sequences = try generate(prompt, tokens: 2, temperature: temperature, sequences: 2_000) {
       $0.sampler = .exact
-      $0.drawLimit = 1_000_000
+      $0.maximumSamples = 1_000_000
     }
     #expect(ChiSquare.pValue(counts: counts(sequences), probabilities: truth) > 1e-4)
   }
 
-  // 4,000 samples of 36 outcomes differ from their law by a total variation of some 0.02; pools of 200 add their bias.
-  @Test("the batch sampler comes near P^(1/T)", arguments: [0.5, 1 / 3.0])
+  // 4,000 samples of 36 outcomes differ from their law by a total variation of some 0.02; the bias of 200 candidates
+  // adds to it.
+  @Test("the batch sampler approximates P^(1/T)", arguments: [0.5, 1 / 3.0])
   func batch(temperature: Double) throws {
     let outcomes = reference.map(Double.init)
     let truth = try Temperature(temperature).applied(to: outcomes)
@@ -81,7 +83,25 @@ struct SamplingLawTests {
     #expect(distance(try Temperature(1).applied(to: outcomes)) > 0.1)
   }
 
-  @Test("after left-over tokens it is the conditional distribution", arguments: [1, 0.5])
+  // The generator decides most chunks from the first few candidates, and some from all 200. False alarms: 1e-5 each.
+  @Test(
+    "the batch sampler chooses with the distribution of full decoding of all candidates", arguments: [0.5, 1 / 3.0])
+  func batchLaw(temperature: Double) throws {
+    let rule = BatchTemperatureRule(temperature: try Temperature(temperature))
+    let noise = Generator(seed: 41)
+    var selection = SeededGenerator(seed: 43)
+    var expected = [Int](repeating: 0, count: 36)
+    for _ in 0..<100 {
+      let candidates = model.chunks(after: prompt, count: 20 * 200, generator: noise).map { $0[0] * 6 + $0[1] }
+      for start in stride(from: 0, to: candidates.count, by: 200) {
+        expected[Int(rule.select(from: candidates[start..<start + 200], using: &selection))] += 1
+      }
+    }
+    let counts = counts(try generate(prompt, tokens: 2, temperature: temperature, sequences: 2_000))
+    #expect(ChiSquare.pValue(counts, expected) > 1e-5)
+  }
+
+  @Test("after a partial prompt chunk, the exact sampler follows the conditional distribution", arguments: [1, 0.5])
   func conditional(temperature: Double) throws {
     // The likeliest first token with something left to decide after it.
     let first = try #require(
@@ -90,7 +110,7 @@ struct SamplingLawTests {
     let truth = try Temperature(temperature).applied(to: reference[first * 6..<first * 6 + 6].map(Double.init))
     let sequences = try generate(prompt + [Int32(first)], tokens: 1, temperature: temperature, sequences: 2_000) {
       $0.sampler = .exact
-      $0.drawLimit = 1_000_000
+      $0.maximumSamples = 1_000_000
     }
     var counts = [Int](repeating: 0, count: 6)
     for sequence in sequences { counts[Int(sequence.tokens[0])] += 1 }

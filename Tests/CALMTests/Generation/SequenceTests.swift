@@ -6,46 +6,48 @@ import Torch
 struct SequenceTests {
   private let model = TinyGenerator.model()
 
-  @Test("a sequence is the same alone and beside others", arguments: [1, 0.5])
+  @Test("a sequence does not depend on the other sequences", arguments: [1, 0.5])
   func independence(temperature: Double) throws {
     func run(_ sequences: Int) throws -> [GeneratedSequence] {
       let options = try TinyGenerator.options(temperature: temperature) {
         $0.sequences = sequences
         $0.maximumTokens = 50
-        $0.poolSize = 30
+        $0.candidates = 30
       }
       return try ChunkGenerator(model, prompt: TinyGenerator.prompt(6), options: options).run()
     }
     let many = try run(8)
     #expect(try run(1)[0] == many[0])
     #expect(try run(3) == Array(many[..<3]))
-    // Some end before others, whose batch goes on without them.
+    // Some end earlier than others, which continue.
     #expect(Set(many.map(\.chunks)).count > 1)
     #expect(Set(many.map(\.tokens)).count > 1)
   }
 
-  @Test("more sequences than one pass of the head takes give the same ones")
+  @Test("sequences that need several passes of the head equal those of one pass")
   func manyPools() throws {
     func run(_ sequences: Int) throws -> [GeneratedSequence] {
       let options = try TinyGenerator.options(temperature: 0.5) {
         $0.sequences = sequences
         $0.maximumTokens = 12
-        $0.poolSize = 1_500
+        $0.candidates = 1_500
       }
       return try ChunkGenerator(model, prompt: TinyGenerator.prompt(4), options: options).run()
     }
     #expect(try run(5)[..<2] == run(2)[...])
   }
 
-  @Test("a seed repeats, another seed differs", arguments: GenerationOptions.Sampler.allCases)
+  @Test(
+    "the same seed gives the same sequences, another seed different ones", arguments: GenerationOptions.Sampler.allCases
+  )
   func seeds(sampler: GenerationOptions.Sampler) throws {
     func run(_ seed: UInt64) throws -> [GeneratedSequence] {
       let options = try TinyGenerator.options(temperature: 0.5, seed: seed) {
         $0.sampler = sampler
         $0.sequences = 4
         $0.maximumTokens = 40
-        $0.poolSize = 50
-        $0.drawLimit = 1_000_000
+        $0.candidates = 50
+        $0.maximumSamples = 1_000_000
       }
       return try ChunkGenerator(model, prompt: TinyGenerator.prompt(5), options: options).run()
     }
@@ -53,7 +55,7 @@ struct SequenceTests {
     #expect(try run(1) != run(2))
   }
 
-  @Test("nothing after the end token is given out, and the sequence stops there")
+  @Test("a sequence stops at the end token and contains no token after it")
   func nothingAfterEnd() throws {
     let options = try TinyGenerator.options {
       $0.sequences = 200
@@ -75,9 +77,9 @@ struct SequenceTests {
     #expect(Set(lengths) == [0, 1, 2, 3])
   }
 
-  @Test("what the end token leaves is what the same draws give without it")
+  @Test("the tokens before the end token equal those of a model without an end token")
   func cutsAtEnd() throws {
-    // Without an end token the model is the same network, and its chunks show what was cut off.
+    // The same network without an end token generates the tokens that were cut off.
     let options = try TinyGenerator.options {
       $0.sequences = 50
       $0.maximumTokens = 4
@@ -97,7 +99,7 @@ struct SequenceTests {
     #expect(Set(cut.map(\.end)).count == 2)
   }
 
-  @Test("the maximum of new tokens is met exactly, also inside a chunk", arguments: [1, 3, 4, 5, 9])
+  @Test("the maximum number of new tokens is exact, even inside a chunk", arguments: [1, 3, 4, 5, 9])
   func maximum(tokens: Int) throws {
     let model = TinyGenerator.model(special: SpecialTokens(padding: 0))
     for promptLength in 4...7 {

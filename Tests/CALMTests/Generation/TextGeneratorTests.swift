@@ -5,7 +5,7 @@ import Torch
 
 @Suite("Generated text")
 struct TextGeneratorTests {
-  /// A tokenizer of single bytes, so that characters beyond ASCII are spread over several tokens.
+  /// A tokenizer of single bytes, so that characters beyond ASCII take several tokens.
   private func byteTokenizer() throws -> Tokenizer {
     var trainer = try BPETrainer(vocabularySize: 259)
     trainer.add("abc")
@@ -15,7 +15,7 @@ struct TextGeneratorTests {
   private let model = TinyGenerator.model(
     vocabulary: 259, special: SpecialTokens(padding: 0, beginning: 1, end: 2), latentDeviation: 2)
 
-  @Test("the pieces together are the text of the tokens, special ones left out")
+  @Test("the concatenated pieces are the text of the tokens without special tokens")
   func pieces() throws {
     let tokenizer = try byteTokenizer()
     let options = try TinyGenerator.options {
@@ -35,7 +35,7 @@ struct TextGeneratorTests {
     #expect(Set(texts).count > 1)
   }
 
-  @Test("a special token's name in the prompt is text")
+  @Test("the name of a special token in the prompt is ordinary text")
   func specialTokensAreText() throws {
     let tokenizer = try byteTokenizer()
     let options = try TinyGenerator.options { $0.maximumTokens = 20 }
@@ -47,7 +47,7 @@ struct TextGeneratorTests {
     #expect(try text.sequences == tokens.run())
   }
 
-  @Test("an id that the model has and the tokenizer lacks ends the text with an error that names it")
+  @Test("an id outside the tokenizer's vocabulary ends generation with an error that names it")
   func idWithoutText() throws {
     let larger = TinyGenerator.model(
       vocabulary: 600, special: SpecialTokens(padding: 0, beginning: 1, end: 2), latentDeviation: 2)

@@ -3,14 +3,14 @@ import CALMCorpus
 import CALMSupport
 import Torch
 
-/// Random models that answer in milliseconds and whose next chunk depends on all that stand before it.
+/// Random models that generate in milliseconds and whose next chunk depends on all earlier ones.
 enum TinyGenerator {
   /// The padding and end ids of these models.
   static let special = SpecialTokens(padding: 0, end: 1)
 
   /// A model with weights large enough for its samples to differ.
   ///
-  /// - Parameter latentDeviation: of the head's last weights: the larger, the more chunks are likely.
+  /// - Parameter latentDeviation: the deviation of the head's last weights; larger values make more chunks likely.
   static func model(
     vocabulary: Int = 12, chunkSize: Int = 4, special: SpecialTokens = special, hasDocumentEnds: Bool = true,
     latentDeviation: Double = 0.5, input: ModelInput = .tokens, seed: UInt64 = 1
@@ -29,7 +29,7 @@ enum TinyGenerator {
     let model = ContinuousLanguageModel(
       configuration, autoencoder: Autoencoder(small, generator: generator), generator: generator)
     withoutGradients {
-      // Training starts with zeros there, which would make every sample the same.
+      // Zeros, with which training starts, would make all samples equal.
       for parameter in model.namedParameters() where parameter.name == "mlp_generator.final_layer.linears.2.weight" {
         parameter.tensor.copy(from: generator.normal(parameter.tensor.shape, deviation: latentDeviation))
       }
@@ -37,13 +37,11 @@ enum TinyGenerator {
     return model
   }
 
-  /// Options with the seed and temperature that a test is about.
+  /// Options for a test.
   static func options(
     temperature: Double = 1, seed: UInt64 = 5, adjusting adjust: (inout GenerationOptions) -> Void = { _ in }
   ) throws -> GenerationOptions {
-    var options = GenerationOptions()
-    options.temperature = temperature
-    options.seed = seed
+    var options = GenerationOptions(temperature: temperature, seed: seed)
     adjust(&options)
     return options
   }
@@ -64,7 +62,7 @@ extension ContinuousLanguageModel {
     }
   }
 
-  /// Chunks drawn after a sequence of whole chunks, by the public functions alone.
+  /// Chunks sampled after a sequence of whole chunks, with public functions only.
   func chunks(after ids: [Int32], count: Int, generator: Generator) -> [[Int32]] {
     withoutGradients {
       let latents = sampleLatents(recomputedHidden(ids), count: count, generator: generator)
@@ -76,7 +74,7 @@ extension ContinuousLanguageModel {
 }
 
 extension ChunkGenerator {
-  /// Goes on until every sequence has ended.
+  /// Generates until every sequence has ended.
   func run() throws -> [GeneratedSequence] {
     while try step() != nil {}
     return sequences

@@ -25,7 +25,7 @@ struct BackboneTests {
     }
   }
 
-  @Test("rows of a batch do not see each other")
+  @Test("the sequences of a batch are independent")
   func rowsAreIndependent() {
     withoutGradients {
       let together = model.hiddenStates(ids)
@@ -34,7 +34,7 @@ struct BackboneTests {
     }
   }
 
-  @Test("hidden states chunk by chunk are those of the whole", arguments: [1, 3, 9])
+  @Test("hidden states computed chunk by chunk equal those of the whole sequence", arguments: [1, 3, 9])
   func context(start: Int) {
     withoutGradients {
       let whole = model.hiddenStates(ids)
@@ -48,7 +48,7 @@ struct BackboneTests {
   }
 
   @Test(
-    "chunk by chunk they are those of the whole for few sequences and many, and with shared key heads",
+    "hidden states computed chunk by chunk equal those of the whole for any number of sequences and shared key heads",
     arguments: [1, 8, 9], [1, 4])
   func sequences(count: Int, keyValueHeads: Int) {
     let model = SmallModels.languageModel(keyValueHeads: keyValueHeads, seed: 43)
@@ -63,7 +63,7 @@ struct BackboneTests {
     }
   }
 
-  @Test("a context longer than the room made at first keeps all positions")
+  @Test("a cache that outgrows its initial capacity keeps all positions")
   func contextGrows() {
     let chunks = 150
     let ids = SmallModels.ids(rows: 1, tokens: chunks * k, seed: 33)
@@ -76,7 +76,7 @@ struct BackboneTests {
     }
   }
 
-  @Test("the order of earlier chunks matters")
+  @Test("hidden states depend on the order of earlier chunks")
   func positionsMatter() {
     withoutGradients {
       let chunks = ids.reshaped(2, Self.length, k)
@@ -89,7 +89,7 @@ struct BackboneTests {
     }
   }
 
-  @Test("shared key and value heads are repeated ones", arguments: [1, 2])
+  @Test("shared key and value heads equal repeated ones", arguments: [1, 2])
   func groupedHeads(keyValueHeads: Int) throws {
     let grouped = SmallModels.languageModel(keyValueHeads: keyValueHeads, seed: 41)
     let full = SmallModels.languageModel(keyValueHeads: 4, seed: 42)
@@ -109,7 +109,7 @@ struct BackboneTests {
     }
   }
 
-  @Test("in bfloat16 the hidden states stay near those in float32")
+  @Test("hidden states in bfloat16 are close to those in float32")
   func bfloat16() {
     withoutGradients {
       let wide = model.hiddenStates(ids)

@@ -4,9 +4,9 @@ import Testing
 import Torch
 
 /// Attention within documents, of both kinds of model.
-@Suite("Documents kept apart")
+@Suite("Document masking")
 struct DocumentStartsTests {
-  /// Two documents of three chunks in one block; the id 2 ends a document.
+  /// Two documents of three chunks in one sequence; the id 2 ends a document.
   private let first: [Int64] = [2, 0, 5, 6, 7, 8, 9, 2]
   private let second: [Int64] = [10, 11, 12, 13, 14, 15]
 
@@ -20,7 +20,7 @@ struct DocumentStartsTests {
     var configuration = LanguageModelConfiguration(
       vocabularySize: 20, chunkSize: chunk, latentSize: 4, hiddenSize: 16, layers: 2, attentionHeads: 2, headBlocks: 1,
       special: special)
-    configuration.separatesDocuments = separate
+    configuration.documentMasking = separate
     return ContinuousLanguageModel(configuration, autoencoder: autoencoder, generator: generator)
   }
 
@@ -34,7 +34,7 @@ struct DocumentStartsTests {
     zip(a, b).map { abs($0 - $1) }.max() ?? .infinity
   }
 
-  @Test("a document in a block has the hidden states that it has alone behind the chunk that ends the one before")
+  @Test("a masked document has the hidden states that it has alone after the end of the previous one")
   func alone() {
     let packed = hidden(first + second, separate: true)
     let behindEnd = hidden(Array(first.suffix(2)) + second, separate: true)
@@ -43,7 +43,7 @@ struct DocumentStartsTests {
     #expect(difference(hidden(first + second, separate: false).suffix(4 * 16), behindEnd[...]) > 1e-3)
   }
 
-  @Test("what is in one document changes nothing in the next, nor in the one before")
+  @Test("a masked document does not affect the next or the previous one")
   func noLeak() {
     var changed = first
     (changed[2], changed[5]) = (16, 17)
@@ -64,12 +64,12 @@ struct DocumentStartsTests {
     #expect(difference(hidden[...], self.hidden(first + second, separate: true)[...]) == 0)
   }
 
-  @Test("text of one document has the same hidden states either way")
+  @Test("a single document has the same hidden states with and without document masking")
   func oneDocument() {
     #expect(difference(hidden(second, separate: true)[...], hidden(second, separate: false)[...]) < 1e-6)
   }
 
-  @Test("blocks too long for the kernel of short sequences are kept apart alike")
+  @Test("document masking holds in sequences too long for the kernel of short ones")
   func longBlocks() {
     let filler = [Int64](repeating: 3, count: 600)
     let packed = hidden(filler + first + second, separate: true)
@@ -77,7 +77,7 @@ struct DocumentStartsTests {
     #expect(difference(packed.suffix(3 * 16), short.suffix(3 * 16)) < 1e-4)
   }
 
-  @Test("continuations rolled on from a block see their own document only")
+  @Test("continuations from all positions of a sequence see their own document only")
   func branches() {
     withoutGradients {
       let model = model(separate: true)
@@ -96,11 +96,11 @@ struct DocumentStartsTests {
     }
   }
 
-  @Test("the setting is part of the model's configuration, and absent where it is off")
+  @Test("config.json contains document masking only if it is on")
   func configuration() throws {
     var shape = TransformerShape(hiddenSize: 16, layers: 1, attentionHeads: 2)
-    #expect(!String(decoding: try JSONEncoder().encode(shape), as: UTF8.self).contains("separate_documents"))
-    shape.separatesDocuments = true
-    #expect(try JSONDecoder().decode(TransformerShape.self, from: JSONEncoder().encode(shape)).separatesDocuments)
+    #expect(!String(decoding: try JSONEncoder().encode(shape), as: UTF8.self).contains("document_masking"))
+    shape.documentMasking = true
+    #expect(try JSONDecoder().decode(TransformerShape.self, from: JSONEncoder().encode(shape)).documentMasking)
   }
 }

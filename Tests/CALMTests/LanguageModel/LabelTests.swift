@@ -18,7 +18,8 @@ struct LabelTests {
   }
 
   @Test(
-    "labels that are the ids change nothing, and those of first chunks are not looked at", arguments: HeadKind.allCases)
+    "labels equal to the ids do not change the loss, and labels of first chunks are ignored",
+    arguments: HeadKind.allCases)
   func complete(head: HeadKind) {
     let model = SmallModels.languageModel(head: head)
     let plain = withoutGradients { model.loss(ids, generator: Generator(seed: 5)).total.item() }
@@ -26,7 +27,7 @@ struct LabelTests {
     #expect(loss(labels(ignoring: [0, 1, 2, 15, 16, 17]), of: model) == plain)
   }
 
-  @Test("a chunk with a label of −100 in it is left out as a whole", arguments: HeadKind.allCases)
+  @Test("a chunk with a label of −100 does not count in the loss", arguments: HeadKind.allCases)
   func partial(head: HeadKind) {
     let model = SmallModels.languageModel(head: head)
     let whole = loss(labels(ignoring: [6, 7, 8]), of: model)
@@ -35,7 +36,7 @@ struct LabelTests {
     #expect(loss(labels(ignoring: [8, 6]), of: model) == whole)
   }
 
-  @Test("chunks that are left out get no gradient as targets")
+  @Test("chunks without labels get no gradient as targets")
   func gradients() {
     // All but the last chunk of the second row are left out: the first row's tokens get no gradient at all.
     let kept = Tensor([Int64](repeating: -100, count: 27) + ids.elements(as: Int64.self).suffix(3), shape: ids.shape)

@@ -2,7 +2,7 @@ import CALM
 import Testing
 import Torch
 
-@Suite("What a language model reads of each chunk") struct ModelInputTests {
+@Suite("Model input") struct ModelInputTests {
   private func model(_ input: ModelInput) -> ContinuousLanguageModel {
     let tokens = SmallModels.languageModel()
     var configuration = tokens.configuration
@@ -10,7 +10,7 @@ import Torch
     return ContinuousLanguageModel(configuration, autoencoder: tokens.autoencoder, generator: Generator(seed: 3))
   }
 
-  @Test("is stored with the model, and read back", arguments: ModelInput.allCases)
+  @Test("a saved model has the same input after loading", arguments: ModelInput.allCases)
   func roundTrip(input: ModelInput) throws {
     let folder = try TemporaryModel(model(input))
     let loaded = try ModelFolder(folder.url).loadLanguageModel()
@@ -19,7 +19,9 @@ import Torch
     #expect(largestDifference(loaded.hiddenStates(ids), folder.model.hiddenStates(ids)) == 0)
   }
 
-  @Test("latents alone need no token embeddings, and gradients reach what is read", arguments: ModelInput.allCases)
+  @Test(
+    "a model without token input has no input compression, and gradients reach the inputs",
+    arguments: ModelInput.allCases)
   func gradients(input: ModelInput) {
     let model = model(input)
     model.setTrainable(true)
@@ -32,7 +34,7 @@ import Torch
     #expect(isReached("latent_proj.0.weight") == (input != .tokens))
   }
 
-  @Test("later chunks change nothing before them", arguments: ModelInput.allCases)
+  @Test("hidden states do not depend on later chunks, for any model input", arguments: ModelInput.allCases)
   func causality(input: ModelInput) {
     let model = model(input)
     let (one, two) = (SmallModels.ids(rows: 1, tokens: 12, seed: 4), SmallModels.ids(rows: 1, tokens: 12, seed: 6))
@@ -44,7 +46,7 @@ import Torch
     }
   }
 
-  @Test("an unknown input is named in the error")
+  @Test("the error for an unknown model input names it")
   func unknown() throws {
     let folder = try TemporaryModel(model(.tokens))
     try folder.edit { $0["model_input"] = "smells" }

@@ -18,7 +18,7 @@ struct RotaryAnglesTests {
     return (turned(query, to: first) * turned(key, to: second)).sum().item()
   }
 
-  @Test("the product of a query and a key depends on their distance alone", arguments: [0, 1, 7, 300])
+  @Test("the product of a rotated query and key depends only on their distance", arguments: [0, 1, 7, 300])
   func relative(shift: Int) {
     let angles = RotaryAngles(headSize: Self.headSize, theta: 10_000)
     let query = Generator(seed: 51).normal([1, 1, 1, Self.headSize])
@@ -28,7 +28,7 @@ struct RotaryAnglesTests {
     #expect(abs(product(of: query, at: 6, and: key, at: 2, angles) - near) > 1e-3)
   }
 
-  @Test("position p turns pair i by p·θ^(−2i/d), also where the table had to grow", arguments: [10_000.0, 500_000])
+  @Test("position p rotates pair i by p·θ^(−2i/d), even after the table has grown", arguments: [10_000.0, 500_000])
   func angles(theta: Double) {
     let angles = RotaryAngles(headSize: Self.headSize, theta: theta)
     for (start, count) in [(0, 3), (3, 1), (250, 20), (5000, 2)] {
@@ -47,7 +47,7 @@ struct RotaryAnglesTests {
     }
   }
 
-  @Test("frequencies stretched as for Llama 3.1 are those of Hugging Face transformers 4.46")
+  @Test("frequencies scaled for Llama 3.1 equal those of Hugging Face transformers 4.46")
   func llama3() throws {
     // LlamaConfig(hidden_size=64, num_attention_heads=2, rope_theta=500000, rope_scaling={"rope_type": "llama3", …})
     let frequencies: [Float] = [

@@ -66,7 +66,7 @@ struct AutoencoderParity {
     latent.logDeviation.map { latent.mean + noise * $0.exp() } ?? latent.mean
   }
 
-  /// A recorded draw [batch, chunks in a row, l] as [chunks, l].
+  /// A recorded sample [batch, chunks in a row, l] as [chunks, l].
   private func perChunk(_ name: String) throws -> Tensor {
     try numbers.input(name).reshaped(-1, autoencoder.configuration.latentSize)
   }

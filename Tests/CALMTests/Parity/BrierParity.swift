@@ -62,7 +62,7 @@ struct BrierParity {
     return try accumulator.result()
   }
 
-  /// Two samples from position `start` on, each [row][tokens]. Both are drawn given what the first has said so far.
+  /// Two samples from position `start` on, each [row][tokens]. Both are sampled given the first sample so far.
   private func rolledOn(
     _ predictions: [Tensor], from start: Int, steps: Int, ids: Tensor, noise: Tensor
   ) throws -> [[[Int64]]] {

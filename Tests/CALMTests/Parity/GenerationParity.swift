@@ -5,7 +5,7 @@ import Torch
 /// The recorded runs of the official `generate` at temperature 1.
 ///
 /// The official rules about padding are not this package's, so they stand here: the prompt is padded at its end to
-/// whole chunks, a sequence that said the end token goes on with padding, and at last all padding moves to the end.
+/// whole chunks, a sequence with the end token continues with padding, and at last all padding moves to the end.
 struct GenerationParity {
   let model: ContinuousLanguageModel
   let numbers: RecordedNumbers

@@ -2,13 +2,13 @@ import CALM
 import Testing
 import Torch
 
-/// The recorded numbers of one kind of generative head, and the draws that other checks take from them.
+/// The recorded numbers of one kind of generative head, and the samples that other checks use.
 protocol HeadParity {
-  /// The training loss from the recorded draws; its parts are checked on the way.
+  /// The training loss for the recorded random numbers; its parts are checked too.
   func loss(hidden: Tensor, latent: LatentDistribution) throws -> Tensor
   /// Whatever else was recorded of the head.
   func checkSampling(hidden: Tensor, latent: LatentDistribution) throws
-  /// Samples from the recorded draws, two or more: [samples, positions, l].
+  /// Samples for the recorded noise, two or more: [samples, positions, l].
   func samples(hidden: Tensor) throws -> Tensor
   /// Recorded noise for one sample of each row in the shape that the head takes: [1, rows, …].
   func noise(recorded: Tensor, rows: Int) -> Tensor
@@ -94,7 +94,8 @@ struct EnergyHeadParity: HeadParity {
     }
   }
 
-  /// The loss with labels of −100 for whole chunks: these positions are left out, and the draws of the first N′ taken.
+  /// The loss with labels of −100 for whole chunks: these positions are omitted, with the random numbers of the first
+  /// N′.
   private func checkMaskedLoss(hidden: Tensor) throws {
     guard numbers.has("mask.labels") else { return }
     let k = model.configuration.chunkSize

@@ -1,9 +1,9 @@
 import Foundation
 import Testing
 
-/// A folder of numbers made with the official code: a small model, the random draws, and what comes out of them.
+/// A folder of numbers recorded with the official code: a small model, its random numbers, and the results.
 ///
-/// What a case holds is said by its `meta.json` and its configurations, never by its name.
+/// The `meta.json` and the configurations of a case define its content, not its name.
 struct ParityCase: Sendable {
   /// How near a recorded tensor must be met.
   struct Tolerance: Decodable, Sendable {
@@ -25,7 +25,7 @@ struct ParityCase: Sendable {
     let modelType: String?
     let kind: String?
     let inputs: [String]?
-    /// What a case that is cut down leaves out: names of tensors, and prefixes of names that end in `*`.
+    /// The tensors that a reduced case omits: names, and prefixes of names that end in `*`.
     let notRecorded: [String]?
     let tolerance: [String: Tolerance]?
     let relativeTolerance: Double?
@@ -69,8 +69,8 @@ struct ParityCase: Sendable {
     return FileManager.default.fileExists(atPath: head.path) ? head : nil
   }
 
-  /// Where cases are looked for: in `CALM_FIXTURES` if it is set, else in the copy beside the tests and in
-  /// `shared/fixtures` beside the package (`CALM_SHARED` names another `shared`).
+  /// The folders with cases: `CALM_FIXTURES` if it is set, otherwise the copy next to the tests and `shared/fixtures`
+  /// next to the package (`CALM_SHARED` names another `shared`).
   static let roots: [URL] = {
     let environment = ProcessInfo.processInfo.environment
     if let path = environment["CALM_FIXTURES"] { return [URL(filePath: path)] }

@@ -12,7 +12,7 @@ struct ParityTests {
     return kinds.contains(.languageModel) && HeadKind(rawValue: recorded.modelType) != nil ? .languageModel : nil
   }
 
-  @Test("every recorded case is of a model that these tests check")
+  @Test("every recorded case belongs to a model that the parity tests check")
   func casesAreChecked() throws {
     let cases = try ParityCase.all()
     #expect(!cases.isEmpty, "looked in \(ParityCase.roots.map(\.path))")
@@ -24,7 +24,8 @@ struct ParityTests {
   }
 
   @Test(
-    "each check has a recorded case", .enabled(if: !ParityCase.areNamed, "CALM_FIXTURES names the cases to check"))
+    "each parity check has a recorded case",
+    .enabled(if: !ParityCase.areNamed, "CALM_FIXTURES names the cases to check"))
   func checksHaveCases() throws {
     let cases = try ParityCase.all()
     for kind in [ModelFolder.Kind.languageModel, .autoregressive] {
@@ -34,7 +35,7 @@ struct ParityTests {
   }
 
   @Test(
-    "every recorded number of a continuous model comes out again",
+    "a continuous model reproduces every recorded number",
     arguments: try ParityCase.all().filter { Self.kind(of: $0) == .languageModel })
   func recordedNumbers(of recorded: ParityCase) throws {
     let numbers = try RecordedNumbers(recorded)
@@ -48,7 +49,7 @@ struct ParityTests {
   }
 
   @Test(
-    "every recorded number of a head alone comes out again",
+    "a head reproduces every recorded number",
     arguments: try ParityCase.all().filter { $0.headFolder != nil })
   func headNumbers(of recorded: ParityCase) throws {
     let numbers = try RecordedNumbers(recorded)
@@ -80,7 +81,7 @@ struct ParityTests {
   }
 
   @Test(
-    "every recorded number of an autoregressive model comes out again",
+    "an autoregressive model reproduces every recorded number",
     arguments: try ParityCase.all().filter { Self.kind(of: $0) == .autoregressive })
   func autoregressiveNumbers(of recorded: ParityCase) throws {
     let numbers = try RecordedNumbers(recorded)
@@ -90,7 +91,7 @@ struct ParityTests {
     numbers.expectComplete()
   }
 
-  @Test("a tensor that a check wants and the fixture lacks fails the case")
+  @Test("a tensor that is missing from a fixture fails its case")
   func missingTensor() throws {
     let recorded = try #require(try ParityCase.all().first { $0.description.notRecorded == nil })
     let numbers = try RecordedNumbers(recorded)

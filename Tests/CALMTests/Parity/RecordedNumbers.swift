@@ -40,7 +40,7 @@ final class RecordedNumbers {
   /// A recorded number to compute from.
   func number(_ name: String) throws -> Int { Int(try input(name).item()) }
 
-  /// Expects a result to be the recorded one, element by element; whole numbers and what is so marked exactly.
+  /// Expects a result to equal the recorded one, element by element: integers and marked tensors exactly.
   ///
   /// A tensor that was not recorded counts as missing: see ``expectNothingMissing()``.
   func check(_ name: String, _ actual: Tensor) throws {
@@ -48,7 +48,7 @@ final class RecordedNumbers {
     expect(name, actual, toBe: try file.tensor(named: name))
   }
 
-  /// Expects a result to be what was recorded under a name, or a part of it.
+  /// Expects a result to equal a recorded tensor, or a part of it.
   func expect(_ name: String, _ actual: Tensor, toBe expected: Tensor) {
     checked.insert(name)
     guard actual.count == expected.count, expected.count > 0 else {

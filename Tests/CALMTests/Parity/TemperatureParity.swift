@@ -39,7 +39,7 @@ struct TemperatureParity {
     }
   }
 
-  /// Expects the middle of each chunk's share of [0, 1) to choose it: chunks are told apart, counted and ordered, by
+  /// Expects the middle of each chunk's share of [0, 1) to choose it: chunks are distinguished, counted and ordered, by
   /// first appearance, as recorded.
   private func checkChoices(_ pool: String, rule: BatchTemperatureRule, probabilities: [Double]) throws {
     let (draws, chunks) = (try rows(of: "\(pool).pool"), try rows(of: "\(pool).chunks"))

@@ -9,7 +9,7 @@ struct BatchTemperatureTests {
   static let temperatures = [1, 0.9, 0.75, 2 / 3.0, 0.5, 0.4, 1 / 3.0]
   static let fractional = [0.9, 0.75, 2 / 3.0, 0.4, 0.3]
 
-  @Test("at 1/T = n the weights count combinations of n equal draws", arguments: [1, 2, 3, 5])
+  @Test("at 1/T = n the weights are the numbers of subsets of n equal samples", arguments: [1, 2, 3, 5])
   func combinations(size: Int) throws {
     let rule = BatchTemperatureRule(temperature: try Temperature(1 / Double(size)))
     let counts = [7, 1, 4, 9, 2, 3, 9]
@@ -21,7 +21,7 @@ struct BatchTemperatureTests {
     for (weight, truth) in zip(weights, expected) { #expect(abs(weight - truth) < 1e-14) }
   }
 
-  @Test("where nothing was drawn n times, the most frequent outcomes share the choice", arguments: [0.25, 0.22])
+  @Test("if no outcome was sampled n times, the most frequent outcomes are equally likely", arguments: [0.25, 0.22])
   func fallsBack(value: Double) throws {
     let rule = BatchTemperatureRule(temperature: try Temperature(value))
     #expect(rule.weights(forCounts: [1, 3, 2, 3]) == [0, 1, 0, 1])
@@ -29,10 +29,11 @@ struct BatchTemperatureTests {
     #expect(rule.weights(forCounts: [1, 4, 3]) == [0, 1, 0])
   }
 
-  @Test("the weights are the Bernoulli factory's, averaged over every order of the draws", arguments: fractional)
+  @Test(
+    "the weights are those of the Bernoulli factory, averaged over all orders of the samples", arguments: fractional)
   func factoryAverage(value: Double) throws {
-    // The chance that a factory run over a random order of N − n draws, k of which are the candidate, accepts or ends
-    // undecided: found by recursion over the draws.
+    // The probability that a factory run over a random order of N − n samples, k of which are the candidate, accepts or
+    // ends undecided: by recursion over the samples.
     let temperature = try Temperature(value)
     let (whole, alpha) = (temperature.wholeExponent, temperature.fractionalExponent)
     func acceptance(_ candidates: Int, _ others: Int, _ trial: Int) -> Double {
@@ -41,18 +42,18 @@ struct BatchTemperatureTests {
       let survive = 1 - alpha / Double(trial)
       return hit + (others > 0 ? (1 - hit) * survive * acceptance(candidates, others - 1, trial + 1) : 0)
     }
-    let poolSize = 12
-    let expected = (whole...poolSize).map { count in
+    let candidateCount = 12
+    let expected = (whole...candidateCount).map { count in
       let ways = (0..<whole).reduce(1.0) { $0 * Double(count - $1) / Double(whole - $1) }
-      return ways * acceptance(count - whole, poolSize - count, 1)
+      return ways * acceptance(count - whole, candidateCount - count, 1)
     }
     let rule = BatchTemperatureRule(temperature: temperature)
-    let weights = rule.weights(forCounts: Array(whole...poolSize))
+    let weights = rule.weights(forCounts: Array(whole...candidateCount))
     #expect(weights.count == expected.count && weights.count > 1)
     for (weight, truth) in zip(weights, expected).dropFirst() {
       #expect(abs(weight - truth / expected[expected.count - 1]) < 1e-13)
     }
-    // At c = n only undecided runs are accepted, here with one outcome drawn n and one drawn n + 1 times.
+    // At c = n only undecided runs are accepted, here with one outcome sampled n and one sampled n + 1 times.
     let rate = Double(whole + 1)
     let undecided = expected[0] / expected[expected.count - 1] * pow(rate / (1 + rate), alpha)
     #expect(abs(weights[0] - undecided) < 1e-13)
@@ -63,24 +64,24 @@ struct BatchTemperatureTests {
     arguments: temperatures, [0.05, 0.3, 0.9])
   func weightBias(value: Double, probability: Double) throws {
     let temperature = try Temperature(value)
-    let poolSize = 100
-    let bound = pow(1 - probability, Double(poolSize - temperature.wholeExponent))
-    var laws = [RejectedWeights.undecidedAccepts(temperature, poolSize: poolSize)]
+    let candidateCount = 100
+    let bound = pow(1 - probability, Double(candidateCount - temperature.wholeExponent))
+    var laws = [RejectedWeights.undecidedAccepts(temperature, candidateCount: candidateCount)]
     if temperature.fractionalExponent > 0 {
-      laws.append(RejectedWeights.undecidedRejects(temperature, poolSize: poolSize))
+      laws.append(RejectedWeights.undecidedRejects(temperature, candidateCount: candidateCount))
     }
     for law in laws {
-      // Relative to the weight of N equal draws, which is 1: the expectation of a perfect estimator is P^(1/T).
-      let expected = law.expectedWeight(probability, logFactorial: BatchSelectionLaw.logFactorials(poolSize))
+      // Relative to the weight of N equal samples, which is 1: the expectation of a perfect estimator is P^(1/T).
+      let expected = law.expectedWeight(probability, logFactorial: BatchSelectionLaw.logFactorials(candidateCount))
       #expect(abs(expected - pow(probability, temperature.exponent)) <= bound + 1e-10)
     }
   }
 
-  @Test("on random pools the weights are the documented ones", arguments: temperatures + [0.3])
+  @Test("the weights of random samples have the documented values", arguments: temperatures + [0.3])
   func documentedWeights(value: Double) throws {
     let temperature = try Temperature(value)
     let rule = BatchTemperatureRule(temperature: temperature)
-    let law = BatchSelectionLaw(temperature: temperature, poolSize: 200)
+    let law = BatchSelectionLaw(temperature: temperature, candidateCount: 200)
     var generator = SeededGenerator(seed: 33)
     for _ in 0..<1_000 {
       let counts = (0..<(1 + generator.uniform(below: 20))).map { _ in 1 + generator.uniform(below: 10) }
@@ -93,7 +94,7 @@ struct BatchTemperatureTests {
     }
   }
 
-  @Test("weights are safe at a million draws and at thousandfold exponents")
+  @Test("weights neither overflow nor become NaN at a million samples or an exponent of a thousand")
   func largeCounts() throws {
     let half = BatchTemperatureRule(temperature: try Temperature(0.5))
     let weights = half.weights(forCounts: [1_000_000, 500_000, 2, 1])
@@ -107,9 +108,9 @@ struct BatchTemperatureTests {
 
   // Sixteen chi-square tests at 1e-5 each.
   @Test("the simulated choice has the enumerated distribution", arguments: temperatures + [0.3], [5, 12])
-  func simulationAgreesWithEnumeration(value: Double, poolSize: Int) throws {
+  func simulationAgreesWithEnumeration(value: Double, candidateCount: Int) throws {
     let distribution = KnownCategorical.threeOutcomes
-    let sampler = try BatchTemperatureSampler(temperature: Temperature(value), poolSize: poolSize)
+    let sampler = try BatchTemperatureSampler(temperature: Temperature(value), candidates: candidateCount)
     var generator = SeededGenerator(seed: 31)
     var counts = [0, 0, 0]
     for _ in 0..<20_000 {
@@ -118,18 +119,18 @@ struct BatchTemperatureTests {
       }
       counts[outcome] += 1
     }
-    let law = BatchSelectionLaw(temperature: sampler.rule.temperature, poolSize: poolSize)
+    let law = BatchSelectionLaw(temperature: sampler.rule.temperature, candidateCount: candidateCount)
     let expected = law.choice(ofThree: distribution.probabilities)
     #expect(ChiSquare.pValue(counts: counts, probabilities: expected) > 1e-5)
   }
 
-  @Test("the distance to P^(1/T) falls as the pool grows, like 1/N", arguments: temperatures)
+  @Test("the distance to P^(1/T) decreases like 1/N with the number of candidates", arguments: temperatures)
   func converges(value: Double) throws {
     let temperature = try Temperature(value)
     let probabilities = KnownCategorical.threeOutcomes.probabilities
     let truth = temperature.applied(to: probabilities)
-    let distances = [10, 30, 100, 300, 1_000].map { poolSize in
-      let law = BatchSelectionLaw(temperature: temperature, poolSize: poolSize)
+    let distances = [10, 30, 100, 300, 1_000].map { candidateCount in
+      let law = BatchSelectionLaw(temperature: temperature, candidateCount: candidateCount)
       return totalVariation(law.choice(ofThree: probabilities), truth)
     }
     guard value < 1 else {
@@ -141,7 +142,7 @@ struct BatchTemperatureTests {
     #expect(distances[4] < 0.003)
   }
 
-  @Test("the choice is continuous in the temperature, also at whole 1/T")
+  @Test("the choice is continuous in the temperature, even at integers 1/T")
   func continuity() throws {
     for counts in [[5, 3, 1], [5, 3, 2, 2, 1], [2, 1, 1], [1, 1, 1], [2, 2, 1]] {
       let below = BatchTemperatureRule(temperature: try Temperature(1 / 2.00001)).weights(forCounts: counts)
@@ -153,20 +154,20 @@ struct BatchTemperatureTests {
     }
   }
 
-  @Test("a pool that cannot hold ⌈1/T⌉ draws is refused")
+  @Test("fewer than ⌈1/T⌉ candidates are an error")
   func refusesSmallPools() throws {
-    #expect(throws: TemperatureError.poolTooSmall(pool: 2, minimum: 3, temperature: 0.4)) {
-      try BatchTemperatureSampler(temperature: Temperature(0.4), poolSize: 2)
+    #expect(throws: TemperatureError.tooFewCandidates(candidates: 2, minimum: 3, temperature: 0.4)) {
+      try BatchTemperatureSampler(temperature: Temperature(0.4), candidates: 2)
     }
-    #expect(throws: TemperatureError.poolTooSmall(pool: 0, minimum: 1, temperature: 1)) {
-      try BatchTemperatureSampler(temperature: .one, poolSize: 0)
+    #expect(throws: TemperatureError.tooFewCandidates(candidates: 0, minimum: 1, temperature: 1)) {
+      try BatchTemperatureSampler(temperature: .one, candidates: 0)
     }
-    #expect(try BatchTemperatureSampler(temperature: Temperature(0.4), poolSize: 3).poolSize == 3)
+    #expect(try BatchTemperatureSampler(temperature: Temperature(0.4), candidates: 3).candidates == 3)
   }
 
-  @Test("outcomes may be anything hashable, and only outcomes that were drawn are chosen")
+  @Test("outcomes may have any hashable type, and only sampled outcomes are chosen")
   func anyOutcome() throws {
-    let sampler = try BatchTemperatureSampler(temperature: Temperature(0.5), poolSize: 4)
+    let sampler = try BatchTemperatureSampler(temperature: Temperature(0.5), candidates: 4)
     var generator = SeededGenerator(seed: 32)
     let pool: [[Int32]] = [[1, 2], [3, 4], [1, 2], [5, 6]]
     for _ in 0..<20 {

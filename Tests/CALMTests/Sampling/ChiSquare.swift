@@ -1,6 +1,6 @@
 import Foundation
 
-/// Pearson's chi-square test of counts against a known distribution.
+/// Pearson's chi-square test.
 enum ChiSquare {
   /// The probability of a statistic at least as large if the counts come from `probabilities`.
   ///
@@ -28,7 +28,26 @@ enum ChiSquare {
     return survival(statistic, degreesOfFreedom: bins.count - 1)
   }
 
-  /// P(X ≥ x) for a chi-square variable: the regularised upper incomplete gamma function Q(k/2, x/2).
+  /// The probability of a statistic at least as large if two samples of counts come from one distribution.
+  ///
+  /// Outcomes with fewer than 10 counts in all are merged into one bin.
+  static func pValue(_ first: [Int], _ second: [Int]) -> Double {
+    var bins: [(first: Double, second: Double)] = [(0, 0)]
+    for (one, other) in zip(first, second) {
+      if one + other >= 10 {
+        bins.append((Double(one), Double(other)))
+      } else {
+        bins[0].first += Double(one)
+        bins[0].second += Double(other)
+      }
+    }
+    bins.removeAll { $0.first + $0.second == 0 }
+    let ratio = (Double(second.reduce(0, +)) / Double(first.reduce(0, +))).squareRoot()
+    let statistic = bins.reduce(0) { $0 + pow($1.first * ratio - $1.second / ratio, 2) / ($1.first + $1.second) }
+    return survival(statistic, degreesOfFreedom: bins.count - 1)
+  }
+
+  /// P(X ≥ x) for a chi-square variable: the regularized upper incomplete gamma function Q(k/2, x/2).
   static func survival(_ statistic: Double, degreesOfFreedom: Int) -> Double {
     let shape = Double(degreesOfFreedom) / 2
     let x = statistic / 2

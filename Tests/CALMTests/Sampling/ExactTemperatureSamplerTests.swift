@@ -9,22 +9,22 @@ struct ExactTemperatureSamplerTests {
   static let temperatures = [1, 0.9, 0.75, 2 / 3.0, 0.5, 0.4, 1 / 3.0]
   static let distributions: [KnownCategorical] = [.threeOutcomes, .nearlyCertain, .uniform, .zipf, .steep]
 
-  /// How often each outcome comes in `count` samples, and how many draws that took.
+  /// The counts of the outcomes in `count` results, and the number of samples that they took.
   private func histogram(
     _ distribution: KnownCategorical, temperature: Double, count: Int, seed: UInt64
-  ) throws -> (counts: [Int], draws: Int) {
-    let sampler = ExactTemperatureSampler(temperature: try Temperature(temperature), drawLimit: 100_000_000)
+  ) throws -> (counts: [Int], samples: Int) {
+    let sampler = ExactTemperatureSampler(temperature: try Temperature(temperature), maximumSamples: 100_000_000)
     var generator = SeededGenerator(seed: seed)
     var counts = [Int](repeating: 0, count: distribution.probabilities.count)
-    var draws = 0
+    var samples = 0
     for _ in 0..<count {
       let outcome = try sampler.sample(using: &generator) { generator in
-        draws += 1
+        samples += 1
         return distribution.draw(using: &generator)
       }
       counts[outcome] += 1
     }
-    return (counts, draws)
+    return (counts, samples)
   }
 
   // 35 tests at 1e-5 each: a correct sampler with another seed would fail here once in 2,800 runs.
@@ -36,7 +36,7 @@ struct ExactTemperatureSamplerTests {
   }
 
   @Test(
-    "the chi-square test has the power to see a wrong temperature",
+    "the chi-square test detects a wrong temperature",
     arguments: [KnownCategorical.threeOutcomes, .zipf, .steep])
   func detectsWrongTemperature(distribution: KnownCategorical) throws {
     let wrong = try Temperature(0.45).applied(to: distribution.probabilities)
@@ -44,48 +44,50 @@ struct ExactTemperatureSamplerTests {
     #expect(ChiSquare.pValue(counts: counts, probabilities: wrong) < 1e-5)
   }
 
-  // Expected draws: (1 + S_1 + … + S_(n−1) + S_(n+α−1)) / S_(n+α), S_k = Σ p^k. The number for one sample is close to
+  // Expected samples: (1 + S_1 + … + S_(n−1) + S_(n+α−1)) / S_(n+α), S_k = Σ p^k. The number for one sample is close to
   // geometric, so the mean of 4,000 has a relative error near 1.6 %; 8 % is five of them (14 tests at 6e-7).
-  @Test("the number of draws is the one documented", arguments: [KnownCategorical.threeOutcomes, .zipf], temperatures)
+  @Test(
+    "the mean number of samples is the documented one", arguments: [KnownCategorical.threeOutcomes, .zipf], temperatures
+  )
   func costsWhatIsDocumented(distribution: KnownCategorical, value: Double) throws {
     let temperature = try Temperature(value)
-    let (_, draws) = try histogram(distribution, temperature: value, count: 4_000, seed: 19)
+    let (_, samples) = try histogram(distribution, temperature: value, count: 4_000, seed: 19)
     let expected = expectedDraws(distribution.probabilities, at: temperature)
-    #expect(abs(Double(draws) / 4_000 / expected - 1) < 0.08)
+    #expect(abs(Double(samples) / 4_000 / expected - 1) < 0.08)
   }
 
   // One test at 1e-5.
-  @Test("drawing in batches gives the same distribution and never passes the limit")
+  @Test("sampling in batches gives the same distribution and never exceeds the maximum number of samples")
   func batches() throws {
     let temperature = try Temperature(0.4)
-    let sampler = ExactTemperatureSampler(temperature: temperature, drawLimit: 1_000)
+    let sampler = ExactTemperatureSampler(temperature: temperature, maximumSamples: 1_000)
     var generator = SeededGenerator(seed: 20)
     var counts = [0, 0, 0]
     for _ in 0..<10_000 {
-      var drawn = 0
+      var sampled = 0
       let outcome = try sampler.sample(batchSize: 64, using: &generator) { count, generator in
-        drawn += count
+        sampled += count
         return (0..<count).map { _ in KnownCategorical.threeOutcomes.draw(using: &generator) }
       }
-      #expect(drawn <= 1_000)
+      #expect(sampled <= 1_000)
       counts[outcome] += 1
     }
     let truth = temperature.applied(to: KnownCategorical.threeOutcomes.probabilities)
     #expect(ChiSquare.pValue(counts: counts, probabilities: truth) > 1e-5)
   }
 
-  @Test("at temperature 1 one draw is one sample")
+  @Test("a result at temperature 1 takes one sample")
   func oneDraw() throws {
-    #expect(try histogram(.zipf, temperature: 1, count: 100, seed: 21).draws == 100)
+    #expect(try histogram(.zipf, temperature: 1, count: 100, seed: 21).samples == 100)
   }
 
-  @Test("draws that never agree end at the limit, with the counts of what was tried")
+  @Test("samples that never agree reach the maximum, and the error has the counts")
   func limit() throws {
-    let sampler = ExactTemperatureSampler(temperature: try Temperature(0.5), drawLimit: 1_000)
+    let sampler = ExactTemperatureSampler(temperature: try Temperature(0.5), maximumSamples: 1_000)
     var generator = SeededGenerator(seed: 22)
     var next = 0
     #expect(
-      throws: TemperatureError.drawLimitReached(draws: 1_000, rounds: 500, agreements: 0, temperature: 0.5)
+      throws: TemperatureError.maximumSamplesReached(samples: 1_000, rounds: 500, agreements: 0, temperature: 0.5)
     ) {
       try sampler.sample(using: &generator) { _ in
         next += 1
@@ -103,7 +105,7 @@ struct ExactTemperatureSamplerTests {
     #expect(asked == [300, 300, 300, 100])
   }
 
-  @Test("an error of the sampler's own comes through")
+  @Test("an error of the sampled distribution is rethrown")
   func passesErrorsOn() throws {
     struct Broken: Error {}
     let sampler = ExactTemperatureSampler(temperature: .one)
@@ -122,7 +124,7 @@ struct ExactTemperatureSamplerTests {
   }
 }
 
-/// The expected number of draws of exact sampling from `probabilities`.
+/// The expected number of samples of exact sampling from `probabilities`.
 func expectedDraws(_ probabilities: [Double], at temperature: Temperature) -> Double {
   func sum(_ power: Double) -> Double { probabilities.reduce(0) { $0 + pow($1, power) } }
   let agreement = (1..<temperature.wholeExponent).reduce(1.0) { $0 + sum(Double($1)) }

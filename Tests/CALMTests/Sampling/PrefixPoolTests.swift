@@ -28,7 +28,8 @@ struct PrefixPoolTests {
     return (pool.select(using: &generator), decoded, pool)
   }
 
-  @Test("the choice is that of decoding everything", arguments: [1, 0.75, 0.5, 0.4, 1 / 3.0, 0.25, 0.1])
+  @Test(
+    "the choice with partial decoding equals that of full decoding", arguments: [1, 0.75, 0.5, 0.4, 1 / 3.0, 0.25, 0.1])
   func sameChoice(value: Double) throws {
     let rule = BatchTemperatureRule(temperature: try Temperature(value))
     var generator = SeededGenerator(seed: 41)
@@ -48,7 +49,7 @@ struct PrefixPoolTests {
   @Test("samples whose prefix is not shared n times are decoded no further")
   func dropsUnshared() throws {
     let chunks: [[Int32]] = [
-      [1, 1, 1], [1, 1, 1], [1, 1, 1],  // the only chunk drawn three times
+      [1, 1, 1], [1, 1, 1], [1, 1, 1],  // the only chunk sampled three times
       [2, 2, 2], [2, 2, 2],  // a pair, too few at n = 3
       [3, 1, 1], [3, 2, 1], [3, 3, 1],  // three that part at the second token
       [4, 1, 1],
@@ -59,7 +60,7 @@ struct PrefixPoolTests {
     #expect(decoded == 9 + 6 + 3)
   }
 
-  @Test("where no chunk is shared n times, smaller groups are taken up again")
+  @Test("if no chunk occurs n times, smaller groups are decoded further")
   func takesUpSmallerGroups() throws {
     let chunks: [[Int32]] = [[1, 1, 1], [1, 1, 2], [1, 1, 3], [2, 2, 2], [2, 2, 2], [3, 3, 3]]
     let rule = BatchTemperatureRule(temperature: try Temperature(1 / 3.0))
@@ -68,7 +69,7 @@ struct PrefixPoolTests {
     #expect(decoded == 6 + 3 + 3 + 2 + 2)
   }
 
-  @Test("it tells how many of all sets of n samples agree")
+  @Test("the agreement is the fraction of sets of n equal samples")
   func agreement() throws {
     let chunks: [[Int32]] = [[1, 1], [1, 1], [1, 1], [1, 1], [2, 1], [2, 1], [2, 1], [2, 2], [3, 3]]
     // C(4, n) and C(3, n) of C(9, n) sets.
@@ -80,7 +81,7 @@ struct PrefixPoolTests {
     #expect(run(chunks, rule: fifth, seed: 1).pool.agreement == 0)
   }
 
-  @Test("where nothing is shared, one token of each sample is all that is decoded")
+  @Test("if all first tokens differ, only one token of each sample is decoded")
   func nothingShared() throws {
     let chunks: [[Int32]] = (0..<50).map { [$0, 0, 0, 0] }
     let rule = BatchTemperatureRule(temperature: try Temperature(0.5))
@@ -88,7 +89,7 @@ struct PrefixPoolTests {
     #expect(Set((0..<200).map { run(chunks, rule: rule, seed: $0).sample }).count > 40)
   }
 
-  @Test("a pool of one sample needs no decoding at n ≥ 2")
+  @Test("a single sample needs no decoding at n ≥ 2")
   func oneSample() throws {
     let rule = BatchTemperatureRule(temperature: try Temperature(0.5))
     #expect(run([[1, 2, 3]], rule: rule, seed: 1).decoded == 0)

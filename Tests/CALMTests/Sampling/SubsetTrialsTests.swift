@@ -3,9 +3,9 @@ import CALMCorpus
 import CALMSupport
 import Testing
 
-@Suite("Sets of equal draws")
+@Suite("Sets of equal candidates")
 struct SubsetTrialsTests {
-  /// Runs trials in stages over draws that are known. Returns the tokens decoded.
+  /// Runs trials in stages over known candidates. Returns the number of decoded tokens.
   private func run(
     _ trials: inout SubsetTrials<Int32>, stages: [Int], over draws: [[Int32]], using generator: inout SeededGenerator
   ) -> Int {
@@ -14,7 +14,7 @@ struct SubsetTrialsTests {
       trials.add(sets, using: &generator)
       while let pending = trials.pending {
         #expect(pending.samples == pending.samples.sorted() && !pending.samples.isEmpty)
-        #expect(pending.samples.allSatisfy { $0 < trials.drawCount })
+        #expect(pending.samples.allSatisfy { $0 < trials.sampleCount })
         decoded += pending.samples.count
         trials.record(pending.samples.map { draws[$0][pending.position] })
       }
@@ -23,7 +23,8 @@ struct SubsetTrialsTests {
   }
 
   // False alarms: 1e-5 each.
-  @Test("together with the rule on the whole pool, the choice has the rule's law", arguments: [0.5, 1 / 3.0])
+  @Test(
+    "the choice by sets, and otherwise by the rule, has the distribution of the rule alone", arguments: [0.5, 1 / 3.0])
   func lawOfTheRule(value: Double) throws {
     let temperature = try Temperature(value)
     let rule = BatchTemperatureRule(temperature: temperature)
@@ -35,7 +36,7 @@ struct SubsetTrialsTests {
     var early = 0
     for _ in 0..<40_000 {
       let draws = pool.shuffled(using: &generator)
-      var trials = SubsetTrials<Int32>(poolSize: draws.count, length: 3, temperature: temperature)
+      var trials = SubsetTrials<Int32>(candidateCount: draws.count, length: 3, temperature: temperature)
       _ = run(&trials, stages: [2, 6], over: draws, using: &generator)
       var chunk = rule.select(from: draws, using: &generator)
       if let draw = trials.agreed {
@@ -45,47 +46,47 @@ struct SubsetTrialsTests {
       }
       counts[outcomes.firstIndex(of: chunk)!] += 1
     }
-    #expect(early > 5_000 && early < 39_000, "one of the two ways was hardly taken")
+    #expect(early > 5_000 && early < 39_000, "one of the two ways is too rare")
     let weights = rule.weights(forCounts: frequencies)
     let total = weights.reduce(0, +)
     #expect(ChiSquare.pValue(counts: counts, probabilities: weights.map { $0 / total }) > 1e-5)
   }
 
-  @Test("draws that all agree are settled by one set")
+  @Test("one set decides among equal candidates")
   func allEqual() throws {
     let draws = [[Int32]](repeating: [4, 3, 2, 1], count: 200)
     for n in 2...5 {
-      var trials = SubsetTrials<Int32>(poolSize: 200, length: 4, temperature: try Temperature(1 / Double(n)))
+      var trials = SubsetTrials<Int32>(candidateCount: 200, length: 4, temperature: try Temperature(1 / Double(n)))
       var generator = SeededGenerator(seed: 3)
       #expect(run(&trials, stages: [1], over: draws, using: &generator) == 4 * n)
-      #expect(trials.agreed == 0 && trials.drawCount == n)
+      #expect(trials.agreed == 0 && trials.sampleCount == n)
     }
   }
 
-  @Test("draws are decoded as far as those of a set agree, and those of earlier stages not again")
+  @Test("candidates are decoded as far as those of a set agree, and only once")
   func decodesNoFurther() throws {
     let temperature = try Temperature(0.5)
     var generator = SeededGenerator(seed: 9)
-    // No two draws agree in their first token, or none in their last alone.
-    var apart = SubsetTrials<Int32>(poolSize: 200, length: 4, temperature: temperature)
+    // No two candidates agree in their first token, or in their last one.
+    var apart = SubsetTrials<Int32>(candidateCount: 200, length: 4, temperature: temperature)
     let decoded = run(&apart, stages: [8, 24], over: (0..<200).map { [$0, 0, 0, 0] }, using: &generator)
-    #expect(apart.agreed == nil && decoded == apart.drawCount)
-    var late = SubsetTrials<Int32>(poolSize: 200, length: 4, temperature: temperature)
+    #expect(apart.agreed == nil && decoded == apart.sampleCount)
+    var late = SubsetTrials<Int32>(candidateCount: 200, length: 4, temperature: temperature)
     let all = run(&late, stages: [8, 24], over: (0..<200).map { [0, 0, 0, $0] }, using: &generator)
-    #expect(late.agreed == nil && all == 4 * late.drawCount)
-    #expect((33...64).contains(late.drawCount))
+    #expect(late.agreed == nil && all == 4 * late.sampleCount)
+    #expect((33...64).contains(late.sampleCount))
   }
 
-  @Test("temperatures whose inverse is no whole number from 2 are not served", arguments: [1, 0.9, 0.4])
-  func notServed(value: Double) throws {
-    #expect(!SubsetTrials<Int32>.serve(try Temperature(value)))
+  @Test("temperatures whose inverse is not an integer of at least 2 are not supported", arguments: [1, 0.9, 0.4])
+  func notSupported(value: Double) throws {
+    #expect(!SubsetTrials<Int32>.isSupported(at: try Temperature(value)))
   }
 
-  @Test("the sets are those that the stable uniform(below:) gives")
+  @Test("the random sets come from the stable uniform(below:)")
   func stableSets() throws {
     var generator = SeededGenerator(seed: 11)
     var reference = generator
-    var trials = SubsetTrials<Int32>(poolSize: 7, length: 1, temperature: try Temperature(1 / 3.0))
+    var trials = SubsetTrials<Int32>(candidateCount: 7, length: 1, temperature: try Temperature(1 / 3.0))
     trials.add(2, using: &generator)
     var named: Set<Int> = []
     for _ in 0..<2 {
@@ -93,7 +94,7 @@ struct SubsetTrialsTests {
       while places.count < 3 { places.insert(reference.uniform(below: 7)) }
       named.formUnion(places)
     }
-    #expect(trials.drawCount == named.count)
+    #expect(trials.sampleCount == named.count)
     #expect(generator == reference)
   }
 }

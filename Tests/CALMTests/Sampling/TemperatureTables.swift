@@ -11,33 +11,33 @@ import Testing
     if: ProcessInfo.processInfo.environment["CALM_LONG_TESTS"] == "1", "runs with CALM_LONG_TESTS=1 only"))
 struct TemperatureTables {
   static let values = [0.9, 0.75, 2 / 3.0, 0.5, 0.4, 1 / 3.0]
-  static let poolSizes = [10, 30, 100, 300, 1_000, 3_000, 10_000]
+  static let candidateCounts = [10, 30, 100, 300, 1_000, 3_000, 10_000]
 
   @Test("bias of the batch rule on three outcomes")
   func biasOnThreeOutcomes() throws {
     let probabilities = KnownCategorical.threeOutcomes.probabilities
-    try printTable("Batch rule, P = (0.5, 0.3, 0.2), enumerated") { temperature, poolSize in
-      let law = BatchSelectionLaw(temperature: temperature, poolSize: poolSize)
+    try printTable("Batch rule, P = (0.5, 0.3, 0.2), enumerated") { temperature, candidateCount in
+      let law = BatchSelectionLaw(temperature: temperature, candidateCount: candidateCount)
       return totalVariation(law.choice(ofThree: probabilities), temperature.applied(to: probabilities))
     }
   }
 
   @Test("bias of the batch rule on 1,000 outcomes", arguments: [KnownCategorical.zipf, .steep])
   func biasOnManyOutcomes(distribution: KnownCategorical) throws {
-    try printTable("Batch rule, \(distribution.name), simulated") { temperature, poolSize in
-      let law = BatchSelectionLaw(temperature: temperature, poolSize: poolSize)
+    try printTable("Batch rule, \(distribution.name), simulated") { temperature, candidateCount in
+      let law = BatchSelectionLaw(temperature: temperature, candidateCount: candidateCount)
       return simulatedDistance(law, distribution, temperature)
     }
   }
 
-  @Test("bias of the weights that were rejected")
+  @Test("bias of the rejected weights")
   func biasOfAlternatives() throws {
     let rules: [(name: String, law: (Temperature, Int) -> BatchSelectionLaw)] = [
-      ("the library's", { BatchSelectionLaw(temperature: $0, poolSize: $1) }),
-      ("C(c, n + α)", { RejectedWeights.undecidedAccepts($0, poolSize: $1) }),
-      ("C(c, n + α), nothing for c = n", { RejectedWeights.undecidedRejects($0, poolSize: $1) }),
-      ("C(c, n) · (c/N)^α", { RejectedWeights.plugIn($0, poolSize: $1) }),
-      ("C(c, n) · ((c − n)/(N − n))^α", { RejectedWeights.leaveOut($0, poolSize: $1) }),
+      ("the library's", { BatchSelectionLaw(temperature: $0, candidateCount: $1) }),
+      ("C(c, n + α)", { RejectedWeights.undecidedAccepts($0, candidateCount: $1) }),
+      ("C(c, n + α), nothing for c = n", { RejectedWeights.undecidedRejects($0, candidateCount: $1) }),
+      ("C(c, n) · (c/N)^α", { RejectedWeights.plugIn($0, candidateCount: $1) }),
+      ("C(c, n) · ((c − n)/(N − n))^α", { RejectedWeights.leaveOut($0, candidateCount: $1) }),
     ]
     for distribution in [KnownCategorical.threeOutcomes, .zipf] {
       let isSmall = distribution.probabilities.count == 3
@@ -45,8 +45,8 @@ struct TemperatureTables {
         let temperature = try Temperature(value)
         print("\n\(distribution.name), T = \(temperature): weight | N = 10 | 100 | 1,000")
         for rule in rules {
-          let distances = [10, 100, 1_000].map { poolSize in
-            let law = rule.law(temperature, poolSize)
+          let distances = [10, 100, 1_000].map { candidateCount in
+            let law = rule.law(temperature, candidateCount)
             return isSmall
               ? totalVariation(
                 law.choice(ofThree: distribution.probabilities), temperature.applied(to: distribution.probabilities))
@@ -58,9 +58,9 @@ struct TemperatureTables {
     }
   }
 
-  @Test("draws of exact sampling")
+  @Test("number of samples of exact sampling")
   func exactCost() throws {
-    print("\nExact sampling, expected draws: T | " + Self.costly.map(\.name).joined(separator: " | "))
+    print("\nExact sampling, expected samples: T | " + Self.costly.map(\.name).joined(separator: " | "))
     for value in Self.values {
       let temperature = try Temperature(value)
       let draws = Self.costly.map { String(format: "%.1f", expectedDraws($0.probabilities, at: temperature)) }
@@ -71,10 +71,10 @@ struct TemperatureTables {
   private static let costly: [KnownCategorical] = [.nearlyCertain, .threeOutcomes, .uniform, .steep, .zipf]
 
   private func printTable(_ title: String, distance: (Temperature, Int) -> Double) throws {
-    print("\n\(title): T | " + Self.poolSizes.map { "N = \($0)" }.joined(separator: " | "))
+    print("\n\(title): T | " + Self.candidateCounts.map { "N = \($0)" }.joined(separator: " | "))
     for value in Self.values {
       let temperature = try Temperature(value)
-      let distances = Self.poolSizes.map { distance(temperature, $0) }
+      let distances = Self.candidateCounts.map { distance(temperature, $0) }
       print("| \(temperature) | " + distances.map(format).joined(separator: " | ") + " |")
     }
   }
@@ -88,10 +88,10 @@ struct TemperatureTables {
   private func simulatedDistance(
     _ law: BatchSelectionLaw, _ distribution: KnownCategorical, _ temperature: Temperature
   ) -> Double {
-    let poolSize = law.poolSize
-    let repeats = max(3_000, min(300_000, 20_000_000 / poolSize))
+    let candidateCount = law.candidateCount
+    let repeats = max(3_000, min(300_000, 20_000_000 / candidateCount))
     let probabilities = distribution.probabilities
-    let logFactorial = BatchSelectionLaw.logFactorials(poolSize)
+    let logFactorial = BatchSelectionLaw.logFactorials(candidateCount)
     let expected = probabilities.map { law.expectedWeight($0, logFactorial: logFactorial) }
     let expectedTotal = expected.reduce(0, +)
     var ratios = [Double](repeating: 0, count: probabilities.count)
@@ -101,7 +101,7 @@ struct TemperatureTables {
     var generator = SeededGenerator(seed: 71)
     for _ in 0..<repeats {
       var drawn: [Int] = []
-      for _ in 0..<poolSize {
+      for _ in 0..<candidateCount {
         let outcome = distribution.draw(using: &generator)
         if counts[outcome] == 0 { drawn.append(outcome) }
         counts[outcome] += 1
@@ -120,6 +120,6 @@ struct TemperatureTables {
       scale * (ratios[index] - weights[index] / expectedTotal + expected[index] * total / pow(expectedTotal, 2))
     }
     // Where pools are small the ratio is far from linear and the plain average is the quieter one.
-    return totalVariation(poolSize < 300 ? plain : controlled, temperature.applied(to: probabilities))
+    return totalVariation(candidateCount < 300 ? plain : controlled, temperature.applied(to: probabilities))
   }
 }

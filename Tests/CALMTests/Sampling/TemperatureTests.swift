@@ -15,10 +15,10 @@ struct TemperatureTests {
     #expect(temperature.wholeExponent == whole)
     #expect(abs(temperature.fractionalExponent - fraction) < 1e-12)
     #expect(abs(temperature.exponent - 1 / value) < 1e-6 / value)
-    #expect(temperature.minimumPoolSize == Int((1 / value - 1e-9 / value).rounded(.up)))
+    #expect(temperature.minimumCandidates == Int((1 / value - 1e-9 / value).rounded(.up)))
   }
 
-  @Test("a third in seven digits or in single precision is a third, a third in three digits is not")
+  @Test("a third in seven digits or in single precision is exactly 1/3, in three digits it is not")
   func roundedThirds() throws {
     #expect(try Temperature(0.3333333).fractionalExponent == 0)
     #expect(try Temperature(0.3333334).exponent == 3)
@@ -27,7 +27,7 @@ struct TemperatureTests {
     #expect(try Temperature(0.333).fractionalExponent > 0)
   }
 
-  @Test("text may be a number or a fraction")
+  @Test("a temperature is parsed from a number or a fraction")
   func parses() throws {
     #expect(try Temperature(parsing: "0.4") == Temperature(0.4))
     #expect(try Temperature(parsing: " 1/3 ").wholeExponent == 3)
@@ -37,12 +37,12 @@ struct TemperatureTests {
     }
   }
 
-  @Test("values outside (0, 1] are refused", arguments: [0, -0.5, 1.5, 1.000001, .infinity, -.infinity])
+  @Test("temperatures outside (0, 1] are errors", arguments: [0, -0.5, 1.5, 1.000001, .infinity, -.infinity])
   func refusesOutside(value: Double) {
     #expect(throws: TemperatureError.outOfRange(value)) { try Temperature(value) }
   }
 
-  @Test("not-a-number and vanishing values are refused")
+  @Test("NaN and temperatures near 0 are errors")
   func refusesSpecialValues() {
     #expect(throws: TemperatureError.self) { try Temperature(.nan) }
     #expect(throws: TemperatureError.tooSmall(1e-9)) { try Temperature(1e-9) }
@@ -50,19 +50,19 @@ struct TemperatureTests {
     #expect(throws: TemperatureError.self) { try Temperature(parsing: "1/0") }
   }
 
-  @Test("errors are one line that says what to do")
+  @Test("temperature errors are one line that says what to do")
   func messages() {
     #expect(TemperatureError.outOfRange(1.5).description == "temperature must be above 0 and at most 1, got 1.5")
     let errors: [TemperatureError] = [
-      .notANumber("warm"), .tooSmall(1e-9), .poolTooSmall(pool: 2, minimum: 3, temperature: 0.4),
-      .drawLimitReached(draws: 100, rounds: 50, agreements: 0, temperature: 0.5),
+      .notANumber("warm"), .tooSmall(1e-9), .tooFewCandidates(candidates: 2, minimum: 3, temperature: 0.4),
+      .maximumSamplesReached(samples: 100, rounds: 50, agreements: 0, temperature: 0.5),
     ]
     for error in errors {
       #expect(!error.description.contains("\n") && error.description.count < 200)
     }
   }
 
-  @Test("a decoded temperature is checked like any other")
+  @Test("decoding checks a temperature like its initializer")
   func coding() throws {
     let temperature = try Temperature(0.4)
     let data = try JSONEncoder().encode([temperature])

@@ -6,7 +6,7 @@ import Testing
 
 @Suite("BrierLM")
 struct BrierLMTests {
-  @Test("a model that always hits scores 100, one that never does and repeats itself 0")
+  @Test("a perfect model scores 100, and a wrong one that repeats itself 0")
   func extremes() throws {
     var perfect = try BrierAccumulator()
     var repeating = try BrierAccumulator()
@@ -23,7 +23,7 @@ struct BrierLMTests {
     #expect(worst.score == 0 && worst.brier == [-1, -1, -1, -1])
   }
 
-  @Test("the score is 100 times the geometric mean")
+  @Test("BrierLM is 100 times the geometric mean")
   func geometricMean() {
     #expect(abs(BrierLM.score(ofBrier: SIMD4(0.4, 0.2, 0.1, 0.05)) - 100 * pow(0.0004, 0.25)) < 1e-12)
     #expect(BrierLM.score(ofBrier: SIMD4(0.4, 0.2, 0.1, 0)) == 0)
@@ -73,7 +73,7 @@ struct BrierLMTests {
 
   // The score of 200 documents of 20 positions each is simulated 300 times; the standard deviation of the scores has
   // itself a standard error of 4 %, the mean of the bootstrap's errors one far below. 20 % is five of them.
-  @Test("the bootstrap's standard error is the spread of the score over corpora")
+  @Test("the bootstrap's standard error is the standard deviation of the score over corpora")
   func bootstrapMatchesSpread() throws {
     var generator = SeededGenerator(seed: 62)
     var scores: [Double] = []
@@ -105,7 +105,7 @@ struct BrierLMTests {
     #expect(naive.reduce(0, +) / 300 < 0.5 * spread)
   }
 
-  @Test("the bootstrap gives the textbook standard error of a mean, also for few clusters")
+  @Test("the bootstrap gives the textbook standard error of a mean, even for few clusters")
   func bootstrapOfMean() throws {
     let values = [1.0, 4, 2, 8, 5]
     let mean = values.reduce(0, +) / 5
@@ -135,7 +135,7 @@ struct BrierLMTests {
     #expect(try JSONDecoder().decode(BrierLM.self, from: JSONEncoder().encode(result)) == result)
   }
 
-  @Test("one document has a score but no standard error; none has neither")
+  @Test("one document has a score without a standard error; no document has neither")
   func fewDocuments() throws {
     var accumulator = try BrierAccumulator()
     #expect(throws: BrierError.noPositions) { try accumulator.result() }
@@ -145,7 +145,7 @@ struct BrierLMTests {
   }
 
   // One z-test at |z| < 5, whose false-alarm rate is 6e-7.
-  @Test("a black-box sampler is scored by a closure")
+  @Test("a closure can score a black-box sampler")
   func blackBox() throws {
     var generator = SeededGenerator(seed: 64)
     let outcomes = KnownContinuations.outcomes.map { $0.map { String($0) } }
@@ -160,7 +160,7 @@ struct BrierLMTests {
     #expect(abs(result.score - score) < 5 * (try #require(result.scoreStandardError)))
   }
 
-  @Test("bad input of a black box is named by its context")
+  @Test("errors of a black-box sampler name the context")
   func badInput() throws {
     let positions = [BrierPosition(truth: [1, 2, 3, 4], document: 0), BrierPosition(truth: [1, 2], document: 1)]
     #expect(throws: BrierError.tooFewSamples(1)) {

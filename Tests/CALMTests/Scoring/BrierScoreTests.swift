@@ -39,7 +39,7 @@ struct BrierScoreTests {
     }
   }
 
-  @Test("averaged over all possible draws, m samples give the exact score", arguments: [2, 3, 4])
+  @Test("the average over all possible m samples is the exact score", arguments: [2, 3, 4])
   func unbiasedByEnumeration(samples: Int) {
     let outcomes = KnownContinuations.outcomes
     let truth: [Int32] = [1, 1, 2, 9]
@@ -58,7 +58,7 @@ struct BrierScoreTests {
   }
 
   // Twelve z-tests at |z| < 5, each with a false-alarm rate of 6e-7.
-  @Test("simulated, m samples have the exact mean, and more samples less variance")
+  @Test("the simulated score has the exact mean, and more samples have less variance")
   func unbiasedBySimulation() {
     let truth: [Int32] = [1, 1, 1, 2]
     let positions = 20_000
@@ -89,7 +89,7 @@ struct BrierScoreTests {
     }
   }
 
-  @Test("the exact score of a known distribution is greatest, in expectation, at the distribution of the truth")
+  @Test("the expected score is largest for the distribution of the truth")
   func strictlyProper() {
     let truth = [0.5, 0.3, 0.2]
     func expected(_ model: [Double]) -> Double {
@@ -102,7 +102,7 @@ struct BrierScoreTests {
     #expect(BrierScore.exact(probabilities: [1, 0], truth: 1) == -1)
   }
 
-  @Test("tokens after the fourth do not matter")
+  @Test("tokens after the fourth do not affect the score")
   func looksAtFour() {
     let long = BrierScore(samples: [[1, 2, 3, 4, 5], [1, 2, 3, 4, 6]], truth: [1, 2, 3, 4, 7])
     #expect(long.accuracy == SIMD4(repeating: 1))

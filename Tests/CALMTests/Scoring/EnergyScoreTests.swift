@@ -67,7 +67,7 @@ struct EnergyScoreTests {
 
   @Test("the expected energy score does not depend on the number of samples", arguments: [2, 3, 8])
   func unbiased(samples: Int) {
-    // At the true distribution it is the mean distance of two of its draws: in four dimensions the mean of a chi
+    // At the true distribution it is the mean distance of two samples: in four dimensions the mean of a chi
     // variable, √2·Γ(5/2)/Γ(2), times √2.
     let expected = 2 * tgamma(2.5) / tgamma(2)
     let found = estimate(scores(Prediction(testDescription: "right"), exponent: 1, samples: samples))

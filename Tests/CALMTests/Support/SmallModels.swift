@@ -49,7 +49,7 @@ enum SmallModels {
       generator: Generator(seed: 3))
   }
 
-  /// Ids drawn from the whole vocabulary, [rows, tokens].
+  /// Random ids of the whole vocabulary, [rows, tokens].
   static func ids(rows: Int, tokens: Int, seed: UInt64) -> Tensor {
     Generator(seed: seed).uniform([rows, tokens], in: 0..<Double(vocabularySize)).to(.int64)
   }

@@ -5,12 +5,12 @@ import Testing
 import Torch
 import TrainingTestSupport
 
-@Suite(.serialized) struct EventFileTests {
+@Suite("TensorBoard event files", .serialized) struct EventFileTests {
   private let time = Date(timeIntervalSince1970: 1.5)
 
   private func hex(_ message: EventMessage) -> String { message.bytes.map { String(format: "%02x", $0) }.joined() }
 
-  @Test("events are, byte for byte, what TensorBoard's own library writes")
+  @Test("Events have the same bytes as those of TensorBoard's own library")
   func messages() {
     // tensorboard 2.20: Event(wall_time=1.5, …).SerializeToString().hex()
     let scalars = EventMessage.scalars(at: time, step: 300, [("train/loss", 2.5), ("b", -1)])
@@ -22,14 +22,14 @@ import TrainingTestSupport
     #expect(scalars.bytes.withUnsafeBytes { EventMessage.step(of: $0) } == 300)
   }
 
-  @Test("a run that was cut off and taken up has every step once, with the values of metrics.jsonl")
+  @Test("The event files of a resumed run have each step once, with the values of metrics.jsonl")
   func resumed() throws {
     Runtime.threads = 1
     let world = try TinyWorld()
     var settings = world.settings(steps: 6)
     (settings.checkpointInterval, settings.evaluationInterval) = (2, 3)
     _ = try losses(of: try world.autoencoder("run", settings), until: 4)
-    // A step that no checkpoint holds, and half a record, as a killed process leaves them.
+    // A killed process leaves steps after its last checkpoint, and an incomplete record.
     let first = try #require(try eventFiles(in: world.place("run")).first)
     let stray = record(of: .scalars(at: time, step: 5, [("train/loss", 1)]))
     try (Data(contentsOf: first) + stray + stray.dropLast(9)).write(to: first)
@@ -56,7 +56,7 @@ import TrainingTestSupport
   }
 }
 
-/// A record of an event file, read by the letter of the format.
+/// A record of an event file, decoded independently of the code under test.
 private struct EventRecord {
   var step = 0
   var scalars: [(tag: String, value: Float)] = []
@@ -82,14 +82,14 @@ private func masked(_ bytes: Data) -> UInt64 {
   return UInt64((sum >> 15 | sum << 17) &+ 0xA282_EAD8)
 }
 
-/// The record that holds an event.
+/// Encodes an event as a record.
 private func record(of event: EventMessage) -> Data {
   func bytes(_ value: UInt64, _ count: Int) -> Data { Data((0..<count).map { UInt8(value >> (8 * $0) & 0xFF) }) }
   let (length, content) = (bytes(UInt64(event.bytes.count), 8), Data(event.bytes))
   return length + bytes(masked(length), 4) + content + bytes(masked(content), 4)
 }
 
-/// The whole records of a file; each checksum is checked.
+/// The complete records of a file, after checking their checksums.
 private func records(in file: Data) -> [EventRecord] {
   var (records, rest): ([EventRecord], Data) = ([], file)
   while rest.count >= 16 {
@@ -104,7 +104,7 @@ private func records(in file: Data) -> [EventRecord] {
   return records
 }
 
-/// The fields of a message of Protocol Buffers by number.
+/// The fields of a Protocol Buffers message by number.
 private func fields(of message: Data) -> [(Int, (number: UInt64, content: Data))] {
   var rest = message
   func varint() -> UInt64 {

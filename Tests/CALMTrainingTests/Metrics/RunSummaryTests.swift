@@ -4,7 +4,7 @@ import Testing
 import Torch
 import TrainingTestSupport
 
-@Suite(.serialized) struct RunSummaryTests {
+@Suite("Run summaries", .serialized) struct RunSummaryTests {
   let world: TinyWorld
 
   init() throws {
@@ -14,7 +14,7 @@ import TrainingTestSupport
 
   private func summary(_ name: String) throws -> RunSummary { try RunSummary(of: world.place(name)) }
 
-  @Test("a run is running while it is trained, and then what it came to")
+  @Test("A run is running while it is trained, then stopped or finished, with its latest metrics")
   func states() throws {
     var settings = world.settings(steps: 4)
     settings.evaluationInterval = 2
@@ -38,12 +38,12 @@ import TrainingTestSupport
     #expect(finished.state == .finished && finished.step == 5 && finished.totalSteps == 5)
   }
 
-  @Test("a run that ends with an error has failed, and tells why")
+  @Test("A run that ends with an error has failed, and its summary has the reason")
   func failed() throws {
     var settings = world.settings(steps: 4)
     settings.checkpointInterval = 2
     let run = try world.autoencoder("run", settings)
-    // Nothing can be put into a folder that is a file.
+    // Writing into a file as if it were a folder fails.
     try FileManager.default.removeItem(at: world.place("run/checkpoints"))
     try Data().write(to: world.place("run/checkpoints"))
     #expect(throws: (any Error).self) { try run.train() }
@@ -51,7 +51,7 @@ import TrainingTestSupport
     #expect(try summary("run").reason?.contains("checkpoints") == true)
   }
 
-  @Test("a process that is gone without a word has crashed")
+  @Test("A run whose process ended without recording why has crashed")
   func crashed() throws {
     _ = try world.autoencoder("run", world.settings(steps: 2)).train()
     let file = world.place("run/status.json")
@@ -60,8 +60,8 @@ import TrainingTestSupport
     #expect(try summary("run").state == .crashed)
   }
 
-  @Test("while a run is trained, it cannot be resumed a second time")
-  func claimed() throws {
+  @Test("A run that is being trained cannot be resumed by another process")
+  func locked() throws {
     let run = try world.autoencoder("run", world.settings(steps: 2))
     try run.train { _ in
       #expect(throws: TrainingError.runTaken(world.place("run").path)) {
@@ -71,7 +71,7 @@ import TrainingTestSupport
     }
   }
 
-  @Test("all runs under a folder are found, the last heard of last, and damaged ones are named")
+  @Test("All runs under a folder are found, the most recently active last, and damaged ones are reported")
   func list() throws {
     for name in ["runs/a", "runs/deep/b", "runs/c"] {
       let url = world.place(name)

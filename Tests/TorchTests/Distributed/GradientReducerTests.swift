@@ -4,7 +4,7 @@ import Testing
 import Torch
 
 @Suite struct GradientReducerTests {
-  /// Gradients of Σ (x·a)² · b for the rows of x that a process has, in buckets so small that there are several.
+  /// Gradients of Σ (x·a)² · b for the rows of x of one process, with buckets small enough that there are several.
   private static func gradients(of rows: Range<Int>, over group: ProcessGroup?, parts: Int = 1) throws -> [[Double]] {
     let generator = Generator(seed: 3)
     let x = generator.normal([12, 8]).narrowed(0, rows)
@@ -15,7 +15,7 @@ import Torch
     for _ in 0..<2 {
       let size = rows.count / parts
       for part in 0..<parts {
-        // The third parameter is not used: it has no gradient anywhere.
+        // The third parameter is unused, so it has no gradient in any process.
         let loss =
           (matmul(x.narrowed(0, part * size..<(part + 1) * size), parameters[0]).squared() * parameters[1])
           .sum() / Double(rows.count)
@@ -30,7 +30,7 @@ import Torch
     return results
   }
 
-  @Test("gradients averaged over processes are those of the whole batch, step after step", arguments: [1, 2])
+  @Test("gradients averaged over processes equal those of the whole batch in every step", arguments: [1, 2])
   func average(parts: Int) throws {
     let whole = try Self.gradients(of: 0..<12, over: nil)
     for count in [2, 3] {
@@ -45,7 +45,7 @@ import Torch
     }
   }
 
-  @Test("what was not hidden is part of what was under way")
+  @Test("the waiting time of a gradient reducer is at most its communication time")
   func traffic() throws {
     let traffic = try inGroup(of: 2) { group in
       let parameter = Tensor.ones([100_000])

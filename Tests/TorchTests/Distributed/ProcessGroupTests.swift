@@ -3,11 +3,12 @@ import TestSupport
 import Testing
 import Torch
 
-/// Whether this machine has a GPU, and libtorch NCCL.
+/// Whether this machine has an NVIDIA GPU and libtorch has NCCL.
 private let hasNCCL = (try? CUDA.loadNCCL()) != nil
 
 @Suite struct ProcessGroupTests {
-  @Test("the sum is that of all processes, in every process and type", arguments: [DType.float32, .bfloat16, .float64])
+  @Test(
+    "a process group gives every process the same sum, in every type", arguments: [DType.float32, .bfloat16, .float64])
   func sum(dtype: DType) throws {
     let sums = try inGroup(of: 3) { group in
       let tensor = Tensor.full([5], Double(group.rank + 1), dtype: dtype)
@@ -17,7 +18,7 @@ private let hasNCCL = (try? CUDA.loadNCCL()) != nil
     #expect(sums == Array(repeating: Array(repeating: 6, count: 5), count: 3))
   }
 
-  @Test("work begun together ends in any order")
+  @Test("operations of a process group that started together can be awaited in any order")
   func work() throws {
     let sums = try inGroup(of: 2) { group in
       let tensors = (0..<4).map { Tensor.full([1000], Double($0)) }
@@ -28,7 +29,7 @@ private let hasNCCL = (try? CUDA.loadNCCL()) != nil
     #expect(sums == [[0, 2, 4, 6], [0, 2, 4, 6]])
   }
 
-  @Test("broadcast gives one process's tensor to all, gather all tensors to each")
+  @Test("broadcast sends one process's tensor to all processes, and gather collects all tensors in each")
   func broadcastAndGather() throws {
     let results = try inGroup(of: 3) { group in
       let tensor = Tensor.full([2], Double(group.rank))
@@ -45,8 +46,8 @@ private let hasNCCL = (try? CUDA.loadNCCL()) != nil
   }
 
   @Test(
-    "a group of GPUs takes tensors of GPUs and of the CPU",
-    .enabled(if: hasNCCL, "this machine has no NVIDIA GPU, or its libtorch no NCCL"))
+    "a process group with GPUs accepts GPU and CPU tensors",
+    .enabled(if: hasNCCL, "this machine has no NVIDIA GPU, or its libtorch has no NCCL"))
   func onGPUs() throws {
     let count = min(2, CUDA.deviceCount)
     let sums = try inGroup(of: count, onGPUs: true) { group in
@@ -61,7 +62,7 @@ private let hasNCCL = (try? CUDA.loadNCCL()) != nil
   }
 
   @Test(
-    "a group of GPUs is refused in one line where there are none",
+    "creating a process group with GPUs on a machine without them fails with one line",
     .enabled(if: !hasNCCL, "this machine has an NVIDIA GPU"))
   func withoutGPUs() throws {
     let port = try #require(ProcessGroup.freePort())
@@ -69,10 +70,10 @@ private let hasNCCL = (try? CUDA.loadNCCL()) != nil
       try ProcessGroup(host: "127.0.0.1", port: port, rank: 0, count: 1, device: .cuda(0))
     }
     let line = error.map { "\($0)" } ?? ""
-    #expect(line.hasPrefix("127.0.0.1:\(port): the processes cannot meet there: ") && !line.contains("\n"), "\(line)")
+    #expect(line.hasPrefix("127.0.0.1:\(port): the processes cannot connect: ") && !line.contains("\n"), "\(line)")
   }
 
-  @Test("a process that goes away is noticed by the others")
+  @Test("a process group reports an exited process to the others")
   func lost() throws {
     let errors = try inGroup(of: 2) { group -> String in
       if group.rank == 1 { return "left" }
@@ -82,11 +83,11 @@ private let hasNCCL = (try? CUDA.loadNCCL()) != nil
         return "\(error)"
       }
     }
-    #expect(errors[0].hasPrefix("another process of this training has gone; go on from the last checkpoint"))
+    #expect(errors[0].hasPrefix("another process of this run exited; resume from the last checkpoint"))
     #expect(!errors[0].contains("\n"))
   }
 
-  @Test("a process that does not answer is noticed after the time given")
+  @Test("a process group reports an unresponsive process after the timeout")
   func late() throws {
     let errors = try inGroup(of: 2, timeout: .seconds(1)) { group -> String in
       do {
@@ -97,10 +98,10 @@ private let hasNCCL = (try? CUDA.loadNCCL()) != nil
         return "\(error)"
       }
     }
-    #expect(errors[0].hasPrefix("another process of this training did not answer in time"))
+    #expect(errors[0].hasPrefix("another process of this run did not respond in time"))
   }
 
-  @Test("a process that never comes, a port in use and an unknown host are named")
+  @Test("a missing process, a port in use and an unknown host are reported with the address")
   func absent() throws {
     let port = try #require(ProcessGroup.freePort())
     func failure(_ host: String, rank: Int) -> String {
@@ -113,8 +114,8 @@ private let hasNCCL = (try? CUDA.loadNCCL()) != nil
     }
     for rank in 0..<2 {
       let alone = failure("127.0.0.1", rank: rank)
-      #expect(alone.hasPrefix("process \(rank): not all of 2 processes met at 127.0.0.1:\(port) within 1 s"))
-      // The reason is told without the place in libtorch's source.
+      #expect(alone.hasPrefix("process \(rank): not all 2 processes joined at 127.0.0.1:\(port) within 1 s"))
+      // The reason does not contain the location in libtorch's source.
       #expect(!alone.contains("[/") && !alone.contains("\n"))
     }
     let listener = try Listener(port: port)
@@ -123,7 +124,7 @@ private let hasNCCL = (try? CUDA.loadNCCL()) != nil
   }
 }
 
-/// Listens at a port and answers nobody.
+/// Listens at a port and never responds.
 private struct Listener {
   private let descriptor: Int32
 

@@ -16,7 +16,7 @@ struct CheckpointReaderTests {
     return folder
   }
 
-  @Test("a folder's weights are found under each of the known names, and as single files")
+  @Test("a checkpoint reader finds weights under each known name in a folder, and as single files")
   func forms() throws {
     let folder = try ScratchFolder()
     try write(["a": Tensor([1] as [Float])], to: folder("model.safetensors"))
@@ -31,12 +31,12 @@ struct CheckpointReaderTests {
     let other = try ScratchFolder()
     try FileManager.default.copyItem(at: fixture("types.bin"), to: other("pytorch_model.bin"))
     #expect(try CheckpointReader(other.url).tensor(named: "bfloat16").item() == 1.5)
-    // The content tells the format where the name does not.
+    // The content determines the format if the name does not.
     try FileManager.default.copyItem(at: fixture("types.bin"), to: other("weights"))
     #expect(try CheckpointReader(other("weights")).names.count == 11)
   }
 
-  @Test("shards are read through their index, of both formats")
+  @Test("a checkpoint reader reads shards of both formats through their index")
   func sharded() throws {
     let folder = try shards()
     try folder.write(index(#"{"a":"s1.safetensors","b":"s2.safetensors"}"#), to: "model.safetensors.index.json")
@@ -54,7 +54,7 @@ struct CheckpointReaderTests {
     #expect(try CheckpointReader(other.url).tensor(named: "w").numbers == [0, 1, 2, 3, 4, 5])
   }
 
-  @Test("a folder without weights says what was looked for")
+  @Test("opening a folder without weights throws an error with the known names")
   func nothing() throws {
     let folder = try ScratchFolder()
     #expect(throws: CheckpointError.noWeights(folder: folder.url.path, lookedFor: CheckpointReader.fileNames)) {
@@ -72,10 +72,10 @@ struct CheckpointReaderTests {
     }
   }
 
-  @Test("shards that are missing or disagree with the index are refused")
+  @Test("shards that are missing or contradict their index throw an error")
   func disagreement() throws {
     let folder = try shards()
-    try expectRefusal("'s3.safetensors', which is not there", index: index(#"{"a":"s3.safetensors"}"#), in: folder)
+    try expectRefusal("'s3.safetensors', which does not exist", index: index(#"{"a":"s3.safetensors"}"#), in: folder)
     try expectRefusal(
       "'c' is damaged: it is not in 's2.safetensors'",
       index: index(#"{"a":"s1.safetensors","b":"s2.safetensors","c":"s2.safetensors"}"#), in: folder)
@@ -84,7 +84,7 @@ struct CheckpointReaderTests {
       in: folder)
     try write(["a": Tensor(1), "b": Tensor(2)], to: folder("s2.safetensors"))
     try expectRefusal(
-      "'a' is damaged: it is in 's1.safetensors' and in 's2.safetensors'",
+      "'a' is damaged: it belongs to 's1.safetensors', but is in 's2.safetensors'",
       index: index(#"{"a":"s1.safetensors","b":"s2.safetensors"}"#), in: folder)
     try expectRefusal("but not in the index", index: index(#"{"b":"s2.safetensors"}"#), in: folder)
     try folder.write(Array("nonsense".utf8), to: "s1.safetensors")
@@ -92,25 +92,25 @@ struct CheckpointReaderTests {
   }
 
   @Test(
-    "an index that leads out of its folder is refused",
+    "an index that lists files outside its folder throws an error",
     arguments: [
       "../s1.safetensors", "/etc/passwd", "a/../../s1.safetensors", "", ".", "..", "a//b", "./s1", "a\\..\\b", "a\u{0}",
     ])
   func escape(path: String) throws {
     let folder = try shards()
     let text = String(decoding: try JSONEncoder().encode(["a": path]), as: UTF8.self)
-    try expectRefusal("is not a file of this folder", index: index(text), in: folder)
+    try expectRefusal("is outside this folder", index: index(text), in: folder)
   }
 
-  @Test("an index that is no such JSON is refused")
+  @Test("an index in any other form of JSON throws an error")
   func form() throws {
     let folder = try shards()
     for text in ["", "[]", "{}", #"{"weight_map":[]}"#, #"{"weight_map":{"a":3}}"#, "{\"weight_map\":{\"a\":"] {
       try expectRefusal("model.safetensors.index.json", index: Array(text.utf8), in: folder)
     }
     try expectRefusal("deep", index: Array(String(repeating: "{\"a\":", count: 100_000).utf8), in: folder)
-    try expectRefusal("stands twice", index: index(#"{"a":"s1.safetensors","a":"s2.safetensors"}"#), in: folder)
-    // An index that names itself is a shard like any other: no safetensors file.
+    try expectRefusal("occurs twice", index: index(#"{"a":"s1.safetensors","a":"s2.safetensors"}"#), in: folder)
+    // An index that lists itself fails like any other shard that is not a safetensors file.
     let itself = "model.safetensors.index.json"
     try expectRefusal("is damaged", index: index("{\"a\":\"\(itself)\"}"), in: folder)
   }

@@ -4,8 +4,8 @@ import Foundation
 import Testing
 import Torch
 
-/// Files damaged at random are either read or refused with one line; nothing crashes.
-@Suite("Files damaged at random")
+/// Randomly damaged files are read or rejected with one line, without crashes.
+@Suite("Randomly damaged files")
 struct FileFuzzTests {
   private static let rounds = runsLongTests ? 20_000 : 300
 
@@ -38,7 +38,7 @@ struct FileFuzzTests {
     "\"BOOL\"", "\\u0000", "\\ud83d", "[[[[", ",", "\"shape\"", "__metadata__",
   ]
 
-  @Test("safetensors")
+  @Test("randomly damaged safetensors files are read or rejected with one line")
   func safetensors() throws {
     let folder = try ScratchFolder()
     let original = Array(try Data(contentsOf: fixture("types.safetensors")))
@@ -46,7 +46,7 @@ struct FileFuzzTests {
     #expect(counts.read > 0 && counts.refused > Self.rounds / 2)
   }
 
-  @Test("the index of shards")
+  @Test("randomly damaged shard indexes are read or rejected with one line")
   func index() throws {
     let folder = try ScratchFolder()
     try Safetensors.write(["a": Tensor(1)], to: folder("s1.safetensors"))
@@ -58,7 +58,7 @@ struct FileFuzzTests {
     #expect(counts.read > 0 && counts.refused > Self.rounds / 2)
   }
 
-  @Test("torch.save: the archive")
+  @Test("randomly damaged torch.save archives are read or rejected with one line")
   func archive() throws {
     let folder = try ScratchFolder()
     let original = Array(try Data(contentsOf: fixture("types.bin")))
@@ -68,7 +68,7 @@ struct FileFuzzTests {
     #expect(counts.read > 0 && counts.refused > 0)
   }
 
-  @Test("torch.save: the pickle")
+  @Test("torch.save archives with a randomly damaged pickle are read or rejected with one line")
   func pickle() throws {
     let folder = try ScratchFolder()
     let snippets = [

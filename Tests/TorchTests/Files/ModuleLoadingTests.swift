@@ -25,7 +25,7 @@ struct ModuleLoadingTests {
   }
 
   @Test(
-    "the parameters take the file's values, in the memory and the type they have",
+    "loading copies a file's values into the existing parameters, converted to their types",
     arguments: [DType.float32, .bfloat16, .float64], [DType.float32, .bfloat16])
   func values(stored: DType, own: DType) throws {
     let folder = try ScratchFolder()
@@ -38,7 +38,7 @@ struct ModuleLoadingTests {
     }
   }
 
-  @Test("a prefix picks a part of the file, and what may stand beside it is ignored by its beginning")
+  @Test("loading with a prefix reads part of a file, and skips tensors with ignored prefixes")
   func parts() throws {
     let folder = try ScratchFolder()
     let (source, model) = (Model(seed: 1), Model(seed: 2))
@@ -54,7 +54,7 @@ struct ModuleLoadingTests {
     ) { try model.load(from: reader, prefix: "inner.") }
   }
 
-  @Test("all differences are told at once, in one line, and nothing is changed")
+  @Test("loading a mismatched file reports all differences in one line, and changes nothing")
   func differences() throws {
     let folder = try ScratchFolder()
     let model = Model(seed: 2)
@@ -76,8 +76,8 @@ struct ModuleLoadingTests {
 
   #if os(Linux)
     @Test(
-      "loading costs less than 1.3 times the file's size in memory",
-      .enabled(if: runsLongTests, "runs with CALM_LONG_TESTS=1 only"))
+      "loading a model needs less than 1.3 times the file's size in memory",
+      .enabled(if: runsLongTests, "runs only with CALM_LONG_TESTS=1"))
     func memory() async {
       await #expect(processExitsWith: .success) {
         func kilobytes(_ key: String) throws -> Int {
@@ -86,7 +86,7 @@ struct ModuleLoadingTests {
           return try #require(Int(line.filter(\.isNumber)))
         }
         let folder = try ScratchFolder()
-        // Zeros of no storage of their own, so that writing leaves no trace in this process's peak.
+        // Zeros without their own storage, so that writing does not raise this process's peak memory.
         let zero = Tensor(0).expanded(1 << 20)
         var names: [String] = []
         for shard in 0..<6 {

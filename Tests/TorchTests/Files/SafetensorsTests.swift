@@ -6,7 +6,7 @@ import Torch
 
 @Suite("Safetensors files")
 struct SafetensorsTests {
-  /// Random bits of every type: NaNs with payloads, infinities, −0 and subnormal numbers among them.
+  /// Random bits of every type, including NaNs with payloads, infinities, −0 and subnormal numbers.
   private func everything() -> [String: Tensor] {
     var generator = SeededGenerator(seed: 1)
     var tensors: [String: Tensor] = [:]
@@ -21,7 +21,7 @@ struct SafetensorsTests {
     return tensors
   }
 
-  @Test("what is read is what was written, to the bit, in every type and shape")
+  @Test("a safetensors file preserves every bit, in every type and shape")
   func roundTrip() throws {
     let folder = try ScratchFolder()
     let (tensors, notes) = (everything(), ["format": "pt", "a \"b\"\\\n\u{1}é": "漢"])
@@ -37,7 +37,7 @@ struct SafetensorsTests {
     #expect(try folder.names() == ["a"])
   }
 
-  @Test("the same tensors give the same bytes, aligned, whatever order they came in")
+  @Test("a safetensors file is aligned and does not depend on the order of its tensors")
   func stability() throws {
     let folder = try ScratchFolder()
     try Safetensors.write(everything(), to: folder("a"))
@@ -51,7 +51,7 @@ struct SafetensorsTests {
     }
   }
 
-  @Test("a file may hold no tensors")
+  @Test("a safetensors file may contain no tensors")
   func empty() throws {
     let folder = try ScratchFolder()
     try Safetensors.write([:], to: folder("a"))
@@ -59,7 +59,7 @@ struct SafetensorsTests {
     #expect(try SafetensorsFile(contentsOf: folder("a")).names == [])
   }
 
-  @Test("tensors that lie in memory with gaps, or are trained, are written row-major")
+  @Test("tensors that are not contiguous or require gradients are written in row-major order")
   func views() throws {
     let folder = try ScratchFolder()
     let x = Tensor.range(0..<12, dtype: .float32).reshaped(3, 4)
@@ -70,7 +70,7 @@ struct SafetensorsTests {
     #expect(try file.tensor(named: "p").numbers == x.numbers)
   }
 
-  @Test("a file of the reference implementation is read, and written again to the same bytes")
+  @Test("a safetensors file of the reference implementation is rewritten to the same bytes")
   func reference() throws {
     let folder = try ScratchFolder()
     let file = try SafetensorsFile(contentsOf: fixture("types.safetensors"))
@@ -84,10 +84,11 @@ struct SafetensorsTests {
   }
 
   @Test(
-    "reading into a tensor converts to its type, wherever it lies", arguments: [DType.float64, .float16, .bfloat16])
+    "reading into a tensor converts to its type, for any memory layout",
+    arguments: [DType.float64, .float16, .bfloat16])
   func conversion(dtype: DType) throws {
     let folder = try ScratchFolder()
-    // More than one buffer of 32,768 elements, and no whole number of them.
+    // More than one buffer of 32,768 elements, and not a multiple of it.
     let x = Generator(seed: 1).normal([3, 35_001]).to(dtype)
     try Safetensors.write(["x": x], to: folder("a"))
     let file = try SafetensorsFile(contentsOf: folder("a"))
@@ -98,13 +99,13 @@ struct SafetensorsTests {
     #expect(transposed.transposed().rawBytes == x.to(.float32).rawBytes)
   }
 
-  @Test("a disk that fills leaves the old file")
+  @Test("writing a safetensors file to a full disk leaves the old file unchanged")
   func fullDisk() async {
     await #expect(processExitsWith: .success) {
       let folder = try ScratchFolder()
       try Safetensors.write(["x": .zeros([10])], to: folder("a"))
       let before = try Data(contentsOf: folder("a"))
-      // A limit on the size of files stands for the full disk: the write that crosses it is refused.
+      // A limit on file sizes simulates a full disk: the write that exceeds it fails.
       signal(SIGXFSZ, SIG_IGN)
       var limit = rlimit(rlim_cur: 50_000, rlim_max: 50_000)
       #if canImport(Glibc)

@@ -4,7 +4,7 @@ import Torch
 
 @Suite("Files of torch.save")
 struct TorchArchiveTests {
-  @Test("tensors of every type, transposed and strided ones too, are those that Python stored")
+  @Test("a torch.save file is read in every type, with transposed and strided tensors")
   func types() throws {
     let archive = try TorchArchive(contentsOf: fixture("types.bin"))
     let expected = try SafetensorsFile(contentsOf: fixture("types.safetensors"))
@@ -17,7 +17,7 @@ struct TorchArchiveTests {
     }
   }
 
-  @Test("a tensor under two names is loaded once")
+  @Test("a tensor with two names in a torch.save file is loaded once")
   func sharing() throws {
     let archive = try TorchArchive(contentsOf: fixture("types.bin"))
     let tensor = try archive.tensor(named: "parameter")
@@ -36,12 +36,12 @@ struct TorchArchiveTests {
     }
   }
 
-  @Test("a class that is no tensor's is refused by name, and nothing of it runs")
+  @Test("a pickle with any other class than tensors throws an error with its name, and runs no code")
   func hostile() {
     expectRefused("'posix.system'", file: "hostile.bin") { _ = try TorchArchive(contentsOf: fixture("hostile.bin")) }
   }
 
-  @Test("the format before PyTorch 1.6 is refused with the way to convert it")
+  @Test("a file in the format before PyTorch 1.6 throws an error that explains the conversion")
   func legacy() {
     expectRefused("torch.save(torch.load(path), path)", file: "legacy.bin") {
       _ = try TorchArchive(contentsOf: fixture("legacy.bin"))
@@ -53,7 +53,7 @@ struct TorchArchiveTests {
     try expectRefusal(words, torchArchive(pickle), sourceLocation: sourceLocation)
   }
 
-  @Test("anything but a flat dictionary of tensors is refused, naming the member")
+  @Test("a torch.save file with anything but a flat dictionary of tensors throws an error with the entry")
   func content() throws {
     try expectRefusal(
       "tensor 'model' cannot be read: it is a dictionary",
@@ -75,7 +75,7 @@ struct TorchArchiveTests {
         $0.tensor(count: 6, shape: [6], strides: [1])
       })
     try expectRefusal(
-      "stands twice",
+      "occurs twice",
       pickle: PickleWriter.dictionary {
         for _ in 0..<2 {
           $0.text("w")
@@ -87,7 +87,7 @@ struct TorchArchiveTests {
       "'builtins.eval'", pickle: [0x80, 4, 0x8C, 8] + Array("builtins".utf8) + [0x8C, 4] + Array("eval".utf8) + [0x93])
   }
 
-  @Test("shapes, strides and offsets inside the storage are followed")
+  @Test("a torch.save file is read with its tensors' shapes, strides and offsets")
   func views() throws {
     func numbers(offset: Int, shape: [Int], strides: [Int]) throws -> [Double] {
       let folder = try ScratchFolder()
@@ -105,16 +105,16 @@ struct TorchArchiveTests {
     #expect(try numbers(offset: 4, shape: [1, 1, 2], strides: [100, 7, 1]) == [4, 5])
   }
 
-  @Test("a tensor that is larger than its data is refused")
+  @Test("a tensor that exceeds its data in a torch.save file throws an error")
   func lies() throws {
-    try expectRefusal("24 bytes for 7 elements", pickle: PickleWriter.one(count: 7, shape: [6], strides: [1]))
-    try expectRefusal("24 bytes for", pickle: PickleWriter.one(count: 1 << 62, shape: [6], strides: [1]))
+    try expectRefusal("24 bytes instead of 7 elements", pickle: PickleWriter.one(count: 7, shape: [6], strides: [1]))
+    try expectRefusal("24 bytes instead of", pickle: PickleWriter.one(count: 1 << 62, shape: [6], strides: [1]))
     try expectRefusal("is missing", pickle: PickleWriter.one(key: "../0", shape: [6], strides: [1]))
-    try expectRefusal("more than its data", pickle: PickleWriter.one(shape: [7], strides: [1]))
-    try expectRefusal("more than its data", pickle: PickleWriter.one(offset: 1, shape: [6], strides: [1]))
-    try expectRefusal("more than its data", pickle: PickleWriter.one(offset: -1, shape: [6], strides: [1]))
-    try expectRefusal("more than its data", pickle: PickleWriter.one(shape: [2, 3], strides: [4, 1]))
-    try expectRefusal("more than its data", pickle: PickleWriter.one(shape: [3], strides: [Int.max]))
+    try expectRefusal("exceeds its data", pickle: PickleWriter.one(shape: [7], strides: [1]))
+    try expectRefusal("exceeds its data", pickle: PickleWriter.one(offset: 1, shape: [6], strides: [1]))
+    try expectRefusal("exceeds its data", pickle: PickleWriter.one(offset: -1, shape: [6], strides: [1]))
+    try expectRefusal("exceeds its data", pickle: PickleWriter.one(shape: [2, 3], strides: [4, 1]))
+    try expectRefusal("exceeds its data", pickle: PickleWriter.one(shape: [3], strides: [Int.max]))
     try expectRefusal("its shape or strides", pickle: PickleWriter.one(shape: [6], strides: [-1]))
     try expectRefusal("its shape or strides", pickle: PickleWriter.one(shape: [6], strides: [1, 1]))
     try expectRefusal("its shape or strides", pickle: PickleWriter.one(shape: [-6], strides: [1]))
@@ -123,7 +123,7 @@ struct TorchArchiveTests {
     try expectRefusal("contiguous()", pickle: PickleWriter.one(shape: [3, 3], strides: [1, 1]))
   }
 
-  @Test("a pickle that nests, loops or piles up values is refused before it exhausts anything")
+  @Test("a pickle that nests, loops or accumulates values throws an error before it exhausts memory")
   func bombs() throws {
     func repeated(_ codes: String, _ count: Int) -> [UInt8] {
       [0x80, 2] + Array(String(repeating: codes, count: count).utf8)
@@ -131,36 +131,36 @@ struct TorchArchiveTests {
     try expectRefusal("nested", pickle: [0x80, 2] + Array(")".utf8) + [UInt8](repeating: 0x85, count: 1_000_000))
     try expectRefusal("too many values", pickle: repeated("N", 1_000_000))
     try expectRefusal("too many values", pickle: repeated("(", 1_000_000))
-    try expectRefusal("end comes too early", pickle: repeated("}q\u{1}", 10))
-    // A dictionary that holds itself a thousand times.
+    try expectRefusal("the data ends early", pickle: repeated("}q\u{1}", 10))
+    // A dictionary that contains itself a thousand times.
     let loop = [0x80, 2] + Array("}q\u{1}".utf8) + (0..<1000).flatMap { _ in Array("X\u{1}\0\0\0ah\u{1}s".utf8) }
     try expectRefusal("'a'", pickle: loop + Array(".".utf8))
     let chain = [0x80, 2] + Array("}".utf8) + (0..<60_000).flatMap { _ in Array("X\u{1}\0\0\0a}".utf8) }
     try expectRefusal("too many values", pickle: chain + [UInt8](repeating: UInt8(ascii: "s"), count: 60_000))
-    try expectRefusal("end comes too early", pickle: [0x80, 2, UInt8(ascii: "X"), 0xFF, 0xFF, 0xFF, 0xFF])
+    try expectRefusal("the data ends early", pickle: [0x80, 2, UInt8(ascii: "X"), 0xFF, 0xFF, 0xFF, 0xFF])
     for codes in ["s", "R", "t", "u", "Q", "b", "h\u{7}", "q\u{1}", "(u", "}(Nu", "NN\u{86}R", "a", "0"] {
       try expectRefusal("", pickle: [0x80, 2] + Array(codes.utf8) + Array(".".utf8))
     }
   }
 
-  @Test("a file cut short anywhere is refused")
+  @Test("a torch.save file truncated at any position throws an error")
   func truncation() throws {
     let whole = Array(try Data(contentsOf: fixture("types.bin")))
     for length in stride(from: 0, to: whole.count, by: 37) { try expectRefusal("", Array(whole.prefix(length))) }
   }
 
-  @Test("zip archives that are compressed, lie about sizes or are of other programs are refused")
+  @Test("zip archives with compression, false sizes or other contents throw an error")
   func archives() throws {
     let pickle = PickleWriter.one(shape: [6], strides: [1])
     try expectRefusal("compressed", torchArchive(pickle, writer: ZipWriter(method: 8)))
     try expectRefusal("outside the file", torchArchive(pickle, writer: ZipWriter(lie: 1 << 20)))
-    try expectRefusal("high byte first", torchArchive(pickle, byteOrder: "big"))
+    try expectRefusal("big-endian", torchArchive(pickle, byteOrder: "big"))
     var other = ZipWriter()
     other.add("readme.txt", Array("hello".utf8))
     try expectRefusal("no data.pkl", other.finished())
     var twice = ZipWriter()
     for _ in 0..<2 { twice.add("archive/data.pkl", pickle) }
-    try expectRefusal("stands twice", twice.finished())
+    try expectRefusal("occurs twice", twice.finished())
     try expectRefusal("zip directory", Array("PK\u{3}\u{4} and nothing more".utf8))
   }
 }

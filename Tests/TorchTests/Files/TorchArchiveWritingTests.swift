@@ -4,7 +4,7 @@ import Torch
 
 @Suite("Writing files as torch.save does")
 struct TorchArchiveWritingTests {
-  @Test("what is written is read again, in every type and shape")
+  @Test("a written torch.save file is read back, in every type and shape")
   func roundTrip() throws {
     let folder = try ScratchFolder()
     let base = Generator(seed: 1).normal([4, 3]) * 10
@@ -24,7 +24,7 @@ struct TorchArchiveWritingTests {
     #expect(try folder.names() == ["a.bin"])
   }
 
-  @Test("a tensor of several names is stored once, and the same tensors give the same bytes")
+  @Test("a torch.save file stores a tensor with several names once, and is reproducible")
   func shared() throws {
     let folder = try ScratchFolder()
     let tensor = Generator(seed: 2).normal([100, 100])
@@ -36,17 +36,17 @@ struct TorchArchiveWritingTests {
     let archive = try TorchArchive(contentsOf: folder("a.bin"))
     let (one, other) = (try archive.tensor(named: "a"), try archive.tensor(named: "b"))
     #expect(one === other)
-    // Another format stores it twice.
+    // safetensors stores it twice.
     try Safetensors.write([TensorToWrite(tensor, names: ["a", "b"])], to: folder("a.safetensors"))
     #expect(try SafetensorsFile(contentsOf: folder("a.safetensors")).names == ["a", "b"])
   }
 
-  @Test("tensors of another file are read when their turn comes, and a missing one is none")
+  @Test("tensors of another file are read when they are written, and a missing one gives nil")
   func copied() throws {
     let folder = try ScratchFolder()
     try Safetensors.write(["w": Tensor([1, 2] as [Float]).to(.bfloat16)], to: folder("a.safetensors"))
     let source = try SafetensorsFile(contentsOf: folder("a.safetensors"))
-    if TensorToWrite("v", of: source, names: ["v"]) != nil { Issue.record("a tensor that is not there") }
+    if TensorToWrite("v", of: source, names: ["v"]) != nil { Issue.record("a missing tensor must give nil") }
     let tensor = try #require(TensorToWrite("w", of: source, names: ["v"]))
     try TorchArchive.write([tensor], to: folder("b.bin"))
     #expect(try TorchArchive(contentsOf: folder("b.bin")).layout(of: "v")?.description == "bfloat16 [2]")

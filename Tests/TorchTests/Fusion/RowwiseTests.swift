@@ -34,7 +34,7 @@ struct RowwiseTests {
     }
   }
 
-  /// The formulas of a network in float64, from the values that weights and rows have in bfloat16.
+  /// The formulas of a network in float64, evaluated on the bfloat16 values of weights and rows.
   private enum Exact {
     static func linear(_ x: Tensor, _ layer: Linear) -> Tensor {
       let y = matmul(x, layer.weight.to(.float64).transposed())
@@ -55,7 +55,7 @@ struct RowwiseTests {
   }
 
   @Test(
-    "a network of all operations agrees with its formulas, in one kernel and operation by operation",
+    "a row-wise network of all operations agrees with its formulas, fused and operation by operation",
     arguments: [9, 16, 17, 130, 333])
   func formulas(count: Int) {
     let layers = Layers()
@@ -91,7 +91,7 @@ struct RowwiseTests {
       ])
   }
 
-  @Test("a row has the same result among many rows as among few")
+  @Test("a row-wise network gives a row the same result among many rows as among few")
   func independent() {
     let layers = Layers()
     let (norm, gate, up, down) = (
@@ -108,7 +108,7 @@ struct RowwiseTests {
     }
   }
 
-  @Test("a tensor that samples share is added to each of them", arguments: [1, 5, 48])
+  @Test("a row-wise network adds a shared tensor to each sample", arguments: [1, 5, 48])
   func shared(positions: Int) {
     let layers = Layers()
     let (layer, shared) = (layers.linear(32, 64), layers.rows(positions, 64))
@@ -120,7 +120,7 @@ struct RowwiseTests {
     }
   }
 
-  @Test("a network that the kernel cannot express gives the same result operation by operation")
+  @Test("a row-wise network that the kernel cannot express runs operation by operation")
   func unsupported() {
     let generator = Generator(seed: 8)
     let (a, b) = (Linear(32, 32, generator: generator), Linear(32, 32, bias: false, generator: generator))
@@ -131,7 +131,7 @@ struct RowwiseTests {
     let networks: [(name: String, recorded: (Rows) -> Rows, direct: (Tensor) -> Tensor)] = [
       ("a sum of two layers", { a($0) + b($0) }, { a($0) + b($0) }),
       ("a value plus itself", { x in a(x) + x + x }, { x in a(x) + x + x }),
-      ("a residual to the right", { x in a(norm(x)) + norm(x) }, { x in a(norm(x)) + norm(x) }),
+      ("a residual on the right", { x in a(norm(x)) + norm(x) }, { x in a(norm(x)) + norm(x) }),
       ("a layer read twice", { silu(a($0).twice) }, { x in silu(a(x) + a(x)) }),
       ("a layer that is its own residual's input", { x in b(norm(x)) * x + x }, { x in b(norm(x)) * x + x }),
       (
@@ -141,7 +141,7 @@ struct RowwiseTests {
       ("another activation", { Activation.gelu(a($0)) * b($0) }, { Activation.gelu(a($0)) * b($0) }),
       ("gates with biases", { silu(a($0)) * a($0) }, { silu(a($0)) * a($0) }),
       (
-        "halves in exchanged roles", { x in exchanged(c(x).halves()) },
+        "halves in swapped roles", { x in swapped(c(x).halves()) },
         { x in silu(c(x).split(2)[1]) * c(x).split(2)[0] }
       ),
       ("SiLU alone", { silu(norm($0)) }, { silu(norm($0)) }),
@@ -155,14 +155,14 @@ struct RowwiseTests {
     expectClose(rowwise(x) { $0 }, x, within: 0)
   }
 
-  @Test("sizes that the kernel does not support run operation by operation, with the same numbers")
+  @Test("a row-wise network with sizes that the kernel does not support runs operation by operation")
   func oddSizes() {
     let layers = Layers()
     let (layer, x) = (layers.linear(24, 40, bias: true), layers.rows(50, 24))
     withoutGradients { #expect(rowwise(x) { layer($0) }.numbers == layer(x).numbers) }
   }
 
-  @Test("gradients reach every weight and the rows")
+  @Test("a row-wise network propagates gradients to every weight and to its rows")
   func gradients() {
     let layers = Layers()
     let (norm, layer) = (layers.rmsNorm(32), layers.linear(32, 32, bias: true))
@@ -181,4 +181,4 @@ extension Rows {
   fileprivate func plus(_ branch: (Rows) -> Rows) -> Rows { self + branch(self) }
 }
 
-private func exchanged(_ halves: (first: Rows, second: Rows)) -> Rows { silu(halves.second) * halves.first }
+private func swapped(_ halves: (first: Rows, second: Rows)) -> Rows { silu(halves.second) * halves.first }

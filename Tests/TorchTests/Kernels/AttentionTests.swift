@@ -21,7 +21,7 @@ struct AttentionTests {
     }
   }
 
-  /// An error of a product, at most four in size here, is one of the exponent: it counts as sixteen times the terms.
+  /// The error of a product, which is at most 4 here, is an error of the exponent: it counts as 16 times the terms.
   private static func terms(_ shape: [Int]) -> Int { 2 * (16 * shape[3] + 2 * shape[2]) }
 
   private func inputs(_ shape: [Int]) -> [Tensor] {
@@ -29,30 +29,30 @@ struct AttentionTests {
     return (0..<3).map { _ in generator.normal(shape) }
   }
 
-  @Test("is softmax(query·keyᵀ / √size)·value, value and gradients", arguments: shapes, [true, false])
+  @Test("attention agrees with its formula, in value and gradients", arguments: shapes, [true, false])
   func formula(shape: [Int], causal: Bool) {
     check(causal: causal).expectAgreement(inputs(shape), dtype: .float32, terms: Self.terms(shape))
   }
 
-  // Products, up to four in size, are rounded before the exponential; weights, results and gradients after it.
-  @Test("in bfloat16 errs by the rounding of the weights", arguments: shapes, [true, false])
+  // Products of up to 4 are rounded before the exponential; weights, results and gradients are rounded after it.
+  @Test("attention in bfloat16 errs by the rounding of its weights", arguments: shapes, [true, false])
   func bfloat16(shape: [Int], causal: Bool) {
     check(causal: causal).expectAgreement(inputs(shape), dtype: .bfloat16, terms: Self.terms(shape), roundings: 8)
   }
 
-  @Test("of longer sequences goes through libtorch's, with the same result")
+  @Test("attention over longer sequences falls back to libtorch with the same result")
   func long() {
     check(causal: true).expectAgreement(inputs([1, 1, 140, 8]), dtype: .float32, terms: Self.terms([1, 1, 140, 8]))
     check(causal: true).expectAgreement(
       inputs([1, 1, 520, 8]), dtype: .bfloat16, terms: Self.terms([1, 1, 520, 8]), roundings: 8)
   }
 
-  @Test("has the gradients that finite differences show", arguments: [true, false])
+  @Test("the gradients of attention agree with finite differences", arguments: [true, false])
   func slopes(causal: Bool) {
     check(causal: causal).expectGradientsAreSlopes(inputs([2, 3, 5, 4]), terms: Self.terms([2, 3, 5, 4]))
   }
 
-  @Test("does not see later positions")
+  @Test("causal attention ignores later positions")
   func causality() {
     let (q, k, v) = (inputs([2, 2, 9, 4])[0], inputs([2, 2, 9, 4])[1], inputs([2, 2, 9, 4])[2])
     let changed = v.clone()
@@ -63,7 +63,7 @@ struct AttentionTests {
     #expect(a.narrowed(2, 0..<5).numbers == b.narrowed(2, 0..<5).numbers)
   }
 
-  @Test("does not depend on how its inputs lie in memory")
+  @Test("attention does not depend on the memory layout of its inputs")
   func layout() {
     let x = Generator(seed: 3).normal([2, 9, 3, 4])
     let (a, b) = (x.leaf(.float32), x.transposed(1, 2).contiguous().leaf(.float32))

@@ -13,8 +13,8 @@ struct BiasSiLUTests {
     return sum / ((-sum).exp() + 1)
   }
 
-  /// Roundings on the way of a gradient: exponentials (within 2 units), sums, quotients and products; and the samples
-  /// or rows over which the summand's gradient is a sum.
+  /// Roundings in a gradient: exponentials (within 2 units), sums, quotients and products, plus the samples or rows
+  /// over which the summand's gradient sums.
   private static func terms(_ shape: [Int]) -> Int { 24 + shape[0] }
 
   private func inputs(_ shape: [Int]) -> [Tensor] {
@@ -22,7 +22,7 @@ struct BiasSiLUTests {
     return [generator.normal(shape, deviation: 2), generator.normal([shape[1], shape[2]], deviation: 2)]
   }
 
-  @Test("biased SiLU is s·σ(s) of s = x + shared, value and gradients", arguments: shapes)
+  @Test("biased SiLU agrees with its formula, in value and gradients", arguments: shapes)
   func formula(shape: [Int]) {
     check.expectAgreement(inputs(shape), dtype: .float32, terms: Self.terms(shape))
   }
@@ -33,7 +33,7 @@ struct BiasSiLUTests {
   }
 
   @Test(
-    "biased SiLU supports a bias that is the same for all rows", arguments: [[1, 1], [3, 5, 7], [70, 33], [0, 4]])
+    "biased SiLU supports a bias that all rows share", arguments: [[1, 1], [3, 5, 7], [70, 33], [0, 4]])
   func bias(shape: [Int]) {
     let generator = Generator(seed: 2)
     let inputs = [generator.normal(shape, deviation: 2), generator.normal([shape[shape.count - 1]], deviation: 2)]
@@ -49,7 +49,7 @@ struct BiasSiLUTests {
     check.expectAgreement(inputs([3, 5, 7]), dtype: .float64, terms: Self.terms([3, 5, 7]))
   }
 
-  @Test("biased SiLU has the gradients that finite differences show")
+  @Test("the gradients of biased SiLU agree with finite differences")
   func slopes() {
     check.expectGradientsAreSlopes(inputs([3, 5, 7]), terms: Self.terms([3, 5, 7]))
   }

@@ -13,8 +13,8 @@ struct EnergyScoreKernelTests {
     Size(samples: 8, targets: 10, positions: 3, size: 33), Size(samples: 4, targets: 5, positions: 0, size: 6),
   ]
 
-  /// A distance sums over the dimensions, the score over pairs. It is a difference of means some four times its size,
-  /// which multiplies its error as sixteen times the terms do.
+  /// A distance sums over dimensions, and the score over pairs. The score is a difference of means that are about four
+  /// times larger, which has the effect of 16 times the terms.
   private static func terms(_ size: Size) -> Int {
     16 * (2 * size.size + size.samples * (size.samples + size.targets))
   }
@@ -72,7 +72,7 @@ struct EnergyScoreKernelTests {
     check(targets: targets, exponent: exponent).expectGradientsAreSlopes([samples], terms: Self.terms(Self.sizes[1]))
   }
 
-  // ‖x‖^β has no derivative at 0 for β ≤ 1; zero is the one that training needs.
+  // ‖x‖^β has no derivative at 0 for β ≤ 1. Training needs zero there.
   @Test("the energy score has a zero gradient where all points coincide", arguments: [1, 0.5, 1.5])
   func coincidence(exponent: Double) {
     let samples = Tensor.ones([3, 2, 4]).leaf(.float32)
@@ -97,9 +97,9 @@ struct EnergyScoreKernelTests {
   }
 
   // With both samples at s and d = 1 the score at a position is 2/M Σ|s − y_m|^β. Its mean over P positions has the
-  // expectation 2·E|s − y|^β, found by numeric integration here, and a standard error of 2·√(Var / PM). Six of them: a
-  // right kernel fails one of these eight tests for one seed in 6e7.
-  @Test("the energy score kernel draws normal targets", arguments: [-2.0, 0, 0.5, 3], [1, 1.5])
+  // expectation 2·E|s − y|^β, computed here by numeric integration, and a standard error of 2·√(Var / PM). The
+  // tolerance is six standard errors: a correct kernel fails one of these eight tests for one seed in 6e7.
+  @Test("the energy score kernel samples normal targets", arguments: [-2.0, 0, 0.5, 3], [1, 1.5])
   func drawnTargets(sample: Double, exponent: Double) {
     let (positions, count, mean, deviation) = (500, 64, 0.25, 1.5)
     let loss = energyScoreKernel(
@@ -116,9 +116,9 @@ struct EnergyScoreKernelTests {
     #expect(abs(loss.mean().item() - 2 * first) < 6 * error)
   }
 
-  // The mean of M targets at each of P positions and S dimensions, from its gradient far away: with β = 2 − 1e-9 that is
-  // as good as linear in it. Independent standard normals have a sum of squares M·mean² of P·S ± √(2·P·S).
-  @Test("the targets that the energy score kernel draws are independent between positions, dimensions and calls")
+  // The mean of M targets at each of P positions and S dimensions, computed from the gradient, which is practically
+  // linear in it for β = 2 − 1e-9. For independent standard normals, the sum of M·mean² is P·S ± √(2·P·S).
+  @Test("the energy score kernel samples independent targets for positions, dimensions and calls")
   func independence() {
     let (positions, size, count) = (300, 32, 10)
     let generator = Generator(seed: 12)
@@ -144,7 +144,7 @@ struct EnergyScoreKernelTests {
     #expect(abs(a.reduce(0, +)) < 6 * (number / Double(count)).squareRoot())
   }
 
-  @Test("the energy score kernel draws the same targets from the same generator state, and others next time")
+  @Test("the energy score kernel samples equal targets from equal generator states, and new ones in the next call")
   func resumption() {
     let samples = Generator(seed: 1).normal([3, 5, 7])
     func loss(_ generator: Generator) -> [Double] {

@@ -5,7 +5,7 @@ import Torch
 struct FusedDecodeLayerTests {
   private static let (hidden, inner, size) = (24, 40, 8)
 
-  /// A layer with as many query heads, and the keys and values of the positions before.
+  /// A layer with the given number of query heads, and the keys and values of earlier positions.
   private struct Layer {
     let step: FusedDecodeLayer
     let keys: Tensor
@@ -24,12 +24,12 @@ struct FusedDecodeLayerTests {
         up: normal(inner, hidden), down: normal(hidden, inner), epsilon: 1e-5)
       (keys, values) = (normal(rows, keyHeads, room, size), normal(rows, keyHeads, room, size))
       let angle = generator.uniform([1, size / 2], in: 0..<6.2)
-      // cos² + sin² need not be one here: the formula is linear in both.
+      // cos² + sin² need not be 1 here, because the formula is linear in both.
       angles = (angle, angle * 0.5 - 1.0)
     }
   }
 
-  /// The layer by its formulas in float64, [rows, h].
+  /// The formulas of the layer in float64, [rows, h].
   private func reference(_ layer: Layer, _ x: Tensor, length: Int, heads: Int) -> Tensor {
     let (step, size) = (layer.step, Self.size)
     func wide(_ tensor: Tensor) -> Tensor { tensor.to(.float64) }
@@ -68,7 +68,8 @@ struct FusedDecodeLayerTests {
   }
 
   @Test(
-    "a decode layer is its formula, and writes the new keys and values into the cache", arguments: [1, 3, 8],
+    "a fused decode layer agrees with its formulas, and writes the new keys and values into the caches",
+    arguments: [1, 3, 8],
     [(heads: 4, keyHeads: 4), (heads: 4, keyHeads: 2)])
   func formula(rows: Int, heads: (heads: Int, keyHeads: Int)) {
     for (dtype, tolerance) in [(DType.float32, 1e-5), (.bfloat16, 2e-2)] {

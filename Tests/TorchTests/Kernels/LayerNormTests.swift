@@ -14,7 +14,7 @@ struct LayerNormTests {
     return centred * (variance + epsilon).power(-0.5) * $0[1] + $0[2]
   }
 
-  /// Sums along a row, once for the value and once for the gradient, and over rows for the weight's gradient.
+  /// Sums along a row for the value and for the gradient, and over rows for the weight's gradient.
   private static func terms(_ shape: [Int]) -> Int { 4 * shape[shape.count - 1] + shape.dropLast().reduce(1, *) + 8 }
 
   private func inputs(_ shape: [Int]) -> [Tensor] {
@@ -25,36 +25,36 @@ struct LayerNormTests {
     ]
   }
 
-  @Test("is (x − mean) / √(variance + ε) · weight + bias, value and gradients", arguments: shapes)
+  @Test("LayerNorm agrees with its formula, in value and gradients", arguments: shapes)
   func formula(shape: [Int]) {
     check.expectAgreement(inputs(shape), dtype: .float32, terms: Self.terms(shape))
   }
 
-  @Test("in bfloat16 errs by one rounding", arguments: shapes)
+  @Test("LayerNorm in bfloat16 errs by one rounding", arguments: shapes)
   func bfloat16(shape: [Int]) {
     check.expectAgreement(inputs(shape), dtype: .bfloat16, terms: Self.terms(shape))
   }
 
-  @Test("of other types falls back to libtorch's operations")
+  @Test("LayerNorm in other types falls back to libtorch's operations")
   func fallback() {
     check.expectAgreement(inputs([3, 5]), dtype: .float64, terms: Self.terms([3, 5]))
   }
 
-  @Test("has the gradients that finite differences show", arguments: [[3, 5], [5, 33]])
+  @Test("the gradients of LayerNorm agree with finite differences", arguments: [[3, 5], [5, 33]])
   func slopes(shape: [Int]) {
     check.expectGradientsAreSlopes(inputs(shape), terms: Self.terms(shape))
   }
 
-  @Test("keeps its digits where the mean is large compared with the deviation")
+  @Test("LayerNorm keeps its precision if the mean is large compared with the deviation")
   func offset() {
     let x = Generator(seed: 3).normal([4, 64])
     let plain = layerNorm(x, weight: .ones([64]), bias: .zeros([64]), epsilon: 1e-6)
     let shifted = layerNorm(x + 1000, weight: .ones([64]), bias: .zeros([64]), epsilon: 1e-6)
-    // float32 holds numbers near a thousand to 3e-5.
+    // float32 represents numbers near 1000 to within 3e-5.
     expectClose(shifted, plain, within: 1e-4)
   }
 
-  @Test("of no rows has no rows, and the weight's gradient is zero")
+  @Test("LayerNorm of no rows gives no rows and a zero gradient of the weight")
   func empty() {
     let (x, weight) = (Tensor.empty([0, 8]).leaf(.float32), Tensor.ones([8]).leaf(.float32))
     let y = layerNorm(x, weight: weight, bias: .zeros([8]), epsilon: 1e-6)

@@ -6,20 +6,21 @@ import Torch
 
 @Suite("Argmax of a projection")
 struct LinearArgmaxTests {
-  /// Whole numbers, so that every product is exact in any type and order, and ties are many.
+  /// Integers, so that every product is exact in any type and order, and ties are frequent.
   private func whole(_ shape: [Int], in range: ClosedRange<Int>, seed: UInt64) -> [Float] {
     var generator = SeededGenerator(seed: seed)
     return (0..<shape.reduce(1, *)).map { _ in Float(Int.random(in: range, using: &generator)) }
   }
 
-  // Those whose second number is a multiple of 32 are multiplied in tiles where the processor has them.
+  // With a multiple of 32 as the second number, the products use AMX tiles if the processor has them.
   private static let sizes = [
     [1, 1, 1], [5, 3, 7], [19, 4, 133], [40, 2, 40_001], [4100, 2, 9], [0, 3, 4], [1, 32, 31], [17, 32, 257],
     [70, 64, 1_000], [3, 96, 5_000],
   ]
 
   @Test(
-    "the argmax is the first of the largest products", arguments: sizes, [DType.float32, .bfloat16, .float64])
+    "the argmax of a projection is the first of the largest products", arguments: sizes,
+    [DType.float32, .bfloat16, .float64])
   func ties(sizes: [Int], dtype: DType) {
     let (rows, size, vocabulary) = (sizes[0], sizes[1], sizes[2])
     let hidden = whole([rows, size], in: -2...2, seed: 1)
@@ -54,7 +55,7 @@ struct LinearArgmaxTests {
     )
   }()
 
-  @Test("the argmax is exact where rounding to bfloat16 turns the order of two rows around")
+  @Test("the argmax of a projection is exact if rounding to bfloat16 reverses the order of two rows")
   func misleadingRounding() {
     let (hidden, weight) = misleading
     let products = matmul(hidden.to(.float64), weight.to(.float64).transposed()).numbers
@@ -64,8 +65,8 @@ struct LinearArgmaxTests {
     #expect(QuantizedArgmax(weight)(hidden).elements(as: Int64.self) == [0])
   }
 
-  // The first pass that rounds to bfloat16 runs only on processors with AMX. Its bound is checked on all.
-  @Test("the bound of products of numbers rounded to bfloat16 holds in the worst cases")
+  // The bfloat16 first pass runs only on processors with AMX, but its bound is tested everywhere.
+  @Test("the error bound for products of numbers rounded to bfloat16 holds in the worst cases")
   func boundOfRounding() {
     func norm(_ x: Tensor) -> Double { x.to(.float64).squared().sum().item().squareRoot() }
     let (hidden, weight) = misleading
@@ -79,7 +80,7 @@ struct LinearArgmaxTests {
     }
   }
 
-  @Test("the argmax does not depend on the memory layout of its inputs, and has no gradient")
+  @Test("the argmax of a projection has no gradient and does not depend on the memory layout of its inputs")
   func layout() {
     let (hidden, weight) = (Generator(seed: 3).normal([8, 20]).leaf(.float32), Generator(seed: 4).normal([8, 50]))
     let found = linearArgmax(hidden.transposed(), weight: weight.transposed())
@@ -89,14 +90,15 @@ struct LinearArgmaxTests {
   }
 
   @Test(
-    "the argmax is that of the exact products, however close the next ones are", arguments: [DType.float32, .bfloat16],
+    "the argmax of a projection equals that of the exact products, even for nearly equal products",
+    arguments: [DType.float32, .bfloat16],
     [[1, 64], [50, 64], [33, 128], [9, 60]])
   func exact(dtype: DType, sizes: [Int]) {
     let (rows, size, vocabulary) = (sizes[0], sizes[1], 3_001)
     let generator = Generator(seed: 5)
     let hidden = generator.normal([rows, size]).to(dtype)
     let base = generator.normal([vocabulary / 3 + 1, size])
-    // Every vector three times: once as it is, once as much larger as float32 can tell, once the same again.
+    // Every vector three times: as it is, larger by the least difference in float32, and as it is again.
     let near = base * (1 + 1.2e-7)
     let weight = Tensor.concatenated([base, near, base]).narrowed(0, 0..<vocabulary).to(dtype)
     let expected = matmul(hidden.to(.float64), weight.to(.float64).transposed()).elements(as: Double.self)
@@ -110,7 +112,7 @@ struct LinearArgmaxTests {
   }
 
   @Test(
-    "a quantized matrix gives the same ids, whatever the norms of its rows and of the vectors",
+    "a quantized argmax gives the same ids for any norms of its rows and of the vectors",
     arguments: [DType.float32, .bfloat16], [64, 100, 192])
   func quantized(dtype: DType, size: Int) {
     let generator = Generator(seed: 9)
@@ -129,7 +131,7 @@ struct LinearArgmaxTests {
   }
 
   @Test(
-    "a quantized matrix of tiny or huge numbers gives the same ids, with rows of zeros between",
+    "a quantized argmax gives the same ids for tiny and huge numbers with rows of zeros between them",
     arguments: [1e-35, 1e-25, 1e-13, 1e20])
   func extremeSizes(size: Double) {
     let generator = Generator(seed: 12)
@@ -140,7 +142,7 @@ struct LinearArgmaxTests {
     #expect(QuantizedArgmax(weight * size)(hidden).elements(as: Int64.self) == expected)
   }
 
-  @Test("a quantized argmax notices when its matrix was changed or replaced")
+  @Test("a quantized argmax detects that its matrix was changed or replaced")
   func current() {
     let weight = Generator(seed: 11).normal([50, 64])
     let argmax = QuantizedArgmax(weight)
@@ -152,7 +154,7 @@ struct LinearArgmaxTests {
   }
 
   @Test(
-    "a quantized argmax with numbers that are not finite falls back to the plain one",
+    "a quantized argmax falls back to the plain argmax for numbers that are not finite",
     arguments: [Float.nan, .infinity, -.infinity])
   func notFinite(value: Float) {
     let generator = Generator(seed: 10)
@@ -170,7 +172,7 @@ struct LinearArgmaxTests {
   }
 
   @Test(
-    "the argmax is the same on every code path: columns of zeros change nothing",
+    "the argmax of a projection is the same on every code path, with or without columns of zeros",
     arguments: [DType.float32, .bfloat16])
   func paths(dtype: DType) {
     let hidden = Generator(seed: 6).normal([40, 60]).to(dtype)

@@ -11,14 +11,14 @@ struct LinearCrossEntropyTests {
     let rows: Int, size: Int, vocabulary: Int
   }
 
-  // The last ones take more than one block of rows: a block has 2²⁰ / vocabulary of them, at least 32 and at most 4096.
+  // The last sizes need several blocks of rows. A block has 2²⁰ / vocabulary rows, at least 32 and at most 4096.
   private static let sizes = [
     Size(rows: 1, size: 1, vocabulary: 1), Size(rows: 3, size: 5, vocabulary: 7),
     Size(rows: 19, size: 8, vocabulary: 130), Size(rows: 70, size: 6, vocabulary: 40_001),
     Size(rows: 4100, size: 3, vocabulary: 10),
   ]
 
-  /// Every third row left out, and a target at either end of the vocabulary.
+  /// Targets with every third row excluded, and with both ends of the vocabulary.
   private func targets(_ size: Size) -> [Int64] {
     var generator = SeededGenerator(seed: 7)
     return (0..<size.rows).map { row in
@@ -45,8 +45,9 @@ struct LinearCrossEntropyTests {
     }
   }
 
-  /// A logit is a sum along a row of the weight, and its error one of the exponent: logits, up to ten here, count it a
-  /// hundredfold. The softmax and the hidden state's gradient sum over the vocabulary, the weight's over rows.
+  /// A logit sums along a row of the weight, and its error is an error of the exponent: logits of up to 10 count the
+  /// terms 100 times. The softmax and the hidden state's gradient sum over the vocabulary, the weight's gradient over
+  /// rows.
   private static func terms(_ size: Size) -> Int { 100 * size.size + 2 * size.vocabulary + size.rows }
 
   private func inputs(_ size: Size) -> [Tensor] {
@@ -54,19 +55,21 @@ struct LinearCrossEntropyTests {
     return [generator.normal([size.rows, size.size]), generator.normal([size.vocabulary, size.size])]
   }
 
-  @Test("is the mean of −log softmax at the targets, without those of −100; value and gradients", arguments: sizes)
+  @Test(
+    "the fused cross-entropy agrees with its formula, in value and gradients, without targets of −100", arguments: sizes
+  )
   func formula(size: Size) {
     check(size, targets: targets(size)).expectAgreement(inputs(size), dtype: .float32, terms: Self.terms(size))
   }
 
-  // The logits, up to ten here, are rounded before the softmax; its gradient and the result after it.
-  @Test("in bfloat16 errs by the rounding of the logits", arguments: sizes)
+  // The logits, up to 10 here, are rounded before the softmax; its gradient and the result are rounded after it.
+  @Test("the fused cross-entropy in bfloat16 errs by the rounding of the logits", arguments: sizes)
   func bfloat16(size: Size) {
     check(size, targets: targets(size))
       .expectAgreement(inputs(size), dtype: .bfloat16, terms: Self.terms(size), roundings: 12)
   }
 
-  @Test("in float64 falls back to libtorch's operations, with the softmax in float32")
+  @Test("the fused cross-entropy in float64 falls back to libtorch's operations, with a float32 softmax")
   func fallback() {
     let (size, targets) = (Self.sizes[2], targets(Self.sizes[2]))
     let leaves = inputs(size).map { $0.leaf(.float64) }
@@ -75,13 +78,13 @@ struct LinearCrossEntropyTests {
     expectClose(loss.numbers, exact.numbers, within: roundingBound(.float32, terms: Self.terms(size)))
   }
 
-  @Test("has the gradients that finite differences show")
+  @Test("the gradients of the fused cross-entropy agree with finite differences")
   func slopes() {
     let size = Self.sizes[1]
     check(size, targets: targets(size)).expectGradientsAreSlopes(inputs(size), terms: Self.terms(size))
   }
 
-  @Test("of no row, or of none that counts, is zero with gradients of zero", arguments: [0, 3])
+  @Test("the fused cross-entropy of no rows, or of excluded rows only, is zero with zero gradients", arguments: [0, 3])
   func nothing(rows: Int) {
     let (hidden, weight) = (Tensor.ones([rows, 4]).leaf(.float32), Tensor.ones([5, 4]).leaf(.float32))
     let loss = linearCrossEntropy(hidden, weight: weight, targets: Tensor([Int64](repeating: -100, count: rows)))
@@ -91,9 +94,9 @@ struct LinearCrossEntropyTests {
     #expect(weight.gradient?.numbers.allSatisfy { $0 == 0 } == true)
   }
 
-  @Test("is exact where the logits are large or equal")
+  @Test("the fused cross-entropy is exact for large and for equal logits")
   func extremes() {
-    // Logits 1e4 apart: the loss is their distance, and a hit costs nothing.
+    // With logits 1e4 apart, the loss of a miss is their distance and the loss of a hit is zero.
     let hidden = Tensor([1, 1] as [Float], shape: [2, 1]).leaf(.float32)
     let weight = Tensor([1e4, 0, -1e4] as [Float], shape: [3, 1])
     let loss = linearCrossEntropy(hidden, weight: weight, targets: Tensor([0, 2] as [Int64]))
@@ -105,7 +108,7 @@ struct LinearCrossEntropyTests {
     expectClose(uniform.numbers, [log(1000)], within: 1e-6)
   }
 
-  @Test("does not depend on how its inputs lie in memory")
+  @Test("the fused cross-entropy does not depend on the memory layout of its inputs")
   func layout() {
     let (hidden, weight) = (Generator(seed: 3).normal([6, 9]), Generator(seed: 4).normal([6, 11]))
     let targets = Tensor([0, 10, -100, 3, 4, 5, 6, 7, 8] as [Int64])

@@ -1,7 +1,7 @@
 import Testing
 import Torch
 
-@Suite("Linear map")
+@Suite("Linear function")
 struct LinearTests {
   struct Size: Sendable {
     let rows: [Int], inputs: Int, outputs: Int
@@ -16,8 +16,8 @@ struct LinearTests {
     Size(rows: [65], inputs: 16, outputs: 16, bias: false, residual: false),
   ]
 
-  /// Products sum over inputs, their gradients over outputs and rows. Four times as many: a result may be a difference
-  /// of parts twice its size.
+  /// Products sum over inputs, and gradients over outputs and rows. The factor of 4 covers results that are differences
+  /// of parts of twice their size.
   private static func terms(_ size: Size) -> Int {
     4 * (max(size.inputs, size.outputs, size.rows.reduce(1, *)) + 2)
   }
@@ -43,29 +43,29 @@ struct LinearTests {
     return inputs
   }
 
-  @Test("is x·weightᵀ + bias + residual, value and gradients", arguments: sizes)
+  @Test("the linear function agrees with its formula, in value and gradients", arguments: sizes)
   func formula(size: Size) {
     check(size).expectAgreement(inputs(size), dtype: .float32, terms: Self.terms(size))
   }
 
-  // The product is rounded to eight bits, and so is the sum with bias and residual.
-  @Test("in bfloat16 errs by two roundings", arguments: sizes)
+  // bfloat16 rounds the product, and again the sum with bias and residual.
+  @Test("the linear function in bfloat16 errs by two roundings", arguments: sizes)
   func bfloat16(size: Size) {
     check(size).expectAgreement(inputs(size), dtype: .bfloat16, terms: Self.terms(size), roundings: 2)
   }
 
-  @Test("in float64 falls back to libtorch's operations")
+  @Test("the linear function in float64 falls back to libtorch's operations")
   func fallback() {
     let size = Self.sizes[1]
     check(size).expectAgreement(inputs(size), dtype: .float64, terms: Self.terms(size))
   }
 
-  @Test("has the gradients that finite differences show", arguments: sizes)
+  @Test("the gradients of the linear function agree with finite differences", arguments: sizes)
   func slopes(size: Size) {
     check(size).expectGradientsAreSlopes(inputs(size), terms: Self.terms(size))
   }
 
-  @Test("gives gradients only to those that are trained")
+  @Test("the linear function computes gradients only for inputs that require them")
   func frozen() {
     let x = Generator(seed: 3).normal([4, 5]).leaf(.float32)
     let weight = Generator(seed: 4).normal([6, 5])
@@ -77,7 +77,7 @@ struct LinearTests {
     #expect(x.gradient?.shape == [4, 5])
   }
 
-  @Test("takes a part of a wider weight")
+  @Test("the linear function supports a slice of a wider weight")
   func part() {
     let (x, wide) = (Generator(seed: 3).normal([2, 4, 5]).leaf(.float32), Generator(seed: 4).normal([6, 10]))
     let leaf = wide.leaf(.float32)

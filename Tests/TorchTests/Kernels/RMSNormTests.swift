@@ -12,7 +12,7 @@ struct RMSNormTests {
     $0[0] * ($0[0].squared().mean(-1, keepDimensions: true) + epsilon).power(-0.5) * $0[1]
   }
 
-  /// Sums along a row, once for the value and once for the gradient, and over rows for the weight's gradient.
+  /// Sums along a row for the value and for the gradient, and over rows for the weight's gradient.
   private static func terms(_ shape: [Int]) -> Int { 2 * shape[shape.count - 1] + shape.dropLast().reduce(1, *) + 8 }
 
   private func inputs(_ shape: [Int]) -> [Tensor] {
@@ -20,29 +20,30 @@ struct RMSNormTests {
     return [generator.normal(shape, deviation: 2), generator.normal([shape[shape.count - 1]], mean: 1)]
   }
 
-  @Test("is x / √(mean(x²) + ε) · weight, value and gradients", arguments: shapes)
+  @Test("RMSNorm agrees with its formula, in value and gradients", arguments: shapes)
   func formula(shape: [Int]) {
     check.expectAgreement(inputs(shape), dtype: .float32, terms: Self.terms(shape))
   }
 
-  @Test("in bfloat16 errs by one rounding", arguments: shapes)
+  @Test("RMSNorm in bfloat16 errs by one rounding", arguments: shapes)
   func bfloat16(shape: [Int]) {
     check.expectAgreement(inputs(shape), dtype: .bfloat16, terms: Self.terms(shape))
   }
 
   @Test(
-    "of other types falls back to libtorch's operations, which sum in float32", arguments: [DType.float16, .float64])
+    "RMSNorm in other types falls back to libtorch's operations, which sum in float32",
+    arguments: [DType.float16, .float64])
   func fallback(dtype: DType) {
     check.expectAgreement(
       inputs([3, 5]), dtype: dtype, terms: Self.terms([3, 5]), accumulator: .float32, roundings: 4)
   }
 
-  @Test("has the gradients that finite differences show", arguments: [[3, 5], [5, 33]])
+  @Test("the gradients of RMSNorm agree with finite differences", arguments: [[3, 5], [5, 33]])
   func slopes(shape: [Int]) {
     check.expectGradientsAreSlopes(inputs(shape), terms: Self.terms(shape))
   }
 
-  @Test("of no rows has no rows, and the weight's gradient is zero")
+  @Test("RMSNorm of no rows gives no rows and a zero gradient of the weight")
   func empty() {
     let (x, weight) = (Tensor.empty([0, 8]).leaf(.float32), Tensor.ones([8]).leaf(.float32))
     let y = rmsNorm(x, weight: weight, epsilon: 1e-6)
@@ -52,7 +53,7 @@ struct RMSNormTests {
     #expect(weight.gradient?.numbers == [Double](repeating: 0, count: 8))
   }
 
-  @Test("does not depend on how its input lies in memory")
+  @Test("RMSNorm does not depend on the memory layout of its input")
   func layout() {
     let x = Generator(seed: 3).normal([12, 9])
     let weight = Generator(seed: 4).normal([12])

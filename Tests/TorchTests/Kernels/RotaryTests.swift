@@ -6,7 +6,7 @@ import Torch
 struct RotaryTests {
   private static let shapes = [[1, 1, 1, 2], [2, 3, 4, 10], [3, 17, 2, 64], [1, 40, 3, 34], [0, 3, 2, 4]]
 
-  /// [length, size / 2], as Llama has them.
+  /// [length, size / 2], with Llama's frequencies.
   private static func angles(_ shape: [Int]) -> (cosine: Tensor, sine: Tensor) {
     let (length, half) = (shape[1], shape[3] / 2)
     let angles = (0..<length).flatMap { place in
@@ -29,22 +29,22 @@ struct RotaryTests {
     }
   }
 
-  @Test("turns entry i with entry i + size/2, value and gradients", arguments: shapes)
+  @Test("rotary embedding rotates entry i with entry i + size/2, in value and gradients", arguments: shapes)
   func formula(shape: [Int]) {
     check(shape).expectAgreement([Generator(seed: 2).normal(shape)], dtype: .float32, terms: 4)
   }
 
-  @Test("in bfloat16 errs by one rounding", arguments: shapes)
+  @Test("rotary embedding in bfloat16 errs by one rounding", arguments: shapes)
   func bfloat16(shape: [Int]) {
     check(shape).expectAgreement([Generator(seed: 2).normal(shape)], dtype: .bfloat16, terms: 4)
   }
 
-  @Test("has the gradients that finite differences show")
+  @Test("the gradients of rotary embedding agree with finite differences")
   func slopes() {
     check([2, 3, 4, 10]).expectGradientsAreSlopes([Generator(seed: 2).normal([2, 3, 4, 10])], terms: 4)
   }
 
-  @Test("keeps the length of every pair, and the product of two depends on their distance alone")
+  @Test("rotary embedding preserves norms, and makes products depend on the distance only")
   func isometry() {
     let shape = [1, 12, 1, 16]
     let (cosine, sine) = Self.angles(shape)
@@ -63,7 +63,7 @@ struct RotaryTests {
     }
   }
 
-  @Test("does not depend on how its input lies in memory")
+  @Test("rotary embedding does not depend on the memory layout of its input")
   func layout() {
     let shape = [2, 5, 3, 8]
     let (cosine, sine) = Self.angles(shape)

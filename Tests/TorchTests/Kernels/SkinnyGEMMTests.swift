@@ -4,7 +4,7 @@ import Torch
 @Suite("Products of a few rows")
 struct SkinnyGEMMTests {
   @Test(
-    "products of a few rows are x·weightᵀ + bias, up to the most rows of the kernel and one more",
+    "products of a few rows agree with x·weightᵀ + bias, up to the kernel's maximum and beyond",
     arguments: [1, 2, 3, 7, 8, 9],
     [DType.float32, .bfloat16])
   func formula(rows: Int, dtype: DType) {
@@ -14,14 +14,14 @@ struct SkinnyGEMMTests {
       let weight = generator.normal([outputs, inputs]).to(dtype)
       let bias = generator.normal([outputs]).to(dtype)
       let exact = matmul(x.to(.float64), weight.to(.float64).transposed())
-      // bfloat16 has eight bits.
+      // bfloat16 has eight significant bits.
       let tolerance = dtype == .float32 ? 1e-6 : 5e-3
       expectClose(linear(x, weight: weight), exact, within: tolerance)
       expectClose(linear(x, weight: weight, bias: bias), exact + bias.to(.float64), within: tolerance)
     }
   }
 
-  @Test("a product of a few rows with half of the columns of a weight needs no copy of them")
+  @Test("a product of a few rows with half of the columns of a weight copies nothing")
   func halves() {
     let (x, weight) = (Generator(seed: 2).normal([2, 20]), Generator(seed: 3).normal([30, 40]))
     for half in weight.split(2, along: 1) {
@@ -29,7 +29,7 @@ struct SkinnyGEMMTests {
     }
   }
 
-  @Test("a product of a few rows has gradients where an input requires them")
+  @Test("a product of a few rows has gradients if an input requires them")
   func gradients() {
     let (x, weight) = (
       Generator(seed: 4).normal([2, 20]).leaf(.float32), Generator(seed: 5).normal([30, 20]).leaf(.float32)

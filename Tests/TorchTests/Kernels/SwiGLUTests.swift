@@ -11,7 +11,7 @@ struct SwiGLUTests {
     $0[0] / ((-$0[0]).exp() + 1) * $0[1]
   }
 
-  /// Roundings on the way of a gradient: exponentials (within 2 units), sums, quotients and products.
+  /// Roundings in a gradient: exponentials (within 2 units), sums, quotients and products.
   private static let roundings = 24
 
   private func inputs(_ shape: [Int]) -> [Tensor] {
@@ -19,17 +19,17 @@ struct SwiGLUTests {
     return [generator.normal(shape, deviation: 4), generator.normal(shape)]
   }
 
-  @Test("is gate·σ(gate)·up, value and gradients", arguments: shapes)
+  @Test("SwiGLU agrees with its formula, in value and gradients", arguments: shapes)
   func formula(shape: [Int]) {
     check.expectAgreement(inputs(shape), dtype: .float32, terms: Self.roundings)
   }
 
-  @Test("in bfloat16 errs by one rounding", arguments: shapes)
+  @Test("SwiGLU in bfloat16 errs by one rounding", arguments: shapes)
   func bfloat16(shape: [Int]) {
     check.expectAgreement(inputs(shape), dtype: .bfloat16, terms: Self.roundings)
   }
 
-  @Test("of one tensor takes its halves and their bias", arguments: [[2], [3, 5, 14], [9, 202], [0, 4]])
+  @Test("SwiGLU of one tensor combines its halves and their bias", arguments: [[2], [3, 5, 14], [9, 202], [0, 4]])
   func halves(shape: [Int]) {
     let check = KernelCheck(seed: 1) {
       swiGLU($0[0], plus: $0[1])
@@ -39,28 +39,28 @@ struct SwiGLUTests {
     }
     let x = Generator(seed: 2).normal(shape, deviation: 4)
     let bias = Generator(seed: 3).normal([shape[shape.count - 1]])
-    // The bias's gradient is a sum over rows.
+    // The bias's gradient sums over rows.
     let terms = Self.roundings + shape.dropLast().reduce(1, *)
     for dtype in [DType.float32, .bfloat16, .float64] {
       check.expectAgreement([x, bias], dtype: dtype, terms: terms)
     }
     check.expectGradientsAreSlopes([x, bias], terms: terms)
-    // A part of a wider tensor has gaps between its rows.
+    // A slice of a wider tensor has gaps between its rows.
     let wide = Tensor.concatenated([x, x], along: -1).narrowed(-1, 0..<shape[shape.count - 1])
     #expect(swiGLU(wide, plus: bias).rawBytes == swiGLU(x, plus: bias).rawBytes)
   }
 
-  @Test("in float64 falls back to libtorch's operations")
+  @Test("SwiGLU in float64 falls back to libtorch's operations")
   func fallback() {
     check.expectAgreement(inputs([3, 5]), dtype: .float64, terms: Self.roundings)
   }
 
-  @Test("has the gradients that finite differences show")
+  @Test("the gradients of SwiGLU agree with finite differences")
   func slopes() {
     check.expectGradientsAreSlopes(inputs([5, 7]), terms: Self.roundings)
   }
 
-  @Test("is finite and right where the exponential leaves float32")
+  @Test("SwiGLU is finite and correct if the exponential overflows float32")
   func extremes() {
     let gate = Tensor([-1e30, -200, -100, -88, 0, 88, 100, 200, 1e30] as [Float])
     let up = Tensor.ones([9])
@@ -71,7 +71,7 @@ struct SwiGLUTests {
     expectClose(leaf.gradient?.numbers ?? [], [0, 0, 0, 0, 0.5, 1, 1, 1, 1], within: 1e-6)
   }
 
-  @Test("does not depend on how its inputs lie in memory")
+  @Test("SwiGLU does not depend on the memory layout of its inputs")
   func layout() {
     let (gate, up) = (Generator(seed: 3).normal([30, 2, 17]), Generator(seed: 4).normal([17, 2, 30]))
     let (a, b) = (gate.leaf(.float32), gate.transposed(0, 2).contiguous().leaf(.float32))

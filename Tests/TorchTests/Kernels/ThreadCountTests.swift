@@ -1,10 +1,10 @@
 import Testing
 import Torch
 
-/// The kernels promise the same bits on any number of threads: no sum is cut where a thread begins.
+/// The kernels give the same bits on any number of threads, because sums are not split at thread boundaries.
 @Suite("Thread counts", .serialized)
 struct ThreadCountTests {
-  /// The bytes that `body` makes on one thread, on two and on three. The count belongs to the thread that sets it.
+  /// The bytes that `body` computes on one, two and three threads. The count is local to the thread that sets it.
   private func results(_ body: () -> [Tensor]) -> [[[UInt8]]] {
     let before = Runtime.threads
     defer { Runtime.threads = before }
@@ -25,13 +25,13 @@ struct ThreadCountTests {
     return [result.detached()] + leaves.compactMap(\.gradient)
   }
 
-  @Test("RMSNorm", arguments: [DType.float32, .bfloat16])
+  @Test("RMSNorm gives the same bits on any number of threads", arguments: [DType.float32, .bfloat16])
   func rootMeanSquare(dtype: DType) {
     let (x, weight) = (Generator(seed: 1).normal([301, 97]).to(dtype), Generator(seed: 2).normal([97]).to(dtype))
     expectSame(results { withGradients([x, weight]) { rmsNorm($0[0], weight: $0[1], epsilon: 1e-6) } })
   }
 
-  @Test("SwiGLU", arguments: [DType.float32, .bfloat16])
+  @Test("SwiGLU gives the same bits on any number of threads", arguments: [DType.float32, .bfloat16])
   func gate(dtype: DType) {
     let (gate, up) = (Generator(seed: 1).normal([30_001]).to(dtype), Generator(seed: 2).normal([30_001]).to(dtype))
     expectSame(results { withGradients([gate, up]) { swiGLU(gate: $0[0], up: $0[1]) } })
@@ -41,7 +41,7 @@ struct ThreadCountTests {
     expectSame(results { withGradients([both, bias]) { swiGLU($0[0], plus: $0[1]) } })
   }
 
-  @Test("LayerNorm", arguments: [DType.float32, .bfloat16])
+  @Test("LayerNorm gives the same bits on any number of threads", arguments: [DType.float32, .bfloat16])
   func layers(dtype: DType) {
     let x = Generator(seed: 1).normal([301, 97]).to(dtype)
     let (weight, bias) = (Generator(seed: 2).normal([97]).to(dtype), Generator(seed: 3).normal([97]).to(dtype))
@@ -49,7 +49,7 @@ struct ThreadCountTests {
       results { withGradients([x, weight, bias]) { layerNorm($0[0], weight: $0[1], bias: $0[2], epsilon: 1e-6) } })
   }
 
-  @Test("SiLU of a sum", arguments: [DType.float32, .bfloat16])
+  @Test("SiLU of a sum gives the same bits on any number of threads", arguments: [DType.float32, .bfloat16])
   func activation(dtype: DType) {
     let (x, shared) = (
       Generator(seed: 1).normal([5, 61, 43]).to(dtype), Generator(seed: 2).normal([61, 43]).to(dtype)
@@ -58,14 +58,14 @@ struct ThreadCountTests {
     expectSame(results { withGradients([x, shared.selected(0, 0)]) { silu($0[0], plus: $0[1]) } })
   }
 
-  @Test("Rotary position embedding", arguments: [DType.float32, .bfloat16])
+  @Test("rotary embedding gives the same bits on any number of threads", arguments: [DType.float32, .bfloat16])
   func rotation(dtype: DType) {
     let x = Generator(seed: 1).normal([5, 37, 3, 22]).to(dtype)
     let angles = Generator(seed: 2).normal([37, 11])
     expectSame(results { withGradients([x]) { rotary($0[0], cosine: angles, sine: angles * 0.5) } })
   }
 
-  @Test("Energy score", arguments: [1, 1.5])
+  @Test("the energy score gives the same bits on any number of threads", arguments: [1, 1.5])
   func energy(exponent: Double) {
     let (x, y) = (Generator(seed: 1).normal([4, 53, 19]), Generator(seed: 2).normal([7, 53, 19]))
     expectSame(results { withGradients([x]) { energyScoreKernel(samples: $0[0], targets: y, exponent: exponent) } })
@@ -80,7 +80,8 @@ struct ThreadCountTests {
       })
   }
 
-  @Test("AdamW and the gradients' norm", arguments: [DType.float32, .bfloat16])
+  @Test(
+    "AdamW and the gradient norm give the same bits on any number of threads", arguments: [DType.float32, .bfloat16])
   func optimizer(dtype: DType) {
     let (value, gradient) = (Generator(seed: 1).normal([301, 217]), Generator(seed: 2).normal([301, 217]).to(dtype))
     expectSame(
@@ -98,7 +99,7 @@ struct ThreadCountTests {
   }
 }
 
-/// A module of one parameter.
+/// A module with one parameter.
 final class Weight: Module {
   @Parameter("weight") var weight: Tensor
 

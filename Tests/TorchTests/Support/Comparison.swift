@@ -10,7 +10,7 @@ extension Tensor {
 
   var rawBytes: [UInt8] { withUnsafeBytes { Array($0) } }
 
-  /// A leaf of its own with the same elements.
+  /// A new leaf with the same elements.
   func leaf(_ dtype: DType, trained: Bool = true) -> Tensor {
     let leaf = detached().to(dtype).clone()
     leaf.requiresGradient = trained
@@ -18,7 +18,7 @@ extension Tensor {
   }
 }
 
-/// Records an issue unless the shapes agree and no element is further off than `tolerance` times the largest expected.
+/// Records an issue unless the shapes agree and every error is within `tolerance` times the largest expected element.
 func expectClose(
   _ actual: Tensor, _ expected: Tensor, within tolerance: Double, _ what: String = "",
   sourceLocation: SourceLocation = #_sourceLocation
@@ -33,7 +33,7 @@ func expectClose(
 ) {
   #expect(actual.count == expected.count, "\(what)", sourceLocation: sourceLocation)
   let scale = expected.reduce(1e-30) { max($0, abs($1)) }
-  // A NaN compares false, and fails.
+  // A NaN compares false, so it fails.
   let wrong = zip(actual, expected).enumerated().first { !(abs($1.0 - $1.1) <= tolerance * scale) }
   if let wrong {
     Issue.record(
@@ -42,7 +42,7 @@ func expectClose(
   }
 }
 
-/// A fused operation and the same computed from basic operations.
+/// A fused operation and its reference, composed of basic operations.
 struct KernelCheck {
   let kernel: ([Tensor]) -> Tensor
   /// Computes in float64.
@@ -53,12 +53,12 @@ struct KernelCheck {
     (self.seed, self.kernel, self.reference) = (seed, kernel, reference)
   }
 
-  /// Compares value and gradients in `dtype` with those of the reference, whose inputs are rounded to that type too.
+  /// Compares value and gradients in `dtype` with those of the reference, whose inputs are rounded to the same type.
   ///
   /// - Parameters:
   ///   - terms: the length of the longest sum, see ``roundingBound(_:terms:)``.
   ///   - accumulator: the type of the sums; float32, or float64 for inputs in that type.
-  ///   - roundings: how many results on the way are stored in `dtype`.
+  ///   - roundings: the number of intermediate results stored in `dtype`.
   func expectAgreement(
     _ inputs: [Tensor], dtype: DType, terms: Int, accumulator: DType? = nil, roundings: Int = 1,
     sourceLocation: SourceLocation = #_sourceLocation
@@ -84,7 +84,7 @@ struct KernelCheck {
 
   /// Compares the kernel's float32 gradients with central differences of the reference, at some elements of each input.
   ///
-  /// In float64 with steps of 1e-5 the differences are good to some 1e-9; the tolerance is float32's.
+  /// In float64 with steps of 1e-5 the differences are accurate to about 1e-9; the tolerance is that of float32.
   func expectGradientsAreSlopes(
     _ inputs: [Tensor], terms: Int, sourceLocation: SourceLocation = #_sourceLocation
   ) {

@@ -2,13 +2,13 @@ import CALMSupport
 import Testing
 import Torch
 
-/// Runs `body`, which must throw an error that names the file and holds `words`, if any, in one line.
+/// Expects `body` to throw an error of one line that contains the file name and `words`.
 func expectRefused(
   _ words: String, file: String, sourceLocation: SourceLocation = #_sourceLocation, _ body: () throws -> Void
 ) {
   do {
     try body()
-    Issue.record("not refused: \(words)", sourceLocation: sourceLocation)
+    Issue.record("no error with: \(words)", sourceLocation: sourceLocation)
   } catch {
     let line = "\(error)"
     #expect(error is CheckpointError || error is FileError, "\(line)", sourceLocation: sourceLocation)

@@ -1,4 +1,4 @@
-/// Writes pickles as torch.save does, and such as it never would.
+/// Writes pickles in the format of torch.save, valid or invalid.
 struct PickleWriter {
   private(set) var bytes: [UInt8] = [0x80, 2]
 
@@ -24,7 +24,7 @@ struct PickleWriter {
     code("t")
   }
 
-  /// A float32 tensor, or what claims to be one.
+  /// A float32 tensor, possibly with an invalid description.
   mutating func tensor(key: String = "0", count: Int, offset: Int = 0, shape: [Int], strides: [Int]) {
     global("torch._utils", "_rebuild_tensor_v2")
     code("(")
@@ -47,7 +47,7 @@ struct PickleWriter {
     code("R")
   }
 
-  /// A dictionary of what `body` writes, keys and values in turn.
+  /// A dictionary of the alternating keys and values that `body` writes.
   static func dictionary(_ body: (inout PickleWriter) -> Void) -> [UInt8] {
     var writer = PickleWriter()
     writer.code("}")
@@ -58,7 +58,7 @@ struct PickleWriter {
     return writer.bytes
   }
 
-  /// A dictionary of the one tensor `w`.
+  /// A dictionary with one tensor, `w`.
   static func one(key: String = "0", count: Int = 6, offset: Int = 0, shape: [Int], strides: [Int]) -> [UInt8] {
     dictionary {
       $0.text("w")

@@ -4,7 +4,7 @@ import Foundation
 
 let runsLongTests = ProcessInfo.processInfo.environment["CALM_LONG_TESTS"] == "1"
 
-/// An empty folder that is removed with the object.
+/// A temporary folder, which is removed with the object.
 final class ScratchFolder {
   let url = FileManager.default.temporaryDirectory.appendingPathComponent("calm-\(UUID().uuidString)")
 
@@ -14,7 +14,7 @@ final class ScratchFolder {
 
   func callAsFunction(_ name: String) -> URL { url.appendingPathComponent(name) }
 
-  /// Writes a file and returns its place.
+  /// Writes a file and returns its URL.
   @discardableResult
   func write(_ bytes: some Sequence<UInt8>, to name: String) throws -> URL {
     // Some file systems flush to the disk when an existing file is overwritten, which makes thousands of writes slow.
@@ -23,7 +23,7 @@ final class ScratchFolder {
     return self(name)
   }
 
-  /// The names of all files in it, hidden ones too.
+  /// The names of all files in the folder, including hidden ones.
   func names() throws -> [String] { try FileManager.default.contentsOfDirectory(atPath: url.path).sorted() }
 }
 
@@ -36,7 +36,7 @@ func fixture(_ name: String) -> URL {
 extension SeededGenerator {
   mutating func bytes(_ count: Int) -> [UInt8] { (0..<count).map { _ in UInt8.random(in: 0...255, using: &self) } }
 
-  /// `original` with a few changes: bits, bytes, pieces removed, doubled, replaced, the end cut off.
+  /// `original` with a few random changes: bits, bytes, removed, duplicated or replaced ranges, or truncation.
   mutating func mutated(_ original: [UInt8], snippets: [String]) -> [UInt8] {
     var bytes = original
     for _ in 0..<Int.random(in: 1...3, using: &self) where !bytes.isEmpty {

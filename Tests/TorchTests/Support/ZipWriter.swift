@@ -1,11 +1,11 @@
-/// Makes zip archives as torch.save does, stored plainly, with a fault where a test wants one.
+/// Writes uncompressed zip archives as torch.save does, with optional faults for tests.
 struct ZipWriter {
   private var bytes: [UInt8] = []
   private var directory: [UInt8] = []
   private var count = 0
-  /// 0: stored; 8: said to be deflated.
+  /// The compression method: 0 stored, 8 deflated.
   private let method: UInt16
-  /// What is added to the size that the directory tells.
+  /// An offset added to the size in the directory.
   private let lie: UInt32
 
   init(method: UInt16 = 0, lie: UInt32 = 0) { (self.method, self.lie) = (method, lie) }

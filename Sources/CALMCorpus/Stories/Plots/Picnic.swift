@@ -1,5 +1,5 @@
 extension Plot {
-  /// A picnic is eaten by somebody else, and what is left is shared.
+  /// An animal eats part of a picnic, and the rest is shared.
   static let picnic = Plot(
     "a picnic",
     .opening,

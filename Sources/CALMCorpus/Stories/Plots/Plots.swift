@@ -1,5 +1,5 @@
 extension Plot {
-  /// Every kind of story there is.
+  /// All plots.
   package static let all: [Plot] = [
     .lostToy, .tallTree, .birthdayGift, .sharedFood, .rainyDay, .race, .darkNight, .picnic,
   ]
@@ -16,12 +16,12 @@ extension Beat {
 }
 
 extension Role {
-  /// The two children of a story, for lines that can be told of either.
+  /// The two children of a story, for lines that apply to either.
   static let children: [Role] = [.hero, .friend]
 
-  /// The two children both ways round.
+  /// The two children in both orders.
   static let childrenInOrder: [(Role, Role)] = [(.hero, .friend), (.friend, .hero)]
 
-  /// The two things to eat at a picnic.
+  /// The two foods at a picnic.
   static let snacks: [Role] = [.food, .treat]
 }

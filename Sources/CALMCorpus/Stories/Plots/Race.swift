@@ -1,5 +1,5 @@
 extension Plot {
-  /// Two friends race, and one may fall and be helped up.
+  /// Two friends race; one may fall and be helped up.
   static let race = Plot(
     "a race",
     .opening,
@@ -51,7 +51,7 @@ extension Plot {
         ]
       }),
     Beat(
-      "they speak of it",
+      "they talk about it",
       Role.childrenInOrder.flatMap { child, other -> [Line] in
         [
           .say("\"You are very fast, {\(child)}!\" said {\(other)}.", when: [.won(child)]),

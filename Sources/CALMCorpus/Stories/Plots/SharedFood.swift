@@ -1,5 +1,5 @@
 extension Plot {
-  /// Food is shared with a hungry friend, who gives something back.
+  /// Food is shared with a hungry friend, who may give something in return.
   static let sharedFood = Plot(
     "shared food",
     .opening,

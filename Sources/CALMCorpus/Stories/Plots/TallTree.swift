@@ -1,5 +1,5 @@
 extension Plot {
-  /// The wind blows something into a tree, and an animal that can reach it helps.
+  /// The wind blows a toy into a tree, and an animal fetches it.
   static let tallTree = Plot(
     "a tall tree",
     .opening,

@@ -2,17 +2,16 @@ import Foundation
 
 /// A message of TensorBoard's event files (`event.proto`, `summary.proto`) in the wire format of Protocol Buffers.
 ///
-/// Three messages of two or three fields each are all that scalars need: swift-protobuf and its generated code would be
-/// a hundred times this file.
+/// Scalars need only three messages of two or three fields each, so a dependency on swift-protobuf is not worthwhile.
 package struct EventMessage {
   package private(set) var bytes: [UInt8] = []
 
-  /// The first event of every file.
+  /// The first event of every file, with the format's version.
   package static func version(at time: Date) -> EventMessage {
     event(at: time, step: 0) { $0.append(field: 3, bytes: Array("brain.Event:2".utf8)) }
   }
 
-  /// Tells a reader that has the files open that what it knows of this step and later ones is void.
+  /// Tells readers to discard earlier values of this step and later ones.
   package static func restart(at time: Date, step: Int) -> EventMessage {
     event(at: time, step: step) { event in
       var log = EventMessage()
@@ -21,7 +20,7 @@ package struct EventMessage {
     }
   }
 
-  /// Figures of a step by tag.
+  /// The metrics of a step by tag.
   package static func scalars(at time: Date, step: Int, _ values: [(tag: String, value: Double)]) -> EventMessage {
     event(at: time, step: step) { event in
       var summary = EventMessage()
@@ -35,9 +34,9 @@ package struct EventMessage {
     }
   }
 
-  /// The step of an event as these files hold it; nil where the bytes are none.
+  /// The step of an encoded event; nil if the bytes are not an event.
   package static func step(of event: UnsafeRawBufferPointer) -> Int? {
-    // The time, nine bytes, then the step, which is left out where it is 0.
+    // Nine bytes of time, then the step, which is absent if it is 0.
     guard event.count >= 9, event[0] == key(1, .fixed64) else { return nil }
     guard event.count > 9, event[9] == key(2, .varint) else { return 0 }
     var (value, shift) = (UInt64(0), UInt64(0))

@@ -1,23 +1,25 @@
 import CALMSupport
 import Foundation
 
-/// TensorBoard's event files: the figures of a run, one file for each time it is begun or taken up.
+/// Event files for TensorBoard with the metrics of a run: one file for each start and resumption.
 ///
-/// A file is a row of records: the length (8 bytes), its checksum, the event, its checksum, all little-endian; the
-/// checksum is a CRC-32C, rotated and shifted so that one of bytes that hold one is no weaker (`record_writer.cc`).
+/// A file is a sequence of records: length (8 bytes), checksum of the length, event, checksum of the event, all
+/// little-endian. The checksums are masked CRC-32C values, so that a CRC over data with embedded CRCs is not weaker
+/// (`record_writer.cc`).
 final class TensorBoardLog {
   private static let prefix = "events.out.tfevents."
 
   private let file: AppendedFile
 
-  /// Begins a file in `folder`. What older files hold of steps after `step` is taken away, so that no step stands twice.
+  /// Creates a file in `folder`. Removes the records of steps after `step` from older files, because the run writes them
+  /// again.
   init(in folder: URL, resumingAfter step: Int) throws {
     var older: [String] = []
     for name in try FileManager.default.contentsOfDirectory(atPath: folder.path) where name.hasPrefix(Self.prefix) {
       older.append(name)
       try Self.cut(folder.appendingPathComponent(name), after: step)
     }
-    // Readers take the files in the order of their names, which begin with the second they were made in.
+    // Readers sort the files by name, which starts with the time of creation in seconds.
     let now = Date()
     let last = older.compactMap { Int($0.dropFirst(Self.prefix.count).prefix { $0 != "." }) }.max() ?? 0
     let second = max(Int(now.timeIntervalSince1970), last + 1)
@@ -28,7 +30,7 @@ final class TensorBoardLog {
     if step > 0 { try append(.restart(at: now, step: step + 1)) }
   }
 
-  /// Adds the figures of a step, each under `group/name`.
+  /// Appends the metrics of a step under the tags `group/name`.
   func append(step: Int, _ values: [String: Double], group: String) throws {
     let tagged = values.sorted { $0.key < $1.key }.map { (tag: "\(group)/\($0.key)", value: $0.value) }
     try append(.scalars(at: Date(), step: step, tagged))
@@ -51,7 +53,7 @@ final class TensorBoardLog {
     return (checksum >> 15 | checksum << 17) &+ 0xA282_EAD8
   }
 
-  /// Ends a file before the first record that is of a later step, or is no whole record.
+  /// Truncates a file at the first record that is incomplete or of a step after `step`.
   private static func cut(_ url: URL, after step: Int) throws {
     let content = try Data(contentsOf: url, options: .mappedIfSafe)
     let kept = content.withUnsafeBytes { (bytes: UnsafeRawBufferPointer) -> Int in
@@ -64,7 +66,7 @@ final class TensorBoardLog {
     if kept < content.count { try AppendedFile(path: url.path).cut(to: kept) }
   }
 
-  /// The event of the record at `offset`; nil where there is no whole one.
+  /// The event of the record at `offset`; nil if the record is incomplete.
   private static func record(at offset: Int, in bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
     guard offset + 16 <= bytes.count else { return nil }
     let length = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))

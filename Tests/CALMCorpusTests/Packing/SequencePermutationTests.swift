@@ -1,9 +1,9 @@
 import CALMCorpus
 import Testing
 
-@Suite("The order of blocks")
-struct BlockPermutationTests {
-  @Test("is a bijection for any count")
+@Suite("Sequence permutation")
+struct SequencePermutationTests {
+  @Test("A sequence permutation is a bijection for any count")
   func bijection() {
     for count in Array(1...300) + [1_000, 4_095, 4_096, 4_097, 100_003] {
       let permutation = SequencePermutation(count: count, seed: 42, epoch: count)
@@ -13,7 +13,7 @@ struct BlockPermutationTests {
     }
   }
 
-  @Test("stays in range for counts beyond any memory")
+  @Test("A sequence permutation stays in range for counts that exceed any memory")
   func huge() {
     let count = 1 << 61 + 12_345
     let permutation = SequencePermutation(count: count, seed: 1)
@@ -22,7 +22,7 @@ struct BlockPermutationTests {
     #expect(Set(images).count == images.count)
   }
 
-  @Test("repeats for the same seed and epoch and changes with either")
+  @Test("A sequence permutation depends on the seed and the epoch only")
   func seeds() {
     func order(_ seed: UInt64, _ epoch: Int) -> [Int] {
       let permutation = SequencePermutation(count: 500, seed: seed, epoch: epoch)
@@ -32,7 +32,7 @@ struct BlockPermutationTests {
     #expect(Set([order(1, 0), order(1, 1), order(2, 0), order(2, 1)]).count == 4)
   }
 
-  @Test("puts every number at every place equally often", arguments: [5, 12, 16])
+  @Test("A sequence permutation puts every number at every position equally often", arguments: [5, 12, 16])
   func uniform(count: Int) {
     let epochs = 20_000
     var table = [Int](repeating: 0, count: count * count)
@@ -48,8 +48,8 @@ struct BlockPermutationTests {
     #expect(chiSquare * Double(count - 1) / Double(count) < freedom + 5 * (2 * freedom).squareRoot())
   }
 
-  @Test("leaves neighbours no closer than chance")
-  func neighbours() {
+  @Test("A sequence permutation leaves neighbors no closer than chance")
+  func neighbors() {
     let count = 50_000
     let permutation = SequencePermutation(count: count, seed: 3)
     let steps = (1..<count).map { Double(abs(permutation[$0] - permutation[$0 - 1])) }

@@ -1,27 +1,28 @@
 import CTorch
 
-/// An exponential moving average of parameters, in float32: with decay d each step takes d of what was and 1 − d of the
-/// new value.
+/// An exponential moving average of parameters, in float32: average ← d·average + (1 − d)·parameter with decay d.
 ///
-/// In the first steps d grows from 1/10 as (1 + t)/(10 + t), so that the initial weights are forgotten in time.
+/// In early steps t the decay is (1 + t)/(10 + t) if that is smaller, which reduces the weight of the initial values.
 public final class MovingAverage {
-  /// d, above 0 and below 1.
+  /// The decay d, 0 < d < 1.
   public let decay: Double
   /// The averages by name.
   public let values: [String: Tensor]
 
-  /// - Parameter weights: the float32 values to begin with, by name.
+  /// - Parameters:
+  ///   - weights: the initial float32 values by name.
+  ///   - decay: the decay, 0 < decay < 1.
   public init(of weights: [String: Tensor], decay: Double) {
-    precondition(decay > 0 && decay < 1, "MovingAverage: decay \(decay)")
+    precondition(decay > 0 && decay < 1, "MovingAverage: the decay \(decay) is not between 0 and 1")
     self.decay = decay
     values = withoutGradients { weights.mapValues { $0.detached().clone() } }
   }
 
-  /// Takes in the values after a step.
+  /// Updates the averages with the values after a step.
   ///
   /// - Parameters:
-  ///   - weights: under the names of the averages.
-  ///   - step: steps taken, the last included.
+  ///   - weights: the values by name.
+  ///   - step: the number of steps taken, including the last.
   public func update(from weights: [String: Tensor], step: Int) {
     let weight = 1 - min(decay, Double(1 + step) / Double(10 + step))
     let pairs = values.compactMap { name, value in weights[name].map { (target: value, source: $0) } }
@@ -33,7 +34,7 @@ public final class MovingAverage {
     }
   }
 
-  /// Runs `body` while the parameters hold the averages, rounded to their types; then they are again as they were.
+  /// Runs `body` with the averages in the parameters, rounded to their types, and restores the parameters afterwards.
   public func used<Result>(by parameters: [NamedParameter], _ body: () throws -> Result) rethrows -> Result {
     let own = withoutGradients {
       parameters.compactMap { parameter in

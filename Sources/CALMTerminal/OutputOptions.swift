@@ -1,15 +1,15 @@
 import ArgumentParser
 import Foundation
 
-/// How a command tells its figures: `--json`.
-package struct ReportOptions: ParsableArguments {
-  @Flag(name: .customLong("json"), help: "Print the figures as JSON instead of text.")
+/// The output format of a command: `--json`.
+package struct OutputOptions: ParsableArguments {
+  @Flag(name: .customLong("json"), help: "Print results as JSON.")
   package var isJSON = false
 
   package init() {}
 
-  /// Writes the figures to standard output, as JSON with keys in snake_case or as `text`.
-  package func print(_ figures: some Encodable, text: @autoclosure () -> String) throws {
+  /// Prints results to standard output, as JSON with keys in snake_case or as `text`.
+  package func print(_ results: some Encodable, text: @autoclosure () -> String) throws {
     guard isJSON else {
       let text = text()
       return try StandardOutput.write(text.hasSuffix("\n") ? text : text + "\n")
@@ -18,10 +18,10 @@ package struct ReportOptions: ParsableArguments {
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
     encoder.keyEncodingStrategy = .convertToSnakeCase
     encoder.dateEncodingStrategy = .iso8601
-    // JSON has no infinity; a figure that went wrong shall not take the others with it.
+    // JSON has no infinity or NaN; as strings they do not prevent the output of the other results.
     encoder.nonConformingFloatEncodingStrategy = .convertToString(
       positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-    let data = try encoder.encode(figures)
+    let data = try encoder.encode(results)
     try StandardOutput.write(String(decoding: data, as: UTF8.self) + "\n")
   }
 }

@@ -1,0 +1,97 @@
+import CALM
+import CALMTraining
+
+/// The sizes of a demo: those of the text, the models and their training.
+public struct DemoRecipe: Sendable {
+  /// Bytes of synthetic stories.
+  public var corpusBytes = 6_000_000
+  /// Tokens in the vocabulary.
+  public var vocabularySize = 1024
+  /// The fraction of documents held out for validation.
+  public var validationFraction = 0.03
+  /// Tokens of a chunk, K.
+  public var chunkSize = 4
+  /// Numbers of a latent.
+  public var latentSize = 32
+  /// Width of the autoencoder.
+  public var autoencoderHiddenSize = 128
+  /// Training of the autoencoder.
+  public var autoencoder = TrainingSettings(
+    steps: 1200, batchSize: 8,
+    schedule: LearningRateSchedule(peak: 3e-3, shape: .stableDecay))
+  /// Width of the language model.
+  public var hiddenSize = 256
+  /// Layers of the language model.
+  public var layers = 4
+  /// Training of the language model.
+  public var languageModel = TrainingSettings(
+    steps: 6400, batchSize: 8,
+    schedule: LearningRateSchedule(peak: 1e-3, shape: .stableDecay))
+  /// The weight of the auxiliary token loss. Synthetic stories come out better without it, as in the paper.
+  public private(set) var auxiliaryLossWeight = 0.0
+  /// Steps at the start that train on the auxiliary token loss alone.
+  public private(set) var auxiliaryWarmupSteps = 0
+  /// N of the energy score: fewer than the paper's 8, for more steps in the same time.
+  public var energySamples = 4
+  /// M of the energy score: fewer than the paper's 100.
+  public var targetSamples = 32
+  /// Chunks of a held-out sequence.
+  public var evaluationChunks = 256
+  /// Held-out sequences on which the language model is evaluated.
+  public var evaluationSequences = 64
+  /// Texts to generate at the end.
+  public var generatedTexts = 100
+  /// Maximum tokens of a generated text.
+  public var maximumNewTokens = 200
+  /// The temperature of the generated texts.
+  public var temperature = "1/3"
+
+  /// The recipe for synthetic stories: minutes on two cores.
+  public static let stories = DemoRecipe()
+
+  /// The recipe for other text, which has more words: a larger vocabulary and latent, and the auxiliary loss, with
+  /// which words emerge earlier.
+  public static let text: DemoRecipe = {
+    var recipe = DemoRecipe().with(auxiliaryLossWeight: 1)
+    recipe.vocabularySize = 2048
+    recipe.latentSize = 64
+    recipe.generatedTexts = 4
+    recipe.temperature = "1/2"
+    return recipe
+  }()
+
+  /// The recipe with another weight of the auxiliary loss, and a warm-up on it if the weight is not 0.
+  public func with(auxiliaryLossWeight weight: Double) -> DemoRecipe {
+    var recipe = self
+    (recipe.auxiliaryLossWeight, recipe.auxiliaryWarmupSteps) = (weight, weight > 0 ? 1400 : 0)
+    return recipe
+  }
+
+  /// A recipe of less than a minute. It shows that everything works; its texts are not yet language.
+  public func quick() -> DemoRecipe {
+    var recipe = self
+    recipe.corpusBytes = 600_000
+    recipe.autoencoder.steps = 150
+    recipe.languageModel.steps = 60
+    recipe.auxiliaryWarmupSteps = min(20, auxiliaryWarmupSteps)
+    recipe.generatedTexts = 8
+    return recipe
+  }
+
+  func autoencoderConfiguration(for data: TrainingData) -> AutoencoderConfiguration {
+    AutoencoderConfiguration(
+      vocabularySize: data.tokenizer.vocabularySize, chunkSize: chunkSize, latentSize: latentSize,
+      hiddenSize: autoencoderHiddenSize, special: data.special)
+  }
+
+  func languageModelConfiguration(for data: TrainingData) -> LanguageModelConfiguration {
+    var configuration = LanguageModelConfiguration(
+      vocabularySize: data.tokenizer.vocabularySize, chunkSize: chunkSize, latentSize: latentSize,
+      hiddenSize: hiddenSize, layers: layers, attentionHeads: hiddenSize / 32, headBlocks: 2,
+      auxiliaryLossWeight: auxiliaryLossWeight, special: data.special)
+    configuration.documentMasking = true
+    configuration.samples = energySamples
+    configuration.targetSamples = targetSamples
+    return configuration
+  }
+}

@@ -1,0 +1,79 @@
+import CTorch
+
+/// A Llama Transformer layer without biases, fused into one call for decoding one position of a few sequences.
+///
+/// It replaces about thirty operations in generation and reads each weight once. The result has no gradient.
+public struct FusedDecodeLayer {
+  /// The weight of the norm before the attention, [h].
+  public var attentionNorm: Tensor
+  /// The query projection, [heads · size, h].
+  public var query: Tensor
+  /// The key projection, [key heads · size, h].
+  public var key: Tensor
+  /// The value projection, [key heads · size, h].
+  public var value: Tensor
+  /// The output projection, [h, heads · size].
+  public var output: Tensor
+  /// The weight of the norm before the MLP, [h].
+  public var mlpNorm: Tensor
+  /// The gate projection, [intermediate, h].
+  public var gate: Tensor
+  /// The up projection, [intermediate, h].
+  public var up: Tensor
+  /// The down projection, [h, intermediate].
+  public var down: Tensor
+  /// The epsilon of both norms.
+  public var epsilon: Double
+
+  /// Creates a layer from its weights.
+  public init(
+    attentionNorm: Tensor, query: Tensor, key: Tensor, value: Tensor, output: Tensor, mlpNorm: Tensor, gate: Tensor,
+    up: Tensor, down: Tensor, epsilon: Double = 1e-6
+  ) {
+    (self.attentionNorm, self.query, self.key, self.value) = (attentionNorm, query, key, value)
+    (self.output, self.mlpNorm, self.gate, self.up) = (output, mlpNorm, gate, up)
+    (self.down, self.epsilon) = (down, epsilon)
+  }
+
+  /// Creates the fused form of a layer; nil if the kernel does not support `x` or the layer. It requires few rows, no
+  /// gradients, SiLU, linear layers without biases, and weights of the type of `x`.
+  public init?(
+    for x: Tensor, attentionNorm: RMSNorm, query: Linear, key: Linear, value: Linear, output: Linear, mlpNorm: RMSNorm,
+    gate: Linear, up: Linear, down: Linear, activation: Activation
+  ) {
+    guard Self.supports(x), activation == .silu,
+      [query, key, value, output, gate, up, down].allSatisfy({ $0.bias == nil && $0.weight.dtype == x.dtype })
+    else { return nil }
+    self.init(
+      attentionNorm: attentionNorm.weight, query: query.weight, key: key.weight, value: value.weight,
+      output: output.weight, mlpNorm: mlpNorm.weight, gate: gate.weight, up: up.weight, down: down.weight,
+      epsilon: mlpNorm.epsilon)
+  }
+
+  /// Whether the kernel supports `x`: a few rows on the CPU, in float32 or bfloat16, without gradients.
+  public static func supports(_ x: Tensor) -> Bool {
+    let shape = x.shape
+    return x.device == .cpu && (x.dtype == .float32 || x.dtype == .bfloat16) && shape[0] <= Int(ct_max_skinny_rows())
+      && shape.dropFirst().dropLast().allSatisfy { $0 == 1 } && !ct_grad_mode()
+  }
+
+  /// Returns the layer's output at the next position.
+  ///
+  /// - Parameters:
+  ///   - x: [rows, h], or [rows, 1, h].
+  ///   - keys: the key cache, [rows, key heads, capacity, size]; the new keys are written into it.
+  ///   - values: the value cache, in the same layout.
+  ///   - length: the number of positions in the caches.
+  ///   - angles: the cosines and sines of the new position's angles, [1, size / 2] each, float32.
+  public func callAsFunction(
+    _ x: Tensor, keys: Tensor, values: Tensor, length: Int, angles: (cosine: Tensor, sine: Tensor)
+  ) -> Tensor {
+    var layer = ct_decode_layer_weights(
+      attention_norm: attentionNorm.handle, query: query.handle, key: key.handle, value: value.handle,
+      output: output.handle, mlp_norm: mlpNorm.handle, gate: gate.handle, up: up.handle, down: down.handle,
+      keys: keys.handle, values: values.handle, epsilon: epsilon)
+    return withExtendedLifetime((self, keys, values)) {
+      .make { ct_decode_layer($0, x.handle, &layer, Int64(length), angles.cosine.handle, angles.sine.handle) }
+    }
+  }
+}

@@ -1,0 +1,114 @@
+import CALMCorpus
+import CALMExperiments
+import CALMTraining
+import Foundation
+import Testing
+
+@Suite("Demo", .serialized) struct DemoTests {
+  private let folder = FileManager.default.temporaryDirectory.appendingPathComponent("calm-demo-\(UUID().uuidString)")
+
+  private static let tiny: DemoRecipe = {
+    var recipe = DemoRecipe.stories
+    (recipe.corpusBytes, recipe.vocabularySize, recipe.validationFraction) = (60_000, 300, 0.1)
+    (recipe.latentSize, recipe.autoencoderHiddenSize, recipe.hiddenSize, recipe.layers) = (8, 16, 32, 1)
+    (recipe.autoencoder.steps, recipe.languageModel.steps) = (3, 4)
+    (recipe.evaluationChunks, recipe.evaluationSequences) = (16, 2)
+    (recipe.generatedTexts, recipe.maximumNewTokens, recipe.temperature) = (2, 8, "1")
+    return recipe
+  }()
+
+  private func demo(source: (any TextSource)? = nil) -> Demo {
+    Demo(Self.tiny, in: folder, source: source, precision: .float32, seed: 1, program: "tests")
+  }
+
+  private func exists(_ path: String) -> Bool {
+    FileManager.default.fileExists(atPath: folder.appendingPathComponent(path).path)
+  }
+
+  @Test("A demo reports its stages in order and its results match its folder")
+  func complete() throws {
+    defer { try? FileManager.default.removeItem(at: folder) }
+    var (began, finished): ([DemoStage], [DemoStage]) = ([], [])
+    var steps: [DemoStage: Int] = [:]
+    let demo = demo()
+    let end = try demo.run { event in
+      switch event {
+      case .began(let stage): began.append(stage)
+      case .finished(let stage, _): finished.append(stage)
+      case .training(let stage, .step(let step), let total):
+        steps[stage] = step.step
+        #expect(step.step <= total)
+      case .training: break
+      case .progress(_, let completed, let total): #expect(completed > 0 && total != nil)
+      }
+      return .continue
+    }
+    #expect(end == .finished)
+    #expect(began == DemoStage.allCases && finished == began)
+    #expect(steps == [.autoencoder: 3, .languageModel: 4])
+    let results = demo.results
+    #expect(results.stages.map(\.name) == DemoStage.allCases)
+    let data = try TrainingData(path: folder.appendingPathComponent("data").path)
+    #expect(results.vocabularySize == 300 && data.tokenizer.vocabularySize == 300)
+    #expect(results.trainingTokens == data.set.manifest.train.tokens)
+    #expect(results.validationTokens == data.set.manifest.validation.tokens)
+    #expect(results.documents == data.set.manifest.train.documents + data.set.manifest.validation.documents)
+    #expect(results.autoencoder != nil && results.languageModel != nil && results.languageModelSteps == 4)
+    #expect(results.samples.count == 2 && results.report?.stories == 2)
+    #expect(exists("corpus.jsonl") && exists("autoencoder/model") && exists("lm/model"))
+  }
+
+  @Test("A demo of other text judges no stories")
+  func otherText() throws {
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let texts = SyntheticStories().stories(seed: 9, bytes: 60_000)
+    let demo = demo(source: TextSequence(texts, name: "texts"))
+    #expect(try demo.run() == .finished)
+    #expect(demo.results.samples.count == 2)
+    #expect(demo.results.report == nil && demo.results.acceptedSentences == nil)
+  }
+
+  @Test(
+    "A demo that stops before training leaves no folder",
+    arguments: [DemoStage.text, .tokenizer, .data])
+  func stopsEarly(stage: DemoStage) throws {
+    let end = try demo().run { event in
+      if case .progress(stage, _, _) = event { return .stop }
+      return .continue
+    }
+    #expect(end == .stoppedBeforeTraining)
+    #expect(!exists(""))
+  }
+
+  @Test("A demo that stops in training leaves a run that resumes")
+  func stopsInTraining() throws {
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let end = try demo().run { event in
+      if case .training(.autoencoder, .step(let step), _) = event, step.step == 2 { return .stop }
+      return .continue
+    }
+    let run = folder.appendingPathComponent("autoencoder")
+    #expect(end == .stoppedInTraining(.autoencoder, run: run.path, step: 2))
+    #expect(try TrainingRun(resuming: run).trainer.step == 2)
+  }
+
+  @Test("A demo that stops between training runs keeps the trained model")
+  func stopsBetween() throws {
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let end = try demo().run { event in
+      if case .began(.languageModel) = event { return .stop }
+      return .continue
+    }
+    #expect(end == .stopped)
+    #expect(exists("autoencoder/model") && !exists("lm"))
+  }
+
+  @Test("A demo does not write to an existing folder")
+  func existingFolder() throws {
+    defer { try? FileManager.default.removeItem(at: folder) }
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    try Data("keep".utf8).write(to: folder.appendingPathComponent("file"))
+    #expect(throws: (any Error).self) { try demo().run() }
+    #expect(exists("file") && !exists("corpus.jsonl"))
+  }
+}
