@@ -41,8 +41,8 @@ struct ExperimentFingerprint: Codable, Equatable {
 
   private static func text(of source: ExperimentPlan.Source, _ data: TokenDataSet) -> [Setting] {
     switch source {
-    case .tales(let bytes, let vocabulary):
-      return [("tales.bytes", bytes), ("tales.vocab_size", vocabulary)].map { Setting(name: $0, value: "\($1)") }
+    case .stories(let bytes, let vocabulary):
+      return [("stories.bytes", bytes), ("stories.vocab_size", vocabulary)].map { Setting(name: $0, value: "\($1)") }
     case .data:
       let splits = [data.train, data.validation].map { $0.reduce(0) { StableHash.combine($0, UInt64($1.checksum)) } }
       let checksum = String(StableHash.combine(splits[0], splits[1]), radix: 16)

@@ -8,7 +8,7 @@ import Foundation
 ///
 /// ```json
 /// {
-///   "tales": {"bytes": 2000000, "vocab_size": 512},
+///   "stories": {"bytes": 2000000, "vocab_size": 512},
 ///   "evaluation": {"sequence_length": 256, "num_sequences": 16, "brier_samples": 4},
 ///   "autoencoders": [{"name": "ae", "chunk_size": [2, 4], "latent_size": 32, "hidden_size": 128, "steps": 600}],
 ///   "models": [
@@ -22,8 +22,8 @@ import Foundation
 public struct ExperimentPlan: Sendable {
   /// Where the text comes from.
   public enum Source: Sendable, Equatable {
-    /// The built-in tales.
-    case tales(bytes: Int, vocabulary: Int)
+    /// Synthetic stories.
+    case stories(bytes: Int, vocabulary: Int)
     /// A folder that `calm data prepare` made.
     case data(String)
   }
@@ -128,7 +128,7 @@ public struct ExperimentPlan: Sendable {
   }
 
   private static func checkKeys(of root: JSONValue) throws(SettingsError) {
-    let keys: Set = ["tales", "data", "seed", "evaluation", "autoencoders", "models"]
+    let keys: Set = ["stories", "data", "seed", "evaluation", "autoencoders", "models"]
     guard let members = root.object else {
       throw SettingsError("must be an object with \(keys.sorted().joined(separator: ", "))")
     }
@@ -148,14 +148,14 @@ public struct ExperimentPlan: Sendable {
   }
 
   private static func source(_ root: JSONValue) throws(SettingsError) -> Source {
-    switch (root["tales"], root["data"]) {
-    case (let tales?, nil):
-      let settings = try single(tales, at: "tales", known: ["bytes", "vocab_size"])
-      return .tales(
+    switch (root["stories"], root["data"]) {
+    case (let stories?, nil):
+      let settings = try single(stories, at: "stories", known: ["bytes", "vocab_size"])
+      return .stories(
         bytes: try settings.integer("bytes", in: 100_000...1_000_000_000, or: 2_000_000),
         vocabulary: try settings.integer("vocab_size", in: 300...65_536, or: 512))
     case (nil, .string(let path)): return .data(path)
-    default: throw SettingsError("name the text by one of 'tales', an object, and 'data', a folder")
+    default: throw SettingsError("name the text by one of 'stories', an object, and 'data', a folder")
     }
   }
 

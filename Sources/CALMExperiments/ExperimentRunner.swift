@@ -69,7 +69,7 @@ public struct ExperimentRunner {
 
   /// The folder of the data set. That of synthetic stories is prepared unless it exists.
   private func prepareData() throws -> String {
-    guard case .tales(let bytes, let vocabulary) = plan.source else {
+    guard case .stories(let bytes, let vocabulary) = plan.source else {
       if case .data(let path) = plan.source { return path }
       return ""
     }

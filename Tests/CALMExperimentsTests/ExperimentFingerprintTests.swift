@@ -14,7 +14,7 @@ import TrainingTestSupport
   }
 
   private static let small = """
-    {"tales": {"bytes": 100000, "vocab_size": 300},
+    {"stories": {"bytes": 100000, "vocab_size": 300},
      "evaluation": {"sequence_length": 32, "num_sequences": 4, "brier_samples": 2},
      "autoencoders": [{"name": "ae", "chunk_size": 4, "latent_size": 8, "hidden_size": 16, "steps": 4, "sequence_length": 32, "batch_size": 2}],
      "models": [{"name": "calm", "autoencoder": "ae", "hidden_size": 32, "layers": 1, "steps": 3, "sequence_length": 32, "batch_size": 2}]}
@@ -77,12 +77,12 @@ import TrainingTestSupport
     var trained: [String] = []
     _ = try run(Self.small, trained: &trained)
     for (old, new, run, name) in [
-      ("\"bytes\": 100000", "\"bytes\": 110000", "ae", "tales.bytes"),
-      ("\"vocab_size\": 300", "\"vocab_size\": 301", "ae", "tales.vocab_size"),
+      ("\"bytes\": 100000", "\"bytes\": 110000", "ae", "stories.bytes"),
+      ("\"vocab_size\": 300", "\"vocab_size\": 301", "ae", "stories.vocab_size"),
       ("\"steps\": 4", "\"steps\": 5", "ae", "settings.steps"),
-      ("\"latent_size\": 8", "\"latent_size\": 9", "ae", "model.latent_size"),
-      ("\"layers\": 1", "\"layers\": 2", "calm", "model.num_hidden_layers"),
-      ("{\"tales\"", "{\"seed\": 2, \"tales\"", "ae", "settings.seed"),
+      ("\"latent_size\": 8", "\"latent_size\": 9", "ae", "settings.latent_size"),
+      ("\"layers\": 1", "\"layers\": 2", "calm", "settings.layers"),
+      ("{\"stories\"", "{\"seed\": 2, \"stories\"", "ae", "settings.seed"),
     ] {
       #expect(try refusal(of: change(old, to: new)) == "\(run): \(name)")
     }

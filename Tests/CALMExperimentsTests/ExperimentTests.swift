@@ -21,7 +21,7 @@ import TrainingTestSupport
   }
 
   private static let small = """
-    {"tales": {"bytes": 100000, "vocab_size": 300},
+    {"stories": {"bytes": 100000, "vocab_size": 300},
      "evaluation": {"sequence_length": 32, "num_sequences": 4, "brier_samples": 2},
      "autoencoders": [{"name": "ae", "chunk_size": [2, 4], "latent_size": 8, "hidden_size": 16, "steps": 4, "sequence_length": 32, "batch_size": 2}],
      "models": [
@@ -45,40 +45,40 @@ import TrainingTestSupport
     "An invalid experiment is an error that names the problem before anything runs",
     arguments: [
       ("{", "plan.json"), ("[]", "must be an object"), ("5", "must be an object"),
-      (#"{"tales": {}, "tales": {}, "models": []}"#, "twice"), (#"{"tales": {}}"#, "nothing to train"),
-      (#"{"tales": {}, "models": {"name": "t", "steps": 5}}"#, "'models' must be a list"),
-      (#"{"tales": {}, "models": [5]}"#, "models[0]"), (#"{"tales": {}, "seed": -1, "models": []}"#, "seed"),
-      (#"{"tales": {}, "evaluation": {"brier_samples": 1}, "models": [{"name": "t", "steps": 5}]}"#, "brier_samples"),
-      (#"{"tales": {}, "evaluation": {"brier_samples": [2, 4]}, "models": [{"name": "t", "steps": 5}]}"#, "no lists"),
-      (#"{"tales": {}, "models": [{"name": "t", "steps": []}]}"#, "empty list"),
+      (#"{"stories": {}, "stories": {}, "models": []}"#, "twice"), (#"{"stories": {}}"#, "nothing to train"),
+      (#"{"stories": {}, "models": {"name": "t", "steps": 5}}"#, "'models' must be a list"),
+      (#"{"stories": {}, "models": [5]}"#, "models[0]"), (#"{"stories": {}, "seed": -1, "models": []}"#, "seed"),
+      (#"{"stories": {}, "evaluation": {"brier_samples": 1}, "models": [{"name": "t", "steps": 5}]}"#, "brier_samples"),
+      (#"{"stories": {}, "evaluation": {"brier_samples": [2, 4]}, "models": [{"name": "t", "steps": 5}]}"#, "no lists"),
+      (#"{"stories": {}, "models": [{"name": "t", "steps": []}]}"#, "empty list"),
       (
-        #"{"tales": {}, "evaluation": {"sequence_length": 16}, "autoencoders": [{"name": "ae", "steps": 5, "chunk_size": 16}], "models": [{"name": "c", "autoencoder": "ae", "steps": 5}]}"#,
+        #"{"stories": {}, "evaluation": {"sequence_length": 16}, "autoencoders": [{"name": "ae", "steps": 5, "chunk_size": 16}], "models": [{"name": "c", "autoencoder": "ae", "steps": 5}]}"#,
         "two chunks"
       ),
       (
-        #"{"tales": {}, "autoencoders": [{"name": "ae", "steps": 5}], "models": [{"name": "c", "autoencoder": "ae", "steps": 5, "aux_warmup_steps": 6}]}"#,
+        #"{"stories": {}, "autoencoders": [{"name": "ae", "steps": 5}], "models": [{"name": "c", "autoencoder": "ae", "steps": 5, "aux_warmup_steps": 6}]}"#,
         "aux_warmup_steps"
       ),
       (
-        #"{"tales": {}, "autoencoders": [{"name": "ae", "steps": 5}], "models": [{"name": "c", "autoencoder": "ae", "steps": 5, "aux_warmup_steps": 2, "aux_weight": 0}]}"#,
-        "auxiliary"
+        #"{"stories": {}, "autoencoders": [{"name": "ae", "steps": 5}], "models": [{"name": "c", "autoencoder": "ae", "steps": 5, "aux_warmup_steps": 2, "aux_weight": 0}]}"#,
+        "needs an 'aux_weight'"
       ),
-      (#"{"tales": {}, "models": [{"name": "t", "steps": 5, "aux_warmup_steps": 2}]}"#, "aux_warmup_steps"),
-      (#"{"tales": {}, "modles": []}"#, "modles"),
-      (#"{"tales": {}, "data": "x", "models": []}"#, "one of"),
-      (#"{"tales": {"bites": 1}, "models": []}"#, "bites"),
-      (#"{"tales": {}, "models": [{"name": "t", "steps": 5, "head": "energy"}]}"#, "head"),
-      (#"{"tales": {}, "models": [{"name": "t", "steps": 0}]}"#, "steps"),
-      (#"{"tales": {}, "models": [{"steps": 5}]}"#, "name"),
-      (#"{"tales": {}, "models": [{"name": "t", "steps": 5, "hidden_size": 30, "heads": 4}]}"#, "heads"),
-      (#"{"tales": {}, "models": [{"name": "t", "steps": 5}, {"name": "t", "steps": 6}]}"#, "named 't'"),
-      (#"{"tales": {}, "models": [{"name": "../t", "steps": 5}]}"#, "cannot name a folder"),
-      (#"{"tales": {}, "models": [{"name": "c", "autoencoder": "ae", "steps": 5}]}"#, "not among 'autoencoders'"),
+      (#"{"stories": {}, "models": [{"name": "t", "steps": 5, "aux_warmup_steps": 2}]}"#, "aux_warmup_steps"),
+      (#"{"stories": {}, "modles": []}"#, "modles"),
+      (#"{"stories": {}, "data": "x", "models": []}"#, "one of"),
+      (#"{"stories": {"bites": 1}, "models": []}"#, "bites"),
+      (#"{"stories": {}, "models": [{"name": "t", "steps": 5, "head": "energy"}]}"#, "head"),
+      (#"{"stories": {}, "models": [{"name": "t", "steps": 0}]}"#, "steps"),
+      (#"{"stories": {}, "models": [{"steps": 5}]}"#, "name"),
+      (#"{"stories": {}, "models": [{"name": "t", "steps": 5, "hidden_size": 30, "heads": 4}]}"#, "heads"),
+      (#"{"stories": {}, "models": [{"name": "t", "steps": 5}, {"name": "t", "steps": 6}]}"#, "named 't'"),
+      (#"{"stories": {}, "models": [{"name": "../t", "steps": 5}]}"#, "cannot name a folder"),
+      (#"{"stories": {}, "models": [{"name": "c", "autoencoder": "ae", "steps": 5}]}"#, "not among 'autoencoders'"),
       (
-        #"{"tales": {}, "autoencoders": [{"name": "ae", "steps": 5, "chunk_size": 3}]}"#, "no multiple"
+        #"{"stories": {}, "autoencoders": [{"name": "ae", "steps": 5, "chunk_size": 3}]}"#, "not a multiple"
       ),
       (
-        #"{"tales": {}, "autoencoders": [{"name": "ae", "steps": 5}], "models": [{"name": "c", "autoencoder": "ae", "head": "magic", "steps": 5}]}"#,
+        #"{"stories": {}, "autoencoders": [{"name": "ae", "steps": 5}], "models": [{"name": "c", "autoencoder": "ae", "head": "magic", "steps": 5}]}"#,
         "magic"
       ),
     ])

@@ -30,7 +30,8 @@ struct BadInputTests {
   @Test("text that is not UTF-8 is told with its place, and --lossy goes on")
   func encoding() throws {
     try folder.write(Data("good line\nbad ".utf8) + Data([0xFF]) + Data(" line\n".utf8), "latin.txt")
-    expectFailure(try train(folder.path("latin.txt")), saying: "latin.txt: not valid UTF-8 at byte 14 (line 2)", "--lossy")
+    expectFailure(
+      try train(folder.path("latin.txt")), saying: "latin.txt: not valid UTF-8 at byte 14 (line 2)", "--lossy")
     let lossy = try train(folder.path("latin.txt"), "--lossy", "--vocab-size", "260")
     #expect(lossy.status == 0, "\(lossy.errorOutput)")
     #expect(lossy.text.contains("1 document repaired"))

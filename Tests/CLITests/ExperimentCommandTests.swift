@@ -27,10 +27,10 @@ import Testing
 
   @Test("a file that cannot be run is refused in one line, and nothing is written")
   func refused() throws {
-    expectFailure(try check("tales: {}\nmodels:\n  - {name: t, steps: 5, hiden: 32}"), saying: "models[0]", "'hiden'")
-    expectFailure(try check("tales: {}\nmodels: [{name: t, steps: 5"), saying: "plan.yaml", "at line")
-    expectFailure(try check("{\"tales\": {},\n}", as: "plan.json"), saying: "plan.json", "line 2")
-    expectFailure(try check("tales: {}", as: "plan.toml"), saying: "plan.toml", ".yaml")
+    expectFailure(try check("stories: {}\nmodels:\n  - {name: t, steps: 5, hiden: 32}"), saying: "models[0]", "'hiden'")
+    expectFailure(try check("stories: {}\nmodels: [{name: t, steps: 5"), saying: "plan.yaml", "at line")
+    expectFailure(try check("{\"stories\": {},\n}", as: "plan.json"), saying: "plan.json", "line 2")
+    expectFailure(try check("stories: {}", as: "plan.toml"), saying: "plan.toml", ".yaml")
     expectFailure(
       try Command.run(["experiment", folder.path("none.yaml"), "--out", folder.path("out")]), saying: "none.yaml")
     #expect(!FileManager.default.fileExists(atPath: folder.path("out")))

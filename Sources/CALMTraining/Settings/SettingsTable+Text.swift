@@ -74,7 +74,7 @@ package enum SettingsDocument {
     `--name` or `--no-name`); the same names are the keys of a `--config` file, of `settings` in `run.json`, and of the
     entries of an experiment file. `calm train KIND --print-settings` prints the values of a run.
 
-    This page is generated from the table in `Sources/Training/Settings`; a test compares them.
+    This page is generated from the table in `Sources/CALMTraining/Settings`; a test compares them.
     `CALM_WRITE_DOCS=1 swift test --filter SettingsDocumentTests` writes it.
 
 

@@ -41,7 +41,8 @@ struct TextInputOptions: ParsableArguments {
   /// - Throws: ``CorpusError`` for what is missing, empty or unreadable; a usage error for options that have no effect.
   func reader(fields: (prompt: String, completion: String)? = nil) throws -> CorpusReader {
     let options = CorpusOptions(
-      format: format.corpusFormat, documentUnit: documentUnit ?? .file, textField: fields?.completion ?? textField ?? "text",
+      format: format.corpusFormat, documentUnit: documentUnit ?? .file,
+      textField: fields?.completion ?? textField ?? "text",
       promptField: fields?.prompt, lossy: faults.lossy, skipMalformed: faults.skipMalformed)
     let reader = try CorpusReader(paths: paths, options: options)
     try refuse(
