@@ -134,8 +134,8 @@ struct OptionConflict {
     (
       "calm-bench table",
       ofBench("tokenizer data") + [
-        .init("train-ae --official o", "--official and --python go together"),
-        .init("train-ae --compile", "--compile is about the official code"),
+        .init("train-ae --official o", "--official and --python require each other"),
+        .init("train-ae --compile", "--compile requires --official"),
         .init("generate --official o --python p --compile", "--compile has no effect on generate"),
         .init("--official o --python p --candidates 9", "--candidates has no effect on the official code"),
       ]

@@ -63,7 +63,7 @@ struct TokenizerCommandTests {
       }
     }
     let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .appendingPathComponent("TokenizationTests/Fixtures")
+      .appendingPathComponent("CALMTokenizerTests/Fixtures")
     let cases = try String(contentsOf: fixtures.appendingPathComponent("\(name)-cases.jsonl"), encoding: .utf8)
       .split(separator: "\n").map { try JSONDecoder().decode(Case.self, from: Data($0.utf8)) }
     let lines = try cases.map { String(decoding: try JSONEncoder().encode($0.text), as: UTF8.self) + "\n" }.joined()

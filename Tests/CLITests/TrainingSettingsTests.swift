@@ -194,7 +194,7 @@ struct TrainingSettingsTests {
       new + ["--schedule", "cosine", "--decay-fraction", "0.3"],
       saying: "--decay-fraction has no effect with --schedule cosine")
     try refused(new + ["--shard-optimizer"], saying: "--shard-optimizer has no effect in a single process")
-    try refused(new + ["--sequence-length", "4"], saying: "take blocks of 5 tokens or more")
+    try refused(new + ["--sequence-length", "4"], saying: "use a sequence length of at least 5 tokens")
     let calm = ["lm", "--data", data, "--out", out, "--autoencoder", "x"]
     try refused(calm + ["--steps", "9", "--aux-warmup-steps", "9"], saying: "--aux-warmup-steps 9 takes all 9 steps")
     try refused(calm + ["--head", "flow", "--noise-size", "8"], saying: "--noise-size has no effect with --head flow")

@@ -62,7 +62,7 @@ struct ConfigurationKeysTests {
         #"{"rope_scaling": {"type": "linear", "factor": 2}, "rope_parameters": {"rope_type": "default"}}"#,
         "'rope_parameters' and 'rope_scaling' differ"
       ),
-      (#"{"rope_parameters": {"rope_type": "yarn", "factor": 4}}"#, "'rope_parameters' of the type 'yarn'"),
+      (#"{"rope_parameters": {"rope_type": "yarn", "factor": 4}}"#, "'rope_parameters' of type 'yarn'"),
       (#"{"rope_parameters": {"rope_type": "linear", "factor": 4, "beta_fast": 32}}"#, "'beta_fast'"),
       (#"{"rope_parameters": {"partial_rotary_factor": 0.5}}"#, "'partial_rotary_factor'"),
       (#"{"rope_parameters": {"rope_theta": -1}}"#, "'rope_theta' must be above 0"),

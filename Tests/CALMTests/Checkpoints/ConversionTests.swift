@@ -93,7 +93,7 @@ struct ConversionTests {
     let error = #expect(throws: ModelError.self) {
       try ModelFolder(place("plain")).convert(to: .official, at: place("x"))
     }
-    #expect("\(error.map { "\($0)" } ?? "")".contains("plain autoencoder"))
+    #expect("\(error.map { "\($0)" } ?? "")".contains("deterministic autoencoder"))
     var configuration = scratch.model.configuration
     configuration.input = .both
     try ContinuousLanguageModel(
