@@ -1,9 +1,8 @@
 import CALM
 import CALMSupport
+import CALMTraining
 import Foundation
 import Testing
-
-@testable import CALMTraining
 
 @Suite("Settings")
 struct SettingsTests {

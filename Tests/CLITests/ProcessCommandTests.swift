@@ -152,7 +152,7 @@ import Testing
   @Test("bad input is told once")
   func badInput() throws {
     expectFailure(
-      try Command.run(arguments("a", "--processes", "3")), saying: "a batch of 4 blocks", "3 processes")
+      try Command.run(arguments("a", "--processes", "3")), saying: "a batch of 4 sequences", "3 processes")
     expectFailure(
       try Command.run(arguments("b", "--processes", "2", "--data", folder.path("nowhere"))), saying: "nowhere")
     // No machine has so many, and most have none.

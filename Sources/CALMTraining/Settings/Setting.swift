@@ -38,7 +38,7 @@ public struct Setting<Root>: Sendable {
   /// Name, type and help.
   public private(set) var declaration: SettingDeclaration
   /// Reads the property; nil where it is absent.
-  let get: @Sendable (Root) -> SettingValue?
+  package let get: @Sendable (Root) -> SettingValue?
   /// Writes a value that the type accepts.
   let set: @Sendable (inout Root, SettingValue) -> Void
 

@@ -74,7 +74,7 @@ public enum SettingType: Sendable {
   /// Reads the value of a member of a file; nil where it is not accepted.
   ///
   /// - Parameter checksRange: whether numbers out of range are refused. A program may go beyond the ranges for people.
-  func value(of member: JSONValue, checksRange: Bool = true) -> SettingValue? {
+  package func value(of member: JSONValue, checksRange: Bool = true) -> SettingValue? {
     switch (self, member) {
     case (.integer, .integer(let number)): checksRange ? accepted(.integer(number)) : .integer(number)
     case (.number, .integer(let number)): value(of: .number(Double(number)), checksRange: checksRange)

@@ -28,7 +28,7 @@ extension SettingValue: CustomStringConvertible {
   }
 
   /// The value as JSON, and so as YAML.
-  var json: JSONValue {
+  package var json: JSONValue {
     switch self {
     case .integer(let value): .integer(value)
     case .number(let value): .number(value)

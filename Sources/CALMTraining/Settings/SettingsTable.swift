@@ -9,7 +9,7 @@ public protocol SettingsTable: Sendable {
 }
 
 extension SettingsTable {
-  static var settings: [Setting<Self>] { groups.flatMap(\.settings) }
+  package static var settings: [Setting<Self>] { groups.flatMap(\.settings) }
 
   /// The settings without their places in memory.
   public static var declarations: [SettingDeclaration] { settings.map(\.declaration) }
