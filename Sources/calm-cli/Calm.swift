@@ -42,12 +42,12 @@ struct Calm: ParsableCommand {
       CommandGroup(name: "Machine", subcommands: [DoctorCommand.self]),
     ])
 
-  /// Runs the command that the arguments name. Whatever fails is told in one line, with status 1; wrong arguments are
-  /// told with the usage, and status 64.
+  /// Runs the command that the arguments name. A failure prints one line and exits with status 1; wrong arguments print
+  /// the usage and exit with status 64.
   static func main() {
-    // `calm … | head` ends as quietly as any filter, also where the parent process ignores the signal.
+    // `calm … | head` ends silently like any filter, even if the parent process ignores the signal.
     signal(SIGPIPE, SIG_DFL)
-    // A file that outgrows its limit is an error of the write, which is told like a full disk.
+    // A file that outgrows its size limit becomes an error of the write, reported like a full disk.
     signal(SIGXFSZ, SIG_IGN)
     do {
       try Processor.Level.checkLimit()

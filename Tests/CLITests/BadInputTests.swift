@@ -43,9 +43,9 @@ struct BadInputTests {
       "{\"text\": \"one one one\"}\n{\"text\": \n{\"body\": \"two\"}\n{\"text\": \"three\"}\n", "c.jsonl")
     expectFailure(try train(folder.path("c.jsonl")), saying: "c.jsonl:2:", "--skip-malformed")
     let result = try train(folder.path("c.jsonl"), "--skip-malformed", "--json", "--vocab-size", "260")
-    let figures = try result.json()
-    #expect(figures["skipped_lines"] as? Int == 2)
-    #expect(figures["documents"] as? Int == 2)
+    let results = try result.json()
+    #expect(results["skipped_lines"] as? Int == 2)
+    #expect(results["documents"] as? Int == 2)
   }
 
   @Test("a vocabulary without room for the bytes, and a folder that is not there")

@@ -16,12 +16,12 @@ struct DataPrepareTests {
       ["data", "prepare", "--tokenizer", tokenizer, "--out", folder.path("data")] + arguments)
   }
 
-  @Test("leaves shards, their description and the tokenizer, and tells the figures")
-  func figures() throws {
+  @Test("leaves shards, their description and the tokenizer, and tells the results")
+  func results() throws {
     let result = try prepare(
       folder.path("stories.txt"), "--document-unit", "lines", "--validation-fraction", "0.1", "--json")
-    let figures = try result.json()
-    let manifest = try #require(figures["manifest"] as? [String: Any])
+    let results = try result.json()
+    let manifest = try #require(results["manifest"] as? [String: Any])
     let train = try #require(manifest["train"] as? [String: Any])
     let validation = try #require(manifest["validation"] as? [String: Any])
     let documents = try #require(train["documents"] as? Int) + #require(validation["documents"] as? Int)

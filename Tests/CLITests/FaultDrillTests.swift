@@ -224,7 +224,7 @@ private final class FaultDrill {
   }
 
   private static func resumedStep(of process: TrainingProcess) -> Int {
-    process.errorOutput.firstMatch(of: #/going on after step (\d+)/#).flatMap { Int($0.1) } ?? 0
+    process.errorOutput.firstMatch(of: #/resuming after step (\d+)/#).flatMap { Int($0.1) } ?? 0
   }
 
   var table: String {

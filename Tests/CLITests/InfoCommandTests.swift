@@ -3,17 +3,17 @@ import Testing
 
 @Suite("calm info and calm doctor")
 struct InfoCommandTests {
-  @Test("a preset's figures, and the training of a number of tokens")
+  @Test("a preset's results, and the training of a number of tokens")
   func preset() throws {
-    let figures = try Command.run(["info", "calm-m", "--tokens", "2.5k", "--json"]).json()
-    #expect(figures["parameters"] as? Int == 371_732_608)
-    let perToken = try #require(figures["training_flops_per_token"] as? Double)
-    #expect(figures["training_flops"] as? Double == perToken * 2500)
+    let results = try Command.run(["info", "calm-m", "--tokens", "2.5k", "--json"]).json()
+    #expect(results["parameters"] as? Int == 371_732_608)
+    let perToken = try #require(results["training_flops_per_token"] as? Double)
+    #expect(results["training_flops"] as? Double == perToken * 2500)
     let text = try Command.run(["info", "calm-m"]).text
     #expect(text.contains("371.7 M") && text.contains("energy head"))
   }
 
-  @Test("without a model, all presets beside the paper's figures")
+  @Test("without a model, all presets beside the paper's results")
   func allPresets() throws {
     let result = try Command.run(["info"])
     let rows = result.text.split(separator: "\n")
@@ -26,8 +26,8 @@ struct InfoCommandTests {
     let folder = try TemporaryFolder()
     try folder.write(
       #"{"architectures": ["Autoencoder"], "vocab_size": 128257, "patch_size": 4, "latent_size": 128}"#, "config.json")
-    let figures = try Command.run(["info", folder.url.path, "--json"]).json()
-    #expect(figures["parameters"] as? Int == 75_832_064)
+    let results = try Command.run(["info", folder.url.path, "--json"]).json()
+    #expect(results["parameters"] as? Int == 75_832_064)
   }
 
   @Test("a mistyped preset names those that are near")

@@ -7,7 +7,7 @@ enum QuickDemo {
     let folder = try TemporaryFolder()
     let result = try Command.run(["demo", "--quick", "--threads", "1", "--json", "--out", folder.path("demo")])
     try #require(result.status == 0, "\(result.errorOutput)")
-    try folder.write(result.output, "figures.json")
+    try folder.write(result.output, "results.json")
     return folder
   }
 
@@ -28,12 +28,12 @@ enum QuickDemo {
 
   @Test("The demo prints its stages, metrics and stories as JSON")
   func demoFigures() throws {
-    let figures = try #require(
-      try JSONSerialization.jsonObject(with: Data(contentsOf: demo.url.appendingPathComponent("figures.json")))
+    let results = try #require(
+      try JSONSerialization.jsonObject(with: Data(contentsOf: demo.url.appendingPathComponent("results.json")))
         as? [String: Any])
-    #expect((figures["stages"] as? [Any])?.count == 7)
-    #expect((figures["samples"] as? [Any])?.count == 8)
-    #expect(figures["accepted_sentences"] is Double)
+    #expect((results["stages"] as? [Any])?.count == 7)
+    #expect((results["samples"] as? [Any])?.count == 8)
+    #expect(results["accepted_sentences"] is Double)
   }
 
   @Test("eval gives BrierLM with its error, and the same again for the same seed")
@@ -106,10 +106,10 @@ enum QuickDemo {
     let resumed = try Command.run(["train", "transformer", "--resume", run, "--steps", "4", "--threads", "1", "--json"])
     #expect(try resumed.json()["step"] as? Int == 4)
     let evaluated = try Command.run(["eval", "transformer", model, "--data", data, "--threads", "1", "--json"])
-    let figures = try evaluated.json()
-    let crossEntropy = try #require(figures["cross_entropy"] as? Double)
-    #expect(abs(try #require(figures["perplexity"] as? Double) - exp(crossEntropy)) < 1e-6 * exp(crossEntropy))
-    #expect((figures["brier_lm"] as? [String: Any])?["score_standard_error"] is Double)
+    let results = try evaluated.json()
+    let crossEntropy = try #require(results["cross_entropy"] as? Double)
+    #expect(abs(try #require(results["perplexity"] as? Double) - exp(crossEntropy)) < 1e-6 * exp(crossEntropy))
+    #expect((results["brier_lm"] as? [String: Any])?["score_standard_error"] is Double)
     let text = try Command.run([
       "generate", model, "--prompt", "Once", "--temperature", "0.7", "--top-k", "50", "--top-p", "0.9",
       "--max-new-tokens",

@@ -59,11 +59,11 @@ import Testing
     #expect(try again("TORCHELASTIC_RESTART_COUNT=0", gone).status != 0)
     let resumed = try again("TORCHELASTIC_RESTART_COUNT=1", gone)
     #expect(resumed.status == 0, "\(resumed.errorOutput)")
-    #expect(resumed.errorOutput.contains("going on after step 4 of 5"), "\(resumed.errorOutput)")
+    #expect(resumed.errorOutput.contains("resuming after step 4 of 5"), "\(resumed.errorOutput)")
     let begun = "--data \"$DIR/data\" --out \"$DIR/run\" --steps 6"
     expectFailure(try again("SLURM_RESTART_COUNT=0", begun), saying: "already holds a training run")
     let queued = try again("SLURM_RESTART_COUNT=1", begun)
     #expect(queued.status == 0, "\(queued.errorOutput)")
-    #expect(queued.errorOutput.contains("going on after step 5 of 6"), "\(queued.errorOutput)")
+    #expect(queued.errorOutput.contains("resuming after step 5 of 6"), "\(queued.errorOutput)")
   }
 }

@@ -26,7 +26,7 @@ import Testing
     process.send(signal)
     #expect(try process.end() == 130)
     let step = try #require(process.output.firstMatch(of: #/stopped after step (\d+)/#)?.1)
-    #expect(process.output.contains("go on with: calm train transformer --resume \(run.url.path)"))
+    #expect(process.output.contains("resume with: calm train transformer --resume \(run.url.path)"))
     #expect(process.output.split(separator: "\n").count == 1 && !process.errorOutput.contains("Error"))
     #expect(run.latest?.lastPathComponent.hasSuffix(step) == true)
     #expect(try run.state() == "stopped")

@@ -93,16 +93,16 @@ struct TokenizerCommandTests {
     #expect(left.text.isEmpty && left.status == 0)
   }
 
-  @Test("the same text gives the same tokenizer, and JSON tells its figures")
+  @Test("the same text gives the same tokenizer, and JSON tells its results")
   func training() throws {
     let result = try Command.run([
       "tokenizer", "train", folder.path("stories.txt"), "--document-unit", "lines", "--vocab-size", "300", "--json",
       "--out", folder.path("second.json"),
     ])
-    let figures = try result.json()
-    #expect(figures["vocabulary_size"] as? Int == 300)
-    #expect(figures["documents"] as? Int == 400)
-    #expect(figures["content_hash"] as? String != nil)
+    let results = try result.json()
+    #expect(results["vocabulary_size"] as? Int == 300)
+    #expect(results["documents"] as? Int == 400)
+    #expect(results["content_hash"] as? String != nil)
     #expect(try Data(contentsOf: URL(fileURLWithPath: folder.path("second.json"))).count > 1000)
   }
 

@@ -7,7 +7,7 @@ import Foundation
 struct ConvertCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "convert",
-    abstract: "Write a model for the official PyTorch code.",
+    abstract: "Convert a model to the format of the official PyTorch code.",
     discussion: """
       Takes a folder that 'calm train' or the official code wrote. The new one is read by the official code \
       (from_pretrained) and by this program, and every number stays as it is. 'official' is pytorch_model.bin, as the \
@@ -23,16 +23,16 @@ struct ConvertCommand: ParsableCommand {
   @Argument(help: ArgumentHelp("The model's folder.", valueName: "model"))
   var folder: String
 
-  @Option(name: .customLong("to"), help: "The layout to write.")
+  @Option(name: .customLong("to"), help: "Format to write.")
   var format: CheckpointFormat
 
   @Option(
     name: .customLong("out"),
     help: ArgumentHelp(
-      "The new folder. (default: beside the model, with the layout's name added)", valueName: "folder"))
+      "The new folder. (default: next to the model, with the layout's name appended)", valueName: "folder"))
   var output: String?
 
-  @Option(help: ArgumentHelp("The autoencoder's folder, if not the one that the model names.", valueName: "folder"))
+  @Option(help: ArgumentHelp("Autoencoder folder, if not the one that the model names.", valueName: "folder"))
   var autoencoder: String?
 
   @OptionGroup var report: OutputOptions
@@ -48,11 +48,11 @@ struct ConvertCommand: ParsableCommand {
         model: folder, option: "--autoencoder", kind: model.kind, needed: .languageModel)
     }
     try model.convert(to: format, at: target, autoencoder: autoencoder.map { URL(fileURLWithPath: $0) })
-    let figures = Figures(folder: target.path, kind: model.kind.rawValue, format: format.rawValue)
-    try report.print(figures, text: "\(target.path): \(model.kind.rawValue), \(format.rawValue)")
+    let results = Results(folder: target.path, kind: model.kind.rawValue, format: format.rawValue)
+    try report.print(results, text: "\(target.path): \(model.kind.rawValue), \(format.rawValue)")
   }
 
-  private struct Figures: Encodable {
+  private struct Results: Encodable {
     let folder: String
     let kind: String
     let format: String

@@ -5,7 +5,7 @@ import CALMTerminal
 struct DataCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "data",
-    abstract: "Turn text into token shards, which training reads.",
+    abstract: "Turn text into the token shards that training reads.",
     discussion: """
       Example:
         calm data prepare books/*.txt --tokenizer tokenizer.json --out data

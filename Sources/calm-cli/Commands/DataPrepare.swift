@@ -10,13 +10,13 @@ import Foundation
 struct DataPrepare: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "prepare",
-    abstract: "Tokenize text into a folder of token shards.",
+    abstract: "Tokenize text into a data set of token shards.",
     discussion: """
-      The folder holds shards of ids for training and for validation, data.json, which describes them, and the \
-      tokenizer. It is complete or absent. Shards serve every chunk size.
+      The folder holds shards of ids for training and validation, data.json, which describes them, and the tokenizer. \
+      It is complete or absent. The shards work with any chunk size.
 
-      With --prompt-field and --completion-field each JSON line is a prompt and its completion: training sees both and \
-      predicts the completion alone, chunks with a token of it included.
+      With --prompt-field and --completion-field each JSON line is a prompt with its completion: training reads both \
+      and predicts only chunks that contain completion tokens.
 
       Example:
         calm data prepare books/*.txt --tokenizer tokenizer.json --out data
@@ -27,34 +27,34 @@ struct DataPrepare: ParsableCommand {
   @OptionGroup var input: TextInputOptions
   @OptionGroup var tokenizer: TokenizerOption
 
-  @Option(help: ArgumentHelp("The member of each JSON line that holds a prompt.", valueName: "name"))
+  @Option(help: ArgumentHelp("JSON field with the prompt.", valueName: "name"))
   var promptField: String?
 
   @Option(
-    help: ArgumentHelp("The member that holds what follows the prompt, in place of --text-field.", valueName: "name"))
+    help: ArgumentHelp("JSON field with the completion, in place of --text-field.", valueName: "name"))
   var completionField: String?
 
-  @Option(name: .customLong("out"), help: ArgumentHelp("The folder to make.", valueName: "folder"))
+  @Option(name: .customLong("out"), help: ArgumentHelp("The new folder.", valueName: "folder"))
   var output: String
 
-  @Option(help: ArgumentHelp("The share of documents set apart for validation.", valueName: "share"))
+  @Option(help: ArgumentHelp("Fraction of the documents held out for validation.", valueName: "share"))
   var validationFraction = 0.01
 
-  @Option(help: ArgumentHelp("Set no more documents than this apart. (default: 1000)", valueName: "n"))
+  @Option(help: ArgumentHelp("Maximum number of validation documents. (default: 1000)", valueName: "n"))
   var validationMaxDocuments: Int?
 
-  @Option(help: ArgumentHelp("Decides which documents are set apart. (default: 0)", valueName: "n"))
+  @Option(help: ArgumentHelp("Random seed of the choice of validation documents. (default: 0)", valueName: "n"))
   var seed: UInt64?
 
-  @Option(help: ArgumentHelp("Threads that tokenize. (default: one for each core)", valueName: "n"))
+  @Option(help: ArgumentHelp("Threads for tokenizing. (default: one for each core)", valueName: "n"))
   var threads: Int?
 
-  @Flag(help: "Replace a data set that is there already.")
+  @Flag(help: "Replace an existing data set.")
   var overwrite = false
 
   @OptionGroup var report: OutputOptions
 
-  private struct Figures: Encodable {
+  private struct Results: Encodable {
     let folder: String
     let manifest: DataSetManifest
     let bytesPerToken: Double
@@ -111,15 +111,15 @@ struct DataPrepare: ParsableCommand {
     bar.finish()
     let (train, apart) = (manifest.train, manifest.validation)
     let seconds = start.duration(to: .now).seconds
-    let figures = Figures(
+    let results = Results(
       folder: output, manifest: manifest,
       bytesPerToken: Double(train.bytes + apart.bytes) / Double(max(1, train.tokens + apart.tokens)), seconds: seconds)
     try report.print(
-      figures,
+      results,
       text: """
         \(output): \(shortCount(train.tokens)) tokens in \(counted(train.documents, "document")) to train on, \
         \(shortCount(apart.tokens)) in \(counted(apart.documents, "document")) for validation, \
-        \(String(format: "%.2f", figures.bytesPerToken)) bytes a token, in \(String(format: "%.1f", seconds)) s\
+        \(String(format: "%.2f", results.bytesPerToken)) bytes a token, in \(String(format: "%.1f", seconds)) s\
         \(reader.progress.remarks)
         """)
   }

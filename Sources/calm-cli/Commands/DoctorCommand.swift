@@ -6,7 +6,7 @@ import Torch
 struct DoctorCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "doctor",
-    abstract: "Show what this machine offers: libtorch, processor, devices, speed.",
+    abstract: "Describe this machine: libtorch, processor, devices, speed.",
     discussion: """
       Measures matrix products for about a second in each precision, and shows which precision --precision auto \
       takes. CALM_CPU=baseline|avx2|avx512|amx limits the instructions that are used.

@@ -23,22 +23,22 @@ struct EvalCommand: ParsableCommand {
 struct EvalAutoencoder: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "autoencoder",
-    abstract: "Token accuracy of reconstruction, also with noise on the latent.",
+    abstract: "Measure the token accuracy of reconstruction, with and without noise on the latent.",
     discussion: """
       Example:
         calm eval autoencoder runs/autoencoder/model --data data --noise-levels 0,0.1,0.2,0.3,0.4
       """)
 
   @Argument(
-    help: ArgumentHelp("The autoencoder's folder, or that of a language model on top of it.", valueName: "model"))
+    help: ArgumentHelp("Folder of an autoencoder, or of a language model that contains one.", valueName: "model"))
   var folder: String
 
   @OptionGroup var text: EvaluationTextOptions
 
-  @Option(help: ArgumentHelp("Standard deviations of the noise, with commas between.", valueName: "list"))
+  @Option(help: ArgumentHelp("Standard deviations of the noise, separated by commas.", valueName: "list"))
   var noiseLevels = "0,0.1,0.2,0.3,0.4"
 
-  @Option(help: ArgumentHelp("Decides the noise. (default: 0)", valueName: "n"))
+  @Option(help: ArgumentHelp("Random seed of the noise. (default: 0)", valueName: "n"))
   var seed: UInt64?
 
   @OptionGroup var compute: ComputeOptions

@@ -24,7 +24,7 @@ struct EvalLanguageModel: ParsableCommand {
 
   @OptionGroup var brier: BrierOptions
 
-  @Option(help: ArgumentHelp("The autoencoder's folder, if not the one beside the model.", valueName: "folder"))
+  @Option(help: ArgumentHelp("Autoencoder folder, if not the one in the model's folder.", valueName: "folder"))
   var autoencoder: String?
 
   @OptionGroup var compute: ComputeOptions
@@ -92,17 +92,17 @@ struct EvalTransformer: ParsableCommand {
   }
 }
 
-/// BrierLM and its parts with their errors, and other figures below them.
+/// BrierLM and its parts with their errors, followed by other metrics.
 private func brierTable(
   _ score: BrierLM, others: [(name: String, value: String)], sequenceTokens: Int, samples: Int
 ) -> String {
-  func figure(_ value: Double, _ error: Double?, _ digits: Int) -> String {
+  func format(_ value: Double, _ error: Double?, _ digits: Int) -> String {
     String(format: "%.\(digits)f", value) + (error.map { String(format: " ± %.\(digits)f", $0) } ?? "")
   }
   var table = Table(alignments: [.left, .left])
-  table.append(["BrierLM", figure(score.score, score.scoreStandardError, 2)])
+  table.append(["BrierLM", format(score.score, score.scoreStandardError, 2)])
   for (index, value) in score.brier.enumerated() {
-    table.append(["Brier-\(index + 1)", figure(value, score.brierStandardError?[index], 4)])
+    table.append(["Brier-\(index + 1)", format(value, score.brierStandardError?[index], 4)])
   }
   for other in others { table.append([other.name, other.value]) }
   return table.text

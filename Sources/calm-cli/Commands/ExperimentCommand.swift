@@ -10,12 +10,12 @@ import Foundation
 struct ExperimentCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "experiment",
-    abstract: "Run the trainings and evaluations of a file, and compare them in tables and plots.",
+    abstract: "Train and evaluate the models that a file describes, and compare them in tables and plots.",
     discussion: """
-      The file is YAML or JSON: text, autoencoders and models, where a list in place of a value stands for a training with each \
-      of its entries. It is checked as a whole before anything runs. What is done already is passed over, and after an \
-      interruption the same command goes on. The folder then holds table.csv, table.md and plots (SVG) of BrierLM \
-      against FLOPs, of the losses, and of accuracy against noise.
+      The YAML or JSON file describes text, autoencoders and models; a list instead of a value stands for one run per \
+      entry. The whole file is checked before anything runs. Completed runs are skipped, and after an interruption the \
+      same command continues. The folder then holds table.csv, table.md and plots (SVG) of BrierLM against FLOPs, of \
+      the losses, and of accuracy against noise.
 
       Example:
         calm experiment examples/stories.yaml --out runs/stories
@@ -27,7 +27,7 @@ struct ExperimentCommand: ParsableCommand {
   @Option(name: .customLong("out"), help: ArgumentHelp("The folder of the experiment.", valueName: "folder"))
   var output: String
 
-  @Flag(help: "Check the file and the other options and list the trainings, without running any.")
+  @Flag(help: "Check the file and list its runs without training.")
   var check = false
 
   @OptionGroup var compute: ComputeOptions
@@ -49,7 +49,7 @@ struct ExperimentCommand: ParsableCommand {
       return try run.train(report: reporter.report)
     }
     guard let results else {
-      StandardError.note("stopped; the same command goes on")
+      StandardError.note("stopped; run the same command again to continue")
       throw ExitCode(130)
     }
     try report.print(results, text: ExperimentTable(results).markdown + "tables and plots are in \(folder.path)\n")

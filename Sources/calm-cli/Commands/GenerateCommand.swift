@@ -11,11 +11,11 @@ struct GenerateCommand: ParsableCommand {
     commandName: "generate",
     abstract: "Write text with a language model.",
     discussion: """
-      Writes the prompt and how it goes on, chunk by chunk as it is made. Without a prompt the model starts a document \
-      of its own. A temperature below 1 keeps to what is likelier: the batch sampler chooses from a pool of draws, the \
-      exact one draws until enough agree. An autoregressive Transformer has probabilities: its temperature is exact, \
-      may be above 1, and --top-k and --top-p keep to its likeliest tokens. The same seed gives the same text on as \
-      many threads.
+      Prints the prompt and its continuation, chunk by chunk. Without a prompt the model starts a new document. A \
+      temperature below 1 favors likelier text: the batch sampler chooses among candidates, the exact sampler samples \
+      until enough samples agree. An autoregressive Transformer has probabilities: its temperature is exact and may be \
+      above 1, and --top-k and --top-p limit the choice to its likeliest tokens. The same seed and number of threads \
+      give the same text.
 
       Example:
         calm generate runs/lm/model --prompt "Once upon a time" --temperature 1/3
@@ -26,61 +26,61 @@ struct GenerateCommand: ParsableCommand {
   @Argument(help: ArgumentHelp("The language model's folder.", valueName: "model"))
   var folder: String
 
-  @Option(help: "The text to go on from.")
+  @Option(help: "Text to continue.")
   var prompt: String?
 
   @Option(
     help: ArgumentHelp(
-      "A file with the text to go on from, less the line end at its end; - is standard input.", valueName: "file"))
+      "File with the text to continue, without its final newline; - reads standard input.", valueName: "file"))
   var promptFile: String?
 
   @Option(
     help: ArgumentHelp(
-      "Above 0, as a number or a fraction such as 1/3; at most 1 but with a Transformer.", valueName: "t"))
+      "Temperature above 0, as a number or a fraction such as 1/3; above 1 only with a Transformer.", valueName: "t"))
   var temperature = "0.5"
 
-  @Option(help: "How chunks are drawn at temperatures below 1. (default: batch)")
+  @Option(help: "Sampler for temperatures below 1. (default: batch)")
   var sampler: GenerationOptions.Sampler?
 
   @Option(
-    help: ArgumentHelp("Chunks drawn at once, from which the batch sampler chooses. (default: 200)", valueName: "n"))
+    help: ArgumentHelp("Chunks among which the batch sampler chooses. (default: 200)", valueName: "n"))
   var candidates: Int?
 
   @Option(
     help: ArgumentHelp(
-      "The most chunks drawn for one: by the exact sampler, and to begin as the prompt's last tokens want it; by "
-        + "default 20000.",
+      "Maximum samples per chunk, for the exact sampler and when conditioning on a partial prompt chunk. "
+        + "(default: 20000)",
       valueName: "n"))
   var maxSamples: Int?
 
-  @Option(help: ArgumentHelp("With a Transformer: draw only among so many of the likeliest tokens.", valueName: "n"))
+  @Option(help: ArgumentHelp("With a Transformer: sample among this many of the likeliest tokens.", valueName: "n"))
   var topK: Int?
 
   @Option(
     help: ArgumentHelp(
-      "With a Transformer: draw only among the fewest likeliest tokens that have this probability together.",
+      "With a Transformer: sample among the fewest tokens whose probabilities sum to this (nucleus sampling).",
       valueName: "p"))
   var topP: Double?
 
-  @Option(help: ArgumentHelp("The most tokens to write after the prompt.", valueName: "n"))
+  @Option(help: ArgumentHelp("Maximum number of tokens to generate.", valueName: "n"))
   var maxNewTokens = 256
 
-  @Option(help: ArgumentHelp("How many texts to write, each with draws of its own.", valueName: "n"))
+  @Option(help: ArgumentHelp("Number of texts to generate, each sampled independently.", valueName: "n"))
   var numSamples = 1
 
-  @Option(help: ArgumentHelp("Decides all draws.", valueName: "n"))
+  @Option(help: ArgumentHelp("Random seed.", valueName: "n"))
   var seed: UInt64 = 0
 
-  @Flag(name: .customLong("continue-text"), help: "The prompt is from the middle of a text, not a document's start.")
+  @Flag(name: .customLong("continue-text"), help: "The prompt is from the middle of a document, not its start.")
   var continuesText = false
 
-  @Option(help: ArgumentHelp("The tokenizer, if not the one in the model's folder.", valueName: "path"))
+  @Option(help: ArgumentHelp("Tokenizer, if not the one in the model's folder.", valueName: "path"))
   var tokenizer: String?
 
-  @Option(help: ArgumentHelp("The autoencoder's folder, if not the one in the model's folder.", valueName: "folder"))
+  @Option(help: ArgumentHelp("Autoencoder folder, if not the one in the model's folder.", valueName: "folder"))
   var autoencoder: String?
 
-  @Flag(name: .shortAndLong, help: "Tell on standard error how it was computed and how fast.")
+  @Flag(name: .shortAndLong, help: "Print device, precision and speed on standard error.")
   var verbose = false
 
   @OptionGroup var compute: ComputeOptions
@@ -107,9 +107,9 @@ struct GenerateCommand: ParsableCommand {
     try refuse(idleOptions(isOne: Temperature.number(parsing: temperature) == 1))
   }
 
-  /// The options that have no effect beside others, whatever the model.
+  /// The options without effect, whatever the model.
   ///
-  /// - Parameter isOne: whether the temperature is 1, at which nothing is chosen from draws.
+  /// - Parameter isOne: whether the temperature is 1, which needs no candidates.
   private func idleOptions(isOne: Bool) -> [String] {
     let (hasPrompt, isExact) = (prompt != nil || promptFile != nil, sampler == .exact && !isOne)
     return withoutEffect("at temperature 1", when: isOne, ["--sampler": sampler, "--candidates": candidates])
@@ -143,7 +143,7 @@ struct GenerateCommand: ParsableCommand {
       while try !Interruption.isRequested && generator.step() != nil {}
     }
     let generated = GeneratedTexts(generator, prompt: prompt, seconds: start.duration(to: .now).seconds)
-    if !streams { try report.print(generated.figures, text: generated.listing) }
+    if !streams { try report.print(generated.results, text: generated.listing) }
     if let remark = generated.remark(maximumSamples: maxSamples ?? GenerationOptions().maximumSamples) {
       StandardError.note(remark)
     }

@@ -3,7 +3,7 @@ import CALMSupport
 import CALMTerminal
 import Foundation
 
-/// The texts of `calm generate`, and what is told of them.
+/// The texts of `calm generate` and their summary.
 struct GeneratedTexts {
   private let prompt: String
   private let texts: [String]
@@ -19,7 +19,7 @@ struct GeneratedTexts {
   private var tokens: Int { sequences.reduce(0) { $0 + $1.tokens.count } }
 
   /// All of it, for `--json`.
-  struct Figures: Encodable {
+  struct Results: Encodable {
     struct Sample: Encodable {
       let text: String
       let tokens: Int
@@ -35,13 +35,13 @@ struct GeneratedTexts {
     let tokensPerSecond: Double
   }
 
-  var figures: Figures {
+  var results: Results {
     let samples = zip(texts, sequences).map { text, sequence in
-      Figures.Sample(
+      Results.Sample(
         text: text, tokens: sequence.tokens.count, chunks: sequence.chunks, finished: sequence.end,
         forcedPrefix: sequence.forcedPrefix)
     }
-    return Figures(prompt: prompt, samples: samples, seconds: seconds, tokensPerSecond: Double(tokens) / seconds)
+    return Results(prompt: prompt, samples: samples, seconds: seconds, tokensPerSecond: Double(tokens) / seconds)
   }
 
   /// All texts one after the other, each under a line with its number.

@@ -8,14 +8,13 @@ import Foundation
 struct InfoCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "info",
-    abstract: "Show what a model consists of: parameters, and FLOPs to train and to run it.",
+    abstract: "Show the size and cost of a model: parameters, and FLOPs for training and inference.",
     discussion: """
-      Takes the folder of a model or the name of a preset: \(presetNames). Without one, it compares all presets with \
+      Accepts a model folder or the name of a preset: \(presetNames). Without an argument, compares all presets with \
       the paper's Table 1.
 
-      A FLOP is one of the two operations of a multiplication with its addition in a matrix product. Attention is \
-      counted at the full context, training as three forward passes, the head once for each of its samples in training \
-      and for one sample in use.
+      Only matrix products count, two FLOPs per multiply-add. Attention is counted at the full context, training as \
+      three forward passes, the head once per sample in training and once in inference.
 
       Example:
         calm info calm-m --tokens 500B
@@ -27,22 +26,23 @@ struct InfoCommand: ParsableCommand {
   @Argument(help: ArgumentHelp("A model's folder or a preset.", valueName: "folder|preset"))
   var model: String?
 
-  @Option(help: ArgumentHelp("Also give the FLOPs to train on so many tokens, such as 2e9 or 500B.", valueName: "n"))
+  @Option(
+    help: ArgumentHelp("Also show the FLOPs for training on this many tokens, such as 2e9 or 500B.", valueName: "n"))
   var tokens: TokenCount?
 
   @OptionGroup var report: OutputOptions
 
   func run() throws {
     guard let model else {
-      let figures = Preset.allCases.map { ModelFigures(preset: $0, tokens: tokens?.count) }
-      return try report.print(figures, text: comparison(figures))
+      let costs = Preset.allCases.map { ModelCosts(preset: $0, tokens: tokens?.count) }
+      return try report.print(costs, text: comparison(costs))
     }
-    let figures = try figures(of: model)
-    try report.print(figures, text: description(figures))
+    let costs = try costs(of: model)
+    try report.print(costs, text: description(costs))
   }
 
-  private func figures(of name: String) throws -> ModelFigures {
-    if let preset = Preset(rawValue: name) { return ModelFigures(preset: preset, tokens: tokens?.count) }
+  private func costs(of name: String) throws -> ModelCosts {
+    if let preset = Preset(rawValue: name) { return ModelCosts(preset: preset, tokens: tokens?.count) }
     if !FileManager.default.fileExists(atPath: name) {
       let near = nearestNames(to: name, among: Preset.allCases.map(\.rawValue))
       throw InfoError.unknownModel(name, suggestions: near.isEmpty ? Preset.allCases.map(\.rawValue) : near)
@@ -55,31 +55,31 @@ struct InfoCommand: ParsableCommand {
         .continuous(try folder.languageModelConfiguration(), try folder.autoencoderConfiguration())
       case .autoregressive: .autoregressive(try folder.autoregressiveConfiguration())
       }
-    return ModelFigures(name: name, model: model, tokens: tokens?.count)
+    return ModelCosts(name: name, model: model, tokens: tokens?.count)
   }
 
-  private func description(_ figures: ModelFigures) -> String {
+  private func description(_ costs: ModelCosts) -> String {
     var table = Table(header: ["part", "parameters", "FLOPs/token to run", "to train"])
-    for part in figures.parts {
+    for part in costs.parts {
       table.append([part.name, shortCount(part.parameters), scientific(part.inference), scientific(part.training)])
     }
     table.append([
-      figures.frozenParameters > 0 ? "together (frozen parameters apart)" : "together",
-      shortCount(figures.parameters), scientific(figures.inferenceFlopsPerToken),
-      scientific(figures.trainingFlopsPerToken),
+      costs.frozenParameters > 0 ? "together (frozen parameters apart)" : "together",
+      shortCount(costs.parameters), scientific(costs.inferenceFlopsPerToken),
+      scientific(costs.trainingFlopsPerToken),
     ])
-    var lines = "\(figures.name): \(figures.kind)\n\n\(table.text)"
-    if let tokens = figures.tokens, let training = figures.trainingFlops {
+    var lines = "\(costs.name): \(costs.kind)\n\n\(table.text)"
+    if let tokens = costs.tokens, let training = costs.trainingFlops {
       lines += "\ntraining on \(scientific(tokens)) tokens: \(scientific(training)) FLOPs\n"
     }
-    if let published = figures.published, let training = figures.paperTrainingFlops {
+    if let published = costs.published, let training = costs.paperTrainingFlops {
       lines += """
 
         paper, Table 1: \(published.parameterText) parameters, \
         \(scientific(published.inferencePerToken)) FLOPs/token to run, \
         \(scientific(published.training)) FLOPs to train, BrierLM \(String(format: "%.2f", published.brierLM))
-        by this count:  \(shortCount(figures.parameters)) parameters, \
-        \(scientific(figures.inferenceFlopsPerToken)) FLOPs/token to run, \
+        by this count:  \(shortCount(costs.parameters)) parameters, \
+        \(scientific(costs.inferenceFlopsPerToken)) FLOPs/token to run, \
         \(scientific(training)) FLOPs to train on as many tokens
 
         """
@@ -87,11 +87,11 @@ struct InfoCommand: ParsableCommand {
     return lines
   }
 
-  private func comparison(_ figures: [ModelFigures]) -> String {
+  private func comparison(_ costs: [ModelCosts]) -> String {
     var header = ["preset", "parameters", "paper", "FLOPs/token", "paper", "", "training FLOPs", "paper", ""]
     if let tokens { header.append("on \(scientific(tokens.count)) tokens") }
     var table = Table(header: header)
-    for model in figures {
+    for model in costs {
       var row = [model.name, shortCount(model.parameters)]
       if let published = model.published, let training = model.paperTrainingFlops {
         row += [
@@ -126,7 +126,7 @@ extension Preset.Published {
 }
 
 /// What `calm info` says of a model.
-struct ModelFigures: Encodable {
+struct ModelCosts: Encodable {
   let name: String
   let kind: String
   let parameters: Int

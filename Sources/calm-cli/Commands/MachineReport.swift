@@ -9,7 +9,7 @@ struct MachineReport: Encodable {
     let version: String
     /// The file of libtorch_cpu that is loaded.
     let path: String?
-    /// How it was built, all that it tells.
+    /// All lines of its build configuration.
     let build: [String]
 
     /// The lines of `build` that decide its speed.
@@ -127,7 +127,7 @@ private func loadedLibrary(_ name: String) -> String? {
   #endif
 }
 
-/// Bytes that programs can still have without swapping; nil where the system does not tell.
+/// Bytes that programs can still have without swapping; nil if unknown.
 private func availableMemory() -> Int? {
   guard let text = try? String(contentsOfFile: "/proc/meminfo", encoding: .utf8),
     let line = text.split(separator: "\n").first(where: { $0.hasPrefix("MemAvailable:") }),

@@ -11,11 +11,11 @@ import Torch
 struct ReportCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "report",
-    abstract: "Write an HTML page with the curves and settings of runs, side by side.",
+    abstract: "Write an HTML page that compares the curves and settings of runs.",
     discussion: """
-      The page is one file that opens offline, on a phone too: curves of the losses, BrierLM, gradient norm, speed and \
-      learning rate, and every setting, marked where the runs differ. A run may still be going on. Each language model \
-      writes short texts for the page, from its last checkpoint where it is not finished; --num-samples 0 leaves them out.
+      The page is one file that works offline and on a phone. It shows curves of the losses, BrierLM, gradient norm, \
+      speed and learning rate, and every setting, with differences marked. Runs may still be in progress. Each language \
+      model generates short texts for the page, from its latest checkpoint if unfinished; --num-samples 0 disables them.
 
       Example:
         calm report runs/lm
@@ -29,13 +29,13 @@ struct ReportCommand: ParsableCommand {
   var output = "report.html"
 
   @Option(
-    help: ArgumentHelp("Texts that each language model writes for the page.", valueName: "n"),
+    help: ArgumentHelp("Number of texts that each language model generates for the page.", valueName: "n"),
     transform: whole(from: 0))
   var numSamples = 2
 
   @Option(
     help: ArgumentHelp(
-      "The temperature of these texts, up to 1, also as a fraction. (default: 1/2)", valueName: "t"))
+      "Temperature of these texts, at most 1, as a number or a fraction. (default: 1/2)", valueName: "t"))
   var temperature: String?
 
   @OptionGroup var compute: ComputeOptions
@@ -66,7 +66,7 @@ struct ReportCommand: ParsableCommand {
     let folders = runs.map { URL(fileURLWithPath: $0) }
     let target = URL(fileURLWithPath: output)
     try requireParentFolder(of: target)
-    // A folder that is no run is told before models are loaded.
+    // Report a folder that is not a run before loading models.
     for folder in folders { _ = try RunFolder(opening: folder) }
     let report = try RunReport(folders, samples: numSamples > 0 ? write(for: folders) : [:])
     try AtomicFile.write(Data(report.html.utf8), to: target.path)

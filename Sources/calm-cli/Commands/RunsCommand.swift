@@ -7,18 +7,17 @@ import Foundation
 struct RunsCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "runs",
-    abstract: "List the runs in a folder: what they are, how far, their last figures.",
+    abstract: "List the runs in a folder: kind, state, progress and latest metrics.",
     discussion: """
-      A run is running, finished (at a limit: its last step, its tokens or its time), stopped (by Ctrl-C, before it \
-      reached one), failed (with an error) or crashed (its process is gone without a word). Looking changes nothing, and \
-      disturbs no run.
+      A run is running, finished (it reached its limit of steps, tokens or time), stopped (by Ctrl-C, before a limit), \
+      failed (with an error) or crashed (the process exited without a recorded reason). Listing changes nothing.
 
       Example:
         calm runs
         calm runs runs --json
       """)
 
-  @Argument(help: "The folder to look through, three levels deep.")
+  @Argument(help: "Folder to search, three levels deep.")
   var folder = "."
 
   @OptionGroup var report: OutputOptions

@@ -9,10 +9,10 @@ struct TokenizerConversion: ParsableArguments {
 
   @OptionGroup var tokenizer: TokenizerOption
 
-  @Argument(help: "The file to read; - is standard input.")
+  @Argument(help: "File to read; - reads standard input.")
   var file = "-"
 
-  @Flag(name: .customLong("json"), help: "Read and write JSON, a value a line: texts are strings, their ids arrays.")
+  @Flag(name: .customLong("json"), help: "Read and write one JSON value per line: texts are strings, ids are arrays.")
   var isJSON = false
 
   /// Converts the input to standard output: by `json` where `--json` is given, else by `plain`.

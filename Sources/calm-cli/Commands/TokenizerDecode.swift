@@ -9,8 +9,8 @@ struct TokenizerDecode: ParsableCommand {
     commandName: "decode",
     abstract: "Turn token ids into text.",
     discussion: """
-      Reads ids with any whitespace between them and writes exactly the bytes that they stand for. Memory does not \
-      grow with the text.
+      Reads ids separated by any whitespace and writes exactly the bytes that they stand for. Memory use does not \
+      depend on the length of the text.
 
       Example:
         calm tokenizer decode --tokenizer tokenizer.json < ids.txt

@@ -19,7 +19,7 @@ struct TokenizerEncode: ParsableCommand {
 
   @OptionGroup var conversion: TokenizerConversion
 
-  @Flag(help: "Take the text of a special token, such as <eos>, for that token.")
+  @Flag(help: "Encode the text of a special token, such as <eos>, as that token.")
   var special = false
 
   func run() throws { try conversion.run(plain: encodeText, json: encodeLines) }

@@ -10,7 +10,7 @@ struct TokenizerTrain: ParsableCommand {
     commandName: "train",
     abstract: "Learn a byte-level BPE vocabulary from text.",
     discussion: """
-      Writes a tokenizer.json that Hugging Face tokenizers read as well. The ids 0, 1 and 2 are <pad>, <bos> and <eos>.
+      Writes a tokenizer.json that Hugging Face tokenizers can read. The ids 0, 1 and 2 are <pad>, <bos> and <eos>.
 
       Example:
         calm tokenizer train books/*.txt --vocab-size 4096 --out tokenizer.json
@@ -19,7 +19,7 @@ struct TokenizerTrain: ParsableCommand {
   @OptionGroup var input: TextInputOptions
 
   @Option(
-    help: ArgumentHelp("Tokens in the vocabulary, the 256 bytes and 3 special tokens among them.", valueName: "n"))
+    help: ArgumentHelp("Vocabulary size, including the 256 bytes and 3 special tokens.", valueName: "n"))
   var vocabSize = 4096
 
   @Option(name: .customLong("out"), help: ArgumentHelp("The file to write.", valueName: "file"))
@@ -27,7 +27,7 @@ struct TokenizerTrain: ParsableCommand {
 
   @OptionGroup var report: OutputOptions
 
-  private struct Figures: Encodable {
+  private struct Results: Encodable {
     let tokenizer: String
     let vocabularySize: Int
     let contentHash: String
@@ -58,7 +58,7 @@ struct TokenizerTrain: ParsableCommand {
     try tokenizer.save(to: target)
 
     let progress = reader.progress
-    let figures = Figures(
+    let results = Results(
       tokenizer: output, vocabularySize: tokenizer.vocabularySize, contentHash: tokenizer.contentHash,
       documents: progress.documents, bytes: bytes, skippedLines: progress.skippedLines,
       repairedDocuments: progress.repairedDocuments, seconds: start.duration(to: .now).seconds)
@@ -66,10 +66,10 @@ struct TokenizerTrain: ParsableCommand {
       StandardError.note("the text gives only \(tokenizer.vocabularySize) tokens: no further pair occurs twice")
     }
     try report.print(
-      figures,
+      results,
       text: """
         \(output): \(grouped(tokenizer.vocabularySize)) tokens from \(counted(progress.documents, "document")), \
-        \(shortBytes(bytes)), in \(String(format: "%.1f", figures.seconds)) s\(progress.remarks)
+        \(shortBytes(bytes)), in \(String(format: "%.1f", results.seconds)) s\(progress.remarks)
         """)
   }
 }

@@ -32,8 +32,8 @@ struct TrainCommand: ParsableCommand {
   }
 }
 
-/// What a training tells at its end.
-struct TrainingFigures: Encodable {
+/// The results that `calm train` prints at the end of a run.
+struct TrainingResults: Encodable {
   let run: String
   let model: String?
   let end: TrainingEnd
@@ -46,7 +46,7 @@ struct TrainingFigures: Encodable {
   let seconds: Double?
 }
 
-/// Trains a run to its end under a progress bar, and tells the result. Of several processes the first shows and tells.
+/// Trains a run under a progress bar and prints the result. Of several processes only the first prints.
 func train(
   _ run: TrainingRun, label: String, compute: ComputeSetting, group: any DataParallelGroup,
   report options: OutputOptions
@@ -60,30 +60,30 @@ func train(
   let processes = group.count > 1 ? ", \(group.count) processes" : ""
   StandardError.note("\(label): \(shortCount(count)) parameters, \(compute.summary)\(processes)")
   for damage in run.damage { StandardError.note("\(damage)") }
-  if run.step > 0 { StandardError.note("going on after step \(run.step) of \(run.trainer.total)") }
+  if run.step > 0 { StandardError.note("resuming after step \(run.step) of \(run.trainer.total)") }
   let reporter = TrainingReporter(label: label, total: run.trainer.total)
   let end = try run.train(report: reporter.report)
   reporter.finish()
-  let figures = TrainingFigures(
+  let results = TrainingResults(
     run: run.folder.url.path, model: end.isComplete ? run.folder.modelURL.path : nil, end: end,
     complete: end.isComplete,
     step: run.trainer.step, parameters: count, loss: reporter.last?.loss, parts: reporter.last?.parts ?? [:],
     evaluation: reporter.evaluation, seconds: reporter.last?.seconds)
-  // A run that was at its end already has taken no step and tells no loss.
-  var told = reporter.evaluation.sorted { $0.key < $1.key }.map { (name: $0.key, value: $0.value) }
-  if let last = reporter.last { told.insert((name: "loss", value: last.loss), at: 0) }
-  let results = told.map { ", \($0.name) \(String(format: "%.4f", $0.value))" }.joined()
+  // A run that had already ended takes no step and has no loss.
+  var metrics = reporter.evaluation.sorted { $0.key < $1.key }.map { (name: $0.key, value: $0.value) }
+  if let last = reporter.last { metrics.insert((name: "loss", value: last.loss), at: 0) }
+  let summary = metrics.map { ", \($0.name) \(String(format: "%.4f", $0.value))" }.joined()
   try options.print(
-    figures,
+    results,
     text: end.isComplete
-      ? "\(run.folder.modelURL.path): \(end.remark)trained \(run.trainer.step) steps\(results)"
-      : "stopped after step \(run.trainer.step); go on with: calm train \(label) --resume \(run.folder.url.path)")
-  // What a shell, or whatever started the program, expects of one that ended at an interruption.
+      ? "\(run.folder.modelURL.path): \(end.remark)trained \(run.trainer.step) steps\(summary)"
+      : "stopped after step \(run.trainer.step); resume with: calm train \(label) --resume \(run.folder.url.path)")
+  // The status that a shell expects of an interrupted program.
   if !end.isComplete && Interruption.isRequested { throw ExitCode(130) }
 }
 
 extension TrainingEnd {
-  /// Which limit came first, where it is not the number of steps.
+  /// The limit that ended the run, unless it is the number of steps.
   fileprivate var remark: String {
     switch self {
     case .tokens: "the limit of --max-tokens is reached; "

@@ -24,7 +24,7 @@ struct BrierOptions: ParsableArguments {
     }
   }
 
-  /// Calls `evaluate` with the text in blocks and with what to tell how many are done, which a progress bar shows.
+  /// Calls `evaluate` with the packed text and a callback that reports finished sequences to a progress bar.
   func withBlocks<Result>(
     for model: ModelFolder, chunkSize: Int, vocabularySize: Int, special: SpecialTokens,
     evaluate: (PackedSequences, (Int) -> Void) throws -> Result

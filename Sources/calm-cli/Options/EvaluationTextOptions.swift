@@ -9,21 +9,21 @@ import Foundation
 
 /// The text a model is evaluated on: prepared data, or files that are tokenized for the occasion.
 struct EvaluationTextOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("The folder that 'calm data prepare' made.", valueName: "folder"))
+  @Option(help: ArgumentHelp("Data set made by 'calm data prepare'.", valueName: "folder"))
   var data: String?
 
-  @Option(help: "Which part of the prepared data. (default: validation)")
+  @Option(help: "Part of the data set. (default: validation)")
   var split: DataSplit?
 
   @Option(
     parsing: .upToNextOption,
-    help: ArgumentHelp("Text files instead of prepared data; .jsonl and .json by its field 'text'.", valueName: "files")
+    help: ArgumentHelp("Text files instead of a data set; from .jsonl and .json the field 'text'.", valueName: "files")
   )
   var text: [String] = []
 
   @OptionGroup var faults: TextFaultOptions
 
-  @Option(help: ArgumentHelp("The tokenizer for --text, if not the one in the model's folder.", valueName: "path"))
+  @Option(help: ArgumentHelp("Tokenizer for --text, if not the one in the model's folder.", valueName: "path"))
   var tokenizer: String?
 
   @Option(help: ArgumentHelp("Sequences to evaluate, from the start. (default: all)", valueName: "n"))

@@ -54,7 +54,7 @@ struct LaunchSettings: SettingsTable {
   /// Whether several processes train together, started by --processes or by another launcher.
   var areSeveral: Bool {
     if let processes { return processes > 1 }
-    // A place that is only half told is refused where the processes meet.
+    // An incomplete address is refused when the processes join.
     do { return (try RankVariables()?.worldSize ?? 1) > 1 } catch { return true }
   }
 
@@ -103,7 +103,7 @@ struct LaunchSettings: SettingsTable {
     return place.ownDevice(of: device)
   }
 
-  /// The device for a run that goes on. A record names the GPU of the first process, and each takes its own.
+  /// The device for a resumed run. A record names the GPU of the first process, and each takes its own.
   func device(resuming record: RunRecord) -> String {
     areSeveral && record.settings.inputs.device.hasPrefix("cuda:") ? "cuda" : record.settings.inputs.device
   }
@@ -139,14 +139,14 @@ enum LaunchedProcess {
   /// Whether another launcher than --processes has started this process.
   static var hasOtherLauncher: Bool {
     if mode != nil { return false }
-    // A place that is only half told is refused where the processes meet.
+    // An incomplete address is refused when the processes join.
     do { return try RankVariables() != nil } catch { return true }
   }
 
   /// Whether the processes before this one have died.
   static var isRestart: Bool { mode == "resume" || RankVariables.isRestart() }
 
-  /// Whether an error is only that another process has gone, which the launcher tells better.
+  /// Whether an error only says that another process ended, which the launcher reports better.
   static func isQuiet(about error: any Error) -> Bool {
     guard mode != nil, let error = error as? ProcessGroupError else { return false }
     return switch error {

@@ -11,13 +11,13 @@ struct TextInputOptions: ParsableArguments {
       """, valueName: "files"))
   var paths: [String]
 
-  @Option(help: "How files are understood; auto goes by their ending.")
+  @Option(help: "Format of the files; auto decides by the file extension.")
   var format = Format.auto
 
-  @Option(help: "What is one document in plain text. (default: file)")
+  @Option(help: "What counts as one document in plain text. (default: file)")
   var documentUnit: DocumentUnit?
 
-  @Option(help: ArgumentHelp("The member of each JSON line that holds the text. (default: text)", valueName: "name"))
+  @Option(help: ArgumentHelp("JSON field with the text. (default: text)", valueName: "name"))
   var textField: String?
 
   @OptionGroup var faults: TextFaultOptions
@@ -55,10 +55,10 @@ struct TextInputOptions: ParsableArguments {
 
 /// What becomes of text that is not as it should be, in every command that reads text.
 struct TextFaultOptions: ParsableArguments {
-  @Flag(help: "Replace bytes that are not UTF-8 instead of stopping at them.")
+  @Flag(help: "Replace bytes that are not UTF-8 instead of failing.")
   var lossy = false
 
-  @Flag(help: "Pass over malformed JSON lines, and count them, instead of stopping.")
+  @Flag(help: "Skip and count malformed JSON lines instead of failing.")
   var skipMalformed = false
 
   /// Those that have no effect on what a reader reads.

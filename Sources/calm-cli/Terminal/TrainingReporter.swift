@@ -7,7 +7,7 @@ import Foundation
 final class TrainingReporter {
   private let bar: ProgressBar
   private let isQuiet: Bool
-  /// The last step's figures.
+  /// The report of the last step.
   private(set) var last: StepReport?
   /// The last evaluation's.
   private(set) var evaluation: [String: Double] = [:]
