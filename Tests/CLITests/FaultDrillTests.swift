@@ -121,7 +121,7 @@ private final class FaultDrill {
 
     // The next start tells where it goes on.
     let resumed = try start()
-    _ = try resumed.wait { resumed.errorOutput.contains("\ncalm …") }
+    _ = try resumed.wait { resumed.errorOutput.contains("\nlm …") }
     resumed.send(SIGKILL)
     try resumed.end()
     let step = Self.resumedStep(of: resumed)
@@ -184,7 +184,7 @@ private final class FaultDrill {
   /// Waits until the run has come a random number of steps further.
   private func letTrain(_ process: TrainingProcess) throws {
     let isBegun = run.latest != nil
-    _ = try process.wait { process.errorOutput.contains("\ncalm …") && (!isBegun || run.lastLoggedStep > 0) }
+    _ = try process.wait { process.errorOutput.contains("\nlm …") && (!isBegun || run.lastLoggedStep > 0) }
     let target = run.lastLoggedStep + Int.random(in: 0...1, using: &random) * Self.interval
     _ = try process.wait { run.lastLoggedStep >= target }
   }
