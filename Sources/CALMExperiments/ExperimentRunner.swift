@@ -177,15 +177,16 @@ public struct ExperimentRunner {
     case .lm:
       let language = try model.loadLanguageModel(device: device)
       let sizes = try model.languageModelConfiguration()
-      let autoencoder = language.autoencoder.configuration
+      let autoencoder = language.autoencoder?.configuration
       var row = result(kind: sizes.head.rawValue, cost: sizes.cost(autoencoder: autoencoder))
       row.training.autoencoder = earlier.first { $0.name == run.autoencoder }?.training.flops ?? 0
       row.training.auxiliaryWarmupSteps = run.settings.auxiliaryWarmupSteps
       row.training.auxiliaryWarmupStep = sizes.auxiliaryWarmupPerToken(autoencoder: autoencoder) * tokens
       language.convert(to: precision)
-      language.autoencoder.convert(to: precision)
+      language.autoencoder?.convert(to: precision)
       let evaluation = try language.evaluate(on: held, sequences: plan.blocks, samples: plan.samples, seed: plan.seed)
-      (row.brierLM, row.energyScore) = (evaluation.brierLM, finite(evaluation.energyScore))
+      (row.brierLM, row.energyScore) = (evaluation.brierLM, evaluation.energyScore.flatMap(finite))
+      row.headLoss = evaluation.headLoss.flatMap(finite)
       return row
     case .transformer:
       let transformer = try model.loadAutoregressiveModel(device: device)

@@ -56,7 +56,9 @@ extension ModelFolder {
   ) throws -> ContinuousLanguageModel {
     var configuration = try languageModelConfiguration()
     // The layer that only training uses may be missing.
-    if try !weights().names.contains(where: { $0.hasPrefix(Self.auxiliaryPrefix) }) {
+    if try configuration.head.usesAutoencoder
+      && !weights().names.contains(where: { $0.hasPrefix(Self.auxiliaryPrefix) })
+    {
       configuration.auxiliaryLossWeight = 0
     }
     return try loadLanguageModel(
@@ -69,11 +71,11 @@ extension ModelFolder {
   package func loadLanguageModel(
     _ configuration: LanguageModelConfiguration, autoencoder: URL?, generator: Generator, as dtype: DType = .float32
   ) throws -> ContinuousLanguageModel {
-    let source = try autoencoderSource(given: autoencoder)
     let weights = try weights()
-    try agree(configuration, source.configuration, weights)
+    let source = try configuration.head.usesAutoencoder ? autoencoderSource(given: autoencoder) : nil
+    try agree(configuration, source?.configuration, weights)
     let model = ContinuousLanguageModel(
-      configuration, autoencoder: try source.load(device: generator.device, as: dtype), generator: generator)
+      configuration, autoencoder: try source?.load(device: generator.device, as: dtype), generator: generator)
     model.convert(to: dtype)
     try model.load(
       from: weights, ignoring: Self.unused(by: configuration), keeping: [Self.auxiliaryPrefix])
@@ -196,14 +198,16 @@ extension ModelFolder {
   }
 
   private func agree(
-    _ model: LanguageModelConfiguration, _ autoencoder: AutoencoderConfiguration, _ weights: DistinctTensors
+    _ model: LanguageModelConfiguration, _ autoencoder: AutoencoderConfiguration?, _ weights: DistinctTensors
   ) throws {
-    for (name, own, other) in [
-      ("chunk size", model.chunkSize, autoencoder.chunkSize),
-      ("latent size", model.latentSize, autoencoder.latentSize),
-      ("vocabulary size", model.vocabularySize, autoencoder.vocabularySize),
-    ] where own != other {
-      throw ModelError.sizesDiffer(url.path, name: name, model: own, autoencoder: other)
+    if let autoencoder {
+      for (name, own, other) in [
+        ("chunk size", model.chunkSize, autoencoder.chunkSize),
+        ("latent size", model.latentSize, autoencoder.latentSize),
+        ("vocabulary size", model.vocabularySize, autoencoder.vocabularySize),
+      ] where own != other {
+        throw ModelError.sizesDiffer(url.path, name: name, model: own, autoencoder: other)
+      }
     }
     try weights.checkSize(model.cost(autoencoder: autoencoder).parameters)
   }

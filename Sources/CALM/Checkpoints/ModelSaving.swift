@@ -15,7 +15,7 @@ extension Autoencoder {
 }
 
 extension ContinuousLanguageModel {
-  /// Writes `config.json`, `model.safetensors`, `tokenizer.json` and `autoencoder/` into a folder.
+  /// Writes `config.json`, `model.safetensors`, `tokenizer.json` and, if the model has one, `autoencoder/` into a folder.
   ///
   /// - Parameters:
   ///   - weights: float32 values by parameter name, if the model computes in another type; nil writes the model's own.
@@ -30,7 +30,7 @@ extension ContinuousLanguageModel {
     try write(self, configuration: configuration, to: folder, weights: weights, tokenizer: tokenizer) { name in
       auxiliary || !name.hasPrefix("auxiliary_projection.")
     }
-    try autoencoder.save(
+    try autoencoder?.save(
       to: folder.appendingPathComponent("autoencoder"), weights: autoencoderWeights, tokenizer: nil)
   }
 }

@@ -103,7 +103,7 @@ public final class ChunkGenerator: SequenceGenerator {
   private func encoded(_ tokens: [Int32]) -> Tensor {
     let device = model.backbone.embedding.weight.device
     let ids = Tensor(tokens.map(Int64.init), shape: [1, tokens.count], device: device)
-    return withoutGradients { model.autoencoder.encode(ids).mean.reshaped(1, -1) }
+    return withoutGradients { model.encoded(ids).mean.reshaped(1, -1) }
   }
 
   /// The hidden state after the last chunk of each sequence, [sequences, h].

@@ -12,45 +12,51 @@ final class AdaptiveNetwork: Module {
   @Submodule("res_blocks") var blocks: [AdaptiveBlock]
   @Submodule("final_layer") var final: AdaptiveOutput
 
-  /// - Parameter outputs: l for a velocity, 2l for noise and its variance.
-  init(_ configuration: LanguageModelConfiguration, outputs: Int, generator: Generator) {
+  /// - Parameters:
+  ///   - inputs: the size of the vectors that the network reads.
+  ///   - outputs: the size of its result, for example l for a velocity, or 2l for noise and its variance.
+  init(_ configuration: LanguageModelConfiguration, inputs: Int, outputs: Int, generator: Generator) {
     let h = configuration.hiddenSize
     time = TimeEmbedding(h, generator: generator)
     condition = Linear(h, h, generator: generator)
-    input = Linear(configuration.latentSize, h, generator: generator)
+    input = Linear(inputs, h, generator: generator)
     blocks = (0..<configuration.headBlocks).map { _ in AdaptiveBlock(h, generator: generator) }
     final = AdaptiveOutput(h, outputs, generator: generator)
   }
 
   /// - Parameters:
-  ///   - x: [samples, positions, l].
+  ///   - x: [samples, positions, inputs].
   ///   - times: whole numbers 0 to 999, int64: one for all, [1], or one for each sample, [samples, positions].
   ///   - condition: the result of ``embedded(_:)``, [positions, h].
-  /// - Returns: [samples, positions, outputs], float32.
+  /// - Returns: [samples, positions, outputs].
   func callAsFunction(_ x: Tensor, times: Tensor, condition: Tensor) -> Tensor {
     // With one time for all samples, the modulation is the same for all samples of a position.
     let modulation = silu(time(times) + condition)
     var x = input(x.to(input.weight.dtype))  // [samples, positions, h]
     for block in blocks { x = block(x, modulation: modulation) }
-    return final(x, modulation: modulation).to(.float32)  // [samples, positions, outputs]
+    return final(x, modulation: modulation)  // [samples, positions, outputs]
   }
 
   /// The condition of the hidden states, computed once for all evaluations of the network: [positions, h].
   func embedded(_ hidden: Tensor) -> Tensor { condition(hidden) }
 
   /// - Parameters:
+  ///   - inputs: see the initializer.
   ///   - outputs: see the initializer.
   ///   - evaluations: of the network, per sample.
-  static func cost(of configuration: LanguageModelConfiguration, outputs: Int, evaluations: Int) -> HeadCost {
-    let (h, l, blocks) = (configuration.hiddenSize, configuration.latentSize, configuration.headBlocks)
+  ///   - trainingSamples: the samples per position in training.
+  static func cost(
+    of configuration: LanguageModelConfiguration, inputs: Int, outputs: Int, evaluations: Int, trainingSamples: Int
+  ) -> HeadCost {
+    let (h, blocks) = (configuration.hiddenSize, configuration.headBlocks)
     let time = TimeEmbedding.frequencies * h + h * h
-    let body = l * h + blocks * 5 * h * h + 2 * h * h + h * outputs
+    let body = inputs * h + blocks * 5 * h * h + 2 * h * h + h * outputs
     let biases = 4 * h + blocks * (2 * h + 5 * h) + 2 * h + outputs
     return HeadCost(
       parameters: time + h * h + body + biases,
       // The embedding of a time is the same for all positions and not counted.
       inferenceMACs: h * h + evaluations * body,
-      trainingMACs: h * h + configuration.samples * (time + body))
+      trainingMACs: h * h + trainingSamples * (time + body))
   }
 }
 

@@ -5,7 +5,7 @@ import Torch
 /// Trained by the energy score, it needs no likelihood and no iteration. See the paper, section 3. Initial weights have
 /// the standard deviation 1/√inputs instead of the official 0.02: at a hidden size of 192, BrierLM then passed 20 after
 /// 250 steps instead of some 600.
-package final class EnergyHead: GenerativeHead {
+package final class EnergyHead: LatentHead {
   package static let architecture = "EnergyTransformer"
   package static let key = "mlp_generator"
 

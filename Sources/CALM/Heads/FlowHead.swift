@@ -3,7 +3,7 @@ import Torch
 /// A generative head by flow matching: a velocity field carries noise to the latent (Lipman et al., 2023).
 ///
 /// Trained on straight paths x_t = (1 − t)·x_0 + t·x_1 from noise x_0 to target x_1, whose velocity is x_1 − x_0.
-package final class FlowHead: GenerativeHead {
+package final class FlowHead: LatentHead {
   package static let architecture = "FlowTransformer"
   package static let key = "generative_head"
   /// Steps of the midpoint solver, each of two evaluations.
@@ -14,7 +14,8 @@ package final class FlowHead: GenerativeHead {
 
   package init(_ configuration: LanguageModelConfiguration, generator: Generator) {
     self.configuration = configuration
-    network = AdaptiveNetwork(configuration, outputs: configuration.latentSize, generator: generator)
+    network = AdaptiveNetwork(
+      configuration, inputs: configuration.latentSize, outputs: configuration.latentSize, generator: generator)
   }
 
   package static func signatureTensor(of configuration: LanguageModelConfiguration) -> (name: String, shape: [Int]) {
@@ -22,7 +23,9 @@ package final class FlowHead: GenerativeHead {
   }
 
   package static func cost(of configuration: LanguageModelConfiguration) -> HeadCost {
-    AdaptiveNetwork.cost(of: configuration, outputs: configuration.latentSize, evaluations: 2 * steps)
+    AdaptiveNetwork.cost(
+      of: configuration, inputs: configuration.latentSize, outputs: configuration.latentSize,
+      evaluations: 2 * steps, trainingSamples: configuration.samples)
   }
 
   package var noiseCount: Int { configuration.latentSize }
@@ -50,7 +53,7 @@ package final class FlowHead: GenerativeHead {
   }
 
   private func velocity(_ x: Tensor, at time: Int, _ condition: Tensor) -> Tensor {
-    network(x, times: Tensor([Int64(time)], device: x.device), condition: condition)
+    network(x, times: Tensor([Int64(time)], device: x.device), condition: condition).to(.float32)
   }
 
   package func loss(hidden: Tensor, targets: LatentDistribution, generator: Generator) -> Tensor {
@@ -72,7 +75,7 @@ package final class FlowHead: GenerativeHead {
   package func losses(hidden: Tensor, targets: Tensor, times: Tensor, start: Tensor) -> Tensor {
     let t = times.reshaped(times.shape + [1])
     let x = start * (1 - t) + targets * t
-    let found = network(x, times: Self.networkTimes(times), condition: network.embedded(hidden))
+    let found = network(x, times: Self.networkTimes(times), condition: network.embedded(hidden)).to(.float32)
     return (found - (targets - start)).squared().mean(-1)
   }
 

@@ -1,8 +1,8 @@
 import Torch
 
-/// The part of a language model that samples the next latent given a hidden state, with its training loss.
+/// The part of a language model that samples the next chunk given a hidden state, with its training loss.
 ///
-/// A head is a class that conforms to this protocol, and a case of ``HeadKind``.
+/// A head is a class that conforms to ``LatentHead`` or ``TokenHead``, and a case of ``HeadKind``.
 package protocol GenerativeHead: Module {
   /// The class name of such models in the official code: `architectures` in `config.json`.
   static var architecture: String { get }
@@ -23,7 +23,10 @@ package protocol GenerativeHead: Module {
 
   /// The random numbers of samples, [samples, positions, …]. Dimensions 0 and 1 may be split and concatenated.
   func noise(samples: Int, positions: Int, generator: Generator) -> Tensor
+}
 
+/// A head whose samples are latents, which the decoder of an autoencoder turns into tokens.
+package protocol LatentHead: GenerativeHead {
   /// Samples of the latent.
   ///
   /// - Parameters:
@@ -39,6 +42,32 @@ package protocol GenerativeHead: Module {
   ///   - targets: the distributions of the true latents, [positions, l], without gradients.
   ///   - generator: the source of all random numbers of the loss.
   func loss(hidden: Tensor, targets: LatentDistribution, generator: Generator) -> Tensor
+}
+
+/// A head whose samples are tokens. It needs no autoencoder and learns by cross-entropy.
+package protocol TokenHead: GenerativeHead {
+  /// Predicts each of the K tokens on its own: h → K·h. The products of the K parts with the token embeddings are
+  /// logits. The head adds what it learns of the dependence between the tokens.
+  var prior: Linear { get }
+
+  /// Samples of the chunk.
+  ///
+  /// - Parameters:
+  ///   - hidden: [positions, h].
+  ///   - noise: the result of ``noise(samples:positions:generator:)``.
+  ///   - vocabulary: the token embeddings, [V, h].
+  /// - Returns: [samples, positions, K], int32.
+  /// - Throws: ``GenerationError/notFinite``.
+  func tokens(_ hidden: Tensor, noise: Tensor, vocabulary: Tensor) throws(GenerationError) -> Tensor
+
+  /// The training loss in nats per token, a mean over positions: a float32 scalar.
+  ///
+  /// - Parameters:
+  ///   - hidden: [positions, h].
+  ///   - next: the true chunks, [positions, K], int64.
+  ///   - vocabulary: the token embeddings, [V, h].
+  ///   - generator: the source of all random numbers of the loss.
+  func loss(hidden: Tensor, next: Tensor, vocabulary: Tensor, generator: Generator) -> Tensor
 }
 
 /// The cost of a generative head at one position: see ``ModelCost`` for the counting rule.

@@ -50,7 +50,10 @@ extension SettingsTable {
       "### \(group.title)\n\n| name | values | default | |\n| --- | --- | --- | --- |\n"
         + group.settings.map { setting in
           let declaration = setting.declaration
-          let effect = declaration.condition.map { " Only with `\($0.name): \($0.value)`." } ?? ""
+          let effect =
+            declaration.condition.map { condition in
+              " Only with `\(condition.name)` \(condition.values.map { "`\($0)`" }.joined(separator: ", "))."
+            } ?? ""
           return "| `\(declaration.name)` | \(declaration.type.requirement) "
             + "| \(defaultText(of: setting) ?? "") | \(declaration.help)\(effect) |\n"
         }.joined()

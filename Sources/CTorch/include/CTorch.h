@@ -180,6 +180,7 @@ int ct_where(ct_tensor *out, ct_tensor condition, ct_tensor a, ct_tensor b);
 int ct_sum(ct_tensor *out, ct_tensor a, const int64_t *dims, int count, bool keep);
 int ct_mean(ct_tensor *out, ct_tensor a, const int64_t *dims, int count, bool keep);
 int ct_cumulative_maximum(ct_tensor *out, ct_tensor a, int64_t dim);
+int ct_cumulative_sum(ct_tensor *out, ct_tensor a, int64_t dim);
 int ct_argmax(ct_tensor *out, ct_tensor a, int64_t dim);
 int ct_all(bool *out, ct_tensor a);
 

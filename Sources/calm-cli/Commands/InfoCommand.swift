@@ -51,11 +51,15 @@ struct InfoCommand: ParsableCommand {
     let model: Preset.Model =
       switch folder.kind {
       case .autoencoder: .autoencoder(try folder.autoencoderConfiguration())
-      case .languageModel:
-        .continuous(try folder.languageModelConfiguration(), try folder.autoencoderConfiguration())
+      case .languageModel: try continuous(folder)
       case .autoregressive: .autoregressive(try folder.autoregressiveConfiguration())
       }
     return ModelCosts(name: name, model: model, tokens: tokens?.count)
+  }
+
+  private func continuous(_ folder: ModelFolder) throws -> Preset.Model {
+    let model = try folder.languageModelConfiguration()
+    return .continuous(model, model.head.usesAutoencoder ? try folder.autoencoderConfiguration() : nil)
   }
 
   private func description(_ costs: ModelCosts) -> String {

@@ -125,7 +125,8 @@ extension TrainingCommand {
     if !given.has("out") && !options.printSettings {
       missing.append("name the folder of the new run with --out")
     }
-    if Settings.kind == .lm && !given.has("autoencoder") && !given.has("init_from") {
+    let needsAutoencoder = Settings.kind == .lm && given.value(of: "head", as: HeadKind.self)?.usesAutoencoder != false
+    if needsAutoencoder && !given.has("autoencoder") && !given.has("init_from") {
       missing.append("name the trained autoencoder with --autoencoder")
     }
     return missing

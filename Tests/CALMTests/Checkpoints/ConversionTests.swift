@@ -17,9 +17,9 @@ struct ConversionTests {
     try ModelFolder(folder).convert(to: format, at: place("out"))
     let loaded = try ModelFolder(place("out")).loadLanguageModel()
     expectSameParameters(loaded, scratch.model)
-    expectSameParameters(loaded.autoencoder, scratch.model.autoencoder)
+    expectSameParameters(loaded.knownAutoencoder, scratch.model.knownAutoencoder)
     #expect(try ModelFolder(place("out")).languageModelConfiguration() == scratch.model.configuration)
-    expectSameParameters(try ModelFolder(place("out/autoencoder")).loadAutoencoder(), scratch.model.autoencoder)
+    expectSameParameters(try ModelFolder(place("out/autoencoder")).loadAutoencoder(), scratch.model.knownAutoencoder)
   }
 
   @Test("a converted model keeps its head", arguments: HeadKind.allCases, CheckpointFormat.allCases)
@@ -39,7 +39,7 @@ struct ConversionTests {
   @Test("converting back restores the same bytes, for any type of the weights", arguments: [DType.float32, .float16])
   func roundTrip(_ dtype: DType) throws {
     scratch.model.convert(to: dtype)
-    scratch.model.autoencoder.convert(to: dtype)
+    scratch.model.knownAutoencoder.convert(to: dtype)
     let folder = try scratch.saved("own")
     try Safetensors.write(
       Dictionary(uniqueKeysWithValues: scratch.model.namedParameters().map { ($0.name, $0.tensor) }),
@@ -97,7 +97,7 @@ struct ConversionTests {
     var configuration = scratch.model.configuration
     configuration.input = .both
     try ContinuousLanguageModel(
-      configuration, autoencoder: scratch.model.autoencoder, generator: Generator(seed: 1)
+      configuration, autoencoder: scratch.model.knownAutoencoder, generator: Generator(seed: 1)
     ).save(to: place("latents"), tokenizer: nil)
     #expect(throws: ModelError.notOfficial(place("latents").path, "a Transformer that reads latents")) {
       try ModelFolder(place("latents")).convert(to: .official, at: place("x"))

@@ -1,0 +1,220 @@
+import Torch
+
+/// A generative head by a flow over token embeddings whose velocity follows from a posterior over tokens.
+///
+/// The vector of a chunk is made of one embedding e(v) of size d for each of its K tokens, all of the norm √d. A straight
+/// path x = (1 − t)·ε + t·(e(v₁), …, e(v_K)) leads from noise ε to that vector. Bayes' rule gives the posterior of each
+/// token, given a point of the path and the hidden state h:
+///
+///     log p(v_k = v | x, h) = prior_k(v | h) + t/(1 − t)² · ⟨e(v), x_k⟩ + coupling_k(v; x, t, h) + constant
+///
+/// The prior predicts each token on its own. The second term, the evidence, is the exact likelihood of the noise. Only
+/// the coupling, how the K tokens depend on each other, is left to a network, whose output starts at zero. The loss is
+/// the cross-entropy of the true tokens at a random t. Sampling follows the path from noise: the posterior's mean of the
+/// embeddings is where the path ends, so the velocity is (mean − x)/(1 − t).
+package final class PosteriorHead: TokenHead {
+  package static let architecture = "PosteriorTransformer"
+  package static let key = "posterior_head"
+
+  @Submodule("prior") package var prior: Linear
+  @Submodule("token_embedding") var embedding: Embedding
+  @Submodule("coupling") var coupling: AdaptiveNetwork
+  private let configuration: LanguageModelConfiguration
+
+  package init(_ configuration: LanguageModelConfiguration, generator: Generator) {
+    self.configuration = configuration
+    let (h, k) = (configuration.hiddenSize, configuration.chunkSize)
+    prior = Linear(h, k * h, generator: generator)
+    SharedInitialization.apply(to: prior, chunkSize: k, generator: generator)
+    embedding = Embedding(
+      vocabulary: configuration.vocabularySize, size: configuration.latentSize / k, deviation: 1, generator: generator)
+    coupling = AdaptiveNetwork(
+      configuration, inputs: 2 * configuration.latentSize, outputs: k * h, generator: generator)
+  }
+
+  package static func signatureTensor(of configuration: LanguageModelConfiguration) -> (name: String, shape: [Int]) {
+    (
+      "\(key).token_embedding.weight",
+      [configuration.vocabularySize, configuration.latentSize / configuration.chunkSize]
+    )
+  }
+
+  package static func cost(of configuration: LanguageModelConfiguration) -> HeadCost {
+    let (h, k, l) = (configuration.hiddenSize, configuration.chunkSize, configuration.latentSize)
+    let (steps, paths) = (configuration.solverSteps, configuration.pathSamples)
+    let network = AdaptiveNetwork.cost(
+      of: configuration, inputs: 2 * l, outputs: k * h, evaluations: 2 * steps, trainingSamples: paths)
+    let prior = h * k * h
+    // Logits of the prior once; per evaluation the evidence, two means of embeddings, and the logits of the coupling.
+    let (logits, evidence) = (k * h * configuration.vocabularySize, l * configuration.vocabularySize)
+    return HeadCost(
+      parameters: prior + k * h + configuration.vocabularySize * l / k + network.parameters,
+      inferenceMACs: prior + logits + 2 * steps * (logits + 3 * evidence) + network.inferenceMACs,
+      // The belief runs forward only, a third of a part that is differentiated.
+      trainingMACs: prior + paths * (logits + evidence + (logits + 2 * evidence) / 3) + network.trainingMACs)
+  }
+
+  // MARK: The path
+
+  package var noiseCount: Int { configuration.latentSize }
+
+  /// Standard normal numbers, the start of the path: [samples, positions, K·d].
+  package func noise(samples: Int, positions: Int, generator: Generator) -> Tensor {
+    generator.normal([samples, positions, configuration.latentSize], along: 1)
+  }
+
+  /// The embeddings e(v), [V, d], float32, each of the norm √d.
+  var codeWords: Tensor {
+    let weight = embedding.weight.to(.float32)
+    return weight / (weight.squared().mean(-1, keepDimensions: true) + 1e-12).squareRoot()
+  }
+
+  /// The factor of ⟨e(v), x⟩ in the logarithm of the noise's density at t: t/(1 − t)².
+  private static func precision(_ t: Double) -> Double { t / ((1 - t) * (1 - t)) }
+
+  // MARK: Sampling
+
+  package func tokens(
+    _ hidden: Tensor, noise: Tensor, vocabulary: Tensor
+  ) throws(GenerationError) -> Tensor {
+    let codeWords = codeWords
+    let (samples, positions) = (noise.shape[0], noise.shape[1])
+    let size = BlockSize(configuration)
+    let rows = try stride(from: 0, to: positions, by: size.positions).map { (start) throws(GenerationError) in
+      let range = start..<min(start + size.positions, positions)
+      let context = context(hidden.narrowed(0, range), vocabulary: vocabulary, codeWords: codeWords)
+      let atOnce = max(1, size.positions / range.count)
+      let parts = try stride(from: 0, to: samples, by: atOnce).map { (first) throws(GenerationError) in
+        let part = first..<min(first + atOnce, samples)
+        return try solve(noise.narrowed(1, range).narrowed(0, part), context)
+      }
+      return Tensor.concatenated(parts)
+    }
+    return rows.count == 1 ? rows[0] : .concatenated(rows, along: 1)
+  }
+
+  /// What all points of the paths of some positions share.
+  private struct Context {
+    /// The logits of the prior, [positions·K, V], float32.
+    let prior: Tensor
+    /// The condition of the network, [positions, h].
+    let condition: Tensor
+    let vocabulary: Tensor
+    let codeWords: Tensor
+  }
+
+  private func context(_ hidden: Tensor, vocabulary: Tensor, codeWords: Tensor) -> Context {
+    let rows = prior(hidden).reshaped(-1, configuration.hiddenSize)  // [positions·K, h]
+    return Context(
+      prior: matmul(rows, vocabulary.transposed()).to(.float32), condition: coupling.embedded(hidden),
+      vocabulary: vocabulary, codeWords: codeWords)
+  }
+
+  /// Follows the paths from noise by the midpoint rule. The tokens are the most likely ones at the last midpoint.
+  ///
+  /// - Parameter noise: [samples, positions, K·d].
+  /// - Returns: [samples, positions, K], int32.
+  private func solve(_ noise: Tensor, _ context: Context) throws(GenerationError) -> Tensor {
+    let length = 1 / Double(configuration.solverSteps)
+    var x = noise.to(.float32)
+    for step in 0..<configuration.solverSteps {
+      let t = Double(step) * length
+      let middle = t + length / 2
+      let halfway = x + velocity(x, at: t, logits(x, at: t, context), context) * (length / 2)
+      let logits = logits(halfway, at: middle, context)
+      if step == configuration.solverSteps - 1 {
+        guard logits.isFinite().all() else { throw .notFinite }
+        return logits.argmax().to(.int32).reshaped(noise.shape[0], noise.shape[1], configuration.chunkSize)
+      }
+      x = x + velocity(halfway, at: middle, logits, context) * length
+    }
+    preconditionFailure("the solver takes at least one step")
+  }
+
+  /// (mean of the posterior − x)/(1 − t): [samples, positions, K·d].
+  private func velocity(_ x: Tensor, at t: Double, _ logits: Tensor, _ context: Context) -> Tensor {
+    (matmul(softmax(logits), context.codeWords).reshaped(x.shape) - x) / (1 - t)
+  }
+
+  /// The logits of the posterior, [samples, positions·K, V], float32.
+  ///
+  /// - Parameter x: [samples, positions, K·d], float32.
+  private func logits(_ x: Tensor, at t: Double, _ context: Context) -> Tensor {
+    let (samples, h) = (x.shape[0], configuration.hiddenSize)
+    let parts = x.reshaped(samples, -1, context.codeWords.shape[1])  // [samples, positions·K, d]
+    let known = matmul(parts * Self.precision(t), context.codeWords.transposed()) + context.prior
+    let belief = matmul(softmax(known), context.codeWords).reshaped(x.shape)
+    let time = Tensor([Int64(t * Double(TimeEmbedding.times))], device: x.device)
+    let rows = coupling(.concatenated([x, belief], along: -1), times: time, condition: context.condition)
+    return known + matmul(rows.reshaped(samples, -1, h), context.vocabulary.transposed()).to(.float32)
+  }
+
+  // MARK: Training
+
+  package func loss(hidden: Tensor, next: Tensor, vocabulary: Tensor, generator: Generator) -> Tensor {
+    let (paths, positions) = (configuration.pathSamples, hidden.shape[0])
+    let times =
+      generator.uniform([paths, positions], along: 1).power(configuration.timePower)
+      * Self.latestTrainingTime
+    return loss(
+      hidden: hidden, next: next, vocabulary: vocabulary, times: times,
+      start: noise(samples: paths, positions: positions, generator: generator))
+  }
+
+  /// The end of the times that training picks. Later, the evidence alone decides.
+  private static let latestTrainingTime = 0.85
+
+  /// The mean cross-entropy of the posterior at given points of the path.
+  ///
+  /// - Parameters:
+  ///   - hidden: [positions, h].
+  ///   - next: the true tokens, [positions, K], int64.
+  ///   - vocabulary: [V, h].
+  ///   - times: t in [0, 1), [paths, positions], float32.
+  ///   - start: ε, [paths, positions, K·d].
+  package func loss(hidden: Tensor, next: Tensor, vocabulary: Tensor, times: Tensor, start: Tensor) -> Tensor {
+    let (paths, positions) = (times.shape[0], times.shape[1])
+    let (h, k) = (configuration.hiddenSize, configuration.chunkSize)
+    let codeWords = codeWords
+    let end = Torch.embedding(next, weight: codeWords).reshaped(positions, -1)  // [positions, K·d]
+    let t = times.reshaped(paths, positions, 1)
+    let x = start * (1 - t) + end * t  // [paths, positions, K·d]
+    let evidence = x * (t / (1 - t).squared())
+    let priorRows = prior(hidden)  // [positions, K·h]
+    let belief = withoutGradients {
+      self.belief(evidence, prior: priorRows, vocabulary: vocabulary, codeWords: codeWords)
+    }
+    let rows =
+      coupling(
+        .concatenated([x, belief], along: -1), times: (times * Double(TimeEmbedding.times)).to(.int64),
+        condition: coupling.embedded(hidden)) + priorRows  // [paths, positions, K·h]
+    let logits = PosteriorLogits(
+      rows: rows.reshaped(-1, h), evidence: evidence.reshaped(paths * positions * k, -1), vocabulary: vocabulary,
+      codeWords: codeWords)
+    return logits.crossEntropy(Tensor.concatenated(Array(repeating: next.reshaped(-1), count: paths)))
+  }
+
+  /// The mean embedding of each token under prior and evidence alone, [paths, positions, K·d], float32.
+  private func belief(_ evidence: Tensor, prior: Tensor, vocabulary: Tensor, codeWords: Tensor) -> Tensor {
+    let (positions, d, h) = (evidence.shape[1], codeWords.shape[1], configuration.hiddenSize)
+    let size = BlockSize(configuration).positions
+    let parts = stride(from: 0, to: positions, by: size).map { start in
+      let range = start..<min(start + size, positions)
+      let rows = prior.narrowed(0, range).reshaped(-1, h)
+      let own = matmul(rows, vocabulary.transposed()).to(.float32)  // [block·K, V]
+      let part = evidence.narrowed(1, range)
+      let known = matmul(part.reshaped(part.shape[0], -1, d), codeWords.transposed()) + own
+      return matmul(softmax(known), codeWords).reshaped(part.shape)
+    }
+    return parts.count == 1 ? parts[0] : .concatenated(parts, along: 1)
+  }
+
+  /// The positions whose logits take a few megabytes.
+  private struct BlockSize {
+    let positions: Int
+
+    init(_ configuration: LanguageModelConfiguration) {
+      positions = max(1, (1 << 20) / (configuration.chunkSize * configuration.vocabularySize))
+    }
+  }
+}

@@ -1,0 +1,59 @@
+import Torch
+
+/// Samples of the chunk that follows each of some positions.
+struct ChunkSamples {
+  /// [samples, positions, K], int32.
+  let tokens: Tensor
+  /// The latents that decode to the tokens, [samples, positions, l]; nil for a head that samples tokens.
+  let latents: Tensor?
+}
+
+extension ContinuousLanguageModel {
+  /// The maximum number of random numbers held at once in sampling; a sample of the diffusion head takes 101·l.
+  static let noiseAtOnce = 1 << 23
+
+  /// Samples of the chunk that follows each hidden state.
+  ///
+  /// - Parameter hidden: [positions, h].
+  /// - Returns: ids, [count, positions, K], int32.
+  /// - Throws: ``GenerationError/notFinite``.
+  public func sampleChunks(_ hidden: Tensor, count: Int, generator: Generator) throws(GenerationError) -> Tensor {
+    try chunkSamples(hidden, count: count, generator: generator).tokens
+  }
+
+  /// Samples of the chunk that follows each hidden state, [positions, h], with their latents.
+  ///
+  /// - Throws: ``GenerationError/notFinite``.
+  func chunkSamples(_ hidden: Tensor, count: Int, generator: Generator) throws(GenerationError) -> ChunkSamples {
+    guard let head = head as? any TokenHead else {
+      let latents = sampleLatents(hidden, count: count, generator: generator)
+      let tokens = tokenDecoder.decode(latents.reshaped(count * hidden.shape[0], -1)).to(.int32)
+      return ChunkSamples(tokens: tokens.reshaped(count, hidden.shape[0], -1), latents: latents)
+    }
+    let vocabulary = backbone.embedding.weight
+    let parts = try noises(for: hidden, count: count, generator: generator).map { (noise) throws(GenerationError) in
+      try head.tokens(hidden, noise: noise, vocabulary: vocabulary)
+    }
+    return ChunkSamples(tokens: .concatenated(parts), latents: nil)
+  }
+
+  /// Samples of the latent that follows each hidden state.
+  ///
+  /// - Parameter hidden: [positions, h].
+  /// - Returns: [count, positions, l].
+  /// - Precondition: the head samples latents: ``HeadKind/usesAutoencoder``.
+  public func sampleLatents(_ hidden: Tensor, count: Int, generator: Generator) -> Tensor {
+    guard let head = head as? any LatentHead else { preconditionFailure("the head samples tokens") }
+    return .concatenated(
+      noises(for: hidden, count: count, generator: generator).map { head(hidden, noise: $0) })
+  }
+
+  /// The noise of `count` samples in parts that fit in memory.
+  private func noises(for hidden: Tensor, count: Int, generator: Generator) -> [Tensor] {
+    let positions = hidden.shape[0]
+    let atOnce = max(1, Self.noiseAtOnce / (positions * head.noiseCount))
+    return stride(from: 0, to: count, by: atOnce).map { start in
+      head.noise(samples: min(atOnce, count - start), positions: positions, generator: generator)
+    }
+  }
+}
