@@ -174,7 +174,7 @@ public struct ExperimentRunner {
       let noise = [0, 0.1, 0.2, 0.3, 0.4, 0.5]
       row.accuracy = try autoencoder.evaluate(on: held, sequences: plan.blocks, noise: noise, seed: plan.seed).accuracy
       return row
-    case .lm:
+    case .lm, .student:
       let language = try model.loadLanguageModel(device: device)
       let sizes = try model.languageModelConfiguration()
       let autoencoder = language.autoencoder?.configuration

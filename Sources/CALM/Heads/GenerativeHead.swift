@@ -70,6 +70,22 @@ package protocol TokenHead: GenerativeHead {
   func loss(hidden: Tensor, next: Tensor, vocabulary: Tensor, generator: Generator) -> Tensor
 }
 
+/// A head that samples in several steps, and whose samples a head of the same kind can learn to give in one step.
+package protocol DistillableHead: GenerativeHead {
+  /// The loss of a one-step head: how far its samples are from where the paths of a teacher end that begin with the same
+  /// noise. A mean over positions, a float32 scalar.
+  ///
+  /// - Parameters:
+  ///   - teacher: a head of the same kind and sizes that samples in several steps.
+  ///   - hidden: [positions, h], without gradients.
+  ///   - noise: the result of ``noise(samples:positions:generator:)``.
+  ///   - vocabulary: the token embeddings, [V, h], without gradients.
+  /// - Throws: ``GenerationError/notFinite``.
+  func distillationLoss(
+    from teacher: any GenerativeHead, hidden: Tensor, noise: Tensor, vocabulary: Tensor
+  ) throws(GenerationError) -> Tensor
+}
+
 /// The cost of a generative head at one position: see ``ModelCost`` for the counting rule.
 package struct HeadCost {
   /// The number of parameters.

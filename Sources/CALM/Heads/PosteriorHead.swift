@@ -12,13 +12,18 @@ import Torch
 /// the coupling, how the K tokens depend on each other, is left to a network, whose output starts at zero. The loss is
 /// the cross-entropy of the true tokens at a random t. Sampling follows the path from noise: the posterior's mean of the
 /// embeddings is where the path ends, so the velocity is (mean − x)/(1 − t).
-package final class PosteriorHead: TokenHead {
+///
+/// A one-step head is distilled from such a head (``DistillableHead``): it reads the noise itself, at one time and with a
+/// learned factor of the evidence, and predicts the tokens at the end of the path from that noise.
+package final class PosteriorHead: TokenHead, DistillableHead {
   package static let architecture = "PosteriorTransformer"
   package static let key = "posterior_head"
 
   @Submodule("prior") package var prior: Linear
   @Submodule("token_embedding") var embedding: Embedding
   @Submodule("coupling") var coupling: AdaptiveNetwork
+  /// The factor of the evidence of a one-step head, [1].
+  @Parameter("evidence_scale") var evidenceScale: Tensor?
   private let configuration: LanguageModelConfiguration
 
   package init(_ configuration: LanguageModelConfiguration, generator: Generator) {
@@ -29,7 +34,11 @@ package final class PosteriorHead: TokenHead {
     embedding = Embedding(
       vocabulary: configuration.vocabularySize, size: configuration.latentSize / k, deviation: 1, generator: generator)
     coupling = AdaptiveNetwork(
-      configuration, inputs: 2 * configuration.latentSize, outputs: k * h, generator: generator)
+      configuration, inputs: configuration.latentSize + k * h, outputs: k * h, generator: generator)
+    evidenceScale =
+      configuration.isOneStep
+      ? Tensor.full([1], Self.studentTime / (1 - Self.studentTime), device: generator.device) : nil
+    setTrainable(true)
   }
 
   package static func signatureTensor(of configuration: LanguageModelConfiguration) -> (name: String, shape: [Int]) {
@@ -41,17 +50,17 @@ package final class PosteriorHead: TokenHead {
 
   package static func cost(of configuration: LanguageModelConfiguration) -> HeadCost {
     let (h, k, l) = (configuration.hiddenSize, configuration.chunkSize, configuration.latentSize)
-    let (steps, paths) = (configuration.solverSteps, configuration.pathSamples)
+    let (evaluations, paths) = (configuration.isOneStep ? 1 : 2 * configuration.solverSteps, configuration.pathSamples)
     let network = AdaptiveNetwork.cost(
-      of: configuration, inputs: 2 * l, outputs: k * h, evaluations: 2 * steps, trainingSamples: paths)
+      of: configuration, inputs: l + k * h, outputs: k * h, evaluations: evaluations, trainingSamples: paths)
     let prior = h * k * h
-    // Logits of the prior once; per evaluation the evidence, two means of embeddings, and the logits of the coupling.
+    // Logits of the prior once; per evaluation the evidence, the belief, the logits of the coupling and their mean.
     let (logits, evidence) = (k * h * configuration.vocabularySize, l * configuration.vocabularySize)
     return HeadCost(
       parameters: prior + k * h + configuration.vocabularySize * l / k + network.parameters,
-      inferenceMACs: prior + logits + 2 * steps * (logits + 3 * evidence) + network.inferenceMACs,
+      inferenceMACs: prior + logits + evaluations * (2 * logits + 2 * evidence) + network.inferenceMACs,
       // The belief runs forward only, a third of a part that is differentiated.
-      trainingMACs: prior + paths * (logits + evidence + (logits + 2 * evidence) / 3) + network.trainingMACs)
+      trainingMACs: prior + paths * (logits + evidence + (2 * logits + evidence) / 3) + network.trainingMACs)
   }
 
   // MARK: The path
@@ -110,25 +119,33 @@ package final class PosteriorHead: TokenHead {
       vocabulary: vocabulary, codeWords: codeWords)
   }
 
-  /// Follows the paths from noise by the midpoint rule. The tokens are the most likely ones at the last midpoint.
+  /// Follows the paths from noise by the midpoint rule. The tokens are the most likely ones at the last midpoint. A
+  /// one-step head reads the noise alone.
   ///
   /// - Parameter noise: [samples, positions, K·d].
   /// - Returns: [samples, positions, K], int32.
   private func solve(_ noise: Tensor, _ context: Context) throws(GenerationError) -> Tensor {
-    let length = 1 / Double(configuration.solverSteps)
     var x = noise.to(.float32)
+    if let evidenceScale {
+      return try mostLikely(
+        logits(x, evidence: x * evidenceScale.to(.float32), time: Self.studentTime, context), noise.shape)
+    }
+    let length = 1 / Double(configuration.solverSteps)
     for step in 0..<configuration.solverSteps {
       let t = Double(step) * length
       let middle = t + length / 2
       let halfway = x + velocity(x, at: t, logits(x, at: t, context), context) * (length / 2)
       let logits = logits(halfway, at: middle, context)
-      if step == configuration.solverSteps - 1 {
-        guard logits.isFinite().all() else { throw .notFinite }
-        return logits.argmax().to(.int32).reshaped(noise.shape[0], noise.shape[1], configuration.chunkSize)
-      }
+      if step == configuration.solverSteps - 1 { return try mostLikely(logits, noise.shape) }
       x = x + velocity(halfway, at: middle, logits, context) * length
     }
     preconditionFailure("the solver takes at least one step")
+  }
+
+  /// The most likely tokens of [samples, positions·K, V]: [samples, positions, K], int32.
+  private func mostLikely(_ logits: Tensor, _ shape: [Int]) throws(GenerationError) -> Tensor {
+    guard logits.isFinite().all() else { throw .notFinite }
+    return logits.argmax().to(.int32).reshaped(shape[0], shape[1], configuration.chunkSize)
   }
 
   /// (mean of the posterior − x)/(1 − t): [samples, positions, K·d].
@@ -140,12 +157,17 @@ package final class PosteriorHead: TokenHead {
   ///
   /// - Parameter x: [samples, positions, K·d], float32.
   private func logits(_ x: Tensor, at t: Double, _ context: Context) -> Tensor {
+    logits(x, evidence: x * Self.precision(t), time: t, context)
+  }
+
+  /// - Parameter evidence: the factor of the embeddings, [samples, positions, K·d].
+  private func logits(_ x: Tensor, evidence: Tensor, time: Double, _ context: Context) -> Tensor {
     let (samples, h) = (x.shape[0], configuration.hiddenSize)
-    let parts = x.reshaped(samples, -1, context.codeWords.shape[1])  // [samples, positions·K, d]
-    let known = matmul(parts * Self.precision(t), context.codeWords.transposed()) + context.prior
-    let belief = matmul(softmax(known), context.codeWords).reshaped(x.shape)
-    let time = Tensor([Int64(t * Double(TimeEmbedding.times))], device: x.device)
-    let rows = coupling(.concatenated([x, belief], along: -1), times: time, condition: context.condition)
+    let parts = evidence.reshaped(samples, -1, context.codeWords.shape[1])  // [samples, positions·K, d]
+    let known = matmul(parts, context.codeWords.transposed()) + context.prior
+    let belief = belief(known, vocabulary: context.vocabulary).reshaped(samples, x.shape[1], -1)
+    let time = Tensor([Int64(time * Double(TimeEmbedding.times))], device: x.device)
+    let rows = coupling(input(x, belief), times: time, condition: context.condition)
     return known + matmul(rows.reshaped(samples, -1, h), context.vocabulary.transposed()).to(.float32)
   }
 
@@ -174,27 +196,66 @@ package final class PosteriorHead: TokenHead {
   ///   - start: ε, [paths, positions, K·d].
   package func loss(hidden: Tensor, next: Tensor, vocabulary: Tensor, times: Tensor, start: Tensor) -> Tensor {
     let (paths, positions) = (times.shape[0], times.shape[1])
-    let (h, k) = (configuration.hiddenSize, configuration.chunkSize)
     let codeWords = codeWords
     let end = Torch.embedding(next, weight: codeWords).reshaped(positions, -1)  // [positions, K·d]
     let t = times.reshaped(paths, positions, 1)
     let x = start * (1 - t) + end * t  // [paths, positions, K·d]
-    let evidence = x * (t / (1 - t).squared())
+    return crossEntropy(
+      of: .concatenated(Array(repeating: next.reshaped(-1), count: paths)), at: x,
+      evidence: x * (t / (1 - t).squared()), times: (times * Double(TimeEmbedding.times)).to(.int64), hidden: hidden,
+      vocabulary: vocabulary, codeWords: codeWords)
+  }
+
+  /// The tokens at the end of the teacher's path are the targets of the cross-entropy.
+  package func distillationLoss(
+    from teacher: any GenerativeHead, hidden: Tensor, noise: Tensor, vocabulary: Tensor
+  ) throws(GenerationError) -> Tensor {
+    guard let teacher = teacher as? PosteriorHead, let evidenceScale else {
+      preconditionFailure("a one-step head learns from a head of its kind")
+    }
+    let ends = try teacher.tokens(hidden, noise: noise, vocabulary: vocabulary)
+    let time = Tensor([Int64(Self.studentTime * Double(TimeEmbedding.times))], device: noise.device)
+    return crossEntropy(
+      of: ends.to(.int64).reshaped(-1), at: noise, evidence: noise * evidenceScale.to(.float32), times: time,
+      hidden: hidden, vocabulary: vocabulary, codeWords: codeWords)
+  }
+
+  /// The time that a one-step head gives its network; that of its teacher there is nearest to what it has to do.
+  private static let studentTime = 0.3
+
+  /// The mean cross-entropy of the posterior.
+  ///
+  /// - Parameters:
+  ///   - targets: [paths·positions·K], int64.
+  ///   - x: points, [paths, positions, K·d].
+  ///   - evidence: the factor of the embeddings, in the same shape.
+  ///   - times: the inputs of the time embedding: see ``AdaptiveNetwork``.
+  private func crossEntropy(
+    of targets: Tensor, at x: Tensor, evidence: Tensor, times: Tensor, hidden: Tensor, vocabulary: Tensor,
+    codeWords: Tensor
+  ) -> Tensor {
     let priorRows = prior(hidden)  // [positions, K·h]
     let belief = withoutGradients {
       self.belief(evidence, prior: priorRows, vocabulary: vocabulary, codeWords: codeWords)
     }
     let rows =
       coupling(
-        .concatenated([x, belief], along: -1), times: (times * Double(TimeEmbedding.times)).to(.int64),
-        condition: coupling.embedded(hidden)) + priorRows  // [paths, positions, K·h]
-    let logits = PosteriorLogits(
-      rows: rows.reshaped(-1, h), evidence: evidence.reshaped(paths * positions * k, -1), vocabulary: vocabulary,
-      codeWords: codeWords)
-    return logits.crossEntropy(Tensor.concatenated(Array(repeating: next.reshaped(-1), count: paths)))
+        input(x, belief), times: times, condition: coupling.embedded(hidden)) + priorRows  // [paths, positions, K·h]
+    return PosteriorLogits(
+      rows: rows.reshaped(targets.count, -1), evidence: evidence.reshaped(targets.count, -1), vocabulary: vocabulary,
+      codeWords: codeWords
+    ).crossEntropy(targets)
   }
 
-  /// The mean embedding of each token under prior and evidence alone, [paths, positions, K·d], float32.
+  /// What the network reads: a point of the path and the belief, [samples, positions, K·d + K·h].
+  private func input(_ x: Tensor, _ belief: Tensor) -> Tensor { .concatenated([x.to(belief.dtype), belief], along: -1) }
+
+  /// The mean embedding of each token under prior and evidence alone: […, V] → […, h], in the type of the embeddings.
+  private func belief(_ known: Tensor, vocabulary: Tensor) -> Tensor {
+    matmul(softmax(known).to(vocabulary.dtype), vocabulary)
+  }
+
+  /// The same for points of the path in training, [paths, positions, K·h].
   private func belief(_ evidence: Tensor, prior: Tensor, vocabulary: Tensor, codeWords: Tensor) -> Tensor {
     let (positions, d, h) = (evidence.shape[1], codeWords.shape[1], configuration.hiddenSize)
     let size = BlockSize(configuration).positions
@@ -204,7 +265,7 @@ package final class PosteriorHead: TokenHead {
       let own = matmul(rows, vocabulary.transposed()).to(.float32)  // [block·K, V]
       let part = evidence.narrowed(1, range)
       let known = matmul(part.reshaped(part.shape[0], -1, d), codeWords.transposed()) + own
-      return matmul(softmax(known), codeWords).reshaped(part.shape)
+      return belief(known, vocabulary: vocabulary).reshaped(part.shape[0], part.shape[1], -1)
     }
     return parts.count == 1 ? parts[0] : .concatenated(parts, along: 1)
   }

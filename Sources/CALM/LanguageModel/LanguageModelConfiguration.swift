@@ -30,6 +30,8 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
   public var pathSamples: Int
   /// The power p of the posterior head's random times in training, t ∝ uᵖ with a uniform u.
   public var timePower: Double
+  /// Whether a posterior or flow head is distilled and samples in one step.
+  public var isOneStep: Bool
   /// The steps of the posterior head's solver, each of two evaluations.
   public var solverSteps: Int
   /// M, the target samples per position in the energy score.
@@ -65,7 +67,7 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
     noiseSize = 64
     latentBound = 16
     samples = 8
-    (pathSamples, timePower, solverSteps) = (1, 1.5, 3)
+    (pathSamples, timePower, solverSteps, isOneStep) = (1, 1.5, 3, false)
     targetSamples = 100
     exponent = 1
     hasDocumentEnds = true
@@ -94,6 +96,7 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
     case pathSamples = "path_samples"
     case timePower = "time_power"
     case solverSteps = "solver_steps"
+    case isOneStep = "one_step"
     case targetSamples = "num_target_samples"
     case exponent = "beta"
     case auxiliaryLossWeight = "auxiliary_loss_weight"
@@ -124,6 +127,7 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
     pathSamples = try values.positive(.pathSamples, upTo: 1024) ?? 1
     timePower = try values.decodeIfPresent(Double.self, forKey: .timePower) ?? 1.5
     solverSteps = try values.positive(.solverSteps, upTo: 1024) ?? 3
+    isOneStep = try values.decodeIfPresent(Bool.self, forKey: .isOneStep) ?? false
     targetSamples = try values.positive(.targetSamples) ?? 100
     exponent = try values.decodeIfPresent(Double.self, forKey: .exponent) ?? 1
     auxiliaryLossWeight = try values.decodeIfPresent(Double.self, forKey: .auxiliaryLossWeight) ?? 0
@@ -138,6 +142,9 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
     if head == .posterior, latentSize % chunkSize != 0 {
       throw values.corrupted(
         .latentSize, "'latent_size' must be a multiple of 'patch_size', \(chunkSize), not \(latentSize)")
+    }
+    if isOneStep, !(head.type is any DistillableHead.Type) {
+      throw values.corrupted(.isOneStep, "'one_step' is not possible with the head '\(head.rawValue)'")
     }
     if !head.usesAutoencoder, input != .tokens {
       throw values.corrupted(.input, "'model_input' must be tokens for the head '\(head.rawValue)'")
@@ -187,6 +194,7 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
       try values.encode(timePower, forKey: .timePower)
       try values.encode(solverSteps, forKey: .solverSteps)
     }
+    if isOneStep { try values.encode(isOneStep, forKey: .isOneStep) }
     try values.encode(targetSamples, forKey: .targetSamples)
     try values.encode(exponent, forKey: .exponent)
     try values.encode(auxiliaryLossWeight, forKey: .auxiliaryLossWeight)

@@ -66,7 +66,7 @@ extension TrainingCommand {
       maximumSeconds: request.given.value(of: "max_time"))
     let record = try TrainingRun.record(resuming: url.path, limits: limits)
     guard record.kind == Settings.kind else {
-      throw InputError.otherCommand(run: url.path, command: record.kind.rawValue)
+      throw InputError.otherCommand(run: url.path, command: record.kind.command)
     }
     if options.printSettings { return try printSettings(of: record) }
     let launch = request.launch
@@ -126,6 +126,7 @@ extension TrainingCommand {
       missing.append("name the folder of the new run with --out")
     }
     let needsAutoencoder = Settings.kind == .lm && given.value(of: "head", as: HeadKind.self)?.usesAutoencoder != false
+    if Settings.kind == .student && !given.has("init_from") { missing.append("name the model to distill first") }
     if needsAutoencoder && !given.has("autoencoder") && !given.has("init_from") {
       missing.append("name the trained autoencoder with --autoencoder")
     }
