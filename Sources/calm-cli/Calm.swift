@@ -34,7 +34,8 @@ struct Calm: ParsableCommand {
       CommandGroup(
         name: "Training",
         subcommands: [
-          DemoCommand.self, TrainCommand.self, DistillCommand.self, ExperimentCommand.self, RunsCommand.self, ReportCommand.self,
+          DemoCommand.self, TrainCommand.self, DistillCommand.self, ExperimentCommand.self, RunsCommand.self,
+          ReportCommand.self,
         ]),
       CommandGroup(
         name: "Model",

@@ -108,6 +108,32 @@ package final class TinyWorld: Sendable {
   }
 }
 
+extension TinyWorld {
+  /// A run of a model whose head samples tokens.
+  package func tokenModel(_ name: String, _ settings: TrainingSettings, head: HeadKind) throws -> TrainingRun {
+    let data = try TrainingData(path: data)
+    let configuration = LanguageModelConfiguration(
+      vocabularySize: tokenizer.vocabularySize, chunkSize: 4, latentSize: 16, hiddenSize: 32, intermediateSize: 64,
+      layers: 2, attentionHeads: 2, head: head, headBlocks: 1, auxiliaryLossWeight: 1, special: data.special)
+    let record = RunRecord(
+      LanguageModelSettings(
+        model: configuration, autoencoder: nil, training: settings,
+        inputs: RunInputs(data: [Corpus(path: data.set.path)])), program: "tests")
+    return try TrainingRun(record, in: place(name))
+  }
+
+  /// A run that distills a model.
+  package func student(_ name: String, of teacher: URL, _ settings: TrainingSettings) throws -> TrainingRun {
+    let arguments = ["--init-from", teacher.path, "--data", data]
+    let given = GivenSettings(
+      arguments: arguments, of: DistillationSettings.declarations, isResumed: false, otherOptions: [])
+    var (student, faults) = DistillationSettings.resolve(given, over: try DistillationSettings.base(for: given))
+    precondition(faults.isEmpty, "\(faults)")
+    student.training = settings
+    return try TrainingRun(RunRecord(student, program: "tests"), in: place(name))
+  }
+}
+
 /// Trains to the end or to a step and returns the losses.
 package func losses(of run: TrainingRun, until last: Int = .max) throws -> [Double] {
   var losses: [Double] = []

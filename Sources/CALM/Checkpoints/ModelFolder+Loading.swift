@@ -78,7 +78,8 @@ extension ModelFolder {
       configuration, autoencoder: try source?.load(device: generator.device, as: dtype), generator: generator)
     model.convert(to: dtype)
     try model.load(
-      from: weights, ignoring: Self.unused(by: configuration), keeping: [Self.auxiliaryPrefix, "\(PosteriorHead.key).evidence_scale"])
+      from: weights, ignoring: Self.unused(by: configuration),
+      keeping: [Self.auxiliaryPrefix, "\(PosteriorHead.key).evidence_scale"])
     return model
   }
 

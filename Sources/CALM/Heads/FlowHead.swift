@@ -86,7 +86,9 @@ package final class FlowHead: LatentHead, DistillableHead {
   package func distillationLoss(
     from teacher: any GenerativeHead, hidden: Tensor, noise: Tensor, vocabulary: Tensor
   ) -> Tensor {
-    guard let teacher = teacher as? FlowHead else { preconditionFailure("a one-step head learns from a head of its kind") }
+    guard let teacher = teacher as? FlowHead else {
+      preconditionFailure("a one-step head learns from a head of its kind")
+    }
     let ends = withoutGradients { teacher(hidden, noise: noise) }
     return (self(hidden, noise: noise) - ends).squared().mean()
   }

@@ -34,7 +34,7 @@ package final class PosteriorHead: TokenHead, DistillableHead {
     embedding = Embedding(
       vocabulary: configuration.vocabularySize, size: configuration.latentSize / k, deviation: 1, generator: generator)
     coupling = AdaptiveNetwork(
-      configuration, inputs: configuration.latentSize + k * h, outputs: k * h, generator: generator)
+      configuration, inputs: configuration.latentSize + k * h, outputs: k * h, times: k, generator: generator)
     evidenceScale =
       configuration.isOneStep
       ? Tensor.full([1], Self.studentTime / (1 - Self.studentTime), device: generator.device) : nil
@@ -52,7 +52,7 @@ package final class PosteriorHead: TokenHead, DistillableHead {
     let (h, k, l) = (configuration.hiddenSize, configuration.chunkSize, configuration.latentSize)
     let (evaluations, paths) = (configuration.isOneStep ? 1 : 2 * configuration.solverSteps, configuration.pathSamples)
     let network = AdaptiveNetwork.cost(
-      of: configuration, inputs: l + k * h, outputs: k * h, evaluations: evaluations, trainingSamples: paths)
+      of: configuration, inputs: l + k * h, outputs: k * h, times: k, evaluations: evaluations, trainingSamples: paths)
     let prior = h * k * h
     // Logits of the prior once; per evaluation the evidence, the belief, the logits of the coupling and their mean.
     let (logits, evidence) = (k * h * configuration.vocabularySize, l * configuration.vocabularySize)
@@ -78,8 +78,26 @@ package final class PosteriorHead: TokenHead, DistillableHead {
     return weight / (weight.squared().mean(-1, keepDimensions: true) + 1e-12).squareRoot()
   }
 
-  /// The factor of ⟨e(v), x⟩ in the logarithm of the noise's density at t: t/(1 − t)².
-  private static func precision(_ t: Double) -> Double { t / ((1 - t) * (1 - t)) }
+  /// The factor of ⟨e(v), x⟩ in the logarithm of the noise's density at times t: t/(1 − t)².
+  private static func precision(_ t: Tensor) -> Tensor { t / (1 - t).squared() }
+
+  /// The last time of the path in training and sampling. From there on, the evidence alone decides.
+  private static let latestTime = 0.9
+
+  /// The times of the K tokens at a point s in [0, 1] of sampling, [K], float32. With a stagger of 0 all tokens go at
+  /// once, with 1 one after the other.
+  private func times(at s: Double, device: Device) -> Tensor {
+    let k = configuration.chunkSize
+    let span = 1 + configuration.pathStagger * Double(k - 1)
+    let times = (0..<k).map { min(1, max(0, s * span - configuration.pathStagger * Double($0))) * Self.latestTime }
+    return Tensor(times.map(Float.init), device: device)
+  }
+
+  /// Times as inputs of the network.
+  private static func networkTimes(_ t: Tensor) -> Tensor { (t * Double(TimeEmbedding.times)).to(.int64) }
+
+  /// [samples, positions, K·d] → [samples, positions, K, d].
+  private func parts(_ x: Tensor) -> Tensor { x.reshaped(x.shape[0], x.shape[1], configuration.chunkSize, -1) }
 
   // MARK: Sampling
 
@@ -128,16 +146,17 @@ package final class PosteriorHead: TokenHead, DistillableHead {
     var x = noise.to(.float32)
     if let evidenceScale {
       return try mostLikely(
-        logits(x, evidence: x * evidenceScale.to(.float32), time: Self.studentTime, context), noise.shape)
+        logits(x, evidence: x * evidenceScale.to(.float32), times: studentTimes(x.device), context), noise.shape)
     }
-    let length = 1 / Double(configuration.solverSteps)
+    let points = (0...2 * configuration.solverSteps).map {
+      times(at: Double($0) / Double(2 * configuration.solverSteps), device: x.device)
+    }
     for step in 0..<configuration.solverSteps {
-      let t = Double(step) * length
-      let middle = t + length / 2
-      let halfway = x + velocity(x, at: t, logits(x, at: t, context), context) * (length / 2)
+      let (start, middle, end) = (points[2 * step], points[2 * step + 1], points[2 * step + 2])
+      let halfway = moved(x, from: start, to: middle, by: logits(x, at: start, context), at: x, start, context)
       let logits = logits(halfway, at: middle, context)
       if step == configuration.solverSteps - 1 { return try mostLikely(logits, noise.shape) }
-      x = x + velocity(halfway, at: middle, logits, context) * length
+      x = moved(x, from: start, to: end, by: logits, at: halfway, middle, context)
     }
     preconditionFailure("the solver takes at least one step")
   }
@@ -148,26 +167,31 @@ package final class PosteriorHead: TokenHead, DistillableHead {
     return logits.argmax().to(.int32).reshaped(shape[0], shape[1], configuration.chunkSize)
   }
 
-  /// (mean of the posterior − x)/(1 − t): [samples, positions, K·d].
-  private func velocity(_ x: Tensor, at t: Double, _ logits: Tensor, _ context: Context) -> Tensor {
-    (matmul(softmax(logits), context.codeWords).reshaped(x.shape) - x) / (1 - t)
+  /// x + (end − start)·(mean of the posterior − y)/(1 − t), with logits of the posterior at a point y at times t:
+  /// [samples, positions, K·d].
+  private func moved(
+    _ x: Tensor, from start: Tensor, to end: Tensor, by logits: Tensor, at y: Tensor, _ t: Tensor, _ context: Context
+  ) -> Tensor {
+    let mean = matmul(softmax(logits), context.codeWords).reshaped(parts(y).shape)
+    let factor = ((end - start) / (1 - t)).reshaped(-1, 1)  // [K, 1]
+    return (parts(x) + (mean - parts(y)) * factor).reshaped(x.shape)
   }
 
   /// The logits of the posterior, [samples, positions·K, V], float32.
   ///
   /// - Parameter x: [samples, positions, K·d], float32.
-  private func logits(_ x: Tensor, at t: Double, _ context: Context) -> Tensor {
-    logits(x, evidence: x * Self.precision(t), time: t, context)
+  private func logits(_ x: Tensor, at t: Tensor, _ context: Context) -> Tensor {
+    let evidence = parts(x) * Self.precision(t).reshaped(-1, 1)
+    return logits(x, evidence: evidence, times: Self.networkTimes(t), context)
   }
 
-  /// - Parameter evidence: the factor of the embeddings, [samples, positions, K·d].
-  private func logits(_ x: Tensor, evidence: Tensor, time: Double, _ context: Context) -> Tensor {
+  /// - Parameter evidence: the factor of the embeddings, in the size of x.
+  private func logits(_ x: Tensor, evidence: Tensor, times: Tensor, _ context: Context) -> Tensor {
     let (samples, h) = (x.shape[0], configuration.hiddenSize)
-    let parts = evidence.reshaped(samples, -1, context.codeWords.shape[1])  // [samples, positions·K, d]
-    let known = matmul(parts, context.codeWords.transposed()) + context.prior
+    let evidence = evidence.reshaped(samples, -1, context.codeWords.shape[1])  // [samples, positions·K, d]
+    let known = matmul(evidence, context.codeWords.transposed()) + context.prior
     let belief = belief(known, vocabulary: context.vocabulary).reshaped(samples, x.shape[1], -1)
-    let time = Tensor([Int64(time * Double(TimeEmbedding.times))], device: x.device)
-    let rows = coupling(input(x, belief), times: time, condition: context.condition)
+    let rows = coupling(input(x, belief), times: times, condition: context.condition)
     return known + matmul(rows.reshaped(samples, -1, h), context.vocabulary.transposed()).to(.float32)
   }
 
@@ -176,15 +200,12 @@ package final class PosteriorHead: TokenHead, DistillableHead {
   package func loss(hidden: Tensor, next: Tensor, vocabulary: Tensor, generator: Generator) -> Tensor {
     let (paths, positions) = (configuration.pathSamples, hidden.shape[0])
     let times =
-      generator.uniform([paths, positions], along: 1).power(configuration.timePower)
-      * Self.latestTrainingTime
+      generator.uniform([paths, positions, configuration.chunkSize], along: 1).power(configuration.timePower)
+      * Self.latestTime
     return loss(
       hidden: hidden, next: next, vocabulary: vocabulary, times: times,
       start: noise(samples: paths, positions: positions, generator: generator))
   }
-
-  /// The end of the times that training picks. Later, the evidence alone decides.
-  private static let latestTrainingTime = 0.85
 
   /// The mean cross-entropy of the posterior at given points of the path.
   ///
@@ -192,17 +213,17 @@ package final class PosteriorHead: TokenHead, DistillableHead {
   ///   - hidden: [positions, h].
   ///   - next: the true tokens, [positions, K], int64.
   ///   - vocabulary: [V, h].
-  ///   - times: t in [0, 1), [paths, positions], float32.
+  ///   - times: t in [0, 1), [paths, positions, K], float32.
   ///   - start: ε, [paths, positions, K·d].
   package func loss(hidden: Tensor, next: Tensor, vocabulary: Tensor, times: Tensor, start: Tensor) -> Tensor {
     let (paths, positions) = (times.shape[0], times.shape[1])
     let codeWords = codeWords
     let end = Torch.embedding(next, weight: codeWords).reshaped(positions, -1)  // [positions, K·d]
-    let t = times.reshaped(paths, positions, 1)
-    let x = start * (1 - t) + end * t  // [paths, positions, K·d]
+    let t = times.reshaped(paths, positions, configuration.chunkSize, 1)
+    let x = parts(start) * (1 - t) + end.reshaped(positions, configuration.chunkSize, -1) * t
     return crossEntropy(
-      of: .concatenated(Array(repeating: next.reshaped(-1), count: paths)), at: x,
-      evidence: x * (t / (1 - t).squared()), times: (times * Double(TimeEmbedding.times)).to(.int64), hidden: hidden,
+      of: .concatenated(Array(repeating: next.reshaped(-1), count: paths)), at: x.reshaped(start.shape),
+      evidence: (x * Self.precision(t)).reshaped(start.shape), times: Self.networkTimes(times), hidden: hidden,
       vocabulary: vocabulary, codeWords: codeWords)
   }
 
@@ -214,14 +235,18 @@ package final class PosteriorHead: TokenHead, DistillableHead {
       preconditionFailure("a one-step head learns from a head of its kind")
     }
     let ends = try teacher.tokens(hidden, noise: noise, vocabulary: vocabulary)
-    let time = Tensor([Int64(Self.studentTime * Double(TimeEmbedding.times))], device: noise.device)
     return crossEntropy(
-      of: ends.to(.int64).reshaped(-1), at: noise, evidence: noise * evidenceScale.to(.float32), times: time,
-      hidden: hidden, vocabulary: vocabulary, codeWords: codeWords)
+      of: ends.to(.int64).reshaped(-1), at: noise, evidence: noise * evidenceScale.to(.float32),
+      times: studentTimes(noise.device), hidden: hidden, vocabulary: vocabulary, codeWords: codeWords)
   }
 
   /// The time that a one-step head gives its network; that of its teacher there is nearest to what it has to do.
   private static let studentTime = 0.3
+
+  private func studentTimes(_ device: Device) -> Tensor {
+    let time = Int64(Self.studentTime * Double(TimeEmbedding.times))
+    return Tensor(Array(repeating: time, count: configuration.chunkSize), device: device)
+  }
 
   /// The mean cross-entropy of the posterior.
   ///
@@ -248,7 +273,9 @@ package final class PosteriorHead: TokenHead, DistillableHead {
   }
 
   /// What the network reads: a point of the path and the belief, [samples, positions, K·d + K·h].
-  private func input(_ x: Tensor, _ belief: Tensor) -> Tensor { .concatenated([x.to(belief.dtype), belief], along: -1) }
+  private func input(_ x: Tensor, _ belief: Tensor) -> Tensor {
+    .concatenated([x.to(belief.dtype), belief], along: -1)
+  }
 
   /// The mean embedding of each token under prior and evidence alone: […, V] → […, h], in the type of the embeddings.
   private func belief(_ known: Tensor, vocabulary: Tensor) -> Tensor {

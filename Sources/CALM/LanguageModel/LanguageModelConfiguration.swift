@@ -32,6 +32,9 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
   public var timePower: Double
   /// Whether a posterior or flow head is distilled and samples in one step.
   public var isOneStep: Bool
+  /// How far apart in time the posterior head samples the tokens of a chunk: from 0, all at once, to 1, one after the
+  /// other.
+  public var pathStagger: Double
   /// The steps of the posterior head's solver, each of two evaluations.
   public var solverSteps: Int
   /// M, the target samples per position in the energy score.
@@ -67,7 +70,7 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
     noiseSize = 64
     latentBound = 16
     samples = 8
-    (pathSamples, timePower, solverSteps, isOneStep) = (1, 1.5, 3, false)
+    (pathSamples, timePower, pathStagger, solverSteps, isOneStep) = (1, 1.5, 0, 3, false)
     targetSamples = 100
     exponent = 1
     hasDocumentEnds = true
@@ -95,6 +98,7 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
     case samples = "num_samples"
     case pathSamples = "path_samples"
     case timePower = "time_power"
+    case pathStagger = "path_stagger"
     case solverSteps = "solver_steps"
     case isOneStep = "one_step"
     case targetSamples = "num_target_samples"
@@ -126,6 +130,7 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
     samples = try values.positive(.samples, upTo: 1024) ?? 8
     pathSamples = try values.positive(.pathSamples, upTo: 1024) ?? 1
     timePower = try values.decodeIfPresent(Double.self, forKey: .timePower) ?? 1.5
+    pathStagger = try values.decodeIfPresent(Double.self, forKey: .pathStagger) ?? 0
     solverSteps = try values.positive(.solverSteps, upTo: 1024) ?? 3
     isOneStep = try values.decodeIfPresent(Bool.self, forKey: .isOneStep) ?? false
     targetSamples = try values.positive(.targetSamples) ?? 100
@@ -142,6 +147,9 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
     if head == .posterior, latentSize % chunkSize != 0 {
       throw values.corrupted(
         .latentSize, "'latent_size' must be a multiple of 'patch_size', \(chunkSize), not \(latentSize)")
+    }
+    guard (0...1).contains(pathStagger) else {
+      throw values.corrupted(.pathStagger, "'path_stagger' must be from 0 to 1, not \(pathStagger)")
     }
     if isOneStep, !(head.type is any DistillableHead.Type) {
       throw values.corrupted(.isOneStep, "'one_step' is not possible with the head '\(head.rawValue)'")
@@ -192,6 +200,7 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
     if head == .posterior {
       try values.encode(pathSamples, forKey: .pathSamples)
       try values.encode(timePower, forKey: .timePower)
+      try values.encode(pathStagger, forKey: .pathStagger)
       try values.encode(solverSteps, forKey: .solverSteps)
     }
     if isOneStep { try values.encode(isOneStep, forKey: .isOneStep) }

@@ -99,6 +99,10 @@ public struct LanguageModelSettings: RunSettings {
             "Power p of the posterior head's random times, proportional to uᵖ with a uniform u."
           ).only(with: "head", .text("posterior")),
           Setting(
+            "path_stagger", \.model.pathStagger, .number(.unitInterval),
+            "Distance in time between the tokens that the posterior head samples: 0 all at once, 1 one after the other."
+          ).only(with: "head", .text("posterior")),
+          Setting(
             "solver_steps", \.model.solverSteps, .integer(1...1024),
             "Steps in which the posterior head samples, each of two evaluations."
           ).only(with: "head", .text("posterior")),

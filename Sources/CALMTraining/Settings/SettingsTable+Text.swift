@@ -81,6 +81,6 @@ package enum SettingsDocument {
     `CALM_WRITE_DOCS=1 swift test --filter SettingsDocumentTests` writes it.
 
 
-    """ + ModelKind.allCases.map { "## calm train \($0.rawValue)\n\n" + $0.settings.markdown }.joined(separator: "\n")
+    """ + ModelKind.allCases.map { "## \($0.command)\n\n" + $0.settings.markdown }.joined(separator: "\n")
   }
 }

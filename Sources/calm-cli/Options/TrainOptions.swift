@@ -37,7 +37,8 @@ struct TrainOptions: ParsableArguments {
   func given(_ declarations: [SettingDeclaration], kind: ModelKind) throws -> (GivenSettings, faultsOfFile: [String]?) {
     let isResumed = resume != nil
     let line = GivenSettings(
-      arguments: kind == .student ? Self.namingTeacher(settings) : settings, of: declarations, isResumed: isResumed, otherOptions: Self.otherOptions)
+      arguments: kind == .student ? Self.namingTeacher(settings) : settings, of: declarations, isResumed: isResumed,
+      otherOptions: Self.otherOptions)
     var file = GivenSettings(isFromFile: true)
     if let config { file = try GivenSettings(file: config, of: declarations, kind: kind, isResumed: isResumed) }
     let isOfFileAlone = line.faults.isEmpty && !file.faults.isEmpty

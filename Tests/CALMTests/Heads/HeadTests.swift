@@ -91,11 +91,13 @@ import Torch
     }.elements(as: Int32.self)
     for (condition, law) in wanted.enumerated() {
       for (chunk, probability) in law {
-        let found = (0..<count).count {
-          Array(samples[(2 * $0 + condition) * 2..<(2 * $0 + condition) * 2 + 2]) == chunk
+        let found = (0..<count).count { sample in
+          let first = (2 * sample + condition) * 2
+          return Array(samples[first..<first + 2]) == chunk
         }
         // Training error sets the tolerance: 2,000 samples leave a standard error of 0.011.
-        #expect(abs(Double(found) / Double(count) - probability) < 0.08, "\(chunk): \(found) of \(count)")
+        let share = Double(found) / Double(count)
+        #expect(abs(share - probability) < 0.08, "\(chunk): \(share)")
       }
     }
   }
