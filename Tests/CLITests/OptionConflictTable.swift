@@ -25,6 +25,7 @@ struct OptionConflict {
           "--validation-max-documents, --seed have no effect with --validation-fraction 0"),
       ]
     ),
+    ("data join", []),
     (
       "demo",
       [
