@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import Testing
 
 @Suite("calm data prepare --part and calm data join")
@@ -24,14 +25,23 @@ struct DataJoinTests {
 
   @Test("parts prepared at the same time make the data set of one process, byte for byte")
   func sameBytes() throws {
-    let script = """
-      cd "$DIR"; for i in 1 2 3; do "$CALM" data prepare "$DIR/stories.txt" --document-unit lines \
-      --validation-fraction 0.1 --tokenizer tokenizer.json --part $i/3 --out parts-$i & done; wait
-      "$CALM" data join parts-* --out joined && diff -r data joined && cat data/data.json
-      """
-    let result = try Command.shell(script, in: folder.url)
-    #expect(result.status == 0, "\(result.text)\(result.errorOutput)")
-    #expect(result.text.contains("part 2 of 3") && result.text.contains("from 3 parts"))
+    let results = Mutex<[CommandResult]>([])
+    DispatchQueue.concurrentPerform(iterations: 3) { index in
+      guard let result = try? prepare("\(index + 1)/3", to: "part-\(index + 1)") else { return }
+      results.withLock { $0.append(result) }
+    }
+    let finished = results.withLock { $0 }
+    #expect(finished.map(\.status) == [0, 0, 0])
+    #expect(finished.contains { $0.text.contains("part 2 of 3") })
+    let joined = try join("part-3", "part-1", "part-2")
+    #expect(joined.status == 0 && joined.text.contains("from 3 parts"), "\(joined.errorOutput)")
+    let names = try FileManager.default.contentsOfDirectory(atPath: folder.path("data"))
+    #expect(try names.sorted() == FileManager.default.contentsOfDirectory(atPath: folder.path("joined")).sorted())
+    for name in names {
+      #expect(
+        FileManager.default.contentsEqual(
+          atPath: folder.path("data/\(name)"), andPath: folder.path("joined/\(name)")), "\(name)")
+    }
   }
 
   @Test("results as JSON")

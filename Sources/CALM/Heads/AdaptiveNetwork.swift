@@ -50,7 +50,10 @@ final class AdaptiveNetwork: Module {
       parameters: time + h * h + body + biases,
       // The embedding of a time is the same for all positions and not counted.
       inferenceMACs: h * h + evaluations * body,
-      trainingMACs: h * h + configuration.samples * (time + body))
+      trainingMACs: h * h + configuration.samples * (time + body),
+      // The hidden state. For each sample: the input, the time's waves and two SiLUs; in each block the modulation, the
+      // norm's input and result, the layers' inputs and the gated output; four values in the output.
+      activations: h + configuration.samples * (l + TimeEmbedding.frequencies + 4 * h + blocks * 9 * h + 4 * h))
   }
 }
 

@@ -71,6 +71,7 @@ public struct DataPartJoin {
     for index in parts.indices where try parts[index].next(&cursors[index]) != nil {
       throw Self.wrongCount(parts[index])
     }
+    if try progress(writer.tokens) == .stop { throw DataSetError.stopped }
     let manifest = try writer.finish(
       sources: files.map(\.name), skippedLines: files.reduce(0) { $0 + ($1.skippedLines ?? 0) },
       repairedDocuments: files.reduce(0) { $0 + ($1.repairedDocuments ?? 0) }, report: { _ in })

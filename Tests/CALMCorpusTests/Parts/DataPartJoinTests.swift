@@ -101,11 +101,11 @@ struct DataPartJoinTests {
     let counts = try (1...5).map { try DataPartManifest(path: folder("part-\($0)-of-5")).content.documents }
     #expect(counts.contains(0) && counts.reduce(0, +) == 2)
 
-    try folder.write("\n\n", to: "blank/a.txt")
-    let blank = PartedCorpus(folder: folder, paths: [folder("blank")])
-    let join = try DataPartJoin(folders: blank.prepareParts(2))
-    #expect(throws: DataSetError.noDocuments) { try join.run(into: folder("joined")) }
-    #expect(!FileManager.default.fileExists(atPath: folder("joined")))
+    let other = try ScratchFolder()
+    try other.write("\n\n", to: "blank/a.txt")
+    let join = try DataPartJoin(folders: PartedCorpus(folder: other, paths: [other("blank")]).prepareParts(2))
+    #expect(throws: DataSetError.noDocuments) { try join.run(into: other("joined")) }
+    #expect(!FileManager.default.fileExists(atPath: other("joined")))
   }
 
   @Test("Each document is in one part, and a part's share of the bytes is 1/N within a few standard deviations.")
