@@ -17,8 +17,8 @@ extension DataPartManifest {
       ("prompt field", reading.promptField ?? "none"),
       ("replacement of invalid bytes", reading.lossy ? "on" : "off"),
       ("skipping of malformed lines", reading.skipMalformed ? "on" : "off"),
-      ("number of files", "\(files.count)"),
-    ] + files.enumerated().map { ("file number \($0 + 1)", "\($1.name) of \($1.size) bytes") }
+      ("number of input files", "\(files.count)"),
+    ] + files.enumerated().map { ("input file \($0 + 1)", "\($1.name) of \($1.size) bytes") }
   }
 
   /// The first property in which another part of the same data set differs although it must not; nil if there is none.

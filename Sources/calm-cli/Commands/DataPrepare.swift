@@ -42,7 +42,7 @@ struct DataPrepare: ParsableCommand {
   @Option(name: .customLong("out"), help: ArgumentHelp("The new folder.", valueName: "folder"))
   var output: String
 
-  @Option(help: ArgumentHelp("Prepare only this part of the corpus, for 'calm data join'.", valueName: "i/n"))
+  @Option(help: ArgumentHelp("Prepare only part I of N, such as 2/5, for 'calm data join'.", valueName: "i/n"))
   var part: CorpusPart?
 
   @Option(help: ArgumentHelp("Fraction of the documents held out for validation.", valueName: "share"))

@@ -64,7 +64,7 @@ struct DataPartErrorTests {
     try expect("replacement of invalid bytes", "on", "off", other)
     other = corpus
     other.paths = [try folder.write("other\n", to: "b.txt")]
-    try expect("file number 1", "\(other.paths[0]) of 6 bytes", "\(corpus.paths[0]) of 470 bytes", other)
+    try expect("input file 1", "\(other.paths[0]) of 6 bytes", "\(corpus.paths[0]) of 470 bytes", other)
   }
 
   @Test("A file that changed between the preparation of two parts is named.")
