@@ -25,6 +25,7 @@ struct OptionConflict {
           "--validation-max-documents, --seed have no effect with --validation-fraction 0"),
       ]
     ),
+    ("data join", []),
     (
       "demo",
       [
@@ -121,7 +122,21 @@ struct OptionConflict {
         .init("{transformer} --autoencoder a", "--autoencoder needs a continuous language model"),
       ]
     ),
-    ("info", []),
+    (
+      "info",
+      [
+        .init(
+          "calm-m --devices 8 --rate 100 --shard-optimizer --mtbf 9",
+          "--devices, --rate, --shard-optimizer, --mtbf have no effect without --plan"),
+        .init("calm-m --plan 1B", "--plan needs --rate"),
+        .init("--plan 1B --rate 100", "--plan needs a model's folder or a preset"),
+        .init("calm-m --plan 1B --rate 100 --tokens 1B", "--tokens has no effect with --plan"),
+        .init("calm-m --plan 1B --rate 100 --utilization 40", "--utilization must be at most 1"),
+        .init("calm-m --plan 1B --rate 100 --link 0", "--link must be above 0"),
+        .init("calm-m --plan 1e30 --rate 100", "--plan must be at most 1e18"),
+        .init("calm-m --plan 1B --rate 100 --devices 512", "256 sequences per step cannot be split among 512 devices"),
+      ]
+    ),
     (
       "convert",
       [

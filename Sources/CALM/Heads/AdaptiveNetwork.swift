@@ -62,7 +62,11 @@ final class AdaptiveNetwork: Module {
       parameters: time + h * h + body + biases,
       // The embedding of a time is the same for all positions and not counted.
       inferenceMACs: h * h + evaluations * body,
-      trainingMACs: h * h + trainingSamples * (time + body))
+      trainingMACs: h * h + trainingSamples * (time + body),
+      // The hidden state. For each sample: the input, the time's waves and two SiLUs; in each block the modulation, the
+      // norm's input and result, the layers' inputs and the gated output; four values in the output.
+      activations: h
+        + trainingSamples * (inputs + times * TimeEmbedding.frequencies + 4 * h + blocks * 9 * h + 4 * h))
   }
 }
 

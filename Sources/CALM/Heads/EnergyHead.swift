@@ -40,9 +40,13 @@ package final class EnergyHead: LatentHead {
     let shared = (1 + blocks) * h * h
     let perSample = configuration.noiseSize * h + blocks * 5 * h * h + h * h + h * configuration.latentSize
     let biasesAndNorms = 2 * h + 4 * h + blocks * 7 * h + 3 * h + configuration.latentSize
+    // The hidden state, its embedding and the condition. For each sample: the noise and its embedding; in each block
+    // the norm's input and result, both sides of two SiLUs, the gates and their product; four values in the output.
+    let activationsPerSample = configuration.noiseSize + h + blocks * 9 * h + 4 * h
     return HeadCost(
       parameters: shared + perSample + biasesAndNorms, inferenceMACs: shared + perSample,
-      trainingMACs: shared + configuration.samples * perSample)
+      trainingMACs: shared + configuration.samples * perSample,
+      activations: 3 * h + configuration.samples * activationsPerSample)
   }
 
   package var noiseCount: Int { configuration.noiseSize }

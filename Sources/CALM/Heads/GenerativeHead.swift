@@ -94,4 +94,6 @@ package struct HeadCost {
   package let inferenceMACs: Int
   /// Multiply-accumulate operations of the forward pass in training.
   package let trainingMACs: Int
+  /// Values that a training step keeps for its backward pass: see ``ActivationCost`` for the counting rule.
+  package let activations: Int
 }

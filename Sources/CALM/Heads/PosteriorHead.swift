@@ -60,7 +60,9 @@ package final class PosteriorHead: TokenHead, DistillableHead {
       parameters: prior + k * h + configuration.vocabularySize * l / k + network.parameters,
       inferenceMACs: prior + logits + evaluations * (2 * logits + 2 * evidence) + network.inferenceMACs,
       // The belief runs forward only, a third of a part that is differentiated.
-      trainingMACs: prior + paths * (logits + evidence + (2 * logits + evidence) / 3) + network.trainingMACs)
+      trainingMACs: prior + paths * (logits + evidence + (2 * logits + evidence) / 3) + network.trainingMACs,
+      // Of each path: the rows of the logits, and of the loss their gradients.
+      activations: network.activations + paths * 2 * (k * h + l))
   }
 
   // MARK: The path

@@ -40,7 +40,10 @@ package final class TokensHead: TokenHead {
     let biases = k * h + steps * h + h + blocks * 7 * h + 3 * h
     let macs = prior + h * h + (k > 1 ? prefixes + (k - 1) * network : 0) + k * h * configuration.vocabularySize
     return HeadCost(
-      parameters: prior + prefixes + h * h + network + biases, inferenceMACs: macs, trainingMACs: macs)
+      parameters: prior + prefixes + h * h + network + biases, inferenceMACs: macs, trainingMACs: macs,
+      // The hidden state, its condition and their SiLU; of each token its prefix, the values of ``AdaptiveNetwork``, the
+      // row of the logits and its gradient.
+      activations: 3 * h + k * (k * h / 2 + blocks * 9 * h + 4 * h + 2 * h))
   }
 
   // MARK: Logits

@@ -7,6 +7,7 @@ func optionHint(for error: any Error) -> String {
   case CorpusError.notUTF8: ", or replace invalid bytes with --lossy"
   case CorpusError.malformedLine: ", or skip malformed lines with --skip-malformed"
   case DataSetError.targetExists(_, isDataSet: true): ", or replace the data set with --overwrite"
+  case DataPartError.targetExists(_, isPart: true): ", or replace the part with --overwrite"
   default: ""
   }
 }
