@@ -87,7 +87,10 @@ public final class ContinuousLanguageModel: Module {
 
   /// Samples of the latent that follows each hidden state.
   ///
-  /// - Parameter hidden: [positions, h].
+  /// - Parameters:
+  ///   - hidden: [positions, h].
+  ///   - count: the number of samples of each latent.
+  ///   - generator: generates the noise.
   /// - Returns: [count, positions, l].
   public func sampleLatents(_ hidden: Tensor, count: Int, generator: Generator) -> Tensor {
     let positions = hidden.shape[0]
