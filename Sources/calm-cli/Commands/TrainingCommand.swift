@@ -114,7 +114,7 @@ extension TrainingCommand {
       _ = try base.get()
     }
     let resolved = Settings.resolve(given, over: (try? base.get()) ?? Settings())
-    try refuseAll(others + resolved.faults)
+    try refuseAll(others + resolved.faults.dropFirst(given.faults.count))
     _ = try base.get()
     return RunRequest(given: given, launch: launch, resumed: nil, settings: resolved.settings)
   }
