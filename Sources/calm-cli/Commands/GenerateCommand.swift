@@ -87,18 +87,12 @@ struct GenerateCommand: ParsableCommand {
   @OptionGroup var report: OutputOptions
 
   private func options() throws -> GenerationOptions {
-    var options = GenerationOptions()
-    options.temperature = try Temperature.number(parsing: temperature)
-    if let sampler { options.sampler = sampler }
-    if let candidates { options.candidates = candidates }
-    if let maxSamples { options.maximumSamples = maxSamples }
-    options.topK = topK
-    options.topP = topP
-    options.maximumTokens = maxNewTokens
-    options.sequences = numSamples
-    options.seed = seed
-    options.continuesText = continuesText
-    return options
+    let standard = GenerationOptions()
+    return try GenerationOptions(
+      temperature: Temperature.number(parsing: temperature), sampler: sampler ?? standard.sampler,
+      candidates: candidates ?? standard.candidates, maximumSamples: maxSamples ?? standard.maximumSamples,
+      topK: topK, topP: topP, maximumTokens: maxNewTokens, sequences: numSamples, seed: seed,
+      continuesText: continuesText)
   }
 
   func validate() throws {
