@@ -19,17 +19,14 @@ namespace {
 
 template <typename T>
 INLINE void activate(T *y, const T *x, const T *shared, int64_t count) {
-  for (int64_t i = 0; i < count; ++i) {
-    float sum = load(x[i]) + load(shared[i]);
-    store(y[i], sum / (1.0f + exponential(-sum)));
-  }
+  for (int64_t i = 0; i < count; ++i) store(y[i], silu(load(x[i]) + load(shared[i])));
 }
 
 template <typename T>
 INLINE void differentiate(T *dx, float *dshared, const T *dy, const T *x, const T *shared, int64_t count) {
   for (int64_t i = 0; i < count; ++i) {
-    float sum = load(x[i]) + load(shared[i]), sigmoid = 1.0f / (1.0f + exponential(-sum));
-    float gradient = load(dy[i]) * sigmoid * (1.0f + sum * (1.0f - sigmoid));
+    float sum = load(x[i]) + load(shared[i]);
+    float gradient = silu_gradient(load(dy[i]), sum, sigmoid(sum));
     store(dx[i], gradient);
     dshared[i] += gradient;
   }

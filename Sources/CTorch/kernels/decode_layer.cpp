@@ -61,7 +61,7 @@ INLINE void rotate(float *x, const float *cosine, const float *sine, int64_t hal
 }
 
 INLINE void gate_with(float *gate, const float *up, int64_t count) {
-  for (int64_t i = 0; i < count; ++i) gate[i] = gate[i] / (1.0f + exponential(-gate[i])) * up[i];
+  for (int64_t i = 0; i < count; ++i) gate[i] = silu(gate[i]) * up[i];
 }
 
 // A matrix of weights, [outputs, inputs].

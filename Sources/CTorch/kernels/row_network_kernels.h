@@ -66,11 +66,11 @@ INLINE void add(float *x, const float *y, int64_t count) {
 }
 
 INLINE void activate(float *x, int64_t count) {
-  for (int64_t i = 0; i < count; ++i) x[i] = x[i] / (1.0f + exponential(-x[i]));
+  for (int64_t i = 0; i < count; ++i) x[i] = silu(x[i]);
 }
 
 INLINE void gate(float *gates, const float *up, int64_t count) {
-  for (int64_t i = 0; i < count; ++i) gates[i] = gates[i] / (1.0f + exponential(-gates[i])) * up[i];
+  for (int64_t i = 0; i < count; ++i) gates[i] = silu(gates[i]) * up[i];
 }
 
 // MARK: From rows to features and back

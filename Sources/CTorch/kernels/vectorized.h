@@ -100,6 +100,13 @@ INLINE float exponential(float x) {
   return p * scale;
 }
 
+INLINE float sigmoid(float x) { return 1.0f / (1.0f + exponential(-x)); }
+
+INLINE float silu(float x) { return x / (1.0f + exponential(-x)); }
+
+// The gradient of silu(x), given that of its result and s = σ(x).
+INLINE float silu_gradient(float gradient, float x, float s) { return gradient * s * (1.0f + x * (1.0f - s)); }
+
 constexpr int64_t kLanes = 32;
 
 // The largest element of a row. The compiler may not reorder a maximum, so each lane has its own.
