@@ -115,7 +115,7 @@ struct GenerateCommand: ParsableCommand {
 
   /// Makes any error one of usage.
   private func asUsage(_ check: () throws -> Void) throws {
-    do { try check() } catch { throw ValidationError("\(error)") }
+    do { try check() } catch { throw ValidationError("\(error)" + optionHint(for: error, of: self)) }
   }
 
   func run() throws {

@@ -149,7 +149,7 @@ extension TrainingCommand {
     if settings.training.sequenceLength < needed * chunkSize {
       let error = EvaluationError.sequenceTooShort(
         tokens: settings.training.sequenceLength, needed: needed * chunkSize)
-      problems.append("\(error)")
+      problems.append("\(error)" + optionHint(for: error, of: self))
     }
     try refuse(problems)
     // The held-out documents of all corpora follow one another; only the last sequence may be shorter than the others.

@@ -55,6 +55,7 @@ private func optionHint(for error: any Error) -> String {
   case ModelError.targetExists: " (--out)"
   case GenerationError.notFinite: " (--precision float32)"
   case GenerationError.beginningTooRare: " (--max-samples, --sampler batch)"
+  case TemperatureError.tooFewCandidates: " (--candidates)"
   case TemperatureError.maximumSamplesReached: " (--max-samples, --temperature, --sampler batch)"
   case BrierError.tooFewSamples: " (--brier-samples)"
   default: ""
