@@ -17,6 +17,11 @@ let packageConfiguration = (installed.map { cache + "/installed" + $0 } ?? libto
 
 // Executables and tests find the libraries at run time. SwiftPM allows unsafe flags there: no other package uses them.
 let findsLibtorch: [LinkerSetting] = [.unsafeFlags(["-Xlinker", "-rpath", "-Xlinker", libtorch + "/lib"])]
+// The plugin of `make docs`, which sets the variable. Without the condition, the first build of anything else would
+// compile the plugin's tools too, which takes half a minute.
+let documentation: [Package.Dependency] =
+  variable("CALM_DOCS") == nil
+  ? [] : [.package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0")]
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
 let package = Package(
@@ -32,7 +37,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     // YAML for files that people write by hand (experiments, settings): lists and comments without JSON's quotes.
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
-  ],
+  ] + documentation,
   // Each target imports only targets above it: see docs/design.md.
   targets: [
     .systemLibrary(name: "Clibtorch", pkgConfig: packageConfiguration),

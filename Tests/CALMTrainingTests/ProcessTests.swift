@@ -91,7 +91,7 @@ private enum Job: String, CaseIterable {
         tiesEmbeddings: false, special: data.specialWithoutStandIn)
       let model = AutoregressiveModel(configuration, generator: Generator(seed: UInt64(group.rank)))
       let sequences = try data.sequences(
-        .train, chunkSize: 1, sequenceChunks: settings.sequenceLength / 4, remainder: .dropped)
+        .train, chunkSize: 1, sequenceChunks: settings.sequenceLength / TinyWorld.chunkSize, remainder: .dropped)
       let folder = group.rank == 0 ? try RunFolder(creating: place) : RunFolder(at: place)
       let corpus = WeightedSequences(try #require(sequences))
       let task = AutoregressiveTask(model, validation: nil, tokenizer: data.tokenizerFile)
@@ -196,7 +196,8 @@ private enum Job: String, CaseIterable {
     let (model, data) = (run.folder.modelURL, world.data)
     @Sendable func scores(_ shard: EvaluationShard) throws -> [Double] {
       let sequences = try #require(
-        try TrainingData(path: data).sequences(.validation, chunkSize: 4, sequenceChunks: 16, remainder: .padded))
+        try TrainingData(path: data).sequences(
+          .validation, chunkSize: TinyWorld.chunkSize, sequenceChunks: 16, remainder: .padded))
       let model = try ModelFolder(model).loadLanguageModel()
       return try model.evaluate(on: sequences, sequences: 4, samples: 4, seed: 1, shard: shard).brierLM.brier
     }

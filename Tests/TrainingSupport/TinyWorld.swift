@@ -7,6 +7,9 @@ import Torch
 
 /// Synthetic stories, a tokenizer and a data set small enough to train on in seconds, in a temporary folder.
 package final class TinyWorld: Sendable {
+  /// The chunk size of its models.
+  package static let chunkSize = 4
+
   package let folder: URL
   package let tokenizer: Tokenizer
 
@@ -64,7 +67,7 @@ package final class TinyWorld: Sendable {
     group: any DataParallelGroup = SingleProcess()
   ) throws -> TrainingRun {
     let configuration = AutoencoderConfiguration(
-      vocabularySize: tokenizer.vocabularySize, chunkSize: 4, latentSize: latent, hiddenSize: hidden,
+      vocabularySize: tokenizer.vocabularySize, chunkSize: Self.chunkSize, latentSize: latent, hiddenSize: hidden,
       special: try TrainingData(path: data).special)
     let record = RunRecord(
       AutoencoderSettings(model: configuration, training: settings, inputs: RunInputs(data: [Corpus(path: data)])),
@@ -82,7 +85,7 @@ package final class TinyWorld: Sendable {
       tiesEmbeddings: false, special: try TrainingData(path: self.data).specialWithoutStandIn)
     var settings = settings
     // The same number of positions as the models of chunks.
-    settings.sequenceLength /= 4
+    settings.sequenceLength /= Self.chunkSize
     let inputs = RunInputs(data: corpora ?? [Corpus(path: data ?? self.data)])
     let record = RunRecord(
       TransformerSettings(model: configuration, training: settings, inputs: inputs), program: "tests")

@@ -32,7 +32,9 @@ extension ModelFolder {
 
   /// The autoencoder in this folder, or the language model's autoencoder.
   ///
-  /// - Parameter dtype: the type of its parameters, whatever the type in the file.
+  /// - Parameters:
+  ///   - device: the device of its parameters.
+  ///   - dtype: the type of its parameters, whatever the type in the file.
   /// - Throws: ``ModelError``, or a checkpoint error.
   public func loadAutoencoder(device: Device = .cpu, as dtype: DType = .float32) throws -> Autoencoder {
     try autoencoderSource(given: nil).load(device: device, as: dtype)
@@ -49,6 +51,7 @@ extension ModelFolder {
   ///
   /// - Parameters:
   ///   - autoencoder: the autoencoder's folder, if it is not the one that the model's folder names.
+  ///   - device: the device of all parameters.
   ///   - dtype: the type of all parameters, whatever the types in the files.
   /// - Throws: ``ModelError``, or a checkpoint error.
   public func loadLanguageModel(
@@ -85,7 +88,9 @@ extension ModelFolder {
 
   /// The autoregressive Transformer: any Llama in the format of Hugging Face.
   ///
-  /// - Parameter dtype: the type of all parameters, whatever the type in the file.
+  /// - Parameters:
+  ///   - device: the device of all parameters.
+  ///   - dtype: the type of all parameters, whatever the type in the file.
   /// - Throws: ``ModelError``, or a checkpoint error.
   public func loadAutoregressiveModel(device: Device = .cpu, as dtype: DType = .float32) throws -> AutoregressiveModel {
     try loadAutoregressiveModel(autoregressiveConfiguration(), device: device, as: dtype)

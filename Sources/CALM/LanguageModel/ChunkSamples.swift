@@ -14,7 +14,10 @@ extension ContinuousLanguageModel {
 
   /// Samples of the chunk that follows each hidden state.
   ///
-  /// - Parameter hidden: [positions, h].
+  /// - Parameters:
+  ///   - hidden: [positions, h].
+  ///   - count: the number of samples of each chunk.
+  ///   - generator: generates the noise.
   /// - Returns: ids, [count, positions, K], int32.
   /// - Throws: ``GenerationError/notFinite``.
   public func sampleChunks(_ hidden: Tensor, count: Int, generator: Generator) throws(GenerationError) -> Tensor {
@@ -39,7 +42,10 @@ extension ContinuousLanguageModel {
 
   /// Samples of the latent that follows each hidden state.
   ///
-  /// - Parameter hidden: [positions, h].
+  /// - Parameters:
+  ///   - hidden: [positions, h].
+  ///   - count: the number of samples of each latent.
+  ///   - generator: generates the noise.
   /// - Returns: [count, positions, l].
   /// - Precondition: the head samples latents: ``HeadKind/usesAutoencoder``.
   public func sampleLatents(_ hidden: Tensor, count: Int, generator: Generator) -> Tensor {

@@ -114,7 +114,7 @@ extension TrainingCommand {
       _ = try base.get()
     }
     let resolved = Settings.resolve(given, over: (try? base.get()) ?? Settings())
-    try refuseAll(others + resolved.faults)
+    try refuseAll(others + resolved.faults.dropFirst(given.faults.count))
     _ = try base.get()
     return RunRequest(given: given, launch: launch, resumed: nil, settings: resolved.settings)
   }
@@ -151,7 +151,7 @@ extension TrainingCommand {
     if settings.training.sequenceLength < needed * chunkSize {
       let error = EvaluationError.sequenceTooShort(
         tokens: settings.training.sequenceLength, needed: needed * chunkSize)
-      problems.append("\(error)")
+      problems.append("\(error)" + optionHint(for: error, of: self))
     }
     try refuse(problems)
     // The held-out documents of all corpora follow one another; only the last sequence may be shorter than the others.
