@@ -61,6 +61,10 @@ struct OptionConflict {
       "train lm",
       ofTraining + ofInitialTransformer("{calm}") + [
         .init("{new} --autoencoder a --head flow --noise-size 8", "--noise-size has no effect with --head flow"),
+        .init("{new} --head tokens --autoencoder a", "--autoencoder has no effect with --head tokens"),
+        .init("{new} --head tokens --embedding-size 8", "--embedding-size has no effect with --head tokens"),
+        .init("{new} --autoencoder a --chunk-size 8", "--chunk-size has no effect with --head energy"),
+        .init("{new} --head posterior --best-metric energy_score", "is not a metric of --head posterior"),
         .init("{new} --autoencoder a --latent-bound 8", "--latent-bound has no effect with --head energy"),
         .init(
           "{new} --autoencoder a --aux-warmup-steps 5 --aux-weight 0",
@@ -73,6 +77,13 @@ struct OptionConflict {
         .init("{new} --init-from {calm} --noise-size 5", "--noise-size is 16 in the model of --init-from, not 5"),
         .init("{new} --init-from {calm} --input latents", "--input is tokens in the model of --init-from, not latents"),
         .init("{new} --init-from {calm} --latent-bound 8", "--latent-bound has no effect with --head energy"),
+      ]
+    ),
+    (
+      "distill",
+      [
+        .init("{calm} {new}", "distillation takes posterior and flow"),
+        .init("{new}", "name the model to distill first"),
       ]
     ),
     (

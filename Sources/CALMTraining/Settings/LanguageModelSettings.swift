@@ -181,7 +181,7 @@ public struct LanguageModelSettings: RunSettings {
   }
 
   /// The default of `embedding_size`.
-  private static let usualEmbeddingSize = 8
+  private static let usualEmbeddingSize = 16
 
   /// A metric that the head does not have.
   private func metricFaults(_ given: GivenSettings) -> [String] {

@@ -22,7 +22,20 @@ struct ConversionTests {
     expectSameParameters(try ModelFolder(place("out/autoencoder")).loadAutoencoder(), scratch.model.knownAutoencoder)
   }
 
-  @Test("a converted model keeps its head", arguments: HeadKind.allCases, CheckpointFormat.allCases)
+  @Test(
+    "a model whose head samples tokens is refused, and nothing is written", arguments: [HeadKind.posterior, .tokens])
+  func tokenHeads(kind: HeadKind) throws {
+    try SmallModels.languageModel(head: kind).save(to: place("own"), tokenizer: nil)
+    let error = #expect(throws: ModelError.self) {
+      try ModelFolder(place("own")).convert(to: .official, at: place("out"))
+    }
+    #expect(error?.description.contains("'\(kind.rawValue)'") == true)
+    #expect(!FileManager.default.fileExists(atPath: place("out").path))
+  }
+
+  @Test(
+    "a converted model keeps its head", arguments: HeadKind.allCases.filter(\.usesAutoencoder),
+    CheckpointFormat.allCases)
   func heads(kind: HeadKind, format: CheckpointFormat) throws {
     let model = SmallModels.languageModel(head: kind)
     try model.save(to: place("own"), tokenizer: nil)
