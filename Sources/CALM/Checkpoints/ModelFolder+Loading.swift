@@ -74,6 +74,9 @@ extension ModelFolder {
   package func loadLanguageModel(
     _ configuration: LanguageModelConfiguration, autoencoder: URL?, generator: Generator, as dtype: DType = .float32
   ) throws -> ContinuousLanguageModel {
+    if autoencoder != nil && !configuration.head.usesAutoencoder {
+      throw ModelError.samplesTokens(url.path, configuration.head)
+    }
     let weights = try weights()
     let source = try configuration.head.usesAutoencoder ? autoencoderSource(given: autoencoder) : nil
     try agree(configuration, source?.configuration, weights)
@@ -162,6 +165,8 @@ extension ModelFolder {
       return AutoencoderSource(
         configuration: try autoencoderConfiguration(), weights: try weights(), prefix: "", folder: self)
     }
+    let head = try languageModelConfiguration().head
+    guard head.usesAutoencoder else { throw ModelError.samplesTokens(url.path, head) }
     if let given {
       let folder = try ModelFolder(given)
       try folder.require(.autoencoder)

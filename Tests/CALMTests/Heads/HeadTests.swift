@@ -54,6 +54,14 @@ import Torch
     #expect(try samples(of: loaded).equals(samples(of: folder.model)).all())
   }
 
+  @Test("a model whose head samples tokens takes no autoencoder", arguments: kindsOfTokens)
+  func takesNoAutoencoder(kind: HeadKind) throws {
+    let folder = try TemporaryModel(SmallModels.languageModel(head: kind))
+    let error = ModelError.samplesTokens(folder.url.path, kind)
+    #expect(throws: error) { try ModelFolder(folder.url).loadLanguageModel(autoencoder: folder.url) }
+    #expect(throws: error) { try ModelFolder(folder.url).loadAutoencoder() }
+  }
+
   @Test("a head is inferred from its weights if the configuration does not name it", arguments: kinds)
   func inferredFromWeights(kind: HeadKind) throws {
     let folder = try TemporaryModel(SmallModels.languageModel(head: kind))
