@@ -11,7 +11,8 @@ extension ContinuousLanguageModel {
     head.setTrainable(true)
   }
 
-  /// The distillation loss of the one-step head on a batch of sequences: see ``DistillableHead``.
+  /// The distillation loss of the one-step head on a batch of sequences: how far its samples are from where the
+  /// teacher's paths from the same noise end. A mean over positions, a float32 scalar.
   ///
   /// - Parameters:
   ///   - ids: [batch, tokens], int64; a multiple of K tokens, at least 2K.

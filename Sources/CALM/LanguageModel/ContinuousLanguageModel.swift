@@ -20,7 +20,10 @@ public final class ContinuousLanguageModel: Module {
 
   /// A model with initial weights.
   ///
-  /// - Parameter autoencoder: nil for a head that samples tokens.
+  /// - Parameters:
+  ///   - configuration: the sizes and training constants.
+  ///   - autoencoder: the trained autoencoder; nil for a head that samples tokens.
+  ///   - generator: generates the initial weights.
   /// - Precondition: the chunk, latent and vocabulary sizes equal the autoencoder's.
   public init(_ configuration: LanguageModelConfiguration, autoencoder: Autoencoder?, generator: Generator) {
     self.configuration = configuration
