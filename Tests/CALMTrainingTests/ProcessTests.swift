@@ -15,7 +15,7 @@ private func inProcesses<Result: Sendable>(
 }
 
 private enum Job: String, CaseIterable {
-  case autoencoder, energy, diffusion, transformer
+  case autoencoder, energy, diffusion, posterior, tokens, transformer
 }
 
 @Suite("Training in several processes", .serialized) struct ProcessTests {
@@ -45,6 +45,8 @@ private enum Job: String, CaseIterable {
     case .energy: try world.languageModel(name, on: autoencoder, settings, auxiliaryWarmupSteps: 2, group: group)
     case .diffusion:
       try world.languageModel(name, on: autoencoder, settings, head: .diffusion, group: group)
+    case .posterior: try world.tokenModel(name, settings, head: .posterior, group: group)
+    case .tokens: try world.tokenModel(name, settings, head: .tokens, group: group)
     case .transformer: try world.transformer(name, settings, group: group)
     }
   }

@@ -113,7 +113,9 @@ package final class TinyWorld: Sendable {
 
 extension TinyWorld {
   /// A run of a model whose head samples tokens.
-  package func tokenModel(_ name: String, _ settings: TrainingSettings, head: HeadKind) throws -> TrainingRun {
+  package func tokenModel(
+    _ name: String, _ settings: TrainingSettings, head: HeadKind, group: any DataParallelGroup = SingleProcess()
+  ) throws -> TrainingRun {
     let data = try TrainingData(path: data)
     let configuration = LanguageModelConfiguration(
       vocabularySize: tokenizer.vocabularySize, chunkSize: 4, latentSize: 16, hiddenSize: 32, intermediateSize: 64,
@@ -122,7 +124,7 @@ extension TinyWorld {
       LanguageModelSettings(
         model: configuration, autoencoder: nil, training: settings,
         inputs: RunInputs(data: [Corpus(path: data.set.path)])), program: "tests")
-    return try TrainingRun(record, in: place(name))
+    return try TrainingRun(record, in: place(name), group: group)
   }
 
   /// A run that distills a model.
