@@ -6,11 +6,10 @@ extension PosteriorHead {
   ) throws(GenerationError) -> Tensor {
     let codeWords = codeWords
     let (samples, positions) = (noise.shape[0], noise.shape[1])
-    let size = BlockSize(configuration)
-    let rows = try stride(from: 0, to: positions, by: size.positions).map { (start) throws(GenerationError) in
-      let range = start..<min(start + size.positions, positions)
+    let rows = try stride(from: 0, to: positions, by: positionsAtOnce).map { (start) throws(GenerationError) in
+      let range = start..<min(start + positionsAtOnce, positions)
       let context = context(hidden.narrowed(0, range), vocabulary: vocabulary, codeWords: codeWords)
-      let atOnce = max(1, size.positions / range.count)
+      let atOnce = max(1, positionsAtOnce / range.count)
       let parts = try stride(from: 0, to: samples, by: atOnce).map { (first) throws(GenerationError) in
         let part = first..<min(first + atOnce, samples)
         return try solve(noise.narrowed(1, range).narrowed(0, part), context)
@@ -96,11 +95,5 @@ extension PosteriorHead {
   }
 
   /// The positions whose logits take a few megabytes.
-  struct BlockSize {
-    let positions: Int
-
-    init(_ configuration: LanguageModelConfiguration) {
-      positions = max(1, (1 << 20) / (configuration.chunkSize * configuration.vocabularySize))
-    }
-  }
+  var positionsAtOnce: Int { max(1, (1 << 20) / (configuration.chunkSize * configuration.vocabularySize)) }
 }

@@ -191,9 +191,8 @@ package final class PosteriorHead: TokenHead, DistillableHead {
   /// The same for points of the path in training, [paths, positions, K·h].
   private func belief(_ evidence: Tensor, prior: Tensor, vocabulary: Tensor, codeWords: Tensor) -> Tensor {
     let (positions, d, h) = (evidence.shape[1], codeWords.shape[1], configuration.hiddenSize)
-    let size = BlockSize(configuration).positions
-    let parts = stride(from: 0, to: positions, by: size).map { start in
-      let range = start..<min(start + size, positions)
+    let parts = stride(from: 0, to: positions, by: positionsAtOnce).map { start in
+      let range = start..<min(start + positionsAtOnce, positions)
       let rows = prior.narrowed(0, range).reshaped(-1, h)
       let own = matmul(rows, vocabulary.transposed()).to(.float32)  // [block·K, V]
       let part = evidence.narrowed(1, range)

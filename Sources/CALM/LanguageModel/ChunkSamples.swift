@@ -34,10 +34,10 @@ extension ContinuousLanguageModel {
       return ChunkSamples(tokens: tokens.reshaped(count, hidden.shape[0], -1), latents: latents)
     }
     let vocabulary = backbone.embedding.weight
-    let parts = try noises(for: hidden, count: count, generator: generator).map { (noise) throws(GenerationError) in
+    let tokens = try inParts(hidden, count: count, generator: generator) { (noise) throws(GenerationError) in
       try head.tokens(hidden, noise: noise, vocabulary: vocabulary)
     }
-    return ChunkSamples(tokens: .concatenated(parts), latents: nil)
+    return ChunkSamples(tokens: tokens, latents: nil)
   }
 
   /// Samples of the latent that follows each hidden state.
@@ -50,16 +50,22 @@ extension ContinuousLanguageModel {
   /// - Precondition: the head samples latents: ``HeadKind/usesAutoencoder``.
   public func sampleLatents(_ hidden: Tensor, count: Int, generator: Generator) -> Tensor {
     guard let head = head as? any LatentHead else { preconditionFailure("the head samples tokens") }
-    return .concatenated(
-      noises(for: hidden, count: count, generator: generator).map { head(hidden, noise: $0) })
+    return inParts(hidden, count: count, generator: generator) { head(hidden, noise: $0) }
   }
 
-  /// The noise of `count` samples in parts that fit in memory.
-  private func noises(for hidden: Tensor, count: Int, generator: Generator) -> [Tensor] {
+  /// Samples in parts, each of which has at most ``noiseAtOnce`` random numbers.
+  ///
+  /// - Parameter sample: returns the samples of a part of the noise, with the samples as the first dimension.
+  private func inParts<Failure: Error>(
+    _ hidden: Tensor, count: Int, generator: Generator, _ sample: (Tensor) throws(Failure) -> Tensor
+  ) throws(Failure) -> Tensor {
     let positions = hidden.shape[0]
     let atOnce = max(1, Self.noiseAtOnce / (positions * head.noiseCount))
-    return stride(from: 0, to: count, by: atOnce).map { start in
-      head.noise(samples: min(atOnce, count - start), positions: positions, generator: generator)
+    var parts: [Tensor] = []
+    for start in stride(from: 0, to: count, by: atOnce) {
+      let samples = min(atOnce, count - start)
+      parts.append(try sample(head.noise(samples: samples, positions: positions, generator: generator)))
     }
+    return parts.count == 1 ? parts[0] : .concatenated(parts)
   }
 }

@@ -159,5 +159,6 @@ struct DataPrepare: ParsableCommand {
 }
 
 extension CorpusPart: ExpressibleByArgument {
+  /// Reads `I/N`; nil for any other text.
   public init?(argument: String) { self.init(argument) }
 }
