@@ -71,6 +71,12 @@ extension Tensor {
   /// Whether each element is neither infinite nor NaN; returns booleans.
   public func isFinite() -> Tensor { .make { ct_isfinite($0, handle) } }
 
+  /// Whether every element is neither infinite nor NaN.
+  public func allFinite() -> Bool {
+    // One pass is enough if the sum is finite, because infinities and NaNs propagate. A sum of finite elements can overflow.
+    sum().item().isFinite || isFinite().all()
+  }
+
   /// Whether every element is true or nonzero.
   public func all() -> Bool {
     var result = false

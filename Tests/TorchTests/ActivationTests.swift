@@ -50,6 +50,6 @@ struct ActivationTests {
     let product = activation(gate: gate, up: up)
     #expect((product - activation(gate) * up).magnitude().elements(as: Double.self).allSatisfy { $0 < 1e-6 })
     product.sum().backward()
-    #expect(gate.gradient?.isFinite().all() == true && up.gradient?.isFinite().all() == true)
+    #expect(gate.gradient?.allFinite() == true && up.gradient?.allFinite() == true)
   }
 }

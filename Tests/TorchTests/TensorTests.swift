@@ -97,6 +97,17 @@ struct TensorTests {
     #expect(x.replaced(with: .zeros([2, 3]), where: x.equals(5)).numbers == [1, 0, 0, 2, 0, -1])
   }
 
+  @Test(
+    "tensors whose sum overflows are finite; those with an infinity or NaN are not",
+    arguments: [
+      ([1, -2], true), ([3e38, 3e38], true), ([1, .nan], false), ([.infinity, -.infinity], false),
+      ([3e38, .infinity], false),
+    ] as [([Float], Bool)])
+  func allFinite(numbers: [Float], isFinite: Bool) {
+    #expect(Tensor(numbers).allFinite() == isFinite)
+    #expect(Tensor(numbers).converted(to: .bfloat16).allFinite() == isFinite)
+  }
+
   @Test("conversion of a tensor rounds to nearest, ties to even")
   func conversion() {
     let values: [Float] = [1, 1 + 0x1p-8, 1 + 0x3p-8, 1 + 0x1p-7, -3.140625]

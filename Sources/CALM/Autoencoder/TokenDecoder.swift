@@ -18,7 +18,7 @@ struct TokenDecoder {
     let vocabulary = autoencoder.encoder.embedding.weight
     search = withoutGradients { QuantizedArgmax(vocabulary) }
     let weights = [vocabulary] + decoder.namedParameters().map(\.tensor)
-    hasFiniteWeights = withoutGradients { weights.allSatisfy { $0.isFinite().all() } }
+    hasFiniteWeights = withoutGradients { weights.allSatisfy { $0.allFinite() } }
   }
 
   /// Whether the quantized vocabulary matches an autoencoder's current weights.

@@ -28,7 +28,7 @@ final class SampledChunks {
   convenience init(latents: Tensor, decoder: TokenDecoder) throws(GenerationError) {
     let expanded = decoder.expanded(latents)
     // The argmax of NaNs is some token, so they must be detected here.
-    guard decoder.hasFiniteWeights, withoutGradients({ expanded.isFinite().all() }) else { throw .notFinite }
+    guard decoder.hasFiniteWeights, withoutGradients({ expanded.allFinite() }) else { throw .notFinite }
     let count = latents.shape[0]
     self.init(
       count: count, latents: Latents(values: latents, expanded: expanded, decoder: decoder),

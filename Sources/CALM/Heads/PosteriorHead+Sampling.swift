@@ -62,7 +62,7 @@ extension PosteriorHead {
 
   /// The most likely tokens of [samples, positions·K, V]: [samples, positions, K], int32.
   private func mostLikely(_ logits: Tensor, _ shape: [Int]) throws(GenerationError) -> Tensor {
-    guard logits.isFinite().all() else { throw .notFinite }
+    guard logits.allFinite() else { throw .notFinite }
     return logits.argmax().to(.int32).reshaped(shape[0], shape[1], configuration.chunkSize)
   }
 

@@ -82,7 +82,7 @@ package final class TokensHead: TokenHead {
       let earlier = embedded.isEmpty ? nil : Tensor.concatenated(embedded, along: -1)
       let output = rows(k, prior: priors[k], earlier: earlier, condition: condition)  // [(samples,) positions, h]
       let probabilities = softmax(matmul(output, vocabulary.transposed()).to(.float32))
-      guard probabilities.isFinite().all() else { throw .notFinite }
+      guard probabilities.allFinite() else { throw .notFinite }
       tokens.append(Self.inverse(of: probabilities, at: noise.selected(2, k)))
       embedded.append(Torch.embedding(tokens[k], weight: vocabulary))
     }

@@ -107,6 +107,6 @@ struct EnergyScoreTests {
     let samples = Tensor.concatenated([one, one, one * 0.5])
     samples.requiresGradient = true
     energyScore(samples: samples, targets: one, exponent: exponent).mean().backward()
-    #expect(try #require(samples.gradient).isFinite().all())
+    #expect(try #require(samples.gradient).allFinite())
   }
 }
