@@ -20,3 +20,11 @@ package func whole(from minimum: Int, to maximum: Int = .max) -> @Sendable (Stri
   }
   return value
 }
+
+/// Parses a number above 0.
+@Sendable package func positiveAmount(_ text: String) throws -> Double {
+  guard let value = Double(text), value.isFinite, value > 0 else {
+    throw ValidationError("it must be a number above 0")
+  }
+  return value
+}

@@ -1,3 +1,4 @@
+import CALM
 import CALMCorpus
 import CALMExperiments
 import CALMTraining
@@ -7,55 +8,93 @@ import Testing
 @Suite("Demo", .serialized) struct DemoTests {
   private let folder = FileManager.default.temporaryDirectory.appendingPathComponent("calm-demo-\(UUID().uuidString)")
 
-  private static let tiny: DemoRecipe = {
-    var recipe = DemoRecipe.stories
+  private static let tiny = tiny(.posterior)
+  /// With an autoencoder.
+  private static let tinyEnergy = tiny(.energy)
+
+  private static func tiny(_ head: HeadKind) -> DemoRecipe {
+    var recipe = DemoRecipe.stories(head: head)
     (recipe.corpusBytes, recipe.vocabularySize, recipe.validationFraction) = (60_000, 300, 0.1)
     (recipe.latentSize, recipe.autoencoderHiddenSize, recipe.hiddenSize, recipe.layers) = (8, 16, 32, 1)
     (recipe.autoencoder.steps, recipe.languageModel.steps) = (3, 4)
     (recipe.evaluationChunks, recipe.evaluationSequences) = (16, 2)
     (recipe.generatedTexts, recipe.maximumNewTokens, recipe.temperature) = (2, 8, "1")
     return recipe
-  }()
+  }
 
-  private func demo(source: (any TextSource)? = nil) -> Demo {
-    Demo(Self.tiny, in: folder, source: source, precision: .float32, seed: 1, program: "tests")
+  private func demo(_ recipe: DemoRecipe = tiny, source: (any TextSource)? = nil) -> Demo {
+    Demo(recipe, in: folder, source: source, precision: .float32, seed: 1, program: "tests")
   }
 
   private func exists(_ path: String) -> Bool {
     FileManager.default.fileExists(atPath: folder.appendingPathComponent(path).path)
   }
 
-  @Test("A demo reports its stages in order and its results match its folder")
-  func complete() throws {
+  @Test("A demo reports its stages in order and its results match its folder", arguments: [tiny, tinyEnergy])
+  func complete(recipe: DemoRecipe) throws {
     defer { try? FileManager.default.removeItem(at: folder) }
     var (began, finished): ([DemoStage], [DemoStage]) = ([], [])
     var steps: [DemoStage: Int] = [:]
-    let demo = demo()
+    let demo = demo(recipe)
     let end = try demo.run { event in
       switch event {
       case .began(let stage): began.append(stage)
       case .finished(let stage, _): finished.append(stage)
       case .training(let stage, .step(let step), let total):
         steps[stage] = step.step
-        #expect(step.step <= total)
+        #expect(step.step <= (total ?? 0))
       case .training: break
+      case .planned: Issue.record("the number of steps is given")
       case .progress(_, let completed, let total): #expect(completed > 0 && total != nil)
       }
       return .continue
     }
     #expect(end == .finished)
-    #expect(began == DemoStage.allCases && finished == began)
-    #expect(steps == [.autoencoder: 3, .languageModel: 4])
+    let hasAutoencoder = recipe.head == .energy
+    #expect(began == recipe.stages && finished == began && began.contains(.autoencoder) == hasAutoencoder)
+    #expect(steps == (hasAutoencoder ? [.autoencoder: 3, .languageModel: 4] : [.languageModel: 4]))
     let results = demo.results
-    #expect(results.stages.map(\.name) == DemoStage.allCases)
+    #expect(results.stages.map(\.name) == recipe.stages && results.head == recipe.head.rawValue)
     let data = try TrainingData(path: folder.appendingPathComponent("data").path)
     #expect(results.vocabularySize == 300 && data.tokenizer.vocabularySize == 300)
     #expect(results.trainingTokens == data.set.manifest.train.tokens)
     #expect(results.validationTokens == data.set.manifest.validation.tokens)
     #expect(results.documents == data.set.manifest.train.documents + data.set.manifest.validation.documents)
-    #expect(results.autoencoder != nil && results.languageModel != nil && results.languageModelSteps == 4)
+    #expect((results.autoencoder != nil) == hasAutoencoder)
+    #expect(results.languageModel != nil && results.languageModelSteps == 4)
     #expect(results.samples.count == 2 && results.report?.stories == 2)
-    #expect(exists("corpus.jsonl") && exists("autoencoder/model") && exists("lm/model"))
+    #expect(exists("corpus.jsonl") && exists("autoencoder/model") == hasAutoencoder && exists("lm/model"))
+  }
+
+  @Test("A demo with a time limit chooses its steps, and its learning rate has decayed at the end")
+  func timed() throws {
+    defer { try? FileManager.default.removeItem(at: folder) }
+    var recipe = Self.tiny
+    recipe.languageModel.steps = 1_000_000
+    recipe.duration = .seconds(6)
+    var plans: [Int] = []
+    var rates: [Int: Double] = [:]
+    let demo = demo(recipe)
+    let end = try demo.run { event in
+      if case .planned(.languageModel, let steps, let seconds) = event {
+        #expect(seconds > 0)
+        plans.append(steps)
+      }
+      if case .training(_, .step(let step), let total) = event {
+        rates[step.step] = step.learningRate
+        #expect(total == plans.last)
+      }
+      return .continue
+    }
+    #expect(end == .finished)
+    let steps = try #require(plans.last)
+    #expect(demo.results.languageModelSteps == steps && rates.count == steps)
+    // Stable, then falling over the second half.
+    let peak = recipe.languageModel.schedule.peak
+    #expect(try #require(rates[steps]) < 0.1 * peak)
+    #expect(rates.values.max() == peak)
+    let run = folder.appendingPathComponent("lm").path
+    #expect(try TrainingRun.record(resuming: run).settings.training.steps == steps)
   }
 
   @Test("A demo of other text judges no stories")
@@ -83,7 +122,7 @@ import Testing
   @Test("A demo that stops in training leaves a run that resumes")
   func stopsInTraining() throws {
     defer { try? FileManager.default.removeItem(at: folder) }
-    let end = try demo().run { event in
+    let end = try demo(Self.tinyEnergy).run { event in
       if case .training(.autoencoder, .step(let step), _) = event, step.step == 2 { return .stop }
       return .continue
     }
@@ -95,7 +134,7 @@ import Testing
   @Test("A demo that stops between training runs keeps the trained model")
   func stopsBetween() throws {
     defer { try? FileManager.default.removeItem(at: folder) }
-    let end = try demo().run { event in
+    let end = try demo(Self.tinyEnergy).run { event in
       if case .began(.languageModel) = event { return .stop }
       return .continue
     }

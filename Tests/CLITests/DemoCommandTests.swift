@@ -32,8 +32,8 @@ import Testing
     let stories = (0..<400).map { "Story \($0): the cat sat on mat number \($0 % 7), and the dog ran off.\n" }
     try folder.write(stories.joined(), "stories.txt")
     let process = try TrainingProcess([
-      "demo", "--text", folder.path("stories.txt"), "--document-unit", "lines", "--threads", "1", "--out",
-      folder.path("demo"),
+      "demo", "--text", folder.path("stories.txt"), "--document-unit", "lines", "--head", "energy",
+      "--threads", "1", "--out", folder.path("demo"),
     ])
     let run = WatchedRun(url: folder.url.appendingPathComponent("demo/autoencoder"))
     let isTraining = try process.wait { run.lastLoggedStep >= 10 }

@@ -5,7 +5,9 @@ import Testing
 enum QuickDemo {
   static let folder: Result<TemporaryFolder, any Error> = Result {
     let folder = try TemporaryFolder()
-    let result = try Command.run(["demo", "--quick", "--threads", "1", "--json", "--out", folder.path("demo")])
+    let result = try Command.run([
+      "demo", "--quick", "--head", "energy", "--threads", "1", "--json", "--out", folder.path("demo"),
+    ])
     try #require(result.status == 0, "\(result.errorOutput)")
     try folder.write(result.output, "results.json")
     return folder

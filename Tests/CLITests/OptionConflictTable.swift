@@ -34,6 +34,8 @@ struct OptionConflict {
           "--document-unit, --lossy, --skip-malformed have no effect without --text"),
         .init("--out {out} --text {lines} --document-unit lines", "--document-unit has no effect on JSON lines"),
         .init("--out {out} --text {text} --skip-malformed", "--skip-malformed has no effect on plain text"),
+        .init("--out {out} --quick --minutes 2 --steps 5", "--minutes, --steps have no effect with --quick"),
+        .init("--out {out} --minutes 2 --steps 5", "--minutes has no effect with --steps"),
       ]
     ),
     (

@@ -6,10 +6,14 @@ import CALMTraining
 import Foundation
 import Torch
 
-/// A demo: text, tokenizer, data set, autoencoder, language model, evaluation and generated texts, all in one folder.
+/// A demo: text, tokenizer, data set, autoencoder if the head needs one, language model, evaluation and generated texts,
+/// all in one folder.
 public final class Demo {
   /// The noise on the latent with which the autoencoder is evaluated.
   private static let noiseLevels = [0, 0.1, 0.2, 0.3, 0.4]
+
+  /// Texts that are generated together.
+  private static let textsPerBatch = 20
 
   /// The sizes.
   public let recipe: DemoRecipe
@@ -23,6 +27,8 @@ public final class Demo {
   private let seed: UInt64
   private let program: String
   private var hasBegunTraining = false
+  /// When the demo began.
+  private var start = ContinuousClock.now
 
   /// Thrown inside to end the demo early.
   private struct Stop: Error { let end: DemoEnd }
@@ -38,7 +44,8 @@ public final class Demo {
   ) {
     (self.recipe, self.folder, self.source, self.device) = (recipe, folder, source, device)
     (self.precision, self.seed, self.program) = (precision, seed, program)
-    results = DemoResults(folder: folder.path, device: device.description, precision: precision.rawValue)
+    results = DemoResults(
+      folder: folder.path, device: device.description, precision: precision.rawValue, head: recipe.head.rawValue)
   }
 
   /// Runs all stages. A failure or a stop before training begins leaves no folder.
@@ -46,6 +53,7 @@ public final class Demo {
   /// - Parameter report: called with each event; its result can stop the demo. A training run then writes a checkpoint.
   /// - Throws: the error of a stage.
   public func run(report: @escaping (DemoEvent) -> Decision = { _ in .continue }) throws -> DemoEnd {
+    start = .now
     let files = FileManager.default
     try files.createDirectory(at: folder.deletingLastPathComponent(), withIntermediateDirectories: true)
     // Fails if the folder exists, so the removal below concerns only files of this demo.
@@ -76,7 +84,7 @@ public final class Demo {
     try stage(.tokenizer, trainTokenizer)
     try stage(.data, prepareData)
     let data = try TrainingData(path: url("data").path)
-    try stage(.autoencoder) { _ in try trainAutoencoder(on: data, report) }
+    if recipe.head.usesAutoencoder { try stage(.autoencoder) { _ in try trainAutoencoder(on: data, report) } }
     try stage(.languageModel) { _ in try trainLanguageModel(on: data, report) }
     try stage(.evaluation) { _ in try evaluate(on: data) }
     try stage(.samples, generate)
@@ -126,7 +134,8 @@ public final class Demo {
   private func trainAutoencoder(on data: TrainingData, _ report: @escaping (DemoEvent) -> Decision) throws {
     let configuration = recipe.autoencoderConfiguration(for: data)
     try train(
-      AutoencoderSettings(model: configuration, training: recipe.autoencoder), in: "autoencoder", .autoencoder, report)
+      AutoencoderSettings(model: configuration, training: recipe.autoencoder), in: "autoencoder", .autoencoder,
+      until: recipe.autoencoderShare, report: report)
     let model = try ModelFolder(url("autoencoder/model")).loadAutoencoder(device: device)
     model.convert(to: precision)
     results.autoencoderParameters = model.parameterCount
@@ -135,34 +144,49 @@ public final class Demo {
 
   private func trainLanguageModel(on data: TrainingData, _ report: @escaping (DemoEvent) -> Decision) throws {
     let settings = LanguageModelSettings(
-      model: recipe.languageModelConfiguration(for: data), autoencoder: url("autoencoder/model").path,
-      auxiliaryWarmupSteps: recipe.auxiliaryWarmupSteps, training: recipe.languageModel)
-    let last = try train(settings, in: "lm", .languageModel, report)
+      model: recipe.languageModelConfiguration(for: data),
+      autoencoder: recipe.head.usesAutoencoder ? url("autoencoder/model").path : nil,
+      auxiliaryWarmupSteps: recipe.auxiliaryLossWeight > 0 ? recipe.auxiliaryWarmupSteps : 0,
+      training: recipe.languageModel)
+    let last = try train(
+      settings, in: "lm", .languageModel, until: 1 - recipe.samplesShare,
+      laterSteps: recipe.evaluationSteps, report: report)
     results.languageModelParameters = try loadModel().parameterCount
     results.languageModelSteps = last.step
-    results.trainingEnergyScore = last.parts["energy"] ?? last.loss
+    results.trainingLoss = last.parts[recipe.head.rawValue] ?? last.loss
   }
 
   /// Trains a model to the end of its run.
   ///
+  /// - Parameters:
+  ///   - share: the fraction of the demo's time that may pass before the run and the work after it have ended.
+  ///   - laterSteps: the time of that work, in steps.
   /// - Returns: the report of the last step.
   @discardableResult
   private func train(
-    _ settings: some RunSettings, in name: String, _ stage: DemoStage, _ report: @escaping (DemoEvent) -> Decision
+    _ settings: some RunSettings, in name: String, _ stage: DemoStage, until share: Double,
+    laterSteps: Int = 0, report: @escaping (DemoEvent) -> Decision
   ) throws -> StepReport {
     var settings = settings
     settings.training = training(settings.training)
     settings.inputs = RunInputs(data: [Corpus(path: url("data").path)])
     settings.inputs.device = device.description
-    let run = try TrainingRun(RunRecord(settings, program: program), in: url(name))
-    hasBegunTraining = true
+    let record = RunRecord(settings, program: program)
     var last: StepReport?
-    let end = try run.train { event in
+    func handle(_ event: TrainingEvent, total: Int?) -> Decision {
+      hasBegunTraining = true
       if case .step(let step) = event { last = step }
-      return report(.training(stage, event, total: settings.training.steps))
+      return report(.training(stage, event, total: total))
+    }
+    let end: TrainingEnd
+    if let duration = recipe.duration {
+      let run = TimedRun(record: record, folder: url(name), deadline: start + duration * share, laterSteps: laterSteps)
+      end = try run.train(report: handle) { report(.planned(stage, steps: $0, secondsPerStep: $1)) }
+    } else {
+      end = try TrainingRun(record, in: url(name)).train { handle($0, total: settings.training.steps) }
     }
     guard end.isComplete, let last else {
-      throw Stop(end: .stoppedInTraining(type(of: settings).kind, run: url(name).path, step: run.trainer.step))
+      throw Stop(end: .stoppedInTraining(type(of: settings).kind, run: url(name).path, step: last?.step ?? 0))
     }
     return last
   }
@@ -198,25 +222,29 @@ public final class Demo {
 
   // MARK: Samples
 
+  /// Generates texts in batches, and no further batch once the time is over: a model that was trained for a short time is
+  /// uncertain, and sampling from it at a low temperature takes long.
   private func generate(progress: (Int, Int?) throws -> Void) throws {
-    var options = GenerationOptions()
-    options.temperature = try Temperature.number(parsing: recipe.temperature)
-    options.sequences = recipe.generatedTexts
-    options.seed = seed
-    options.maximumTokens = recipe.maximumNewTokens
-    let generator = try TextGenerator(
-      loadModel(), tokenizer: Tokenizer(contentsOf: tokenizerFile), prompt: "", options: options)
-    var tokens = 0
-    while try generator.step() != nil {
-      tokens += recipe.chunkSize
-      try progress(tokens, recipe.maximumNewTokens)
-    }
-    (results.samples, results.temperature) = (generator.texts, recipe.temperature)
+    let (model, tokenizer) = (try loadModel(), try Tokenizer(contentsOf: tokenizerFile))
+    var options = GenerationOptions(
+      temperature: try Temperature.number(parsing: recipe.temperature), maximumTokens: recipe.maximumNewTokens,
+      seed: seed)
+    results.temperature = recipe.temperature
+    repeat {
+      options.sequences = min(Self.textsPerBatch, recipe.generatedTexts - results.samples.count)
+      let generator = try TextGenerator(model, tokenizer: tokenizer, prompt: "", options: options)
+      while try generator.step() != nil { try progress(results.samples.count + 1, recipe.generatedTexts) }
+      results.samples += generator.texts
+      options.seed &+= 1
+    } while results.samples.count < recipe.generatedTexts && !isOver
     guard source == nil else { return }
-    let report = StoryReport(judging: generator.texts)
+    let report = StoryReport(judging: results.samples)
     results.report = report
     results.acceptedSentences = report.acceptedFraction
     results.consistentStories = report.consistentFraction
     results.completeStories = report.completeFraction
   }
+
+  /// Whether the recipe's time has passed.
+  private var isOver: Bool { recipe.duration.map { start.duration(to: .now) > $0 } ?? false }
 }

@@ -1,6 +1,6 @@
 import CALMTraining
 
-/// A stage of a demo, in order.
+/// A stage of a demo, in order. The autoencoder is trained only for a head that uses it.
 public enum DemoStage: String, CaseIterable, Codable, Sendable {
   case text, tokenizer, data, autoencoder
   case languageModel = "language model"
@@ -13,8 +13,10 @@ public enum DemoEvent: Sendable {
   case began(DemoStage)
   /// A part of a stage is done, in units of that stage; the total is nil if unknown.
   case progress(DemoStage, completed: Int, total: Int?)
-  /// The training run of a stage reported progress; it takes `total` steps.
-  case training(DemoStage, TrainingEvent, total: Int)
+  /// The training run of a stage reported progress. It takes `total` steps; nil while their number is being chosen.
+  case training(DemoStage, TrainingEvent, total: Int?)
+  /// The number of steps was chosen, or corrected, so that the demo ends in time.
+  case planned(DemoStage, steps: Int, secondsPerStep: Double)
   /// A stage ended. Its results are in ``Demo/results``.
   case finished(DemoStage, seconds: Double)
 }

@@ -3,6 +3,12 @@ import CALMTraining
 
 /// The sizes of a demo: those of the text, the models and their training.
 public struct DemoRecipe: Sendable {
+  /// The time for all stages together, from which the steps of the training runs follow. Nil takes the steps below.
+  public var duration: Duration?
+  /// The time of the evaluation, in training steps of the language model.
+  private(set) var evaluationSteps = 170
+  /// The fraction of the time that is left for samples.
+  private(set) var samplesShare = 0.06
   /// Bytes of synthetic stories.
   public var corpusBytes = 6_000_000
   /// Tokens in the vocabulary.
@@ -11,8 +17,14 @@ public struct DemoRecipe: Sendable {
   public var validationFraction = 0.03
   /// Tokens of a chunk, K.
   public var chunkSize = 4
-  /// Numbers of a latent.
+  /// The generative head. For the energy head, the demo trains an autoencoder first.
+  public private(set) var head = HeadKind.posterior
+  /// Numbers of the autoencoder's latent.
   public var latentSize = 32
+  /// Numbers for each token of the posterior head's vector.
+  public var embeddingSize = 16
+  /// The fraction of the time in which the autoencoder is trained.
+  private(set) var autoencoderShare = 0.05
   /// Width of the autoencoder.
   public var autoencoderHiddenSize = 128
   /// Training of the autoencoder.
@@ -27,9 +39,9 @@ public struct DemoRecipe: Sendable {
   public var languageModel = TrainingSettings(
     steps: 6400, batchSize: 8,
     schedule: LearningRateSchedule(peak: 1e-3, shape: .stableDecay))
-  /// The weight of the auxiliary token loss. Synthetic stories come out better without it, as in the paper.
-  public private(set) var auxiliaryLossWeight = 0.0
-  /// Steps at the start that train on the auxiliary token loss alone.
+  /// The weight of the auxiliary token loss.
+  public var auxiliaryLossWeight = 1.0
+  /// Steps at the start that train on the auxiliary token loss alone, if it has a weight.
   public private(set) var auxiliaryWarmupSteps = 0
   /// N of the energy score: fewer than the paper's 8, for more steps in the same time.
   public var energySamples = 4
@@ -47,23 +59,28 @@ public struct DemoRecipe: Sendable {
   public var temperature = "1/3"
 
   /// The recipe for synthetic stories: minutes on two cores.
-  public static let stories = DemoRecipe()
+  public static func stories(head: HeadKind = .posterior) -> DemoRecipe {
+    var recipe = DemoRecipe()
+    recipe.head = head
+    if head == .energy {
+      // The paper's loss.
+      recipe.auxiliaryLossWeight = 0
+      recipe.evaluationSteps = 20
+    }
+    return recipe
+  }
 
-  /// The recipe for other text, which has more words: a larger vocabulary and latent, and the auxiliary loss, with
-  /// which words emerge earlier.
-  public static let text: DemoRecipe = {
-    var recipe = DemoRecipe().with(auxiliaryLossWeight: 1)
+  /// The recipe for other text, which has more words.
+  public static func text(head: HeadKind = .posterior) -> DemoRecipe {
+    var recipe = DemoRecipe()
+    recipe.head = head
     recipe.vocabularySize = 2048
     recipe.latentSize = 64
     recipe.generatedTexts = 4
     recipe.temperature = "1/2"
-    return recipe
-  }()
-
-  /// The recipe with another weight of the auxiliary loss, and a warm-up on it if the weight is not 0.
-  public func with(auxiliaryLossWeight weight: Double) -> DemoRecipe {
-    var recipe = self
-    (recipe.auxiliaryLossWeight, recipe.auxiliaryWarmupSteps) = (weight, weight > 0 ? 1400 : 0)
+    recipe.samplesShare = 0.02
+    // With the energy head, words emerge earlier after a warm-up.
+    if head == .energy { (recipe.auxiliaryWarmupSteps, recipe.evaluationSteps) = (1400, 20) }
     return recipe
   }
 
@@ -78,6 +95,9 @@ public struct DemoRecipe: Sendable {
     return recipe
   }
 
+  /// The stages, in order.
+  public var stages: [DemoStage] { DemoStage.allCases.filter { head.usesAutoencoder || $0 != .autoencoder } }
+
   func autoencoderConfiguration(for data: TrainingData) -> AutoencoderConfiguration {
     AutoencoderConfiguration(
       vocabularySize: data.tokenizer.vocabularySize, chunkSize: chunkSize, latentSize: latentSize,
@@ -86,9 +106,10 @@ public struct DemoRecipe: Sendable {
 
   func languageModelConfiguration(for data: TrainingData) -> LanguageModelConfiguration {
     var configuration = LanguageModelConfiguration(
-      vocabularySize: data.tokenizer.vocabularySize, chunkSize: chunkSize, latentSize: latentSize,
-      hiddenSize: hiddenSize, layers: layers, attentionHeads: hiddenSize / 32, headBlocks: 2,
-      auxiliaryLossWeight: auxiliaryLossWeight, special: data.special)
+      vocabularySize: data.tokenizer.vocabularySize, chunkSize: chunkSize,
+      latentSize: head.usesAutoencoder ? latentSize : embeddingSize * chunkSize, hiddenSize: hiddenSize, layers: layers,
+      attentionHeads: hiddenSize / 32, head: head, headBlocks: 2, auxiliaryLossWeight: auxiliaryLossWeight,
+      special: data.special)
     configuration.documentMasking = true
     configuration.samples = energySamples
     configuration.targetSamples = targetSamples

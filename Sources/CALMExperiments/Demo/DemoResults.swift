@@ -17,6 +17,8 @@ public struct DemoResults: Encodable, Sendable {
   public let device: String
   /// The type of the computation.
   public let precision: String
+  /// The generative head.
+  public let head: String
   /// The stages that ended.
   public internal(set) var stages: [Stage] = []
   /// Documents of the text.
@@ -29,16 +31,16 @@ public struct DemoResults: Encodable, Sendable {
   public internal(set) var trainingTokens: Int?
   /// Tokens held out.
   public internal(set) var validationTokens: Int?
-  /// Parameters of the autoencoder.
+  /// Parameters of the autoencoder; nil if the head needs none.
   public internal(set) var autoencoderParameters: Int?
-  /// Evaluation of the autoencoder; nil if no text was held out.
+  /// Evaluation of the autoencoder; nil if there is none or no text was held out.
   public internal(set) var autoencoder: AutoencoderEvaluation?
   /// Parameters of the language model.
   public internal(set) var languageModelParameters: Int?
   /// The last step of the language model's training.
   public internal(set) var languageModelSteps: Int?
-  /// The energy score in the last step.
-  public internal(set) var trainingEnergyScore: Double?
+  /// The head's loss in the last step.
+  public internal(set) var trainingLoss: Double?
   /// Evaluation of the language model; nil if no text was held out.
   public internal(set) var languageModel: LanguageModelEvaluation?
   /// The judgement of the generated stories; nil for other text.
@@ -54,7 +56,7 @@ public struct DemoResults: Encodable, Sendable {
   /// The generated texts.
   public internal(set) var samples: [String] = []
 
-  init(folder: String, device: String, precision: String) {
-    (self.folder, self.device, self.precision) = (folder, device, precision)
+  init(folder: String, device: String, precision: String, head: String) {
+    (self.folder, self.device, self.precision, self.head) = (folder, device, precision, head)
   }
 }

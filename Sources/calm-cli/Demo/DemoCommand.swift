@@ -1,4 +1,5 @@
 import ArgumentParser
+import CALM
 import CALMCorpus
 import CALMExperiments
 import CALMSupport
@@ -11,13 +12,19 @@ struct DemoCommand: ParsableCommand {
     commandName: "demo",
     abstract: "Train a small model from scratch and generate text with it, in minutes.",
     discussion: """
-      Generates synthetic stories, trains a tokenizer, an autoencoder and a language model on them, evaluates the \
-      model and generates new stories, which the grammar of the synthetic stories checks. With --text, it trains on \
-      your own text instead. All files are in one folder, so you can continue with the other commands.
+      Generates synthetic stories, trains a tokenizer and a language model on them, evaluates the model and generates \
+      new stories, which the grammar of the synthetic stories checks. With --text, it trains on your own text \
+      instead. All files are in one folder, so you can continue with the other commands.
+
+      The demo measures the machine's speed and takes as many training steps as fit into --minutes. For the same \
+      training on every machine, give --steps.
+
+      By default, the model samples the tokens of a chunk with the posterior head, which gave the best stories. With \
+      --head energy it is the paper's: an autoencoder is trained first, and the head samples its latents.
 
       Example:
         calm demo
-        calm demo --text books/*.txt more.jsonl.zst
+        calm demo --minutes 30 --text books/*.txt more.jsonl.zst
       """)
 
   @Option(
@@ -36,12 +43,23 @@ struct DemoCommand: ParsableCommand {
     help: ArgumentHelp("The folder to create. (default: runs/demo-DATE-TIME)", valueName: "folder"))
   var output: String?
 
+  @Option(help: ArgumentHelp("The time for all stages. (default: 7)", valueName: "n"), transform: positiveAmount)
+  var minutes: Double?
+
+  @Option(
+    help: ArgumentHelp("Training steps of the language model, however long they take.", valueName: "n"),
+    transform: whole(from: 1))
+  var steps: Int?
+
   @Flag(help: "Run all stages in less than a minute, as a check. The generated text is not yet language.")
   var quick = false
 
+  @Option(help: "The generative head.")
+  var head = Head.posterior
+
   @Option(
     help: ArgumentHelp(
-      "The weight of the auxiliary token loss, beyond the paper. (default: 0 for synthetic stories, 1 for other text)",
+      "The weight of the auxiliary token loss. (default: 1, but 0 for synthetic stories with --head energy)",
       valueName: "w"), transform: amount)
   var auxWeight: Double?
 
@@ -51,7 +69,23 @@ struct DemoCommand: ParsableCommand {
   @OptionGroup var compute: ComputeOptions
   @OptionGroup var report: OutputOptions
 
+  /// The heads for which there is a recipe.
+  enum Head: String, ExpressibleByArgument, CaseIterable {
+    case posterior, energy
+
+    /// The same head for the library.
+    var kind: HeadKind {
+      switch self {
+      case .posterior: .posterior
+      case .energy: .energy
+      }
+    }
+  }
+
   func validate() throws {
+    try refuse(
+      withoutEffect("with --quick", when: quick, ["--minutes": minutes, "--steps": steps])
+        + withoutEffect("with --steps", when: !quick && steps != nil, ["--minutes": minutes]))
     try refuse(
       withoutEffect(
         "without --text", when: text.isEmpty,
@@ -73,10 +107,8 @@ struct DemoCommand: ParsableCommand {
         faults.problems(with: reader)
           + withoutEffect("on JSON lines", when: !reader.readsPlainText, ["--document-unit": documentUnit]))
     }
-    let base = text.isEmpty ? DemoRecipe.stories : .text
-    let recipe = auxWeight.map { base.with(auxiliaryLossWeight: $0) } ?? base
     let demo = Demo(
-      quick ? recipe.quick() : recipe, in: folder, source: reader, device: setting.device,
+      recipe, in: folder, source: reader, device: setting.device,
       precision: setting.precision, seed: seed, program: "calm \(calmVersion)")
     StandardError.note("\(relativePath(folder.path)): \(setting.summary)")
     let progress = DemoOutput(demo, reader: reader)
@@ -89,6 +121,15 @@ struct DemoCommand: ParsableCommand {
       throw ExitCode(130)
     }
     try report.print(demo.results, text: conclusion(of: demo, summary: progress.summary))
+  }
+
+  /// The recipe for the options.
+  private var recipe: DemoRecipe {
+    var recipe = text.isEmpty ? DemoRecipe.stories(head: head.kind) : .text(head: head.kind)
+    if let auxWeight { recipe.auxiliaryLossWeight = auxWeight }
+    if quick { return recipe.quick() }
+    if let steps { recipe.languageModel.steps = steps } else { recipe.duration = .seconds(60 * (minutes ?? 7)) }
+    return recipe
   }
 
   private static func defaultFolder() -> String {
@@ -121,7 +162,7 @@ struct DemoCommand: ParsableCommand {
       Continue with:
         calm generate \(folder)/lm/model --temperature 1/3 --seed 7
         calm eval lm \(folder)/lm/model --data \(folder)/data
-        calm train lm --resume \(folder)/lm --steps \(demo.recipe.languageModel.steps * 2)
+        calm train lm --resume \(folder)/lm --steps \(2 * (demo.results.languageModelSteps ?? 0))
 
       """
   }

@@ -25,6 +25,10 @@ final class DemoOutput {
       let reporter = training ?? TrainingReporter(label: stage.rawValue, total: total, isQuiet: true)
       training = reporter
       return reporter.report(event)
+    case .planned(let stage, let steps, let secondsPerStep):
+      finish()
+      let milliseconds = String(format: "%.0f", 1000 * secondsPerStep)
+      StandardError.note("\(stage.rawValue): \(grouped(steps)) steps of \(milliseconds) ms each fit into the time")
     case .finished(let stage, let seconds):
       finish()
       StandardError.note("\(stage.rawValue): \(line(for: stage)) (\(String(format: "%.0f", seconds)) s)")
@@ -74,7 +78,7 @@ final class DemoOutput {
     case .languageModel:
       return """
         \(shortCount(results.languageModelParameters ?? 0)) parameters, \(results.languageModelSteps ?? 0) steps, \
-        energy score \(String(format: "%.2f", results.trainingEnergyScore ?? 0))
+        \(results.head) loss \(String(format: "%.2f", results.trainingLoss ?? 0))
         """
     case .evaluation:
       guard let score = results.languageModel?.brierLM else { return "no text was held out" }

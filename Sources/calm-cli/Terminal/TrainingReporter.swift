@@ -14,9 +14,9 @@ final class TrainingReporter {
 
   /// - Parameters:
   ///   - label: what is trained.
-  ///   - total: steps of the whole run.
+  ///   - total: steps of the whole run; nil if unknown.
   ///   - isQuiet: whether evaluations and checkpoints get no lines of their own.
-  init(label: String, total: Int, isQuiet: Bool = false) {
+  init(label: String, total: Int?, isQuiet: Bool = false) {
     bar = ProgressBar(label: label, total: total)
     self.isQuiet = isQuiet
     Interruption.watch()
