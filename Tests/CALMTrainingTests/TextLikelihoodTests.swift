@@ -102,9 +102,13 @@ import TrainingTestSupport
       withoutGradients { parameter.tensor.fill(0) }
     }
     let text = try text()
-    let exact = try #require(try model.diagnostics(on: text, seed: 1).independentBrier)
+    let diagnostics = try model.diagnostics(on: text, seed: 1)
+    let exact = try #require(diagnostics.independentBrier)
     let sampled = try model.evaluate(on: text, samples: 32, seed: 2).brierLM
     #expect(exact[0] > 0.01)
+    // The loss of the head and the cross-entropy of its prior are the same sum.
+    let loss = try #require(try model.evaluate(on: text, seed: 1).headLoss)
+    #expect(abs(try #require(diagnostics.independentCrossEntropy) - loss) < 1e-4 * loss)
     for order in 0..<4 {
       // The standard errors contain the differences between documents, which both scores share.
       let error = try #require(sampled.brierStandardError)[order]

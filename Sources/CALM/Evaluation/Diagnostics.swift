@@ -10,7 +10,8 @@ extension ContinuousLanguageModel {
   /// See ``LanguageModelDiagnostics/independentBrier``.
   private var independentTokens: Diagnostic? {
     guard let tokenProjection, configuration.chunkSize >= BrierScore.maximumOrder else { return nil }
-    return Diagnostic(count: BrierScore.maximumOrder) { positions in
+    let order = BrierScore.maximumOrder
+    return Diagnostic(count: order + 1) { positions in
       let distributions = TokenDistributions(
         rows: tokenProjection(positions.hidden).reshaped(-1, self.configuration.hiddenSize),
         weight: self.backbone.embedding.weight)
@@ -19,10 +20,11 @@ extension ContinuousLanguageModel {
       let agreement = tokens(distributions.agreement().log())
       // The tokens are independent: probabilities of n tokens are products.
       let scores = truth.cumulativeSum(along: 1).exp() * 2 - agreement.cumulativeSum(along: 1).exp()
-      return Array(scores.mean(0).elements(as: Double.self).prefix(BrierScore.maximumOrder))
+      return Array(scores.mean(0).elements(as: Double.self).prefix(order)) + [-truth.mean().item()]
     } store: { values, result in
-      result.independentBrier = values
-      result.independentBrierLM = BrierLM.score(ofBrier: SIMD4(values))
+      result.independentBrier = Array(values.prefix(order))
+      result.independentBrierLM = BrierLM.score(ofBrier: SIMD4(values.prefix(order)))
+      result.independentCrossEntropy = values[order]
     }
   }
 

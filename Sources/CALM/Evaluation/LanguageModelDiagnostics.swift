@@ -6,6 +6,8 @@ public struct LanguageModelDiagnostics: Codable, Sendable {
   public internal(set) var independentBrier: [Double]?
   /// The BrierLM of ``independentBrier``.
   public internal(set) var independentBrierLM: Double?
+  /// The cross-entropy of that projection in nats per token, padding included.
+  public internal(set) var independentCrossEntropy: Double?
   /// The mean probability of the tokens to which sampled latents decode. It is low where samples lie between the latents
   /// of chunks. Nil for a head that samples tokens.
   public internal(set) var decoderConfidence: Double?

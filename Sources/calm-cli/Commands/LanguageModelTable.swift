@@ -51,6 +51,7 @@ struct LanguageModelTable {
     for (index, value) in (diagnostics.independentBrier ?? []).enumerated() {
       append("independent tokens: Brier-\(index + 1)", value)
     }
+    append("independent tokens: cross-entropy", diagnostics.independentCrossEntropy)
     append("decoder confidence", diagnostics.decoderConfidence)
     append("conditional gap: Brier-1", diagnostics.brierGap)
     append("conditional gap: energy score", diagnostics.energyGap)
