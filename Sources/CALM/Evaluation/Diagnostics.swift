@@ -3,8 +3,8 @@ import Torch
 extension ContinuousLanguageModel {
   /// The diagnostics that apply to this model.
   func applicableDiagnostics(teacher: ContinuousLanguageModel?) -> [Diagnostic] {
-    let ofTokens = [independentTokens, brierGap, crossEntropyByTime]
-    return (ofTokens + [decoderConfidence, energyGap, teacher.map(agreement)]).compactMap { $0 }
+    [independentTokens, decoderConfidence, brierGap, energyGap, crossEntropyByTime, teacher.map(agreement)]
+      .compactMap { $0 }
   }
 
   /// See ``LanguageModelDiagnostics/independentBrier``.

@@ -2,8 +2,6 @@ import CALMCorpus
 
 /// A sequence of held-out text, without the padding of the last one.
 struct EvaluationSequence {
-  /// Its index, from 0.
-  let index: Int
   /// Whole chunks.
   let ids: [Int32]
   /// The document of each chunk.
@@ -29,7 +27,7 @@ extension EvaluationShard {
       if chunks < needed { continue }
       try body(
         EvaluationSequence(
-          index: index, ids: Array(sequence.ids.prefix(chunks * text.chunkSize)),
+          ids: Array(sequence.ids.prefix(chunks * text.chunkSize)),
           documents: Array(sequence.documents.prefix(chunks)), seed: Self.seed(seed, sequence: index)))
       progress(index + 1)
     }
