@@ -2,7 +2,8 @@ import CALMCorpus
 import Torch
 
 extension ContinuousLanguageModel {
-  /// Measures where the model loses quality, on every chunk but the first of each sequence, given the true text before it.
+  /// Measures where the model loses quality, on every chunk but the first of each sequence, given the true text before
+  /// it.
   ///
   /// - Parameters:
   ///   - text: packed with this model's chunk size.

@@ -8,8 +8,8 @@ public struct LanguageModelDiagnostics: Codable, Sendable {
   public internal(set) var independentBrierLM: Double?
   /// The cross-entropy of that projection in nats per token, padding included.
   public internal(set) var independentCrossEntropy: Double?
-  /// The mean probability of the tokens to which sampled latents decode. It is low where samples lie between the latents
-  /// of chunks. Nil for a head that samples tokens.
+  /// The mean probability of the tokens to which sampled latents decode. It is low where samples lie between the
+  /// latents of chunks. Nil for a head that samples tokens.
   public internal(set) var decoderConfidence: Double?
   /// Brier-1 minus the Brier-1 against the chunk after each true one. It is 0 for a model that ignores its context.
   public internal(set) var brierGap: Double?

@@ -8,8 +8,8 @@ public struct LanguageModelEvaluation: Codable, Sendable {
   /// The mean energy score of the samples over positions, for every head that samples latents, whatever its training
   /// loss; nil for a head that samples tokens.
   public let energyScore: Double?
-  /// The loss of a head that samples tokens, in nats per token; nil for a head that samples latents. For the tokens head
-  /// it is the cross-entropy of the text, for the posterior head that of the posterior at random times.
+  /// The loss of a head that samples tokens, in nats per token; nil for a head that samples latents. For the tokens
+  /// head it is the cross-entropy of the text, for the posterior head that of the posterior at random times.
   public let headLoss: Double?
   /// The sequence length in tokens, on which the scores depend.
   public let sequenceTokens: Int
@@ -109,7 +109,8 @@ extension ContinuousLanguageModel {
     return (zip(scores, agreement).map { BrierScore(accuracy: $0.accuracy, collision: $1.collision) }, energy, loss)
   }
 
-  /// The hidden states that predict all chunks but the first of a text, [positions, h], and those chunks, [positions, K].
+  /// The hidden states that predict all chunks but the first of a text, [positions, h], and these chunks,
+  /// [positions, K].
   func predictions(of ids: [Int32], context: Backbone.Context? = nil) -> (hidden: Tensor, next: Tensor) {
     let k = configuration.chunkSize
     let all = Tensor(ids.map(Int64.init), shape: [1, ids.count], device: backbone.embedding.weight.device)

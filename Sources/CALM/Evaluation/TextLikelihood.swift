@@ -1,7 +1,7 @@
 import Foundation
 
-/// The negative log-likelihood of a text under a model or an upper bound of it, given the true text before each chunk or
-/// token: lower is better.
+/// The negative log-likelihood of a text under a model or an upper bound of it, given the true text before each chunk
+/// or token: lower is better.
 ///
 /// Padding counts in the likelihood and not as text. Standard errors come from resampling documents; they are nil with
 /// fewer than two documents and contain the error of sampling.

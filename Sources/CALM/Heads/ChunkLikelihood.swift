@@ -22,8 +22,8 @@ extension HeadKind {
   }
 }
 
-/// −log((1/N)·Σₙ exp(logProbabilities[n])), which is an upper bound of −log p in expectation (Jensen): it falls to −log p
-/// as N grows.
+/// −log((1/N)·Σₙ exp(logProbabilities[n])), which is an upper bound of −log p in expectation (Jensen): it falls to
+/// −log p as N grows.
 ///
 /// - Parameter logProbabilities: of chunks, one tensor [positions] for each of the N samples, float32.
 /// - Returns: [positions].

@@ -24,8 +24,8 @@ extension PosteriorHead {
   ///     E[−Σₖ log p(vₖ | x at the end)] + ½ Σₖ ∫ E‖e(vₖ) − ê(x)ₖ‖² dSNRₖ,   SNR = t²/(1 − t)²
   ///
   /// along a path on which the tokens are as far apart in time as in sampling, with ê, the mean embedding under the
-  /// posterior. The path begins with pure noise, so the bound has no term for its start. It is tight where the posterior
-  /// is exact. The N points of a path are stratified: one in each N-th of it.
+  /// posterior. The path begins with pure noise, so the bound has no term for its start. It is tight where the
+  /// posterior is exact. The N points of a path are stratified: one in each N-th of it.
   ///
   /// - Parameters:
   ///   - next: [positions, K], int64.
@@ -51,8 +51,8 @@ extension PosteriorHead {
     return bound
   }
 
-  /// The times of the K tokens at points s in [0, 1] of a path, and the rates dSNR/ds there. Time runs as 1 − (1 − T)^s to
-  /// the latest time T: at a constant speed, the last points would have most of the variance.
+  /// The times of the K tokens at points s in [0, 1] of a path, and the rates dSNR/ds there. Time runs as 1 − (1 − T)^s
+  /// to the latest time T: at a constant speed, the last points would have most of the variance.
   ///
   /// - Parameter s: [1, positions].
   /// - Returns: [1, positions, K] each.

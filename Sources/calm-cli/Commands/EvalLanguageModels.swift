@@ -13,8 +13,8 @@ struct EvalLanguageModel: ParsableCommand {
       scores of one --sequence-length only. Below K = 4 continuations are rolled on, which costs a forward pass for every \
       sample and further chunk. Standard errors come from resampling documents.
 
-      The likelihood is exact for a tokens head and an upper bound of the negative logarithm for the others, tighter with \
-      more samples for all but the posterior head. Only bits per character or byte compare tokenizers.
+      The likelihood is exact for a tokens head and an upper bound of the negative logarithm for the others. More \
+      samples make it tighter, except for the posterior head. Only bits per character or byte compare tokenizers.
 
       Example:
         calm eval lm runs/lm/model --data data

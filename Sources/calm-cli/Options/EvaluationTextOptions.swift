@@ -43,8 +43,8 @@ struct EvaluationTextOptions: ParsableArguments {
         + withoutEffect("with --text", when: data == nil, ["--split": split]))
   }
 
-  /// Calls `body` with the text packed into blocks, each document followed by the model's end token and padding, and with
-  /// its tokenizer.
+  /// Calls `body` with the text packed into blocks, each document followed by the model's end token and padding, and
+  /// with its tokenizer.
   func withBlocks<Result>(
     for model: ModelFolder, chunkSize: Int, sequenceChunks: Int, vocabularySize: Int, special: SpecialTokens,
     _ body: (PackedSequences, Tokenizer) throws -> Result
