@@ -8,7 +8,7 @@ import Torch
 import TrainingTestSupport
 
 /// Runs `body` on `count` threads that act as the processes of a data-parallel group. Returns the results by rank.
-private func inProcesses<Result: Sendable>(
+func inProcesses<Result: Sendable>(
   _ count: Int, sharded: Bool = false, _ body: @escaping @Sendable (MultiProcess) throws -> Result
 ) throws -> [Result] {
   try inGroup(of: count, timeout: .seconds(60)) { try body(MultiProcess($0, shardsOptimizer: sharded)) }

@@ -49,6 +49,19 @@ enum QuickDemo {
     #expect(try Command.run(arguments).output == one.output)
   }
 
+  @Test("eval adds the likelihood and the diagnostics that are asked for")
+  func evaluateMore() throws {
+    let arguments = ["eval", "lm", model, "--data", data, "--num-sequences", "2", "--threads", "1"]
+    let plain = try Command.run(arguments + ["--json"]).json()
+    #expect(plain["likelihood"] == nil && plain["diagnostics"] == nil)
+    let results = try Command.run(arguments + ["--json", "--likelihood-samples", "2", "--diagnostics"]).json()
+    let likelihood = try #require(results["likelihood"] as? [String: Any])
+    #expect(likelihood["method"] as? String == "mixture_bound" && likelihood["bits_per_character"] is Double)
+    let diagnostics = try #require(results["diagnostics"] as? [String: Any])
+    for name in ["decoder_confidence", "brier_gap", "energy_gap"] { #expect(diagnostics[name] is Double, "\(name)") }
+    #expect(try Command.run(arguments + ["--likelihood-samples", "2"]).text.contains("mixture bound, 2 samples"))
+  }
+
   @Test("the autoencoder loses accuracy with noise, and is found inside the language model's folder too")
   func evaluateAutoencoder() throws {
     for folder in [demo.path("demo/autoencoder/model"), model] {
@@ -112,6 +125,7 @@ enum QuickDemo {
     let crossEntropy = try #require(results["cross_entropy"] as? Double)
     #expect(abs(try #require(results["perplexity"] as? Double) - exp(crossEntropy)) < 1e-6 * exp(crossEntropy))
     #expect((results["brier_lm"] as? [String: Any])?["score_standard_error"] is Double)
+    #expect((results["likelihood"] as? [String: Any])?["bits_per_byte"] is Double)
     let text = try Command.run([
       "generate", model, "--prompt", "Once", "--temperature", "0.7", "--top-k", "50", "--top-p", "0.9",
       "--max-new-tokens",
@@ -196,6 +210,7 @@ enum QuickDemo {
       ["generate", model, "--temperature", "0"], ["generate", model, "--temperature", "1.5"],
       ["generate", model, "--temperature", "warm"], ["eval", "lm", model, "--data", data, "--brier-samples", "1"],
       ["eval", "lm", model, "--data", data, "--sequence-length", "10"],
+      ["eval", "lm", model, "--data", data, "--likelihood-samples", "0"],
       [
         "train", "lm", "--data", data, "--out", demo.path("x"), "--autoencoder", model, "--hidden-size", "100",
         "--heads",

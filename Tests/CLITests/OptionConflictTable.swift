@@ -113,7 +113,13 @@ struct OptionConflict {
       "eval autoencoder",
       ofEvaluation + [.init("m --data d --noise-levels 0 --seed 3", "--seed has no effect without noise")]
     ),
-    ("eval lm", ofEvaluation),
+    (
+      "eval lm",
+      ofEvaluation + [
+        .init("m --data d --teacher t", "--teacher has no effect without --diagnostics"),
+        .init("{calm} --data d --diagnostics --teacher t", "--teacher is for a one-step model"),
+      ]
+    ),
     ("eval transformer", ofEvaluation),
     (
       "generate",

@@ -17,6 +17,8 @@ public struct AutoregressiveEvaluation: Codable, Sendable {
   public let sequenceTokens: Int
   /// Sampled continuations per position.
   public let samples: Int
+  /// The likelihood, if it was computed too.
+  public var likelihood: TextLikelihood?
 }
 
 extension AutoregressiveModel {
@@ -45,12 +47,9 @@ extension AutoregressiveModel {
     }
     var accumulator = try BrierAccumulator(samplesPerPosition: samples)
     var (crossEntropy, tokens) = (0.0, 0)
-    for index in shard.sequences(of: min(sequences ?? text.count, text.count)) {
-      let sequence = try text.sequence(index)
-      let count = sequence.documents.prefix { $0 != PackedSequences.noDocument }.count
-      if count < 2 { continue }
-      let ids = Array(sequence.ids.prefix(count))
-      var generator = SeededGenerator(seed: EvaluationShard.seed(seed, sequence: index))
+    try shard.forEachSequence(of: text, limit: sequences, chunks: 2, seed: seed, progress: progress) { sequence in
+      let (ids, count) = (sequence.ids, sequence.ids.count)
+      var generator = SeededGenerator(seed: sequence.seed)
       withoutGradients {
         let tensor = Tensor(ids.map(Int64.init), shape: [1, count], device: outputWeight.device)
         crossEntropy += loss(tensor).item() * Double(count - 1)
@@ -60,7 +59,6 @@ extension AutoregressiveModel {
           accumulator.add(score, document: Int(sequence.documents[position + 1]))
         }
       }
-      progress(index + 1)
     }
     let sums = try shard.sum([crossEntropy, Double(tokens)])
     let mean = sums[0] / max(1, sums[1])

@@ -34,13 +34,10 @@ extension Autoencoder {
   ) throws -> AutoencoderEvaluation {
     let device = encoder.embedding.weight.device
     var (right, tokens, divergence) = ([Double](repeating: 0, count: noise.count), 0, 0.0)
-    for index in shard.sequences(of: min(sequences ?? text.count, text.count)) {
-      let sequence = try text.sequence(index)
-      let chunks = sequence.documents.prefix { $0 != PackedSequences.noDocument }.count
-      if chunks == 0 { continue }
-      let generator = Generator(seed: EvaluationShard.seed(seed, sequence: index), device: device)
+    try shard.forEachSequence(of: text, limit: sequences, chunks: 1, seed: seed) { sequence in
+      let generator = Generator(seed: sequence.seed, device: device)
       withoutGradients {
-        let ids = Tensor(sequence.ids.prefix(chunks * text.chunkSize).map(Int64.init), device: device)
+        let ids = Tensor(sequence.ids.map(Int64.init), device: device)
         let latent = encode(ids)
         for (level, deviation) in noise.enumerated() {
           let z = deviation == 0 ? latent.mean : latent.mean + generator.normal(latent.mean.shape, deviation: deviation)
@@ -48,7 +45,7 @@ extension Autoencoder {
         }
         divergence += latent.divergence().sum().item()
       }
-      tokens += chunks * text.chunkSize
+      tokens += sequence.ids.count
     }
     let sums = try shard.sum(right + [divergence, Double(tokens)])
     let total = sums[noise.count + 1]

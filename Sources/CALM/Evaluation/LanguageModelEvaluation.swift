@@ -8,13 +8,17 @@ public struct LanguageModelEvaluation: Codable, Sendable {
   /// The mean energy score of the samples over positions, for every head that samples latents, whatever its training
   /// loss; nil for a head that samples tokens.
   public let energyScore: Double?
-  /// The loss of a head that samples tokens, in nats per token; nil for a head that samples latents. For the tokens head
-  /// it is the cross-entropy of the text, for the posterior head that of the posterior at random times.
+  /// The loss of a head that samples tokens, in nats per token; nil for a head that samples latents. For the tokens
+  /// head it is the cross-entropy of the text, for the posterior head that of the posterior at random times.
   public let headLoss: Double?
   /// The sequence length in tokens, on which the scores depend.
   public let sequenceTokens: Int
   /// Samples per position.
   public let samples: Int
+  /// The likelihood, if it was computed too.
+  public var likelihood: TextLikelihood?
+  /// Where the model loses, if that was computed too.
+  public var diagnostics: LanguageModelDiagnostics?
 }
 
 extension ContinuousLanguageModel {
@@ -39,22 +43,19 @@ extension ContinuousLanguageModel {
     }
     var accumulator = try BrierAccumulator(samplesPerPosition: samples)
     var (energy, loss, predicted) = (0.0, 0.0, 0)
-    for index in shard.sequences(of: min(sequences ?? text.count, text.count)) {
-      let sequence = try text.sequence(index)
-      let chunks = sequence.documents.prefix { $0 != PackedSequences.noDocument }.count
-      if chunks <= scoredChunks { continue }
-      let generator = Generator(
-        seed: EvaluationShard.seed(seed, sequence: index), device: backbone.embedding.weight.device)
+    try shard.forEachSequence(
+      of: text, limit: sequences, chunks: scoredChunks + 1, seed: seed, progress: progress
+    ) { sequence in
+      let generator = Generator(seed: sequence.seed, device: backbone.embedding.weight.device)
       let scores = try withoutGradients {
-        try self.scores(of: Array(sequence.ids.prefix(chunks * text.chunkSize)), samples: samples, generator: generator)
+        try self.scores(of: sequence.ids, samples: samples, generator: generator)
       }
       for (position, score) in scores.brier.enumerated() {
         accumulator.add(score, document: Int(sequence.documents[position + 1]))
       }
       energy += scores.energy ?? 0
       loss += scores.headLoss ?? 0
-      predicted += chunks - 1
-      progress(index + 1)
+      predicted += sequence.documents.count - 1
     }
     let sums = try shard.sum([energy, loss, Double(predicted)])
     return LanguageModelEvaluation(
@@ -83,10 +84,8 @@ extension ContinuousLanguageModel {
     of ids: [Int32], samples: Int, generator: Generator
   ) throws(GenerationError) -> (brier: [BrierScore], energy: Double?, headLoss: Double?) {
     let (k, m) = (configuration.chunkSize, samples)
-    let all = Tensor(ids.map(Int64.init), shape: [1, ids.count], device: backbone.embedding.weight.device)
-    let next = all.narrowed(1, k..<ids.count).contiguous()
     let context = scoredChunks > 1 ? Backbone.Context(layers: configuration.layers) : nil
-    let hidden = hiddenStates(all.narrowed(1, 0..<ids.count - k).contiguous(), context: context).selected(0, 0)
+    let (hidden, next) = predictions(of: ids, context: context)
     let samples = try chunkSamples(hidden, count: m, generator: generator)
     let energy = samples.latents.map { latents in
       let targets = encoded(next).samples(configuration.targetSamples, generator: generator)
@@ -108,6 +107,15 @@ extension ContinuousLanguageModel {
     }
     let agreement = brierScores(of: .stacked(continued), truths: ids[k...])
     return (zip(scores, agreement).map { BrierScore(accuracy: $0.accuracy, collision: $1.collision) }, energy, loss)
+  }
+
+  /// The hidden states that predict all chunks but the first of a text, [positions, h], and these chunks,
+  /// [positions, K].
+  func predictions(of ids: [Int32], context: Backbone.Context? = nil) -> (hidden: Tensor, next: Tensor) {
+    let k = configuration.chunkSize
+    let all = Tensor(ids.map(Int64.init), shape: [1, ids.count], device: backbone.embedding.weight.device)
+    let hidden = hiddenStates(all.narrowed(1, 0..<ids.count - k).contiguous(), context: context).selected(0, 0)
+    return (hidden, all.narrowed(1, k..<ids.count).contiguous().reshaped(-1, k))
   }
 
   /// Continues the first sampled chunk of each position, chunk by chunk: [windows, K] → [windows, scored chunks · K].

@@ -68,6 +68,20 @@ package protocol TokenHead: GenerativeHead {
   ///   - vocabulary: the token embeddings, [V, h].
   ///   - generator: the source of all random numbers of the loss.
   func loss(hidden: Tensor, next: Tensor, vocabulary: Tensor, generator: Generator) -> Tensor
+
+  /// The negative logarithm of the probability of chunks, or an unbiased estimate of an upper bound: see
+  /// ``LikelihoodMethod``.
+  ///
+  /// - Parameters:
+  ///   - hidden: [positions, h].
+  ///   - next: the true chunks, [positions, K], int64.
+  ///   - vocabulary: the token embeddings, [V, h].
+  ///   - samples: the samples per position; an exact likelihood needs none.
+  ///   - generator: the source of the samples.
+  /// - Returns: in nats per chunk, [positions], float32.
+  func negativeLogLikelihood(
+    hidden: Tensor, next: Tensor, vocabulary: Tensor, samples: Int, generator: Generator
+  ) -> Tensor
 }
 
 /// A head that samples in several steps, and whose samples a head of the same kind can learn to give in one step.

@@ -20,7 +20,7 @@ extension PosteriorHead {
   }
 
   /// What all points of the paths of some positions share.
-  private struct Context {
+  struct Context {
     /// The logits of the prior, [positions·K, V], float32.
     let prior: Tensor
     /// The condition of the network, [positions, h].
@@ -29,7 +29,7 @@ extension PosteriorHead {
     let codeWords: Tensor
   }
 
-  private func context(_ hidden: Tensor, vocabulary: Tensor, codeWords: Tensor) -> Context {
+  func context(_ hidden: Tensor, vocabulary: Tensor, codeWords: Tensor) -> Context {
     let rows = prior(hidden).reshaped(-1, configuration.hiddenSize)  // [positions·K, h]
     return Context(
       prior: matmul(rows, vocabulary.transposed()).to(.float32), condition: coupling.embedded(hidden),
@@ -43,10 +43,7 @@ extension PosteriorHead {
   /// - Returns: [samples, positions, K], int32.
   private func solve(_ noise: Tensor, _ context: Context) throws(GenerationError) -> Tensor {
     var x = noise.to(.float32)
-    if let evidenceScale {
-      return try mostLikely(
-        logits(x, evidence: x * evidenceScale.to(.float32), times: studentTimes(x.device), context), noise.shape)
-    }
+    if configuration.isOneStep { return try mostLikely(oneStepLogits(x, context), noise.shape) }
     let points = (0...2 * configuration.solverSteps).map {
       times(at: Double($0) / Double(2 * configuration.solverSteps), device: x.device)
     }
@@ -76,11 +73,22 @@ extension PosteriorHead {
     return (parts(x) + (mean - parts(y)) * factor).reshaped(x.shape)
   }
 
+  /// The logits of a one-step head, [samples, positions·K, V], float32.
+  ///
+  /// - Parameter noise: [samples, positions, K·d], float32.
+  func oneStepLogits(_ noise: Tensor, _ context: Context) -> Tensor {
+    guard let evidenceScale else { preconditionFailure("the head samples in several steps") }
+    return logits(
+      noise, evidence: noise * evidenceScale.to(.float32), times: studentTimes(noise.device), context)
+  }
+
   /// The logits of the posterior, [samples, positions·K, V], float32.
   ///
-  /// - Parameter x: [samples, positions, K·d], float32.
-  private func logits(_ x: Tensor, at t: Tensor, _ context: Context) -> Tensor {
-    let evidence = parts(x) * Self.precision(t).reshaped(-1, 1)
+  /// - Parameters:
+  ///   - x: [samples, positions, K·d], float32.
+  ///   - t: the times of the K tokens, [K] or [samples, positions, K], float32.
+  func logits(_ x: Tensor, at t: Tensor, _ context: Context) -> Tensor {
+    let evidence = parts(x) * Self.precision(t).reshaped(t.shape + [1])
     return logits(x, evidence: evidence, times: Self.networkTimes(t), context)
   }
 

@@ -101,14 +101,28 @@ package final class TokensHead: TokenHead {
   // MARK: Training
 
   package func loss(hidden: Tensor, next: Tensor, vocabulary: Tensor, generator: Generator) -> Tensor {
+    let (rows, targets) = rows(hidden: hidden, next: next, vocabulary: vocabulary)
+    return linearCrossEntropy(rows, weight: vocabulary, targets: targets)
+  }
+
+  /// The exact negative logarithm of the probability.
+  package func negativeLogLikelihood(
+    hidden: Tensor, next: Tensor, vocabulary: Tensor, samples: Int, generator: Generator
+  ) -> Tensor {
+    let (rows, targets) = rows(hidden: hidden, next: next, vocabulary: vocabulary)
+    let found = TokenDistributions(rows: rows, weight: vocabulary).logProbabilities(of: targets)
+    return -found.reshaped(configuration.chunkSize, -1).sum(0)
+  }
+
+  /// The vectors whose products with the token embeddings are the logits of true tokens, given those before them, token
+  /// by token: [K·positions, h], and those tokens, [K·positions].
+  private func rows(hidden: Tensor, next: Tensor, vocabulary: Tensor) -> (rows: Tensor, targets: Tensor) {
     let (priors, condition) = (priorRows(hidden), condition(hidden))
-    let positions = hidden.shape[0]
-    let embedded = Torch.embedding(next, weight: vocabulary).reshaped(positions, -1)  // [positions, K·h]
+    let embedded = Torch.embedding(next, weight: vocabulary).reshaped(hidden.shape[0], -1)  // [positions, K·h]
     let h = configuration.hiddenSize
     let parts = (0..<configuration.chunkSize).map { k in
       rows(k, prior: priors[k], earlier: k == 0 ? nil : embedded.narrowed(1, 0..<k * h), condition: condition)
     }
-    return linearCrossEntropy(
-      .concatenated(parts), weight: vocabulary, targets: next.transposed(0, 1).contiguous().reshaped(-1))
+    return (.concatenated(parts), next.transposed(0, 1).contiguous().reshaped(-1))
   }
 }

@@ -94,7 +94,7 @@ extension ContinuousLanguageModel {
 
   /// The layer of the auxiliary token loss: that of the model, or the prior of a head that samples tokens. Nil if the
   /// loss is left out.
-  private var tokenProjection: Linear? {
+  var tokenProjection: Linear? {
     configuration.auxiliaryLossWeight > 0 ? (head as? any TokenHead)?.prior ?? auxiliary : nil
   }
 

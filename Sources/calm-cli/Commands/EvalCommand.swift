@@ -66,7 +66,8 @@ struct EvalAutoencoder: ParsableCommand {
     let result = try text.withBlocks(
       for: folder, chunkSize: sizes.chunkSize, sequenceChunks: 256, vocabularySize: sizes.vocabularySize,
       special: sizes.special
-    ) { try model.evaluate(on: $0, sequences: text.numSequences, noise: try levels(), seed: seed ?? 0) }
+    ) { text, _ in try model.evaluate(on: text, sequences: self.text.numSequences, noise: try levels(), seed: seed ?? 0)
+    }
     var table = Table(header: ["noise", "token accuracy"])
     for level in result.accuracy {
       table.append([String(format: "%g", level.noise), String(format: "%.4f %%", 100 * level.accuracy)])

@@ -2,21 +2,25 @@ import ArgumentParser
 import CALM
 import CALMTerminal
 import Foundation
-import Torch
 
 /// `calm eval lm`.
 struct EvalLanguageModel: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "lm",
-    abstract: "BrierLM and Brier-1 to Brier-4 with standard errors, and the energy score.",
+    abstract: "BrierLM and Brier-1 to Brier-4 with standard errors, the energy score, likelihood and diagnostics.",
     discussion: """
       Every chunk is predicted from the true text before it in its block, so the score grows with the block: compare \
       scores of one --sequence-length only. Below K = 4 continuations are rolled on, which costs a forward pass for every \
       sample and further chunk. Standard errors come from resampling documents.
 
+      The likelihood is exact for a tokens head and an upper bound of the negative logarithm for the others. More \
+      samples make it tighter, except for the posterior head. Only bits per character or byte compare tokenizers.
+
       Example:
         calm eval lm runs/lm/model --data data
         calm eval lm runs/lm/model --text held-out.txt --brier-samples 8 --json
+        calm eval lm runs/lm/model --data data --likelihood-samples 32
+        calm eval lm runs/student/model --data data --diagnostics --teacher runs/lm/model
       """)
 
   @Argument(help: ArgumentHelp("The language model's folder.", valueName: "model"))
@@ -27,8 +31,25 @@ struct EvalLanguageModel: ParsableCommand {
   @Option(help: ArgumentHelp("Autoencoder folder, if not the one in the model's folder.", valueName: "folder"))
   var autoencoder: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Also bound the likelihood with this many samples per position; a tokens head needs none.", valueName: "n"))
+  var likelihoodSamples: Int?
+
+  @Flag(help: "Also measure where the model loses: see docs/evaluation.md.")
+  var diagnostics = false
+
+  @Option(
+    help: ArgumentHelp("The model from which a one-step model was distilled, for --diagnostics.", valueName: "folder"))
+  var teacher: String?
+
   @OptionGroup var compute: ComputeOptions
   @OptionGroup var report: OutputOptions
+
+  func validate() throws {
+    try positive("--likelihood-samples", likelihoodSamples)
+    try refuse(withoutEffect("without --diagnostics", when: !diagnostics, ["--teacher": teacher]))
+  }
 
   func run() throws {
     let compute = try compute.prepare()
@@ -37,17 +58,46 @@ struct EvalLanguageModel: ParsableCommand {
       autoencoder: autoencoder.map { URL(fileURLWithPath: $0) }, device: compute.device,
       as: compute.precision)
     let sizes = model.configuration
+    let teacher = try teacher(of: model, compute)
+    let (sequences, seed) = (brier.text.numSequences, brier.seed)
     let result = try brier.withBlocks(
       for: folder, chunkSize: sizes.chunkSize, vocabularySize: sizes.vocabularySize, special: sizes.special
-    ) {
-      try model.evaluate(
-        on: $0, sequences: brier.text.numSequences, samples: brier.brierSamples, seed: brier.seed, progress: $1)
+    ) { blocks in
+      var result = try blocks.withProgress("evaluating") {
+        try model.evaluate(
+          on: blocks.text, sequences: sequences, samples: brier.brierSamples, seed: seed, progress: $0)
+      }
+      if let samples = likelihoodSamples ?? (model.likelihoodMethod == .exact ? 1 : nil) {
+        let lengths = try TokenLengths(blocks.tokenizer)
+        result.likelihood = try blocks.withProgress("likelihood") {
+          try model.likelihood(
+            of: blocks.text, sequences: sequences, samples: samples, lengths: lengths, seed: seed, progress: $0)
+        }
+      }
+      if diagnostics {
+        result.diagnostics = try blocks.withProgress("diagnostics") {
+          try model.diagnostics(
+            on: blocks.text, sequences: sequences, samples: brier.brierSamples, teacher: teacher, seed: seed,
+            progress: $0)
+        }
+      }
+      return result
     }
-    let losses = [("energy score", result.energyScore), ("head loss", result.headLoss)]
-    let table = brierTable(
-      result.brierLM, others: losses.compactMap { name, loss in loss.map { (name, String(format: "%.4f", $0)) } },
-      sequenceTokens: result.sequenceTokens, samples: result.samples)
-    try report.print(result, text: table + compute.summary)
+    try report.print(result, text: LanguageModelTable(result).text + compute.summary)
+  }
+
+  private func teacher(of model: ContinuousLanguageModel, _ compute: ComputeSetting) throws -> ContinuousLanguageModel?
+  {
+    guard let path = self.teacher else { return nil }
+    guard model.configuration.isOneStep else {
+      throw ValidationError("--teacher is for a one-step model, made by 'calm distill'; \(folder) samples in several")
+    }
+    let teacher = try ModelFolder(URL(fileURLWithPath: path)).loadLanguageModel(
+      autoencoder: autoencoder.map { URL(fileURLWithPath: $0) }, device: compute.device, as: compute.precision)
+    guard model.canAgree(with: teacher) else {
+      throw ValidationError("--teacher must have the head and the sizes of the student, not those of \(path)")
+    }
+    return teacher
   }
 }
 
@@ -79,33 +129,19 @@ struct EvalTransformer: ParsableCommand {
     let sizes = model.configuration
     let result = try brier.withBlocks(
       for: folder, chunkSize: 1, vocabularySize: sizes.vocabularySize, special: sizes.special
-    ) {
-      try model.evaluate(
-        on: $0, sequences: brier.text.numSequences, samples: brier.brierSamples, seed: brier.seed, progress: $1)
+    ) { blocks in
+      let sequences = brier.text.numSequences
+      var result = try blocks.withProgress("evaluating") {
+        try model.evaluate(
+          on: blocks.text, sequences: sequences, samples: brier.brierSamples, seed: brier.seed, progress: $0)
+      }
+      let lengths = try TokenLengths(blocks.tokenizer)
+      result.likelihood = try blocks.withProgress("likelihood") {
+        try model.likelihood(
+          of: blocks.text, sequences: sequences, lengths: lengths, seed: brier.seed, progress: $0)
+      }
+      return result
     }
-    let table = brierTable(
-      result.brierLM,
-      others: [
-        ("cross-entropy", String(format: "%.4f", result.crossEntropy)),
-        ("perplexity", String(format: "%.3f", result.perplexity)),
-      ], sequenceTokens: result.sequenceTokens, samples: result.samples)
-    try report.print(result, text: table + compute.summary)
+    try report.print(result, text: LanguageModelTable(result).text + compute.summary)
   }
-}
-
-/// BrierLM and its parts with their errors, followed by other metrics.
-private func brierTable(
-  _ score: BrierLM, others: [(name: String, value: String)], sequenceTokens: Int, samples: Int
-) -> String {
-  func format(_ value: Double, _ error: Double?, _ digits: Int) -> String {
-    String(format: "%.\(digits)f", value) + (error.map { String(format: " ± %.\(digits)f", $0) } ?? "")
-  }
-  var table = Table(alignments: [.left, .left])
-  table.append(["BrierLM", format(score.score, score.scoreStandardError, 2)])
-  for (index, value) in score.brier.enumerated() {
-    table.append(["Brier-\(index + 1)", format(value, score.brierStandardError?[index], 4)])
-  }
-  for other in others { table.append([other.name, other.value]) }
-  return table.text
-    + "\(grouped(score.positions)) positions in \(counted(score.documents, "document")), blocks of \(sequenceTokens) tokens, \(samples) samples a position\n"
 }

@@ -2,6 +2,7 @@ import ArgumentParser
 import CALM
 import CALMCorpus
 import CALMTerminal
+import CALMTokenizer
 
 /// How BrierLM is measured, of whatever model.
 struct BrierOptions: ParsableArguments {
@@ -24,10 +25,25 @@ struct BrierOptions: ParsableArguments {
     }
   }
 
-  /// Calls `evaluate` with the packed text and a callback that reports finished sequences to a progress bar.
+  /// The text to evaluate on.
+  struct Blocks {
+    let text: PackedSequences
+    let tokenizer: Tokenizer
+    /// The number of sequences to evaluate.
+    let count: Int
+
+    /// Calls `evaluate` with a callback that reports finished sequences to a progress bar.
+    func withProgress<Result>(_ label: String, _ evaluate: ((Int) -> Void) throws -> Result) rethrows -> Result {
+      let bar = ProgressBar(label: label, total: count)
+      defer { bar.finish() }
+      return try evaluate { bar.update(completed: $0) }
+    }
+  }
+
+  /// Calls `evaluate` with the packed text.
   func withBlocks<Result>(
     for model: ModelFolder, chunkSize: Int, vocabularySize: Int, special: SpecialTokens,
-    evaluate: (PackedSequences, (Int) -> Void) throws -> Result
+    evaluate: (Blocks) throws -> Result
   ) throws -> Result {
     guard sequenceLength % chunkSize == 0 else {
       throw ValidationError(
@@ -36,10 +52,9 @@ struct BrierOptions: ParsableArguments {
     return try text.withBlocks(
       for: model, chunkSize: chunkSize, sequenceChunks: sequenceLength / chunkSize, vocabularySize: vocabularySize,
       special: special
-    ) { blocks in
-      let bar = ProgressBar(label: "evaluating", total: min(text.numSequences ?? blocks.count, blocks.count))
-      defer { bar.finish() }
-      return try evaluate(blocks) { bar.update(completed: $0) }
+    ) { blocks, tokenizer in
+      try evaluate(
+        Blocks(text: blocks, tokenizer: tokenizer, count: min(text.numSequences ?? blocks.count, blocks.count)))
     }
   }
 }

@@ -43,10 +43,11 @@ struct EvaluationTextOptions: ParsableArguments {
         + withoutEffect("with --text", when: data == nil, ["--split": split]))
   }
 
-  /// Calls `body` with the text packed into blocks, each document followed by the model's end token and padding.
+  /// Calls `body` with the text packed into blocks, each document followed by the model's end token and padding, and
+  /// with its tokenizer.
   func withBlocks<Result>(
     for model: ModelFolder, chunkSize: Int, sequenceChunks: Int, vocabularySize: Int, special: SpecialTokens,
-    _ body: (PackedSequences) throws -> Result
+    _ body: (PackedSequences, Tokenizer) throws -> Result
   ) throws -> Result {
     if let data {
       let split = split ?? .validation
@@ -56,7 +57,7 @@ struct EvaluationTextOptions: ParsableArguments {
         let blocks = try prepared.sequences(
           split, chunkSize: chunkSize, sequenceChunks: sequenceChunks, padding: special.padding, remainder: .padded)
       else { throw EvaluationTextError.emptySplit(data, split) }
-      return try body(blocks)
+      return try body(blocks, prepared.tokenizer)
     }
     let tokenizer =
       try self.tokenizer.map { try Tokenizer(contentsOf: URL(fileURLWithPath: $0)) } ?? model.tokenizer()
@@ -80,7 +81,7 @@ struct EvaluationTextOptions: ParsableArguments {
     return try body(
       try pipeline.sequences(
         of: TokenDataSet(path: temporary.path).train, chunkSize: chunkSize, sequenceChunks: sequenceChunks,
-        padding: special.padding, remainder: .padded))
+        padding: special.padding, remainder: .padded), tokenizer)
   }
 }
 

@@ -20,7 +20,7 @@ enum SmallModels {
 
   /// A language model with fresh weights, of which those that start training at zero are not zero.
   static func languageModel(
-    keyValueHeads: Int = 4, head: HeadKind = .energy, chunkSize: Int = 3, seed: UInt64 = 2
+    keyValueHeads: Int = 4, head: HeadKind = .energy, isOneStep: Bool = false, chunkSize: Int = 3, seed: UInt64 = 2
   ) -> ContinuousLanguageModel {
     let autoencoder = head.usesAutoencoder ? autoencoder(chunkSize: chunkSize) : nil
     var configuration = LanguageModelConfiguration(
@@ -28,6 +28,7 @@ enum SmallModels {
       intermediateSize: 48, layers: 3,
       attentionHeads: 4, keyValueHeads: keyValueHeads, head: head, headBlocks: 2)
     configuration.noiseSize = 8
+    configuration.isOneStep = isOneStep
     configuration.initializerRange = 0.2
     let generator = Generator(seed: seed)
     let model = ContinuousLanguageModel(configuration, autoencoder: autoencoder, generator: generator)
