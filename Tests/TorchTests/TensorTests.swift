@@ -105,7 +105,7 @@ struct TensorTests {
     ] as [([Float], Bool)])
   func allFinite(numbers: [Float], isFinite: Bool) {
     #expect(Tensor(numbers).allFinite() == isFinite)
-    #expect(Tensor(numbers).converted(to: .bfloat16).allFinite() == isFinite)
+    #expect(Tensor(numbers).to(.bfloat16).allFinite() == isFinite)
   }
 
   @Test("conversion of a tensor rounds to nearest, ties to even")
