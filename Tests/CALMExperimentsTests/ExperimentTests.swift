@@ -76,7 +76,7 @@ import TrainingTestSupport
       ),
       (#"{"stories": {}, "models": [{"name": "t", "steps": 5, "aux_warmup_steps": 2}]}"#, "aux_warmup_steps"),
       (#"{"stories": {}, "modles": []}"#, "modles"),
-      (#"{"stories": {}, "data": "x", "models": []}"#, "one of"),
+      (#"{"stories": {}, "data": "x", "models": []}"#, "either 'stories'"),
       (#"{"stories": {"bites": 1}, "models": []}"#, "bites"),
       (#"{"stories": {}, "models": [{"name": "t", "steps": 5, "head": "energy"}]}"#, "head"),
       (#"{"stories": {}, "models": [{"name": "t", "steps": 0}]}"#, "steps"),
