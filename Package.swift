@@ -5,7 +5,7 @@ import PackageDescription
 
 // libtorch is not a Swift package. `make` fetches it once into a per-user cache; the environment variable LIBTORCH
 // names the `torch` folder of an installed PyTorch instead. Either way scripts/set-up-libtorch writes the libtorch.pc
-// that SwiftPM reads here by its absolute path: docs/design.md says why.
+// that SwiftPM reads here by its absolute path: docs/design.md explains why.
 func variable(_ name: String) -> String? {
   Context.environment[name].flatMap { $0.isEmpty ? nil : $0 }
 }

@@ -22,7 +22,7 @@ BUILDS = {
         Build("CPU build", [
             Wheel("torch==2.13.0+cpu", "6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b", 192, COMMON),
         ]),
-        # Its libtorch_cpu is linked with two CUDA libraries, which must be present on every machine.
+        # libtorch_cpu is linked with two CUDA libraries here, which must be present on every machine.
         Build("general build", [
             Wheel("torch===2.13.0", "60fcdcb2f3876e21146cb4524ef06397d727ca9ad5f020818547e25075fe3cb7", 527, COMMON),
             Wheel("nvidia-cuda-runtime==13.0.96", "7f82250d7782aa23b6cfe765ecc7db554bd3c2870c43f3d1821f1d18aebf0548", 2,

@@ -18,7 +18,7 @@ public enum ExperimentError: DescribedError, Equatable {
     switch self {
     case .invalid(let file, let reason): "\(file): \(reason)"
     case .nothingHeldOut(let data):
-      "\(data): has no held-out documents to evaluate on; prepare the data with a validation part"
+      "\(data): no held-out documents to evaluate on; prepare the data with a validation split"
     case .otherSettings(let run, let name, let before, let now):
       "\(run): was trained with '\(name)' \(before), but the experiment now has \(now); remove the folder to train it again, or choose another output folder"
     case .unknownSettings(let run):

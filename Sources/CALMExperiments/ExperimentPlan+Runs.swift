@@ -4,18 +4,18 @@ import CALMTraining
 import Foundation
 
 extension ExperimentPlan {
-  /// What an entry may have besides the settings of its kind of model.
+  /// The keys that an entry may have in addition to the settings of its model.
   private static let ownKeys: Set = ["name", "autoencoder"]
 
-  /// The settings of an entry: all but those that the experiment determines for all its runs.
+  /// The settings that an entry may have: all but those that the experiment sets for all its runs.
   private static func declarations<Settings: RunSettings>(of _: Settings.Type) -> [SettingDeclaration] {
     let shared = RunInputs.declarations.map(\.name) + ["autoencoder", "precision"]
     return Settings.declarations.filter { !shared.contains($0.name) }
   }
 
-  /// The settings that a variant gives.
+  /// The settings of a variant.
   ///
-  /// - Throws: ``SettingsError`` with everything that is wrong with them.
+  /// - Throws: ``SettingsError`` that lists all errors in them.
   private static func resolve<Settings: RunSettings>(
     _ variant: SettingsGrid.Variant, seed: UInt64, over change: (inout Settings) -> Void = { _ in }
   ) throws -> Settings {
@@ -29,21 +29,21 @@ extension ExperimentPlan {
     return settings
   }
 
-  /// A run of an entry of `autoencoders`.
+  /// The run of an entry of `autoencoders`.
   static func autoencoder(_ variant: SettingsGrid.Variant, seed: UInt64) throws -> Run {
     let settings: AutoencoderSettings = try resolve(variant, seed: seed)
     return Run(name: try variant.text("name") + variant.label, settings: settings, autoencoder: nil)
   }
 
-  /// A run of an entry of `models` without an autoencoder.
+  /// The run of an entry of `models` without an autoencoder.
   static func transformer(_ variant: SettingsGrid.Variant, seed: UInt64) throws -> Run {
     var settings: TransformerSettings = try resolve(variant, seed: seed)
-    // The context that FLOPs are counted at.
+    // The context length at which FLOPs are counted.
     settings.model.transformer.maximumPositions = settings.training.sequenceLength
     return Run(name: try variant.text("name") + variant.label, settings: settings, autoencoder: nil)
   }
 
-  /// A run of an entry of `models` with a head that samples tokens.
+  /// The run of an entry of `models` whose head samples tokens.
   static func languageModel(_ variant: SettingsGrid.Variant, seed: UInt64) throws -> Run {
     var settings: LanguageModelSettings = try resolve(variant, seed: seed)
     guard !settings.model.head.usesAutoencoder else {
@@ -53,7 +53,7 @@ extension ExperimentPlan {
     return Run(name: try variant.text("name") + variant.label, settings: settings, autoencoder: nil)
   }
 
-  /// A run of an entry of `models` on an autoencoder of the family that its name stands for.
+  /// The run of an entry of `models` on one of the autoencoders that it names.
   static func languageModel(
     _ variant: SettingsGrid.Variant, on autoencoder: Run, of family: String, seed: UInt64
   ) throws -> Run {

@@ -4,7 +4,7 @@ import CALMSupport
 import CALMTraining
 import Foundation
 
-/// What an experiment file asks for: text, trainings, and how the results are measured.
+/// The content of an experiment file: the text, the runs, and the settings of the evaluation.
 ///
 /// ```json
 /// {
@@ -18,43 +18,43 @@ import Foundation
 /// }
 /// ```
 ///
-/// A list stands for one training for each of its entries; a model on an autoencoder that is a list is trained on each.
+/// A list means one run for each of its entries. A model whose autoencoder has such a list is trained on each variant.
 public struct ExperimentPlan: Sendable {
-  /// Where the text comes from.
+  /// The source of the text.
   public enum Source: Sendable, Equatable {
     /// Synthetic stories.
     case stories(bytes: Int, vocabulary: Int)
-    /// A folder that `calm data prepare` made.
+    /// A folder written by `calm data prepare`.
     case data(String)
   }
 
-  /// One training.
+  /// One training run.
   public struct Run: Sendable {
-    /// The name of its folder and in the tables.
+    /// The name of the run's folder and of its row in tables.
     public let name: String
-    /// How, and what is trained; sizes of the text are filled in when they are known.
+    /// The settings of model and training. The sizes that depend on the text are filled in later.
     public let settings: any RunSettings
-    /// The name of the run whose autoencoder a language model is trained on.
+    /// The name of the run that trains the language model's autoencoder.
     public let autoencoder: String?
 
     /// K.
     public var chunkSize: Int { settings.model.chunkSize }
   }
 
-  /// Where the text comes from.
+  /// The source of the text.
   public let source: Source
-  /// Tokens in a block of the evaluation.
+  /// Tokens per sequence of the evaluation.
   public let sequenceTokens: Int
-  /// Blocks evaluated.
+  /// The number of sequences evaluated.
   public let blocks: Int
-  /// Samples a position.
+  /// Samples per position.
   public let samples: Int
-  /// Decides everything random.
+  /// The random seed.
   public let seed: UInt64
-  /// The trainings, each after those that it needs.
+  /// The runs. Each follows those on which it depends.
   public let runs: [Run]
 
-  /// Reads a YAML or JSON file and refuses whatever could not be run, before anything runs.
+  /// Reads a YAML or JSON file and refuses any run that would fail, before anything runs.
   ///
   /// - Throws: ``ExperimentError/invalid(file:reason:)``, or an error of reading the file.
   public init(contentsOf url: URL) throws {
@@ -80,7 +80,7 @@ public struct ExperimentPlan: Sendable {
     samples = try evaluation.integer("brier_samples", in: 2...10_000, or: 4)
 
     var runs: [Run] = []
-    /// The runs that each autoencoder of the file stands for.
+    /// The runs of each autoencoder in the file.
     var families: [String: [Run]] = [:]
     for (index, entry) in try Self.list("autoencoders", of: root).enumerated() {
       let grid = try SettingsGrid(entry, at: "autoencoders[\(index)]")
@@ -115,15 +115,16 @@ public struct ExperimentPlan: Sendable {
             + "'\(run.name)'")
       }
       if type(of: run.settings).scoresPredictions && sequenceTokens < 2 * run.chunkSize {
-        throw SettingsError("'sequence_length' \(sequenceTokens) of 'evaluation' is not two chunks of '\(run.name)'")
+        throw SettingsError(
+          "'sequence_length' \(sequenceTokens) of 'evaluation' must be at least two chunks of '\(run.name)'")
       }
     }
     let names = runs.map(\.name)
     if let twice = names.first(where: { name in names.count { $0 == name } > 1 }) {
-      throw SettingsError("two trainings are named '\(twice)'; give one another 'name'")
+      throw SettingsError("two runs are named '\(twice)'; change the 'name' of one")
     }
     if let bad = names.first(where: { $0.contains("/") || $0.hasPrefix(".") || $0.isEmpty }) {
-      throw SettingsError("'\(bad)' cannot name a folder")
+      throw SettingsError("'\(bad)' is not a valid folder name")
     }
     self.runs = runs
   }
@@ -136,9 +137,9 @@ public struct ExperimentPlan: Sendable {
     var seen: Set<String> = []
     for member in members {
       guard keys.contains(member.key) else {
-        throw SettingsError("the unknown key '\(member.key)'; there are \(keys.sorted().joined(separator: ", "))")
+        throw SettingsError("unknown key '\(member.key)'; the keys are \(keys.sorted().joined(separator: ", "))")
       }
-      guard seen.insert(member.key).inserted else { throw SettingsError("'\(member.key)' stands there twice") }
+      guard seen.insert(member.key).inserted else { throw SettingsError("'\(member.key)' occurs twice") }
     }
   }
 
@@ -156,7 +157,7 @@ public struct ExperimentPlan: Sendable {
         bytes: try settings.integer("bytes", in: 100_000...1_000_000_000, or: 2_000_000),
         vocabulary: try settings.integer("vocab_size", in: 300...65_536, or: 512))
     case (nil, .string(let path)): return .data(path)
-    default: throw SettingsError("name the text by one of 'stories', an object, and 'data', a folder")
+    default: throw SettingsError("set the text with either 'stories' (an object) or 'data' (a folder)")
     }
   }
 

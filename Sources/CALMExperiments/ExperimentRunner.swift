@@ -67,7 +67,7 @@ public struct ExperimentRunner {
 
   // MARK: Data
 
-  /// The folder of the data set. That of synthetic stories is prepared unless it exists.
+  /// The folder of the data set, prepared first if it is synthetic stories and does not exist.
   private func prepareData() throws -> String {
     guard case .stories(let bytes, let vocabulary) = plan.source else {
       if case .data(let path) = plan.source { return path }

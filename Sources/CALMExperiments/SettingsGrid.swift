@@ -2,31 +2,31 @@ import CALMReports
 import CALMSupport
 import CALMTraining
 
-/// An object of settings of an experiment file, of which every list stands for as many variants.
+/// An object of settings in an experiment file. Each list in it multiplies the number of variants by its length.
 ///
-/// `{"hidden": 128, "head": ["energy", "flow"]}` stands for two objects, told apart by their label.
+/// `{"hidden": 128, "head": ["energy", "flow"]}` has two variants, which their labels distinguish.
 struct SettingsGrid {
-  /// One choice of all settings.
+  /// One combination of values.
   struct Variant {
     let place: String
     let members: [JSONValue.Member]
-    /// What tells it from the others of its grid, such as `-head-flow`.
+    /// The part of the name that distinguishes the variant, such as `-head-flow`.
     let label: String
   }
 
   let variants: [Variant]
 
   /// - Parameters:
-  ///   - place: where the object stands in the file, for errors.
-  ///   - known: the keys there are; nil where the reader of the variants checks them.
-  /// - Throws: ``SettingsError`` for anything but an object with known keys, each once.
+  ///   - place: the position of the object in the file, for errors.
+  ///   - known: the valid keys; nil if the reader of the variants checks them.
+  /// - Throws: ``SettingsError`` for anything but an object with known keys, each at most once.
   init(_ value: JSONValue?, at place: String, known: Set<String>? = nil) throws(SettingsError) {
     guard let members = value?.object else { throw SettingsError("'\(place)' must be an object with settings") }
     var found: [Variant] = [Variant(place: place, members: [], label: "")]
     for member in members {
       if let known, !known.contains(member.key) {
         throw SettingsError(
-          "'\(place)' has the unknown key '\(member.key)'; there are \(known.sorted().joined(separator: ", "))")
+          "'\(place)' has the unknown key '\(member.key)'; the keys are \(known.sorted().joined(separator: ", "))")
       }
       guard found[0][member.key] == nil else { throw SettingsError("'\(place)' has '\(member.key)' twice") }
       let choices = member.value.array ?? [member.value]
@@ -53,7 +53,7 @@ struct SettingsGrid {
   }
 }
 
-/// A setting that is not what it must be; the caller adds the file.
+/// An invalid setting; the caller adds the file.
 struct SettingsError: Error {
   let reason: String
 
@@ -74,10 +74,10 @@ extension SettingsGrid.Variant {
     return number
   }
 
-  /// A text.
+  /// A string.
   func text(_ key: String) throws(SettingsError) -> String {
     guard let value = self[key] else { throw SettingsError("'\(place)' lacks '\(key)'") }
-    guard let text = value.string else { throw SettingsError("'\(key)' of '\(place)' must be a text") }
+    guard let text = value.string else { throw SettingsError("'\(key)' of '\(place)' must be a string") }
     return text
   }
 }

@@ -1,2 +1,2 @@
-/// The version of this package: what `calm --version` prints and what runs and data sets record.
+/// The version of this package, as printed by `calm --version` and recorded in runs and data sets.
 public let calmVersion = "0.1.0"

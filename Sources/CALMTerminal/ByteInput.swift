@@ -5,7 +5,7 @@ import Foundation
 package final class ByteInput {
   private static let partSize = 1 << 18
 
-  /// Its name in messages.
+  /// The name of the input in messages.
   package let name: String
   /// The number (from 1) of the last line that ``nextLine()`` returned.
   package private(set) var lineNumber = 0

@@ -9,13 +9,13 @@ package struct ComputeOptions: ParsableArguments {
     transform: whole(from: 1, to: 1024))
   package var threads: Int?
 
-  @Option(help: "Where to compute: cpu, cuda, cuda:N or mps. (default: cpu)")
+  @Option(help: "Device to compute on: cpu, cuda, cuda:N or mps. (default: cpu)")
   package var device: String?
 
   @Option(
     help: """
-      The type to compute in; auto is bfloat16 where the device is fast with it (CUDA; processors with AVX-512 BF16 or \
-      AMX), else float32. (default: auto)
+      Precision to compute in; auto is bfloat16 if the device is fast with it (CUDA; processors with AVX-512 BF16 or \
+      AMX) and float32 otherwise. (default: auto)
       """)
   package var precision: Precision?
 
@@ -42,7 +42,7 @@ package struct ComputeSetting {
   package let precision: DType
   /// The requested type.
   package let requested: Precision
-  /// Threads per operation on the processor.
+  /// Threads per operation on the CPU.
   package let threads: Int
 
   /// Applies settings to this process.

@@ -16,7 +16,7 @@ package func whole(from minimum: Int, to maximum: Int = .max) -> @Sendable (Stri
 /// Parses a nonnegative number.
 @Sendable package func amount(_ text: String) throws -> Double {
   guard let value = Double(text), value.isFinite, value >= 0 else {
-    throw ValidationError("it must be a number that is not negative")
+    throw ValidationError("it must be a non-negative number")
   }
   return value
 }

@@ -25,7 +25,7 @@ namespace {
 
 constexpr size_t kAlignment = 64;
 
-// The header of a block, on a cache line of its own.
+// The header of a block, on a separate cache line.
 struct alignas(kAlignment) Block {
   Block *next;
   size_t size_class;
@@ -74,7 +74,7 @@ class CachingAllocator final : public c10::Allocator {
   void copy_data(void *to, const void *from, size_t bytes) const override { default_copy_data(to, from, bytes); }
 
   static CachingAllocator &shared() {
-    // Never destroyed: tensors may outlive every static object.
+    // Never destroyed, because tensors may outlive every static object.
     static auto *allocator = new CachingAllocator;
     return *allocator;
   }
@@ -141,7 +141,7 @@ void ct_tune_allocator(void) {
   c10::SetCPUAllocator(&CachingAllocator::shared(), 1);
 #ifdef __GLIBC__
   // The same for memory outside of tensors, such as the buffers of matrix products. By default, each large buffer is
-  // mapped, faulted in page by page, and unmapped.
+  // mapped, faulted in page by page, and unmapped each time.
   mallopt(M_MMAP_MAX, 0);
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
   mallopt(M_TOP_PAD, 64 << 20);

@@ -18,7 +18,7 @@ namespace {
 thread_local at::CallbackHandle callback = at::INVALID_CALLBACK_HANDLE;
 thread_local int64_t multiplications = 0;
 
-// The elements of the first matrix (or batch of them), each of which meets every column of the second.
+// The elements of the first matrix (or batch of matrices), each of which is multiplied by every column of the second.
 int64_t product(const at::Tensor &first, const at::Tensor &second) { return first.numel() * second.size(-1); }
 
 std::unique_ptr<at::ObserverContext> record(const at::RecordFunction &function) {

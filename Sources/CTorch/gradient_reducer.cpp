@@ -35,7 +35,8 @@ struct Leaf {
   at::Tensor tensor;
   size_t bucket;
   at::Tensor place;  // a view of the bucket in the leaf's shape
-  // Whether the last backward pass reached the leaf, which is the same in every process, and whether this pass did.
+  // Whether the last backward pass reached the leaf, which is the same in every process, and whether the current pass
+  // did.
   bool expected = true, arrived = false;
 };
 

@@ -1,6 +1,6 @@
 // Process groups: c10d over a TCP store, with Gloo for CPU tensors and NCCL for GPU tensors.
 
-// Gloo is part of libtorch_cpu; its declarations are our own (gloo-declarations/).
+// Gloo is part of libtorch_cpu; gloo-declarations/ contains this package's declarations of it.
 #define USE_C10D_GLOO
 
 #include "process_group.h"

@@ -38,7 +38,7 @@ template <typename Function>
 Function *find(const char *name) {
   TORCH_CHECK(ct_load_cuda() == 0, ct_last_error());
   void *address = dlsym(RTLD_DEFAULT, name);
-  TORCH_CHECK(address, "libtorch_cuda has no NCCL, or one of another form than in libtorch 2.11 to 2.15");
+  TORCH_CHECK(address, "libtorch_cuda has no NCCL, or not the interface of libtorch 2.11 to 2.15");
   return reinterpret_cast<Function *>(address);
 }
 

@@ -13,7 +13,7 @@ using namespace ctorch;
 namespace {
 
 // The state of a Mersenne Twister for a 64-bit seed: its authors' init_by_array (Matsumoto and Nishimura, mt19937ar.c,
-// 2002) with the two halves of the seed as the key. libtorch uses the lower half of a seed only.
+// 2002) with the two halves of the seed as the key. libtorch uses only the lower half of a seed.
 at::mt19937 seeded_with_all_bits(uint64_t seed) {
   const std::array<uint32_t, 2> key = {static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)};
   at::mt19937_data_pod data = at::mt19937(19650218).data();
@@ -66,7 +66,7 @@ int sample(ct_tensor *out, at::IntArrayRef shape, ct_dtype dtype, ct_device wher
     }
     int64_t rows = static_cast<int64_t>(generator->rows.size());
     TORCH_CHECK(whole.dim() > batch && whole.size(batch) % rows == 0, "a tensor of shape ", whole.sizes(),
-                " is not cut into ", rows, " rows along dimension ", batch);
+                " cannot be divided into ", rows, " rows along dimension ", batch);
     int64_t length = whole.size(batch) / rows;
     auto fill_rows = [&](int64_t begin, int64_t end) {
       for (int64_t row = begin; row < end; ++row) {

@@ -25,7 +25,7 @@ namespace ctorch {
 
 void store_error(std::string message);
 
-// Takes one number from the generator, or from each row's generator: the seeds of counter-based samples.
+// Takes one number from the generator, or from each row's generator, as the seeds of counter-based samples.
 std::vector<uint64_t> sample_seeds(ct_generator generator);
 
 inline ct_tensor own(at::Tensor value) { return new ct_tensor_handle{std::move(value)}; }

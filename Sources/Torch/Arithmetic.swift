@@ -53,7 +53,7 @@ extension Tensor {
   /// Raises each element to the given power.
   public func power(_ exponent: Double) -> Tensor { .make { ct_pow_scalar($0, handle, exponent) } }
 
-  /// Replaces elements below `minimum` by `minimum`.
+  /// Replaces elements below `minimum` with `minimum`.
   public func clamped(minimum: Double) -> Tensor { .make { ct_clamp_min($0, handle, minimum) } }
 
   /// Compares elementwise for equality; returns booleans.

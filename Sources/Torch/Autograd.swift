@@ -16,7 +16,7 @@ public func withoutGradients<Result>(_ body: () throws -> Result) rethrows -> Re
 /// The gradients are those of `part(x)`, provided that `part` is deterministic.
 ///
 /// - Parameters:
-///   - x: the only input through which gradients flow out of the part. Gradients of its parameters accumulate normally.
+///   - x: the only input through which gradients leave the part. Gradients of its parameters accumulate normally.
 ///   - part: runs once now and once in the backward pass, possibly on another thread.
 public func recomputed(_ x: Tensor, _ part: @escaping (Tensor) -> Tensor) -> Tensor {
   let context = Unmanaged.passRetained(Part(part)).toOpaque()
@@ -39,7 +39,8 @@ private final class Part {
 }
 
 extension Tensor {
-  /// Whether gradients flow to this tensor. It can be set only on a leaf: a tensor that no recorded operation computed.
+  /// Whether gradients flow to this tensor. It can be set only on a leaf, which is a tensor that is not the result of a
+  /// recorded operation.
   public var requiresGradient: Bool {
     get { ct_requires_grad(handle) }
     set { check(ct_set_requires_grad(handle, newValue)) }

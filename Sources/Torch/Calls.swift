@@ -25,7 +25,7 @@ func check(_ code: Int32, _ function: StaticString = #function) {
   if code != 0 { fatalError("\(function): \(lastError())") }
 }
 
-/// The first line of libtorch's last message on this thread.
+/// The first line of libtorch's latest message on this thread.
 func lastError() -> String {
   let message = String(cString: ct_last_error())
   return message.split(separator: "\n").first.map(String.init) ?? message

@@ -5,7 +5,7 @@ import CTorch
 /// 2/(NM) Σ‖xₙ − yₘ‖^β − 1/(N(N−1)) Σ‖xₙ − xₖ‖^β at each position, fused with its gradient.
 ///
 /// - Parameters:
-///   - samples: x, [N, positions, size]; N ≥ 2. Gradients flow to the samples only.
+///   - samples: x, [N, positions, size]; N ≥ 2. Gradients flow only to the samples.
 ///   - targets: y, [M, positions, size], float32.
 ///   - exponent: β.
 /// - Returns: [positions], float32.
@@ -16,7 +16,7 @@ package func energyScoreKernel(samples: Tensor, targets: Tensor, exponent: Doubl
 /// The same for M targets that the kernel samples: yₘ = mean + ε·deviation with standard normal ε.
 ///
 /// - Parameters:
-///   - samples: x, [N, positions, size]; N ≥ 2. Gradients flow to the samples only.
+///   - samples: x, [N, positions, size]; N ≥ 2. Gradients flow only to the samples.
 ///   - mean: [positions, size], float32.
 ///   - deviation: [positions, size], float32.
 ///   - count: M.

@@ -44,8 +44,8 @@ public func swiGLU(_ x: Tensor, plus bias: Tensor) -> Tensor {
   .make { ct_swiglu_halves($0, x.handle, bias.handle) }
 }
 
-/// silu(x + shared), fused. Samples share a summand, x: [samples, rows, size], shared: [rows, size]; or rows share it,
-/// x: […, size], shared: [size].
+/// silu(x + shared), fused. The summand is shared by samples, x: [samples, rows, size], shared: [rows, size]; or by
+/// rows, x: […, size], shared: [size].
 public func silu(_ x: Tensor, plus shared: Tensor) -> Tensor {
   .make { ct_bias_silu($0, x.handle, shared.handle) }
 }
@@ -74,7 +74,7 @@ public func rotary(_ x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor {
 /// each shared by an equal number of query heads.
 ///
 /// - Parameters:
-///   - causal: whether each position attends to itself and earlier positions only. Query and key must then have equal
+///   - causal: whether each position attends only to itself and earlier positions. Query and key must then have equal
 ///     lengths.
 ///   - first: with `causal`, the first position to which each position attends, [batch, length], int64; nil means 0.
 public func attention(

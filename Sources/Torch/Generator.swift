@@ -1,9 +1,9 @@
 import CTorch
 
-/// A random number generator with its own state.
+/// A random number generator with an explicit state.
 ///
-/// All random functions of this package take one. libtorch's default generator is shared by the whole process, so the
-/// numbers of one task would depend on other tasks.
+/// All random functions of this package take a generator. libtorch's default generator is shared by the whole process,
+/// so the numbers of one task would depend on other tasks.
 public final class Generator {
   private let source: ct_generator?
   /// The element type of an ``unset(device:as:)`` generator's tensors.
@@ -13,8 +13,8 @@ public final class Generator {
 
   /// Creates a generator.
   ///
-  /// Equal seeds give equal numbers on the same device. On the CPU, seeds below 2³² give the numbers of libtorch's
-  /// generator. For larger seeds all 64 bits determine the state, while libtorch ignores the upper 32.
+  /// Equal seeds produce equal numbers on the same device. On the CPU, seeds below 2³² produce the numbers of
+  /// libtorch's generator. For larger seeds all 64 bits determine the state, while libtorch ignores the upper 32.
   public init(seed: UInt64, device: Device = .cpu) {
     var handle: ct_generator?
     check(ct_generator_new(&handle, seed, device.code))
@@ -25,7 +25,7 @@ public final class Generator {
 
   /// A generator for a batch, with a separate seed for each row.
   ///
-  /// A row's numbers depend on its seed only, so a batch has the same noise if it is split into parts or distributed
+  /// A row's numbers depend only on its seed, so a batch has the same noise if it is split into parts or distributed
   /// over processes. The sampling functions take the batch dimension as `along`, and fill the rows in parallel.
   ///
   /// - Parameter rows: the seed of each row.
@@ -50,7 +50,7 @@ public final class Generator {
   /// A generator whose tensors are uninitialized memory.
   ///
   /// Use it to create a model whose weights are loaded next. Random initialization of a large model takes seconds, and
-  /// touches its memory before the file is known to match.
+  /// writes to its memory before the file is known to match.
   ///
   /// - Parameter dtype: the type of the tensors, which overrides the requested type.
   public static func unset(device: Device = .cpu, as dtype: DType = .float32) -> Generator {

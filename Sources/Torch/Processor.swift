@@ -21,7 +21,7 @@ public struct Processor: Sendable, Hashable {
     /// ARM's products of bfloat16 vectors.
     case armBFloat16 = "ARM BF16"
 
-    /// The lowest level that includes the feature; nil for other architectures than x86.
+    /// The lowest level that includes the feature; nil for architectures other than x86.
     fileprivate var level: Level? {
       switch self {
       case .avx2: .avx2
@@ -43,7 +43,7 @@ public struct Processor: Sendable, Hashable {
     /// Tiles of bfloat16 and int8.
     case amx
 
-    /// Whether `a` is the lower level.
+    /// Whether `a` is lower than `b`.
     public static func < (a: Level, b: Level) -> Bool {
       allCases.firstIndex(of: a)! < allCases.firstIndex(of: b)!
     }

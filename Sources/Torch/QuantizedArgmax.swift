@@ -26,7 +26,7 @@ public struct QuantizedArgmax {
     }
   }
 
-  /// Whether this is the argmax over `other` in its current state. Changes by an ``Optimizer`` are not detected.
+  /// Whether the quantized matrix is `other` in its current state. Changes by an ``Optimizer`` are not detected.
   public func isCurrent(for other: Tensor) -> Bool {
     ct_is_same(weight.handle, other.handle) != 0 && ct_changes(other.handle) == changes
   }

@@ -19,7 +19,7 @@ struct BenchGrowth: ParsableCommand {
         calm-bench growth training context --out docs/growth --precision bfloat16
       """)
 
-  /// The quantity that varies.
+  /// The quantity that is varied.
   enum Subject: String, ExpressibleByArgument, CaseIterable {
     case training, context, candidates, vocabulary
   }
@@ -30,7 +30,7 @@ struct BenchGrowth: ParsableCommand {
       valueName: "subjects"))
   var subjects: [Subject] = []
 
-  @Option(name: .customLong("out"), help: ArgumentHelp("The folder for the plots.", valueName: "folder"))
+  @Option(name: .customLong("out"), help: ArgumentHelp("Folder for the plots.", valueName: "folder"))
   var output: String
 
   @Option(help: ArgumentHelp("Repetitions of each point; the result is their median.", valueName: "n"))

@@ -6,7 +6,7 @@ enum BenchJob: String, ExpressibleByArgument, CaseIterable, Codable {
   case trainLanguageModel = "train-lm"
   case trainAutoencoder = "train-ae"
   case generate
-  /// All samples are equal, as with the official initial weights: the first few decide each chunk.
+  /// All samples are equal, as with the official initial weights: the first few determine each chunk.
   case generateHalfEqual = "generate-half-equal"
   /// Samples of random weights, which rarely agree: none is decoded beyond its first token.
   case generateHalf = "generate-half"
@@ -18,7 +18,7 @@ enum BenchJob: String, ExpressibleByArgument, CaseIterable, Codable {
 
   static let names = allCases.map(\.rawValue).joined(separator: ", ")
 
-  /// The title of its row in the table.
+  /// The title of the job's row in the table.
   var title: String {
     switch self {
     case .trainLanguageModel: "language model, training step"
@@ -44,6 +44,6 @@ enum BenchJob: String, ExpressibleByArgument, CaseIterable, Codable {
   var isTraining: Bool { self == .trainLanguageModel || self == .trainAutoencoder }
   var readsText: Bool { self == .tokenizer || self == .data }
   var generates: Bool { usesCandidates || self == .generate }
-  /// Whether it chooses each chunk among candidates.
+  /// Whether the job chooses each chunk among candidates.
   var usesCandidates: Bool { [.generateHalf, .generateHalfEqual, .generateHalfLate].contains(self) }
 }

@@ -18,7 +18,7 @@ struct BenchMachine: ParsableCommand {
     commandName: "machine",
     abstract: "Measure the rates that limit this machine: matrix products and memory.",
     discussion: """
-      The memory rate is that of summing a tensor of 1 GiB.
+      The memory rate is measured by summing a tensor of 1 GiB.
 
       Example:
         calm-bench machine --precision bfloat16 --json

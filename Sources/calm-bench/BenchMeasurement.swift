@@ -23,8 +23,8 @@ extension BenchMeasurement {
   /// Times repetitions of some work.
   ///
   /// - Parameters:
-  ///   - steps: the number of repetitions, warm-up excluded.
-  ///   - tokens: the tokens of a repetition.
+  ///   - steps: the number of repetitions, excluding the warm-up.
+  ///   - tokens: tokens per repetition.
   ///   - body: one repetition.
   init(steps: Int, warmUp: Int, tokens: Int, label: String, body: () throws -> Void) rethrows {
     let bar = ProgressBar(label: label, total: steps + warmUp)

@@ -2,12 +2,12 @@ import ArgumentParser
 import CALMTerminal
 import Foundation
 
-/// The official code to compare with: `--official`, `--python`, `--compile`.
+/// The official code for a comparison: `--official`, `--python`, `--compile`.
 struct BenchOfficialOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("A checkout of the official code to compare with.", valueName: "folder"))
+  @Option(help: ArgumentHelp("Checkout of the official code for a comparison.", valueName: "folder"))
   var official: String?
 
-  @Option(help: ArgumentHelp("The Python for the official code, with torch and transformers 4.46.", valueName: "path"))
+  @Option(help: ArgumentHelp("Python for the official code, with torch and transformers 4.46.", valueName: "path"))
   var python: String?
 
   @Flag(help: "Compile the official training steps with torch.compile.")

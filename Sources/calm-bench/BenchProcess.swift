@@ -3,7 +3,7 @@ import Foundation
 
 /// Runs measurements in other processes.
 enum BenchProcess {
-  /// Runs this program with other arguments and reads the JSON it prints.
+  /// Runs this program with other arguments and decodes the JSON that it prints.
   static func runSelf<Result: Decodable>(_ arguments: [String], as type: Result.Type) throws -> Result {
     guard let program = Bundle.main.executableURL else {
       throw BenchError.failed("calm-bench", reason: "the path of the program is unknown")
@@ -11,7 +11,7 @@ enum BenchProcess {
     return try run(program, arguments + ["--json"], as: type)
   }
 
-  /// Runs a program and reads the JSON it prints.
+  /// Runs a program and decodes the JSON that it prints.
   ///
   /// - Throws: ``BenchError/failed(_:reason:)`` with the last line of its standard error.
   static func run<Result: Decodable>(_ program: URL, _ arguments: [String], as type: Result.Type) throws -> Result {

@@ -32,7 +32,7 @@ struct BenchResult: Codable {
   var officialPeak: Double? { official.map(\.peakMib).max() }
   var ratio: Double? { officialRate.map { ourRate / $0 } }
 
-  /// The minimum time for the counted work at the rates of the machine, as a share of the measured time.
+  /// The minimum time for the counted work at the rates of the machine, as a fraction of the measured time.
   var shareOfLimit: Double? {
     guard let rates, let first = ours.first else { return nil }
     let seconds = BenchMeasurement.median(ours.map(\.secondsMedian))
@@ -77,14 +77,14 @@ struct BenchResults: Codable {
     return bounds[0] == bounds[1] ? bounds[0] : bounds.joined(separator: "–")
   }
 
-  /// The table for a terminal.
+  /// The table as text for the terminal.
   var text: String {
     var table = Table(header: Self.header, alignments: [.left, .left, .left])
     for row in rows { table.append(Self.cells(row)) }
     return table.text
   }
 
-  /// The table for a document, followed by machines and dates.
+  /// The table in Markdown, followed by machines and dates.
   var markdown: String {
     let lines =
       [Self.header, Self.header.indices.map { $0 < 3 ? "---" : "---:" }] + rows.map(Self.cells)

@@ -14,9 +14,9 @@ struct BenchShape: Codable, Hashable {
   var layers: Int
   var heads: Int
   var headBlocks = 2
-  /// Sequences of a training step or an evaluation.
+  /// Sequences per training step or evaluation.
   var sequences: Int
-  /// Tokens of a sequence.
+  /// Tokens per sequence.
   var tokens: Int
 
   /// Shapes by name.
@@ -48,7 +48,7 @@ struct BenchShape: Codable, Hashable {
     }
   }
 
-  /// Has no end-of-text token, so every sequence is generated to its full length.
+  /// The configuration has no end-of-text token, so every sequence is generated to its full length.
   var languageModel: LanguageModelConfiguration {
     var model = LanguageModelConfiguration(
       vocabularySize: vocabulary, chunkSize: chunk, latentSize: latent, hiddenSize: hidden,

@@ -32,7 +32,7 @@ struct BenchTable: ParsableCommand {
 
   @Option(
     parsing: .upToNextOption,
-    help: ArgumentHelp("Types to compute in: float32, bfloat16, auto. (default: auto)", valueName: "precisions"))
+    help: ArgumentHelp("Precisions to compute in: float32, bfloat16, auto. (default: auto)", valueName: "precisions"))
   var precision: [Precision] = []
 
   @Option(help: ArgumentHelp("Measurements of each side.", valueName: "n"))
@@ -41,13 +41,13 @@ struct BenchTable: ParsableCommand {
   @Option(help: ArgumentHelp("Threads to compute with. (default: one for each core)", valueName: "n"))
   var threads: Int?
 
-  @Option(help: "Where to compute: cpu, cuda, cuda:N or mps. (default: cpu)")
+  @Option(help: "Device to compute on: cpu, cuda, cuda:N or mps. (default: cpu)")
   var device: String?
 
-  @Option(name: .customLong("out"), help: ArgumentHelp("The JSON file to add the results to.", valueName: "file"))
+  @Option(name: .customLong("out"), help: ArgumentHelp("JSON file to which to add the results.", valueName: "file"))
   var output: String?
 
-  @Option(help: ArgumentHelp("The document to write the table into.", valueName: "file"))
+  @Option(help: ArgumentHelp("Document into which to write the table.", valueName: "file"))
   var markdown: String?
 
   @OptionGroup var work: BenchWorkOptions
@@ -170,6 +170,6 @@ struct BenchTable: ParsableCommand {
 }
 
 extension BenchResults {
-  /// One row without the header.
+  /// One row, without the header.
   fileprivate var line: String { text.split(separator: "\n").dropFirst().first.map(String.init) ?? "" }
 }

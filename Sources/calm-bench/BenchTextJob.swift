@@ -4,7 +4,7 @@ import CALMTerminal
 import CALMTokenizer
 import Foundation
 
-/// The jobs on text: encoding it, and preparing a data set of it.
+/// The jobs on text: encoding it, and preparing a data set from it.
 struct BenchTextJob {
   private let files: BenchTextFiles
   private let work: BenchWorkOptions

@@ -3,16 +3,16 @@ import CALMTerminal
 
 /// The sizes and inputs of the jobs of `calm-bench`.
 struct BenchWorkOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("Sequences of a training step. (default: from the shape)", valueName: "n"))
+  @Option(help: ArgumentHelp("Sequences per training step. (default: from the shape)", valueName: "n"))
   var batchSize: Int?
 
-  @Option(help: ArgumentHelp("Tokens of a sequence. (default: from the shape)", valueName: "n"))
+  @Option(help: ArgumentHelp("Tokens per sequence. (default: from the shape)", valueName: "n"))
   var sequenceLength: Int?
 
   @Option(help: ArgumentHelp("Tokens in the vocabulary. (default: from the shape)", valueName: "n"))
   var vocabSize: Int?
 
-  @Option(help: ArgumentHelp("Tokens of the prompt of a generation. (default: 64)", valueName: "n"))
+  @Option(help: ArgumentHelp("Tokens in the prompt. (default: 64)", valueName: "n"))
   var promptTokens: Int?
 
   @Option(help: ArgumentHelp("Tokens to generate. (default: 128)", valueName: "n"))
@@ -29,7 +29,8 @@ struct BenchWorkOptions: ParsableArguments {
   var text: String?
 
   @Option(
-    help: ArgumentHelp("The tokenizer.json for the jobs on text. (default: trained on the text)", valueName: "path"))
+    help: ArgumentHelp("Path of tokenizer.json for the jobs on text. (default: trained on the text)", valueName: "path")
+  )
   var tokenizer: String?
 
   @Option(help: ArgumentHelp("Repetitions; the result is their median.", valueName: "n"))
@@ -60,11 +61,11 @@ struct BenchWorkOptions: ParsableArguments {
     return shape
   }
 
-  /// Tokens of the prompt.
+  /// The number of tokens in the prompt.
   var promptLength: Int { promptTokens ?? 64 }
-  /// Tokens to generate.
+  /// The number of tokens to generate.
   var newLength: Int { newTokens ?? 128 }
-  /// Candidates for each chunk.
+  /// The number of candidates for each chunk.
   var candidateCount: Int { candidates ?? 200 }
 
   /// The options that apply to some jobs: name, value if given, and whether the option applies to a job.

@@ -56,7 +56,7 @@ struct Calm: ParsableCommand {
       command = try parseAsRoot()
       try command.run()
     } catch {
-      // Without the clearing up at exit: threads may still wait for a process that is gone.
+      // Skips cleanup at exit, because threads may still wait for a process that has ended.
       if LaunchedProcess.isQuiet(about: error) { _exit(ProcessLauncher.peerGone) }
       if exitCode(for: error) == .success, let help = TrainCommand.help(for: error) {
         print(help)

@@ -6,7 +6,7 @@ import Testing
 import Torch
 import TrainingTestSupport
 
-@Suite("Experiments whose file has changed", .serialized) struct ExperimentFingerprintTests {
+@Suite("Experiments with a changed file", .serialized) struct ExperimentFingerprintTests {
   private let folder = FileManager.default.temporaryDirectory.appendingPathComponent("calm-exp-\(UUID().uuidString)")
 
   init() {
@@ -55,7 +55,7 @@ import TrainingTestSupport
     return nil
   }
 
-  @Test("A change of 'evaluation' evaluates every trained model again and trains none")
+  @Test("A change of 'evaluation' evaluates every trained model again, without training")
   func evaluation() throws {
     defer { try? FileManager.default.removeItem(at: folder) }
     var trained: [String] = []

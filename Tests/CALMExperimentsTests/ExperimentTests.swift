@@ -30,7 +30,7 @@ import TrainingTestSupport
        {"name": "transformer", "hidden_size": 32, "layers": 1, "steps": 8, "sequence_length": 32, "batch_size": 2}]}
     """
 
-  @Test("Each entry of a list is a run of its own, and a model is trained on each autoencoder of a list")
+  @Test("Each entry of a list is a separate run, and a model is trained on each autoencoder of a list")
   func grid() throws {
     defer { try? FileManager.default.removeItem(at: folder) }
     #expect(
@@ -41,7 +41,7 @@ import TrainingTestSupport
       ])
   }
 
-  @Test("A model with a head of tokens needs no autoencoder, and one with a head of latents does")
+  @Test("A model whose head samples tokens needs no autoencoder, and one whose head samples latents needs one")
   func headsOfTokens() throws {
     defer { try? FileManager.default.removeItem(at: folder) }
     func models(_ head: String) -> String { #"{"stories": {}, "models": [{"name": "m", "steps": 5, \#(head)}]}"# }
@@ -76,14 +76,14 @@ import TrainingTestSupport
       ),
       (#"{"stories": {}, "models": [{"name": "t", "steps": 5, "aux_warmup_steps": 2}]}"#, "aux_warmup_steps"),
       (#"{"stories": {}, "modles": []}"#, "modles"),
-      (#"{"stories": {}, "data": "x", "models": []}"#, "one of"),
+      (#"{"stories": {}, "data": "x", "models": []}"#, "either 'stories'"),
       (#"{"stories": {"bites": 1}, "models": []}"#, "bites"),
       (#"{"stories": {}, "models": [{"name": "t", "steps": 5, "head": "energy"}]}"#, "head"),
       (#"{"stories": {}, "models": [{"name": "t", "steps": 0}]}"#, "steps"),
       (#"{"stories": {}, "models": [{"steps": 5}]}"#, "name"),
       (#"{"stories": {}, "models": [{"name": "t", "steps": 5, "hidden_size": 30, "heads": 4}]}"#, "heads"),
       (#"{"stories": {}, "models": [{"name": "t", "steps": 5}, {"name": "t", "steps": 6}]}"#, "named 't'"),
-      (#"{"stories": {}, "models": [{"name": "../t", "steps": 5}]}"#, "cannot name a folder"),
+      (#"{"stories": {}, "models": [{"name": "../t", "steps": 5}]}"#, "is not a valid folder name"),
       (#"{"stories": {}, "models": [{"name": "c", "autoencoder": "ae", "steps": 5}]}"#, "not among 'autoencoders'"),
       (
         #"{"stories": {}, "autoencoders": [{"name": "ae", "steps": 5, "chunk_size": 3}]}"#, "not a multiple"
@@ -108,7 +108,7 @@ import TrainingTestSupport
     #expect(correlation([(1, 1), (2, 1), (3, 1)]) == nil && correlation([(1, 1), (2, 3)]) == nil)
   }
 
-  @Test("An experiment writes tables and plots, resumes after a stop, and repeats no finished run")
+  @Test("An experiment writes tables and plots, resumes after a stop, and does not repeat finished runs")
   func run() throws {
     defer { try? FileManager.default.removeItem(at: folder) }
     Runtime.threads = 1

@@ -81,7 +81,7 @@ import TrainingTestSupport
     #expect(page.contains("a/calm") && page.contains("b/calm"))
   }
 
-  @Test("The page of a long run is small and shows the range of the omitted values")
+  @Test("The page of a long run is small and shows the range of omitted values")
   func thinning() throws {
     defer { try? FileManager.default.removeItem(at: folder) }
     let page = try RunReport([try addRun("long", steps: 20_000)]).html

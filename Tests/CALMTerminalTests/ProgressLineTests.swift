@@ -74,7 +74,7 @@ import Testing
     #expect(table.text == "name    count\na           1\nlonger   1000\n")
   }
 
-  @Test("A mistyped name has its nearest names as suggestions, nearest first")
+  @Test("The suggestions for a mistyped name are the nearest names, nearest first")
   func suggestions() {
     #expect(nearestNames(to: "calm-n", among: ["calm-m", "small", "calm-xl"]).first == "calm-m")
     #expect(nearestNames(to: "Small", among: ["small"]) == ["small"])

@@ -105,7 +105,8 @@ import Testing
       }
   }
 
-  @Test("A streaming encoder gives the ids of the whole text, wherever the parts end", arguments: [false, true])
+  @Test(
+    "A streaming encoder gives the ids of the whole text, regardless of where the parts end", arguments: [false, true])
   func sameIDs(allowSpecial: Bool) throws {
     var generator = SeededGenerator(seed: 5)
     let parts = SampleText.parts + ["the one", "one two", "<|end|>", "<|end|>>", " LL"]

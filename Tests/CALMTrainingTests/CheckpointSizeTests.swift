@@ -10,7 +10,7 @@ import TrainingTestSupport
     Runtime.threads = 1
   }
 
-  /// The bytes of the tensors in a safetensors file: all after its header, whose length is the first number.
+  /// The bytes of the tensors in a safetensors file: all bytes after its header, whose length is the first number.
   private func tensorBytes(_ file: URL) throws -> Int {
     let data = try Data(contentsOf: file)
     let header = data.prefix(8).reversed().reduce(0) { $0 << 8 | Int($1) }

@@ -14,7 +14,7 @@ import TrainingTestSupport
   }
 
   @Test(
-    "A model with a head of tokens trains without an autoencoder and resumes exactly",
+    "A model whose head samples tokens trains without an autoencoder and resumes exactly",
     arguments: [HeadKind.posterior, .tokens])
   func resumes(head: HeadKind) throws {
     func run(_ name: String) throws -> TrainingRun { try world.tokenModel(name, world.settings(steps: 10), head: head) }
@@ -26,7 +26,7 @@ import TrainingTestSupport
     #expect(!FileManager.default.fileExists(atPath: world.place("broken/model/autoencoder").path))
   }
 
-  @Test("Distillation changes the head alone, resumes exactly, and the student agrees more with its teacher")
+  @Test("Distillation changes only the head and resumes exactly, and the student agrees more with its teacher")
   func distills() throws {
     _ = try losses(of: try world.tokenModel("teacher", world.settings(steps: 150), head: .posterior))
     let teacher = world.place("teacher/model")
@@ -47,7 +47,7 @@ import TrainingTestSupport
     let models = [teacher, world.place("unbroken/model")].map { try? ModelFolder($0).loadLanguageModel() }
     let (first, student) = (try #require(models[0]), try #require(models[1]))
     #expect(student.configuration.isOneStep && !first.configuration.isOneStep)
-    // The copy with which distillation began gives one step of the teacher's network.
+    // The copy with which distillation started takes one step of the teacher's network.
     let untrained = try world.student("untrained", of: teacher, world.settings(steps: 1)).task as? DistillationTask
     let hidden = Generator(seed: 1).normal([40, 32])
     func samples(_ model: ContinuousLanguageModel) throws -> Tensor {
@@ -60,7 +60,7 @@ import TrainingTestSupport
     #expect(try agreement(student) > agreement(try #require(untrained?.model)))
   }
 
-  @Test("A model without steps to save is not distilled", arguments: [HeadKind.energy, .tokens])
+  @Test("A model that samples in one step cannot be distilled", arguments: [HeadKind.energy, .tokens])
   func refused(head: HeadKind) throws {
     let model = world.place("model")
     if head == .tokens {

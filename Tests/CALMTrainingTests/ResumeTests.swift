@@ -54,7 +54,7 @@ import TrainingTestSupport
     }
   }
 
-  @Test("metrics.jsonl has one line per step, also if the run was interrupted after its last checkpoint")
+  @Test("metrics.jsonl has one line per step, even if the run was interrupted after its last checkpoint")
   func metricsHaveNoStepTwice() throws {
     var settings = world.settings(steps: 6)
     settings.checkpointInterval = 2
@@ -152,7 +152,7 @@ import TrainingTestSupport
     #expect(try losses(of: try world.transformer("again", settings)) == plain)
   }
 
-  @Test("The best checkpoint is that of the best evaluation, also if the run was interrupted")
+  @Test("The best checkpoint is that of the best evaluation, even if the run was interrupted")
   func best() throws {
     var settings = world.settings(steps: 8)
     (settings.evaluationInterval, settings.evaluationSequences, settings.bestMetric) = (2, 4, "accuracy")

@@ -16,7 +16,7 @@ import Testing
     try Data(text.utf8).write(to: folder.appendingPathComponent("content"))
   }
 
-  @Test("A checkpoint that cannot be written leaves the previous one and no files of its own")
+  @Test("A checkpoint that cannot be written leaves the previous one and no other files")
   func failedCheckpoint() throws {
     try withFolder { url in
       let folder = try RunFolder(creating: url)

@@ -6,7 +6,7 @@ import Testing
 
 @Suite("Settings")
 struct SettingsTests {
-  /// Settings that a command line gives.
+  /// The settings given by a command line.
   private func given<Root: RunSettings>(_ line: String, _ type: Root.Type) -> GivenSettings {
     GivenSettings(arguments: line.split(separator: " ").map(String.init), of: Root.declarations)
   }
@@ -21,7 +21,7 @@ struct SettingsTests {
     Root.resolve(given(line, type), over: try Root.base(for: given(line, type))).faults
   }
 
-  /// Settings as a file, read again.
+  /// The settings written to a file and read again.
   private func reread<Root: RunSettings>(_ settings: Root) throws -> Root {
     let json = try JSONParser.parse(Array(settings.json.text.utf8))
     let given = GivenSettings(members: try #require(json.object), of: Root.declarations)
@@ -49,7 +49,7 @@ struct SettingsTests {
     try expectFixedPoint(try resolved(line, TransformerSettings.self))
   }
 
-  @Test("Settings that apply to one choice only are read again with that choice")
+  @Test("Settings that apply only to one choice are read again with that choice")
   func fixedPointOfChoices() throws {
     try expectFixedPoint(try resolved("--no-variational --latent-dropout 0.1", AutoencoderSettings.self))
     for head in HeadKind.allCases {
@@ -73,7 +73,7 @@ struct SettingsTests {
     for kind in ModelKind.allCases { check(kind.settings) }
   }
 
-  @Test("Defaults pass the ranges of their settings, and every setting writes what it reads")
+  @Test("Defaults are within the ranges of their settings, and every setting writes the value that it reads")
   func defaults() throws {
     func check<Root: RunSettings>(_ type: Root.Type) {
       for setting in Root.settings {
@@ -84,7 +84,7 @@ struct SettingsTests {
     for kind in ModelKind.allCases { check(kind.settings) }
   }
 
-  @Test("Sizes follow from the width, a preset and the chunk where they are not given")
+  @Test("Sizes that are not given are derived from the width, a preset and the chunk size")
   func derivedSizes() throws {
     let wide = try resolved("--hidden-size 512 --steps 200", TransformerSettings.self)
     #expect(wide.model.transformer.attentionHeads == 8 && wide.model.transformer.intermediateSize == 1408)
@@ -101,13 +101,14 @@ struct SettingsTests {
   }
 
   @Test(
-    "A command line reports all its faults at once, with the nearest name",
+    "All errors of a command line are reported at once, with the nearest names",
     arguments: [
       ("--hiden-size 9", "'--hiden-size' is not an option of this command; did you mean '--hidden-size'?"),
       ("--no-tie-embedings", "did you mean '--no-tie-embeddings'?"),
       ("--learning-rate 99", "--learning-rate must be a number above 0 and below 10, not '99'"),
       ("--learning-rate nan", "--learning-rate must be"), ("--layers 0", "--layers must be a whole number, 1 or more"),
-      ("--steps -5", "--steps must be a whole number, 1 or more, not '-5'"), ("stray", "'stray' belongs to no option"),
+      ("--steps -5", "--steps must be a whole number, 1 or more, not '-5'"),
+      ("stray", "'stray' does not belong to an option"),
       ("--tie-embeddings=yes", "'--tie-embeddings' takes no value"), ("--layers", "'--layers' needs a value"),
       ("--data a:-1", "weights above 0"), ("--max-time soon", "--max-time must be a time above 0"),
       ("--best-metric beauty", "one of cross_entropy, perplexity, brier_lm, none"),
@@ -115,7 +116,7 @@ struct SettingsTests {
       ("--hidden-size 30 --heads 4", "--heads 4 does not divide --hidden-size 30"),
       ("--heads 8 --key-value-heads 3", "--key-value-heads 3 does not divide --heads 8"),
       ("--batch-size 6 --gradient-gradientAccumulation 4", "--batch-size 6 cannot be split into the 4 parts"),
-      ("--steps 9 --warmup-steps 9", "--warmup-steps 9 takes all 9 steps"),
+      ("--steps 9 --warmup-steps 9", "--warmup-steps 9 covers all 9 steps"),
       ("--schedule cosine --decay-fraction 0.3", "--decay-fraction has no effect with --schedule cosine"),
     ])
   func faultsOfCommandLines(line: String, expected: String) throws {
@@ -124,7 +125,7 @@ struct SettingsTests {
     #expect(faults.contains { $0.contains("did you mean '--seed'?") }, "\(faults)")
   }
 
-  @Test("Settings of another head, and of a distribution that is left out, have no effect and are refused")
+  @Test("Settings of a different head, and of a distribution in a deterministic model, have no effect and are refused")
   func settingsWithoutEffect() throws {
     #expect(
       try faults("--head flow --noise-size 8 --latent-bound 8", LanguageModelSettings.self) == [
@@ -140,7 +141,7 @@ struct SettingsTests {
       ])
   }
 
-  @Test("A file's faults name its members, and a command line overrides it")
+  @Test("Errors of a file name its keys, and a command line overrides the file")
   func files() throws {
     let json = try JSONParser.parse(
       Array(#"{"stepps": 3, "layers": true, "keep_checkpoints": [1, 2], "seed": 7, "max_time": 90, "x": 1}"#.utf8))
@@ -154,7 +155,7 @@ struct SettingsTests {
     #expect(both.title(of: "seed") == "--seed" && both.title(of: "max_time") == "'max_time'")
   }
 
-  @Test("Only limits and threads of a resumed run may be given")
+  @Test("Only the limits and threads of a resumed run can change")
   func resumed() {
     let settings = GivenSettings(
       arguments: ["--steps", "9", "--hidden-size", "none", "--no-tie-embeddings", "--threads", "2"],
@@ -181,7 +182,7 @@ struct SettingsTests {
 
 @Suite("The document of settings")
 struct SettingsDocumentTests {
-  @Test("docs/settings.md is the table of settings; CALM_WRITE_DOCS=1 writes it")
+  @Test("docs/settings.md equals the table of settings; CALM_WRITE_DOCS=1 writes it")
   func document() throws {
     let url = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
       .deletingLastPathComponent().appendingPathComponent("docs/settings.md")

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@Suite("Bad input: one line that names the file, and a status that is not 0")
+@Suite("Bad input")
 struct BadInputTests {
   private let folder: TemporaryFolder
 
@@ -11,7 +11,7 @@ struct BadInputTests {
     try Command.run(["tokenizer", "train", "--out", folder.path("tokenizer.json")] + arguments)
   }
 
-  @Test("missing, empty and unreadable text")
+  @Test("Missing and empty text files are errors that name the path")
   func files() throws {
     expectFailure(try train(folder.path("nowhere.txt")), saying: "nowhere.txt: no such file")
     expectFailure(try train(folder.path("*.txt")), saying: "*.txt: no file matches")
@@ -20,14 +20,14 @@ struct BadInputTests {
     #expect(!FileManager.default.fileExists(atPath: folder.path("tokenizer.json")))
   }
 
-  @Test("a file that the system refuses to read")
+  @Test("A file that the system cannot read is an error that names the file")
   func refused() throws {
-    // A link to itself: permissions would not keep root out.
+    // A link to itself, because root can read any file regardless of permissions.
     try FileManager.default.createSymbolicLink(atPath: folder.path("loop.txt"), withDestinationPath: "loop.txt")
     expectFailure(try train(folder.path("loop.txt")), saying: "loop.txt: cannot be read")
   }
 
-  @Test("text that is not UTF-8 is told with its place, and --lossy goes on")
+  @Test("Text that is not UTF-8 is an error with the position, and --lossy repairs it")
   func encoding() throws {
     try folder.write(Data("good line\nbad ".utf8) + Data([0xFF]) + Data(" line\n".utf8), "latin.txt")
     expectFailure(
@@ -37,7 +37,7 @@ struct BadInputTests {
     #expect(lossy.text.contains("1 document repaired"))
   }
 
-  @Test("a malformed JSON line is told with its number, and --skip-malformed goes on and counts")
+  @Test("A malformed JSON line is an error with its number, and --skip-malformed skips and counts such lines")
   func jsonLines() throws {
     try folder.write(
       "{\"text\": \"one one one\"}\n{\"text\": \n{\"body\": \"two\"}\n{\"text\": \"three\"}\n", "c.jsonl")
@@ -48,7 +48,7 @@ struct BadInputTests {
     #expect(results["documents"] as? Int == 2)
   }
 
-  @Test("a vocabulary without room for the bytes, and a folder that is not there")
+  @Test("A vocabulary too small for the bytes and a missing output folder are errors")
   func targets() throws {
     try folder.write("some text", "a.txt")
     expectFailure(try train(folder.path("a.txt"), "--vocab-size", "100"), saying: "100", "at least 259")
@@ -56,7 +56,7 @@ struct BadInputTests {
     expectFailure(result, saying: "no: no such folder")
   }
 
-  @Test("a tokenizer that is missing, or is none")
+  @Test("A missing or invalid tokenizer is an error that names the path")
   func tokenizers() throws {
     try folder.write("{\"model\": 1}", "other.json")
     let missing = try Command.run(["tokenizer", "encode", "--tokenizer", folder.path("t.json")])
@@ -67,7 +67,7 @@ struct BadInputTests {
     expectFailure(none, saying: "neither tokenizer.json nor tokenizer.model")
   }
 
-  @Test("a device that there is not", arguments: ["abacus", "cuda:x", "cuda:4096"])
+  @Test("An unknown or unavailable device is an error that names it", arguments: ["abacus", "cuda:x", "cuda:4096"])
   func devices(_ device: String) throws {
     let result = try Command.run([
       "eval", "autoencoder", folder.url.path, "--data", folder.url.path, "--device", device,
@@ -75,7 +75,7 @@ struct BadInputTests {
     expectFailure(result, saying: "device '\(device.prefix(4))")
   }
 
-  @Test("wrong arguments are told with the usage and status 64")
+  @Test("Invalid arguments print an error and the usage, and exit with status 64")
   func usage() throws {
     for arguments in [
       ["nonsense"], ["tokenizer", "train"], ["doctor", "--threads", "0"], ["info", "--tokens", "many"],

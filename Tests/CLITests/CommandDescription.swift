@@ -1,6 +1,6 @@
 import Foundation
 
-/// A command as the program itself describes it.
+/// The description of a command that the program prints.
 struct CommandDescription: Decodable {
   /// An option, a flag or a positional argument.
   struct Argument: Decodable {
@@ -18,7 +18,7 @@ struct CommandDescription: Decodable {
   let arguments: [Argument]?
   let subcommands: [CommandDescription]?
 
-  /// All commands, each with the words that call it, those with subcommands included.
+  /// All commands, including those with subcommands, each with the words that run it.
   static func all() throws -> [(words: String, command: CommandDescription)] {
     struct Dump: Decodable { let command: CommandDescription }
     let dump = try Command.run(["--experimental-dump-help"])
@@ -41,7 +41,7 @@ struct CommandDescription: Decodable {
       commandName: commandName, discussion: discussion, arguments: (arguments ?? []) + settings, subcommands: nil)
   }
 
-  /// This command's subcommands at all depths, each with the words that call it.
+  /// This command's subcommands at all depths, each with the words that run it.
   private func all(after words: String) -> [(words: String, command: CommandDescription)] {
     (subcommands ?? []).filter { $0.commandName != "help" }.flatMap { command in
       let words = words + " " + command.commandName
@@ -49,7 +49,7 @@ struct CommandDescription: Decodable {
     }
   }
 
-  /// The long names of the command's own options and flags, with dashes.
+  /// The long names of the command's options and flags, with dashes.
   var options: [(name: String, isFlag: Bool)] {
     (arguments ?? []).flatMap { argument in
       (argument.names ?? []).filter { $0.kind == "long" && $0.name != "help" && $0.name != "version" }

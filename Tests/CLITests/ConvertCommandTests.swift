@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@Suite("calm convert, and training that begins with a model") struct ConvertCommandTests {
+@Suite("calm convert, and training from a model") struct ConvertCommandTests {
   private let demo: TemporaryFolder
   private let folder: TemporaryFolder
   private var model: String { demo.path("demo/lm/model") }
@@ -24,7 +24,7 @@ import Testing
     return result.output
   }
 
-  @Test("a converted model has the same scores, tokenizer included", arguments: ["official", "safetensors"])
+  @Test("A converted model has the same scores, with its tokenizer", arguments: ["official", "safetensors"])
   func sameScores(format: String) throws {
     let converted = try convert(model, format, "out")
     #expect(converted.status == 0, "\(converted.errorOutput)")
@@ -33,7 +33,7 @@ import Testing
     for file in [weights, "tokenizer.json", "autoencoder/\(weights)", "autoencoder/config.json"] {
       #expect(FileManager.default.fileExists(atPath: folder.path("out/\(file)")), "\(file)")
     }
-    // The autoencoder on its own, and an existing folder.
+    // The autoencoder alone, and an existing folder.
     #expect(try convert(demo.path("demo/autoencoder/model"), format, "autoencoder").status == 0)
     expectFailure(try convert(model, format, "out"), saying: "already exists")
   }
@@ -46,7 +46,9 @@ import Testing
       ] + arguments)
   }
 
-  @Test("training begins with the weights of a model, of its own kind or official", arguments: ["", "official"])
+  @Test(
+    "Training starts with the weights of a model, in this package's format or the official one",
+    arguments: ["", "official"])
   func initFrom(format: String) throws {
     let trained = try Command.run([
       "train", "lm", "--data", demo.path("demo/data"), "--autoencoder", demo.path("demo/autoencoder/model"), "--out",
@@ -58,7 +60,7 @@ import Testing
     let own = folder.path("own/model")
     let start = format.isEmpty ? own : folder.path("start")
     if !format.isEmpty { #expect(try convert(own, format, "start").status == 0) }
-    // A step at next to no rate leaves the weights, and so the loss is far from that of fresh ones.
+    // A step at a learning rate near 0 leaves the weights unchanged, so the loss is far from that of new weights.
     let begun = try train("lm", "run", "--init-from", start, "--aux-weight", "0")
     #expect(begun.status == 0, "\(begun.errorOutput)")
     let fresh = try train("lm", "fresh", "--autoencoder", start, "--aux-weight", "0")
@@ -66,7 +68,7 @@ import Testing
     #expect(low < high - 1, "\(low) and \(high)")
     let autoencoder = try train("autoencoder", "autoencoder", "--init-from", demo.path("demo/autoencoder/model"))
     #expect(try autoencoder.json()["loss"] as? Double ?? .nan < 8, "\(autoencoder.errorOutput)")
-    // With the auxiliary loss its layer is fresh, and the run can be resumed like any other.
+    // With the auxiliary loss, its layer is new, and the run can be resumed like any other.
     #expect(try train("lm", "auxiliary", "--init-from", start).status == 0)
     let resumed = try Command.run([
       "train", "lm", "--resume", folder.path("auxiliary"), "--steps", "2", "--threads", "1",
@@ -74,7 +76,7 @@ import Testing
     #expect(resumed.status == 0, "\(resumed.errorOutput)")
   }
 
-  @Test("sizes that are not those of the model to begin with are refused by the option's name")
+  @Test("Sizes that differ from those of the initial model are refused, and the error names the option")
   func otherSizes() throws {
     expectUsageError(
       try train("lm", "run", "--init-from", model, "--hidden-size", "512", "--layers", "9"), saying: "--hidden-size is",
@@ -84,7 +86,7 @@ import Testing
     expectUsageError(
       try train("autoencoder", "run", "--init-from", model, "--chunk-size", "8"), saying: "--chunk-size is 4", "not 8")
     expectFailure(
-      try train("lm", "run", "--init-from", demo.path("demo/autoencoder/model")), saying: "holds an autoencoder")
+      try train("lm", "run", "--init-from", demo.path("demo/autoencoder/model")), saying: "contains an autoencoder")
     #expect(!FileManager.default.fileExists(atPath: folder.path("run")))
   }
 }

@@ -23,7 +23,7 @@ struct DataJoinTests {
     try Command.run(["data", "join"] + parts.map(folder.path) + ["--out", folder.path(name)] + options)
   }
 
-  @Test("parts prepared at the same time make the data set of one process, byte for byte")
+  @Test("Parts prepared at the same time join to the data set of one process, byte for byte")
   func sameBytes() throws {
     let results = Mutex<[CommandResult]>([])
     DispatchQueue.concurrentPerform(iterations: 3) { index in
@@ -44,7 +44,7 @@ struct DataJoinTests {
     }
   }
 
-  @Test("results as JSON")
+  @Test("calm data prepare --part and calm data join print results as JSON")
   func results() throws {
     let part = try prepare("1/1", to: "part", "--json").json()
     let manifest = try #require(part["manifest"] as? [String: Any])
@@ -54,7 +54,7 @@ struct DataJoinTests {
     #expect(joined["parts"] as? Int == 1)
   }
 
-  @Test("each refusal is one line that says what to do, and nothing is left behind")
+  @Test("Each refusal is one line that explains what to do, and no files remain")
   func refusals() throws {
     #expect(try prepare("1/2", to: "one").status == 0)
     expectFailure(try prepare("1/2", to: "one"), saying: "already contains a part", "--overwrite")
@@ -76,7 +76,7 @@ struct DataJoinTests {
     #expect(names.sorted() == ["copy", "data", "one", "seeded", "stories.txt", "tokenizer.json", "two"])
   }
 
-  @Test("standard input cannot be divided")
+  @Test("Standard input cannot be divided")
   func standardInput() throws {
     let result = try Command.run(
       ["data", "prepare", "-", "--tokenizer", folder.path("tokenizer.json"), "--part", "1/2", "--out"]

@@ -16,7 +16,7 @@ struct DataPrepareTests {
       ["data", "prepare", "--tokenizer", tokenizer, "--out", folder.path("data")] + arguments)
   }
 
-  @Test("leaves shards, their description and the tokenizer, and tells the results")
+  @Test("A data set contains shards, their description and the tokenizer, and the results are printed")
   func results() throws {
     let result = try prepare(
       folder.path("stories.txt"), "--document-unit", "lines", "--validation-fraction", "0.1", "--json")
@@ -30,7 +30,7 @@ struct DataPrepareTests {
     #expect(names == ["data.json", "tokenizer.json", "train-00000.calmtokens", "validation-00000.calmtokens"])
   }
 
-  @Test("replaces a data set only when told to, and nothing else ever")
+  @Test("Only an existing data set is replaced, and only with --overwrite")
   func overwriting() throws {
     #expect(try prepare(folder.path("stories.txt")).status == 0)
     expectFailure(try prepare(folder.path("stories.txt")), saying: "data: already contains a data set", "--overwrite")
@@ -44,7 +44,7 @@ struct DataPrepareTests {
     expectFailure(other, saying: "photos: exists and is not a data set")
   }
 
-  @Test("leaves nothing behind when the text turns out to be bad")
+  @Test("Invalid text leaves no files")
   func failure() throws {
     try folder.write("{\"text\": \"fine\"}\nnot JSON\n", "bad.jsonl")
     expectFailure(try prepare(folder.path("bad.jsonl")), saying: "bad.jsonl:2:")
@@ -52,7 +52,7 @@ struct DataPrepareTests {
     #expect(names.sorted() == ["bad.jsonl", "stories.txt", "tokenizer.json"])
   }
 
-  @Test("reads standard input and compressed files")
+  @Test("Standard input and compressed files are read")
   func sources() throws {
     let piped = try Command.run(
       ["data", "prepare", "-", "--tokenizer", tokenizer, "--out", folder.path("piped"), "--json"],

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// `calm demo` that ends early. The tests of other commands use the models of a complete one.
+/// Tests of `calm demo` runs that end early. The tests of other commands use the models of a complete run.
 @Suite("calm demo") struct DemoCommandTests {
   private let folder: TemporaryFolder
 
@@ -24,7 +24,7 @@ import Testing
     try folder.write("{\"text\": \"one one one\"}\n{\"text\": \n", "cut.jsonl")
     try expectFailure(of: "cut.jsonl", saying: "cut.jsonl:2:", "--skip-malformed")
     try expectFailure(
-      of: "cut.jsonl", "--skip-malformed", saying: "1 malformed line passed over", "Error: the data is too small")
+      of: "cut.jsonl", "--skip-malformed", saying: "1 malformed line skipped", "Error: the data is too small")
   }
 
   @Test("An interrupted demo writes a checkpoint and prints the command that resumes training")

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// `calm experiment` as its user meets it; what it trains is tested with the library.
+/// Tests of the command line of `calm experiment`; the training is tested with the library.
 @Suite("calm experiment") struct ExperimentCommandTests {
   private let folder: TemporaryFolder
 
@@ -13,7 +13,7 @@ import Testing
     return try Command.run(["experiment", file, "--out", folder.path("out"), "--check"])
   }
 
-  @Test("the example in the project is one that can be run")
+  @Test("The example experiment in the repository is valid")
   func example() throws {
     let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
       .deletingLastPathComponent()
@@ -25,7 +25,7 @@ import Testing
     #expect(!FileManager.default.fileExists(atPath: folder.path("out")))
   }
 
-  @Test("a file that cannot be run is refused in one line, and nothing is written")
+  @Test("An invalid file is refused with one line, and nothing is written")
   func refused() throws {
     expectFailure(try check("stories: {}\nmodels:\n  - {name: t, steps: 5, hiden: 32}"), saying: "models[0]", "'hiden'")
     expectFailure(try check("stories: {}\nmodels: [{name: t, steps: 5"), saying: "plan.yaml", "at line")

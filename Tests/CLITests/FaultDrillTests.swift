@@ -3,39 +3,39 @@ import CALMSupport
 import Foundation
 import Testing
 
-/// A training of the real program that is killed, starved of disk and robbed of its checkpoints, over and over, and must
-/// come to the numbers of one that nobody disturbed. It prints the table of faults tried, survived and lost.
+/// Trains with the real program, which is repeatedly killed, runs out of disk space and loses checkpoints, and compares
+/// the results with those of an uninterrupted run. Prints the table of faults injected, survived and lost steps.
 @Suite("Fault drill", .serialized) struct FaultDrillTests {
   private static let isLong = ProcessInfo.processInfo.environment["CALM_LONG_TESTS"] == "1"
 
-  @Test("after every fault, resume goes on from the last checkpoint, and ends with the same bits")
+  @Test("After every fault, the run resumes from the last checkpoint and ends with the same bits")
   func drill() throws {
     let faults =
       Self.isLong
       ? Fault.mixed([
-        (.kill, 20), (.killInCheckpoint, 15), (.terminate, 3), (.fullDisk, 4), (.flippedBit, 3), (.cutShort, 3),
-        (.missingFile, 2), (.missingSeal, 2), (.halfDeleted, 3), (.killInReplacement, 3),
+        (.kill, 20), (.killInCheckpoint, 15), (.terminate, 3), (.fullDisk, 4), (.flippedBit, 3), (.truncated, 3),
+        (.missingFile, 2), (.missingChecksums, 2), (.halfDeleted, 3), (.killInReplacement, 3),
       ])
       : [
-        .kill, .killInCheckpoint, .flippedBit, .kill, .missingSeal, .fullDisk, .killInCheckpoint, .halfDeleted,
-        .cutShort, .killInReplacement,
+        .kill, .killInCheckpoint, .flippedBit, .kill, .missingChecksums, .fullDisk, .killInCheckpoint, .halfDeleted,
+        .truncated, .killInReplacement,
       ]
     let drill = try FaultDrill(faultCount: faults.count)
-    let undisturbed = try drill.undisturbed()
-    for fault in faults { try drill.suffer(fault) }
+    let uninterrupted = try drill.uninterrupted()
+    for fault in faults { try drill.inject(fault) }
     let run = try drill.finish()
 
-    for folder in ["model", "checkpoints/\(try #require(undisturbed.latest).lastPathComponent)"] {
-      let (expected, found) = (try undisturbed.files(of: folder), try run.files(of: folder))
+    for folder in ["model", "checkpoints/\(try #require(uninterrupted.latest).lastPathComponent)"] {
+      let (expected, found) = (try uninterrupted.files(of: folder), try run.files(of: folder))
       #expect(!expected.isEmpty && Set(expected.keys) == Set(found.keys))
       for (path, content) in expected { #expect(found[path] == content, "\(folder)/\(path)") }
     }
-    #expect(run.lines == undisturbed.lines)
+    #expect(run.lines == uninterrupted.lines)
     print(drill.table)
   }
 }
 
-/// What can befall a training.
+/// A fault that can occur in training.
 private enum Fault: String, CaseIterable {
   case kill = "SIGKILL at a random moment"
   case killInCheckpoint = "SIGKILL while a checkpoint is written"
@@ -43,29 +43,29 @@ private enum Fault: String, CaseIterable {
   case terminate = "SIGTERM"
   case fullDisk = "disk full while training"
   case flippedBit = "a bit of the latest checkpoint flipped"
-  case cutShort = "a file of the latest checkpoint truncated"
+  case truncated = "a file of the latest checkpoint truncated"
   case missingFile = "a file of the latest checkpoint missing"
-  case missingSeal = "the checksums of the latest checkpoint missing"
+  case missingChecksums = "the checksums of the latest checkpoint missing"
   case halfDeleted = "half of the latest checkpoint deleted"
 
-  /// Whether it is the latest checkpoint that suffers.
-  var isDamage: Bool { [.flippedBit, .cutShort, .missingFile, .missingSeal, .halfDeleted].contains(self) }
+  /// Whether the fault damages the latest checkpoint.
+  var isDamage: Bool { [.flippedBit, .truncated, .missingFile, .missingChecksums, .halfDeleted].contains(self) }
 
-  /// So many of each, in a fixed random order.
+  /// The given number of each fault, in a fixed random order.
   static func mixed(_ counts: [(Fault, Int)]) -> [Fault] {
     var random = SeededGenerator(seed: 7)
     return counts.flatMap { Array(repeating: $0.0, count: $0.1) }.shuffled(using: &random)
   }
 }
 
-/// A run, the faults that it suffered, and what they cost.
+/// A run, the faults injected into it, and their cost.
 private final class FaultDrill {
   private static let interval = 10
 
-  private struct Row { var (tried, survived, stepsLost, mostLost) = (0, 0, 0, 0) }
+  private struct Row { var (tried, survived, lost, mostLost) = (0, 0, 0, 0) }
 
   private let folder: TemporaryFolder
-  /// Where the disk fills up: a small file system of its own where the system lets us make one.
+  /// A folder that can run out of space: a small file system if the system allows mounting one.
   private let disk: SmallDisk
   private let run: WatchedRun
   private let steps: Int
@@ -98,34 +98,34 @@ private final class FaultDrill {
     ]
   }
 
-  /// The run that nothing befalls.
-  func undisturbed() throws -> WatchedRun {
-    let run = WatchedRun(url: folder.url.appendingPathComponent("undisturbed"))
+  /// A run without faults.
+  func uninterrupted() throws -> WatchedRun {
+    let run = WatchedRun(url: folder.url.appendingPathComponent("uninterrupted"))
     let result = try Command.run(begin(run.url.path))
     try #require(result.status == 0, "\(result.errorOutput)")
     return run
   }
 
-  /// Begins the run or takes it up.
+  /// Starts or resumes the run.
   private func start(fileSizeLimit: Int? = nil) throws -> TrainingProcess {
     let isBegun = FileManager.default.fileExists(atPath: run.url.appendingPathComponent("run.json").path)
     let arguments = isBegun ? ["train", "lm", "--resume", run.url.path, "--threads", "1"] : begin(run.url.path)
     return try TrainingProcess(arguments, fileSizeLimit: fileSizeLimit)
   }
 
-  /// Lets a fault befall the run, and sees to it that the next start goes on from the last checkpoint.
-  func suffer(_ fault: Fault) throws {
+  /// Injects a fault into the run, and checks that the next start resumes from the last checkpoint.
+  func inject(_ fault: Fault) throws {
     var row = rows[fault] ?? Row()
     row.tried += 1
     let before = try strike(fault)
 
-    // The next start tells where it goes on.
+    // The next start reports the step from which it resumes.
     let resumed = try start()
     _ = try resumed.wait { resumed.errorOutput.contains("\nlm …") }
     resumed.send(SIGKILL)
     try resumed.end()
     let step = Self.resumedStep(of: resumed)
-    // A signal's checkpoint may be newer than the last line of metrics.
+    // A checkpoint written after a signal may be newer than the last line of metrics.
     let lost = max(0, before.logged - step)
     if let checkpoint = before.checkpoint {
       #expect(step == checkpoint, "\(fault)")
@@ -133,14 +133,14 @@ private final class FaultDrill {
     }
     #expect(lost <= (fault.isDamage ? 2 : 1) * Self.interval, "\(fault)")
     row.survived += 1
-    row.stepsLost += lost
+    row.lost += lost
     row.mostLost = max(row.mostLost, lost)
     rows[fault] = row
   }
 
-  /// Trains for a while, then lets the fault strike.
+  /// Trains for a while, then injects the fault.
   ///
-  /// - Returns: the last step in the metrics and the step of the last sound checkpoint, both after the fault.
+  /// - Returns: the last step in the metrics and the step of the last undamaged checkpoint, both after the fault.
   private func strike(_ fault: Fault) throws -> (logged: Int, checkpoint: Int?) {
     switch fault {
     case .kill, .killInCheckpoint, .terminate:
@@ -158,7 +158,7 @@ private final class FaultDrill {
       try process.end()
       if let latest = run.latest { try leaveHalfReplaced(latest) }
     case .fullDisk:
-      // The disk fills up before the next checkpoint is whole.
+      // The disk fills up before the next checkpoint is complete.
       let room = (try run.latest.map { try disk.size(of: $0) } ?? 1 << 18) / 2
       try disk.leave(room)
       let process = try start(fileSizeLimit: disk.isMounted ? nil : room / 2)
@@ -168,8 +168,8 @@ private final class FaultDrill {
       try disk.leave(nil)
       #expect(!run.isWritingCheckpoint)
       #expect(try run.state() == "failed")
-    case .flippedBit, .cutShort, .missingFile, .missingSeal, .halfDeleted:
-      // Two checkpoints, so that there is one to fall back to.
+    case .flippedBit, .truncated, .missingFile, .missingChecksums, .halfDeleted:
+      // Two checkpoints, so that the run can fall back to one.
       let process = try start()
       _ = try process.wait { run.checkpointSteps.count == 2 && !run.isWritingCheckpoint }
       process.send(SIGKILL)
@@ -181,7 +181,7 @@ private final class FaultDrill {
     return (run.lastLoggedStep, run.latest.flatMap(WatchedRun.step))
   }
 
-  /// Waits until the run has come a random number of steps further.
+  /// Waits until the run has taken a random number of further steps.
   private func letTrain(_ process: TrainingProcess) throws {
     let isBegun = run.latest != nil
     _ = try process.wait { process.errorOutput.contains("\nlm …") && (!isBegun || run.lastLoggedStep > 0) }
@@ -199,23 +199,23 @@ private final class FaultDrill {
   private func damage(_ checkpoint: URL, _ fault: Fault) throws {
     let names = ["model.safetensors", "optimizer.safetensors", "state.json", "config.json"]
     let file = checkpoint.appendingPathComponent(names[Int.random(in: 0..<names.count, using: &random)])
-    // The file that tells whether the others are whole: a deletion may come to it before them.
-    let seal = checkpoint.appendingPathComponent("checksums.json")
+    // The file that shows whether the others are complete: a deletion may remove it before them.
+    let checksums = checkpoint.appendingPathComponent("checksums.json")
     var content = try Data(contentsOf: file)
     switch fault {
     case .flippedBit:
       content[Int.random(in: 0..<content.count, using: &random)] ^= 1 << UInt8.random(in: 0..<8, using: &random)
-    case .cutShort: content = content.prefix(Int.random(in: 0..<content.count, using: &random))
-    case .missingSeal: return try FileManager.default.removeItem(at: seal)
+    case .truncated: content = content.prefix(Int.random(in: 0..<content.count, using: &random))
+    case .missingChecksums: return try FileManager.default.removeItem(at: checksums)
     case .halfDeleted:
-      try FileManager.default.removeItem(at: seal)
+      try FileManager.default.removeItem(at: checksums)
       return try FileManager.default.removeItem(at: file)
     default: return try FileManager.default.removeItem(at: file)
     }
     try content.write(to: file)
   }
 
-  /// The last start, which nothing disturbs.
+  /// Lets the run finish without further faults.
   func finish() throws -> WatchedRun {
     let process = try start()
     #expect(try process.end() == 0, "\(process.errorOutput)")
@@ -229,7 +229,7 @@ private final class FaultDrill {
 
   var table: String {
     let lines = Fault.allCases.compactMap { fault in
-      rows[fault].map { "| \(fault.rawValue) | \($0.tried) | \($0.survived) | \($0.stepsLost) | \($0.mostLost) |" }
+      rows[fault].map { "| \(fault.rawValue) | \($0.tried) | \($0.survived) | \($0.lost) | \($0.mostLost) |" }
     }
     return """
       Fault drill: \(steps) steps, a checkpoint each \(Self.interval); full disk by \
@@ -241,7 +241,7 @@ private final class FaultDrill {
   }
 }
 
-/// A small file system in memory where the system lets this process mount one, else a plain folder.
+/// A small file system in memory if the system allows this process to mount one, else a plain folder.
 private final class SmallDisk {
   private static let size = 64 << 20
 
@@ -256,7 +256,7 @@ private final class SmallDisk {
 
   deinit { if isMounted { _ = Self.call("umount", "-l", url.path) } }
 
-  /// Leaves only so many bytes free; nil makes room again.
+  /// Leaves only the given number of bytes free; nil frees the whole disk.
   func leave(_ room: Int?) throws {
     guard isMounted else { return }
     let size = try room.map { try self.size(of: url) + $0 } ?? Self.size

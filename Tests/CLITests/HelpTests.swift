@@ -3,7 +3,7 @@ import Testing
 
 @Suite("Help")
 struct HelpTests {
-  @Test("every command has an example that calls it")
+  @Test("Every command has an example that runs it")
   func examples() throws {
     let commands = try CommandDescription.all()
     #expect(commands.count >= 12)
@@ -13,7 +13,7 @@ struct HelpTests {
     }
   }
 
-  @Test("the program alone shows the usual path, and its version")
+  @Test("The program without arguments shows the usual steps, and --version prints its version")
   func root() throws {
     let help = try Command.run([])
     #expect(help.text.contains("calm demo"))

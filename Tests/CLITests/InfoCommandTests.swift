@@ -3,7 +3,7 @@ import Testing
 
 @Suite("calm info and calm doctor")
 struct InfoCommandTests {
-  @Test("a preset's results, and the training of a number of tokens")
+  @Test("calm info prints the size and cost of a preset, and of training on a number of tokens")
   func preset() throws {
     let results = try Command.run(["info", "calm-m", "--tokens", "2.5k", "--json"]).json()
     #expect(results["parameters"] as? Int == 371_732_608)
@@ -13,7 +13,7 @@ struct InfoCommandTests {
     #expect(text.contains("371.7 M") && text.contains("energy head"))
   }
 
-  @Test("without a model, all presets beside the paper's results")
+  @Test("calm info without a model compares all presets with the paper")
   func allPresets() throws {
     let result = try Command.run(["info"])
     let rows = result.text.split(separator: "\n")
@@ -21,7 +21,7 @@ struct InfoCommandTests {
     #expect(rows.contains { $0.hasPrefix("transformer-s") && $0.contains("6.60e20") })
   }
 
-  @Test("a model folder")
+  @Test("calm info accepts a model folder")
   func folder() throws {
     let folder = try TemporaryFolder()
     try folder.write(
@@ -30,14 +30,14 @@ struct InfoCommandTests {
     #expect(results["parameters"] as? Int == 75_832_064)
   }
 
-  @Test("a mistyped preset names those that are near")
+  @Test("The error for a mistyped preset suggests the nearest ones")
   func suggestions() throws {
     expectFailure(try Command.run(["info", "calm-n"]), saying: "calm-n", "did you mean calm-m")
     expectFailure(try Command.run(["info", "transfomer-s"]), saying: "did you mean transformer-s")
     expectFailure(try Command.run(["info", "zebra"]), saying: "calm-m, calm-l, calm-xl, transformer-s")
   }
 
-  @Test("a folder that is no model")
+  @Test("A folder without a model is an error")
   func notAModel() throws {
     let folder = try TemporaryFolder()
     expectFailure(try Command.run(["info", folder.url.path]), saying: folder.url.lastPathComponent, "config.json")
@@ -45,11 +45,11 @@ struct InfoCommandTests {
     expectFailure(try Command.run(["info", folder.url.path]), saying: "config.json", "vocab_size")
   }
 
-  @Test("the plan of a training, as text and as JSON")
+  @Test("calm info --plan prints a training plan as text and as JSON")
   func plan() throws {
     let arguments = ["info", "calm-l", "--plan", "230B", "--devices", "64", "--rate", "989"]
     let text = try Command.run(arguments).text
-    #expect(text.contains("230.00 B tokens on 64 devices of 989 TFLOP/s, of which 40 % are reached, in bfloat16"))
+    #expect(text.contains("230.00 B tokens on 64 devices of 989 TFLOP/s at 40 % utilization, in bfloat16"))
     #expect(text.contains("expected restarts") && text.contains("Assumed: 50 GB/s"))
     let one = try Command.run(arguments + ["--json"]).json()
     let two = try Command.run(arguments + ["--json", "--devices", "128", "--shard-optimizer"]).json()
@@ -61,7 +61,7 @@ struct InfoCommandTests {
     #expect(memory[0] > memory[1])
   }
 
-  @Test("doctor reports libtorch, devices and rates")
+  @Test("calm doctor reports libtorch, devices and rates")
   func doctor() throws {
     let machine = try Command.run(["doctor", "--threads", "1", "--json"]).json()
     let devices = try #require(machine["devices"] as? [[String: Any]])
@@ -76,10 +76,10 @@ struct InfoCommandTests {
   }
 
   #if os(Linux) && arch(x86_64)
-    @Test("CALM_CPU=baseline holds the program and libtorch to the baseline, and doctor says so")
+    @Test("CALM_CPU=baseline limits the program and libtorch to the baseline, and calm doctor reports it")
     func limitedProcessor() throws {
       let folder = try TemporaryFolder()
-      // At another level the tests themselves have limited the libraries, which this process would inherit.
+      // At a different level, the tests themselves have limited the libraries, and this process would inherit that.
       let script =
         "env -u ATEN_CPU_CAPABILITY -u ONEDNN_MAX_CPU_ISA -u MKL_ENABLE_INSTRUCTIONS CALM_CPU=baseline "
         + "$CALM doctor --threads 1 --json"
@@ -95,7 +95,7 @@ struct InfoCommandTests {
       }
     }
 
-    @Test("a variable of a library that the user has set is not changed by CALM_CPU")
+    @Test("CALM_CPU does not change the variables of libraries that the user has set")
     func ownLimit() throws {
       let folder = try TemporaryFolder()
       let script = "ATEN_CPU_CAPABILITY=default CALM_CPU=avx2 $CALM doctor --threads 1 --json"
@@ -104,7 +104,7 @@ struct InfoCommandTests {
     }
   #endif
 
-  @Test("an unknown value of CALM_CPU ends every command with one line")
+  @Test("An unknown value of CALM_CPU is an error of one line in every command")
   func unknownLimit() throws {
     let folder = try TemporaryFolder()
     for command in ["doctor", "info", "--version"] {

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// A model of a few seconds' training, made once by the program itself.
+/// A model trained for a few seconds, created once by the program.
 enum QuickDemo {
   static let folder: Result<TemporaryFolder, any Error> = Result {
     let folder = try TemporaryFolder()
@@ -21,7 +21,7 @@ enum QuickDemo {
   }
 }
 
-@Suite("A trained model in use") struct ModelCommandTests {
+@Suite("Commands for trained models") struct ModelCommandTests {
   private let demo: TemporaryFolder
   private var model: String { demo.path("demo/lm/model") }
   private var data: String { demo.path("demo/data") }
@@ -38,7 +38,7 @@ enum QuickDemo {
     #expect(results["accepted_sentences"] is Double)
   }
 
-  @Test("eval gives BrierLM with its error, and the same again for the same seed")
+  @Test("calm eval prints BrierLM with its standard error, and the same values for the same seed")
   func evaluate() throws {
     let arguments = ["eval", "lm", model, "--data", data, "--threads", "1", "--json"]
     let one = try Command.run(arguments)
@@ -49,7 +49,7 @@ enum QuickDemo {
     #expect(try Command.run(arguments).output == one.output)
   }
 
-  @Test("eval adds the likelihood and the diagnostics that are asked for")
+  @Test("eval adds the likelihood and the diagnostics on request")
   func evaluateMore() throws {
     let arguments = ["eval", "lm", model, "--data", data, "--num-sequences", "2", "--threads", "1"]
     let plain = try Command.run(arguments + ["--json"]).json()
@@ -62,7 +62,7 @@ enum QuickDemo {
     #expect(try Command.run(arguments + ["--likelihood-samples", "2"]).text.contains("mixture bound, 2 samples"))
   }
 
-  @Test("the autoencoder loses accuracy with noise, and is found inside the language model's folder too")
+  @Test("The autoencoder loses accuracy with noise, and is also found inside the language model's folder")
   func evaluateAutoencoder() throws {
     for folder in [demo.path("demo/autoencoder/model"), model] {
       let result = try Command.run([
@@ -73,7 +73,7 @@ enum QuickDemo {
     }
   }
 
-  @Test("text files are evaluated as they are, and with their faults where that is asked for")
+  @Test("Text files can be evaluated directly, and with invalid text if the options allow it")
   func evaluateText() throws {
     try demo.write("Once there was a girl.\n\nOnce there was a boy named Tom.\n", "held.txt")
     let result = try Command.run([
@@ -84,7 +84,7 @@ enum QuickDemo {
     try demo.write("{\"text\": \"Once there was a girl.\"}\n{\"text\": \n", "cut.jsonl")
     for (file, flag, remark) in [
       ("latin.txt", "--lossy", "1 document repaired"),
-      ("cut.jsonl", "--skip-malformed", "1 malformed line passed over"),
+      ("cut.jsonl", "--skip-malformed", "1 malformed line skipped"),
     ] {
       let arguments = [
         "eval", "autoencoder", demo.path("demo/autoencoder/model"), "--text", demo.path(file), "--noise-levels", "0",
@@ -96,7 +96,8 @@ enum QuickDemo {
     }
   }
 
-  @Test("generate repeats itself for a seed, at any temperature and with any prompt", arguments: ["1", "1/2", "0.4"])
+  @Test(
+    "calm generate is reproducible for a seed, at any temperature and with any prompt", arguments: ["1", "1/2", "0.4"])
   func generate(temperature: String) throws {
     let arguments =
       [
@@ -109,7 +110,7 @@ enum QuickDemo {
     #expect(try Command.run(arguments).output == one.output)
   }
 
-  @Test("a Transformer is trained, evaluated and written with, and told from a continuous model")
+  @Test("A Transformer can be trained, evaluated and sampled, and is distinguished from a continuous model")
   func transformer() throws {
     let run = demo.path("transformer")
     let trained = try Command.run([
@@ -136,7 +137,7 @@ enum QuickDemo {
     #expect(hot.status == 0, "\(hot.errorOutput)")
     #expect(try Command.run(["info", model]).text.contains("autoregressive Transformer"))
     expectFailure(
-      try Command.run(["eval", "lm", model, "--data", data]), saying: "holds an autoregressive Transformer")
+      try Command.run(["eval", "lm", model, "--data", data]), saying: "contains an autoregressive Transformer")
     expectFailure(try Command.run(["generate", self.model, "--top-k", "5"]), saying: "--top-k", "continuous")
     expectFailure(try Command.run(["generate", self.model, "--top-p", "0.5"]), saying: "--top-p", "continuous")
     for option in [["--sampler", "exact"], ["--candidates", "20"], ["--prompt", "a", "--max-samples", "20"]] {
@@ -151,11 +152,12 @@ enum QuickDemo {
       try Command.run(["train", "transformer", "--out", demo.path("y"), "--layers", "9"] + more),
       saying: "--layers is 1")
     expectFailure(
-      try Command.run(["train", "lm", "--out", demo.path("y")] + more), saying: "holds an autoregressive Transformer")
+      try Command.run(["train", "lm", "--out", demo.path("y")] + more), saying: "contains an autoregressive Transformer"
+    )
   }
 
   @Test(
-    "chunks of fewer than four tokens are evaluated too, with any head and input",
+    "Models with chunks of fewer than four tokens can be evaluated, with any head and input",
     arguments: [("1", "flow", "tokens"), ("2", "energy", "both"), ("3", "diffusion", "latents")])
   func smallChunks(chunk: String, head: String, input: String) throws {
     let (autoencoder, run) = (demo.path("autoencoder-\(chunk)"), demo.path("calm-\(chunk)"))
@@ -183,16 +185,16 @@ enum QuickDemo {
     #expect(text.status == 0, "\(text.errorOutput)")
   }
 
-  @Test("a run that is there is not overwritten, and one that is not there cannot be resumed")
+  @Test("An existing run is not overwritten, and a missing one cannot be resumed")
   func runs() throws {
     expectFailure(
       try Command.run(["train", "autoencoder", "--data", data, "--out", demo.path("demo/autoencoder")]),
-      saying: "already holds a training run", "resume that run")
+      saying: "already contains a training run", "resume that run")
     expectFailure(try Command.run(["train", "lm", "--resume", demo.path("no")]), saying: "is not a training run")
     expectFailure(try Command.run(["demo", "--out", demo.path("demo")]), saying: "already exists")
   }
 
-  @Test("a preset gives the paper's sizes, where nothing else is said")
+  @Test("A preset sets the paper's sizes, except for options that are given")
   func preset() throws {
     let result = try Command.run([
       "train", "lm", "--data", data, "--out", demo.path("x"), "--autoencoder", demo.path("demo/autoencoder/model"),
@@ -204,7 +206,7 @@ enum QuickDemo {
     }
   }
 
-  @Test("temperatures outside their range, and other wrong numbers, are usage errors")
+  @Test("Temperatures and other numbers out of range are usage errors")
   func numbers() throws {
     for arguments in [
       ["generate", model, "--temperature", "0"], ["generate", model, "--temperature", "1.5"],
@@ -233,7 +235,7 @@ enum QuickDemo {
   }
 }
 
-@Suite("A model folder that is not right: one line that names file and cause") struct DamagedModelTests {
+@Suite("Damaged model folders") struct DamagedModelTests {
   private let folder: TemporaryFolder
   private let demo: TemporaryFolder
 
@@ -246,14 +248,16 @@ enum QuickDemo {
     try Command.run(["generate", model.path, "--max-new-tokens", "4", "--threads", "1"])
   }
 
-  @Test("a file missing", arguments: ["config.json", "model.safetensors", "tokenizer.json", "autoencoder/config.json"])
+  @Test(
+    "A missing file is an error that names it",
+    arguments: ["config.json", "model.safetensors", "tokenizer.json", "autoencoder/config.json"])
   func missing(file: String) throws {
     let model = try QuickDemo.copy("lm/model", to: folder)
     try FileManager.default.removeItem(at: model.appendingPathComponent(file))
     expectFailure(try generate(model), saying: "copy")
   }
 
-  @Test("weights cut short")
+  @Test("Truncated weights are an error that names the file")
   func truncated() throws {
     let model = try QuickDemo.copy("lm/model", to: folder)
     let file = model.appendingPathComponent("model.safetensors")
@@ -261,12 +265,12 @@ enum QuickDemo {
     expectFailure(try generate(model), saying: "model.safetensors")
   }
 
-  @Test("weights that are NaN end generation with an error, printed text or not")
+  @Test("NaN weights end generation with an error, with or without printed text")
   func notFinite() throws {
     let model = try QuickDemo.copy("lm/model", to: folder)
     let file = model.appendingPathComponent("model.safetensors")
     var content = try Data(contentsOf: file)
-    // A float32 of ones in every bit is a NaN.
+    // A float32 with all bits set is NaN.
     let values = content.count / 2
     content.replaceSubrange(values..., with: repeatElement(0xFF, count: content.count - values))
     try content.write(to: file)
@@ -276,7 +280,7 @@ enum QuickDemo {
     #expect(printed.status == 1 && printed.errorOutput.contains("not finite"), "\(printed.errorOutput)")
   }
 
-  @Test("weights of other shapes than the configuration says")
+  @Test("Weights whose shapes differ from the configuration are an error")
   func otherShapes() throws {
     let model = try QuickDemo.copy("lm/model", to: folder)
     let file = model.appendingPathComponent("config.json")
@@ -288,7 +292,7 @@ enum QuickDemo {
     expectFailure(try generate(model), saying: "mlp_generator.noise_embd.weight")
   }
 
-  @Test("an autoencoder with another chunk size")
+  @Test("An autoencoder with a different chunk size is an error")
   func otherChunkSize() throws {
     let other = folder.path("ae2")
     let trained = try Command.run([
@@ -303,19 +307,19 @@ enum QuickDemo {
     expectFailure(result, saying: "chunk size 4", "2")
   }
 
-  @Test("data of another tokenizer")
+  @Test("Data from a different tokenizer is an error")
   func otherTokenizer() throws {
     let result = try Command.run([
       "eval", "lm", demo.path("demo/lm/model"), "--data", try folder.prepareData(), "--threads", "1",
     ])
-    expectFailure(result, saying: "another tokenizer")
+    expectFailure(result, saying: "differs from that of")
   }
 
-  @Test("a disk that fills while a checkpoint is written leaves the checkpoint before, from which the run goes on")
+  @Test("A disk that fills up while a checkpoint is written leaves the previous checkpoint, from which the run resumes")
   func fullDisk() throws {
     let run = try QuickDemo.copy("autoencoder", to: folder)
     let step = try String(contentsOf: run.appendingPathComponent("latest"), encoding: .utf8)
-    // Files may grow to half a megabyte: the weights are larger. One process's limit stands in for a full disk.
+    // Files may grow to half a megabyte, and the weights are larger. The limit of one process simulates a full disk.
     let failed = try Command.shell(
       "ulimit -f 1000; exec \"$CALM\" train autoencoder --resume \"$DIR/copy\" --steps 151 --threads 1", in: folder.url)
     #expect(failed.status == 1, "\(failed.errorOutput)")

@@ -1,13 +1,14 @@
-/// Arguments of a command among which some options have no effect or contradict each other.
+/// Arguments of a command with options that have no effect or contradict each other.
 struct OptionConflict {
-  /// What follows the command's words, with spaces between. Names in braces stand for paths: see ``OptionConflictTests``.
+  /// The arguments after the command's words, separated by spaces. Names in braces stand for paths; see
+  /// ``OptionConflictTests``.
   let arguments: String
-  /// What the line of refusal says.
+  /// Text in the error line.
   let refusal: String
 
   init(_ arguments: String, _ refusal: String) { (self.arguments, self.refusal) = (arguments, refusal) }
 
-  /// For every command: the options that contradict each other. A command that is not here fails a test.
+  /// For every command: the options that contradict each other. A command that is missing here fails a test.
   static let all: [(command: String, conflicts: [OptionConflict])] = [
     ("tokenizer train", ofTextFiles("{files} --out {out}")),
     ("tokenizer encode", []),
@@ -71,7 +72,7 @@ struct OptionConflict {
         .init(
           "{new} --autoencoder a --aux-warmup-steps 5 --aux-weight 0",
           "--aux-warmup-steps needs an --aux-weight above 0"),
-        .init("{new} --autoencoder a --steps 9 --aux-warmup-steps 9", "--aux-warmup-steps 9 takes all 9 steps"),
+        .init("{new} --autoencoder a --steps 9 --aux-warmup-steps 9", "--aux-warmup-steps 9 covers all 9 steps"),
         .init("{new} --autoencoder a --preset transformer-s", "--preset must be one of"),
         .init("{new} --init-from {calm} --preset calm-m", "--preset cannot be combined with --init-from"),
         .init("{new} --init-from {calm} --head flow", "--head is energy in the model of --init-from, not flow"),
@@ -84,7 +85,7 @@ struct OptionConflict {
     (
       "distill",
       [
-        .init("{calm} {new}", "distillation takes posterior and flow"),
+        .init("{calm} {new}", "only posterior and flow heads can be distilled"),
         .init("{new}", "name the model to distill first"),
       ]
     ),
@@ -148,7 +149,7 @@ struct OptionConflict {
           "calm-m --devices 8 --rate 100 --shard-optimizer --mtbf 9",
           "--devices, --rate, --shard-optimizer, --mtbf have no effect without --plan"),
         .init("calm-m --plan 1B", "--plan needs --rate"),
-        .init("--plan 1B --rate 100", "--plan needs a model's folder or a preset"),
+        .init("--plan 1B --rate 100", "--plan needs a model folder or a preset"),
         .init("calm-m --plan 1B --rate 100 --tokens 1B", "--tokens has no effect with --plan"),
         .init("calm-m --plan 1B --rate 100 --utilization 40", "--utilization must be at most 1"),
         .init("calm-m --plan 1B --rate 100 --link 0", "--link must be above 0"),
@@ -179,7 +180,7 @@ struct OptionConflict {
     ("calm-bench growth", []),
   ]
 
-  /// How plain text and JSON lines are read.
+  /// Options for reading plain text and JSON lines.
   private static func ofTextFiles(_ arguments: String) -> [Self] {
     func reading(_ file: String, _ options: String) -> String {
       arguments.replacing("{files}", with: file) + " " + options
@@ -193,12 +194,12 @@ struct OptionConflict {
     ]
   }
 
-  /// What all trainings take.
+  /// Options of all training commands.
   private static let ofTraining: [Self] = [
     .init("{new} --batch-size 6 --gradient-accumulation 4", "--batch-size 6 cannot be split into the 4 parts"),
     .init("{new} --schedule cosine --decay-fraction 0.3", "--decay-fraction has no effect with --schedule cosine"),
     .init("{new} --schedule constant --decay-fraction 0.3", "--decay-fraction has no effect with --schedule constant"),
-    .init("{new} --steps 9 --warmup-steps 9", "--warmup-steps 9 takes all 9 steps"),
+    .init("{new} --steps 9 --warmup-steps 9", "--warmup-steps 9 covers all 9 steps"),
     .init(
       "{new} --shard-optimizer --process-timeout 9",
       "--shard-optimizer, --process-timeout have no effect in a single process"),
@@ -208,7 +209,7 @@ struct OptionConflict {
     .init("--resume r --process-timeout 9", "--process-timeout has no effect in a single process"),
   ]
 
-  /// The sizes of a model to begin with.
+  /// The sizes of an initial model.
   private static func ofInitialTransformer(_ model: String) -> [Self] {
     [
       .init("{new} --init-from \(model) --hidden-size 5", "--hidden-size is 48 in the model of --init-from, not 5"),

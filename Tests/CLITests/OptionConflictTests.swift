@@ -7,7 +7,7 @@ struct OptionConflictTests {
 
   init() throws { folder = try TemporaryFolder() }
 
-  /// Arguments with the paths of files and models in place of the names in braces.
+  /// Splits arguments, with the paths of files and models in place of the names in braces.
   private func resolved(_ arguments: String) throws -> [String] {
     try arguments.split(separator: " ").flatMap { word -> [String] in
       switch word {
@@ -31,7 +31,7 @@ struct OptionConflictTests {
       .appendingPathComponent("CALMTests/Fixtures/\(name)").path
   }
 
-  /// The configuration of a model with one key set, in a folder of its own.
+  /// The configuration of a model with one key changed, in a separate folder.
   private func changed(_ name: String, _ key: String, _ value: Bool) throws -> String {
     let file = URL(fileURLWithPath: fixture(name) + "/config.json")
     var settings = try #require(JSONSerialization.jsonObject(with: Data(contentsOf: file)) as? [String: Any])
@@ -40,7 +40,7 @@ struct OptionConflictTests {
     return folder.url.path
   }
 
-  @Test("each pair of contradictory options is refused in one line, and nothing is made", arguments: OptionConflict.all)
+  @Test("Contradictory options are refused with one line, and nothing is written", arguments: OptionConflict.all)
   func refused(command: String, conflicts: [OptionConflict]) throws {
     for conflict in conflicts {
       let words = command.split(separator: " ").map(String.init)
@@ -54,7 +54,7 @@ struct OptionConflictTests {
     }
   }
 
-  @Test("the table of contradictory options has every command, and only options that there are")
+  @Test("The table of contradictory options contains every command, and only existing options")
   func tableIsComplete() throws {
     let commands = try CommandDescription.all().filter { $0.command.subcommands?.isEmpty ?? true }
     let listed = OptionConflict.all.map(\.command).filter { !$0.hasPrefix("calm-bench ") }
@@ -67,7 +67,7 @@ struct OptionConflictTests {
     }
   }
 
-  @Test("a run that goes on refuses every option but its limits, its threads and its processes")
+  @Test("A resumed run refuses all options except limits, threads and processes")
   func resumed() throws {
     let allowed: Set = [
       "--resume", "--config", "--print-settings", "--json", "--steps", "--max-tokens", "--max-time",
@@ -86,7 +86,7 @@ struct OptionConflictTests {
     }
   }
 
-  @Test("restarts are refused beside another launcher")
+  @Test("--max-restarts is refused with another launcher")
   func otherLauncher() throws {
     let result = try Command.shell(
       "RANK=0 WORLD_SIZE=2 MASTER_ADDR=127.0.0.1 MASTER_PORT=29500 \"$CALM\" train transformer --data d "
@@ -94,7 +94,7 @@ struct OptionConflictTests {
     #expect(result.status == 64 && result.errorOutput.contains("--max-restarts needs --processes"))
   }
 
-  @Test("options of evaluations are refused where the data has no held-out text")
+  @Test("Options of evaluations are refused if the data has no held-out text")
   func withoutHeldOutText() throws {
     let data = try folder.prepareData("--validation-fraction", "0")
     let new = [
@@ -104,12 +104,12 @@ struct OptionConflictTests {
       new + ["--eval-interval", "5", "--eval-sequences", "3", "--best-metric", "perplexity"])
     #expect(
       result.errorOutput.contains(
-        "--eval-interval, --eval-sequences, --best-metric have no effect where the data has no held-out text"),
+        "--eval-interval, --eval-sequences, --best-metric have no effect because the data has no held-out text"),
       "\(result.errorOutput)")
     #expect(!FileManager.default.fileExists(atPath: folder.path("out")))
   }
 
-  @Test("the same options are obeyed where they have an effect")
+  @Test("The same options are accepted if they have an effect")
   func obeyed() throws {
     let tokenizer = try folder.addTokenizer()
     for arguments in [

@@ -3,7 +3,7 @@ import Testing
 
 @Suite("Option hints")
 struct OptionHintTests {
-  /// A command that fails in a library, and the option or command that its error must name.
+  /// A command that fails in a library, and the option or command that its error must mention.
   struct Case: Sendable, CustomTestStringConvertible {
     let arguments: [String]
     let hint: String

@@ -34,14 +34,14 @@ import Testing
     let (a, b) = (try losses(one), try losses(other))
     #expect(!a.isEmpty && a.keys.sorted() == b.keys.sorted())
     for (step, loss) in a {
-      // Rounding differs between one process and several, and grows from step to step.
+      // Rounding differs between one process and several, and the difference grows with each step.
       #expect(abs(loss - (b[step] ?? .nan)) < 1e-3 * loss, "step \(step): \(loss) and \(b[step] ?? .nan)")
     }
   }
 
-  /// Runs `calm`, and does something to its processes once the run has a checkpoint.
+  /// Runs `calm`, and calls a closure with its processes once the run has a checkpoint.
   ///
-  /// - Returns: the result and the seconds from then on.
+  /// - Returns: the result and the seconds since then.
   private func run(
     _ arguments: [String], in run: String, disturb: (_ launcher: Int32, _ children: [Int32]) -> Void
   ) throws -> (result: CommandResult, seconds: Double) {
@@ -67,13 +67,13 @@ import Testing
     )
   }
 
-  /// Process numbers, in the order of their starting.
+  /// The ids of the child processes, in the order of their start.
   private func children(of process: Int32) throws -> [Int32] {
     let result = try Command.shell("ps -A -o pid=,ppid= | awk '$2 == \(process) { print $1 }'", in: folder.url)
     return result.text.split(separator: "\n").compactMap { Int32($0.trimmingCharacters(in: .whitespaces)) }.sorted()
   }
 
-  @Test("two processes give the losses of one, and one of them writes", arguments: [false, true])
+  @Test("Two processes have the losses of one process, and one of them writes", arguments: [false, true])
   func sameLosses(sharded: Bool) throws {
     let alone = try Command.run(arguments("alone", steps: 20))
     #expect(alone.status == 0, "\(alone.errorOutput)")
@@ -86,10 +86,10 @@ import Testing
     try expectSameLosses("alone", "two")
   }
 
-  @Test("a process that is killed ends the others soon, with one line; a restart completes the run as if undisturbed")
+  @Test("A killed process soon ends the others, with one line, and a restart completes the run with the same losses")
   func killed() throws {
-    let undisturbed = try Command.run(arguments("undisturbed", "--processes", "2"))
-    #expect(undisturbed.status == 0, "\(undisturbed.errorOutput)")
+    let uninterrupted = try Command.run(arguments("uninterrupted", "--processes", "2"))
+    #expect(uninterrupted.status == 0, "\(uninterrupted.errorOutput)")
     for victim in [0, 1] {
       let run = "lost-\(victim)"
       let (result, seconds) = try self.run(arguments(run, "--processes", "2"), in: run) { _, children in
@@ -97,16 +97,16 @@ import Testing
       }
       #expect(result.status == 1)
       #expect(result.output.isEmpty)
-      let told = result.errorOutput.split(separator: "\n").filter { $0.hasPrefix("Error: ") }
+      let errors = result.errorOutput.split(separator: "\n").filter { $0.hasPrefix("Error: ") }
       #expect(
-        told == ["Error: process \(victim) of 2 was terminated by SIGKILL; the others have stopped"],
+        errors == ["Error: process \(victim) of 2 was terminated by SIGKILL; the others have stopped"],
         "\(result.errorOutput)")
       #expect(seconds < 15)
       let resumed = try Command.run([
         "train", "autoencoder", "--resume", folder.path(run), "--processes", "2", "--threads", "1", "--json",
       ])
       #expect(resumed.status == 0, "\(resumed.errorOutput)")
-      #expect(try losses(run) == losses("undisturbed"))
+      #expect(try losses(run) == losses("uninterrupted"))
     }
     let (result, _) = try self.run(
       arguments("restarted", "--processes", "2", "--max-restarts", "1"), in: "restarted"
@@ -114,12 +114,12 @@ import Testing
       if children.count == 2 { kill(children[1], SIGKILL) }
     }
     #expect(result.status == 0, "\(result.errorOutput)")
-    #expect(result.errorOutput.contains("restart 1 of 1, from the last checkpoint"))
+    #expect(result.errorOutput.contains("restarting from the last checkpoint (1 of 1)"))
     #expect(try result.json()["step"] as? Int == 600)
-    #expect(try losses("restarted") == losses("undisturbed"))
+    #expect(try losses("restarted") == losses("uninterrupted"))
   }
 
-  @Test("an interruption of the command ends all processes after a step, with a checkpoint")
+  @Test("An interruption of the command stops all processes after a step, with a checkpoint")
   func interrupted() throws {
     let (result, _) = try run(arguments("run", steps: 5000, "--processes", "2"), in: "run") { launcher, _ in
       kill(launcher, SIGINT)
@@ -131,7 +131,7 @@ import Testing
     #expect(latest == "step-" + String(repeating: "0", count: 6 - "\(step)".count) + "\(step)\n")
   }
 
-  @Test("processes that outlive the command that started them end by themselves")
+  @Test("Processes end if the command that started them was killed")
   func orphans() throws {
     var orphans: [Int32] = []
     _ = try run(arguments("run", steps: 100_000, "--processes", "2"), in: "run") { launcher, children in
@@ -141,7 +141,7 @@ import Testing
     #expect(orphans.count == 2)
     let list = orphans.map(String.init).joined(separator: ",")
     func left() throws -> Bool {
-      // Nobody may have waited for those that have ended: their state is Z.
+      // Processes that have ended but were not waited for have the state Z.
       try Command.shell("ps -o stat= -p \(list) | grep -v '^Z'", in: folder.url).status == 0
     }
     let deadline = ContinuousClock.now + .seconds(20)
@@ -149,17 +149,17 @@ import Testing
     #expect(try !left())
   }
 
-  @Test("bad input is told once")
+  @Test("Bad input is reported once")
   func badInput() throws {
     expectFailure(
       try Command.run(arguments("a", "--processes", "3")), saying: "a batch of 4 sequences", "3 processes")
     expectFailure(
       try Command.run(arguments("b", "--processes", "2", "--data", folder.path("nowhere"))), saying: "nowhere")
-    // No machine has so many, and most have none.
+    // No machine has this many GPUs, and most have none.
     expectFailure(try Command.run(arguments("e", "--processes", "4000", "--device", "cuda")), saying: "cuda")
     expectFailure(
       try Command.run(arguments("e", "--processes", "2", "--device", "cuda:0")), saying: "--device cuda:0",
-      "takes a GPU of its own", "CUDA_VISIBLE_DEVICES")
+      "several processes need a GPU each", "CUDA_VISIBLE_DEVICES")
     let usage = try Command.run(arguments("c", "--max-restarts", "2"))
     #expect(usage.status == 64 && usage.errorOutput.contains("--max-restarts needs --processes"))
     let alone = try Command.shell(

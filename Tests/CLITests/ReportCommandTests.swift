@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// `calm report` with models that write for it; the page itself is tested with the library.
+/// Tests of `calm report` with models that generate texts for it; the page itself is tested with the library.
 @Suite("calm report") struct ReportCommandTests {
   private let folder: TemporaryFolder
 
@@ -15,7 +15,7 @@ import Testing
     return try String(contentsOfFile: page, encoding: .utf8).components(separatedBy: "<blockquote>").count - 1
   }
 
-  @Test("each language model that can be loaded writes two texts, unless none are wanted")
+  @Test("Each language model that can be loaded generates two texts, unless they are disabled")
   func samples() throws {
     let demo = try QuickDemo.folder.get()
     let run = demo.path("demo/lm")
@@ -24,7 +24,7 @@ import Testing
     let copy = try QuickDemo.copy("lm", to: folder)
     try Data("{".utf8).write(to: copy.appendingPathComponent("model/config.json"))
     #expect(try texts(copy.path, "--threads", "1") == 0)
-    // As it is before its first checkpoint.
+    // The state of a run before its first checkpoint.
     for name in ["model", "latest"] { try FileManager.default.removeItem(at: copy.appendingPathComponent(name)) }
     #expect(try texts(copy.path, run, "--num-samples", "1", "--threads", "1") == 1)
   }

@@ -1,11 +1,11 @@
 import Foundation
 import Testing
 
-@Suite("Going on with a run") struct ResumeCommandTests {
+@Suite("Resuming a run") struct ResumeCommandTests {
   private let folder: TemporaryFolder
   private var run: String { folder.path("run") }
 
-  /// A run of four steps, of whose checkpoints the last is kept.
+  /// A run of four steps that keeps only its last checkpoint.
   init() throws {
     folder = try TemporaryFolder()
     let result = try Command.run([
@@ -20,7 +20,7 @@ import Testing
     try Command.run(["train", "transformer", "--resume", run] + arguments)
   }
 
-  @Test("other settings than limits, threads and processes are refused by name, on the command line and in a file")
+  @Test("Settings other than limits, threads and processes are refused by name, on the command line and in a file")
   func settingsStay() throws {
     let file = try folder.write("layers: 2\nsteps: 9\n", "run.yaml").path
     let other = try resume("--hidden-size", "512", "--precision=float32", "--tie-embeddings", "--config", file)
@@ -31,7 +31,7 @@ import Testing
     for command in ["autoencoder", "lm"] {
       expectFailure(
         try Command.run(["train", command, "--resume", run, "--print-settings"]),
-        saying: "a run of 'calm train transformer'", "calm train transformer --resume \(run)")
+        saying: "this run was started with 'calm train transformer'", "calm train transformer --resume \(run)")
     }
     let limits = try folder.write("steps: 9\n", "limits.yaml").path
     let printed = try resume(
@@ -40,7 +40,7 @@ import Testing
     #expect(try printed.json()["steps"] as? Int == 9)
   }
 
-  @Test("a run goes on in its precision and with its threads; one at its end tells no figure that it does not have")
+  @Test("A run resumes with its precision and threads, and a finished run reports no metrics that it does not have")
   func precisionAndThreads() throws {
     let ended = try resume()
     #expect(ended.status == 0, "\(ended.errorOutput)")
@@ -50,7 +50,7 @@ import Testing
     #expect(more.errorOutput.contains("cpu, 2 threads, float32\n"), "\(more.errorOutput)")
   }
 
-  @Test("processes that a launcher starts anew go on with the run, from whatever their options begin")
+  @Test("Processes restarted by a launcher resume the run, regardless of the starting point that their options name")
   func restarts() throws {
     func again(_ variable: String, _ options: String) throws -> CommandResult {
       try Command.shell("\(variable) \"$CALM\" train transformer \(options)", in: folder.url)
@@ -61,7 +61,7 @@ import Testing
     #expect(resumed.status == 0, "\(resumed.errorOutput)")
     #expect(resumed.errorOutput.contains("resuming after step 4 of 5"), "\(resumed.errorOutput)")
     let begun = "--data \"$DIR/data\" --out \"$DIR/run\" --steps 6"
-    expectFailure(try again("SLURM_RESTART_COUNT=0", begun), saying: "already holds a training run")
+    expectFailure(try again("SLURM_RESTART_COUNT=0", begun), saying: "already contains a training run")
     let queued = try again("SLURM_RESTART_COUNT=1", begun)
     #expect(queued.status == 0, "\(queued.errorOutput)")
     #expect(queued.errorOutput.contains("resuming after step 5 of 6"), "\(queued.errorOutput)")

@@ -17,7 +17,8 @@ import Testing
   }
 
   @Test(
-    "SIGINT and SIGTERM end the step in hand with a checkpoint, and say how to go on", arguments: [SIGINT, SIGTERM])
+    "SIGINT and SIGTERM stop a run after the current step, with a checkpoint and the command to resume",
+    arguments: [SIGINT, SIGTERM])
   func stops(signal: Int32) throws {
     let process = try train(hidden: 32, batch: 2)
     let run = WatchedRun(url: folder.url.appendingPathComponent("run"))
@@ -32,9 +33,9 @@ import Testing
     #expect(try run.state() == "stopped")
   }
 
-  @Test("a second signal, of either kind, ends the process at once", arguments: [SIGINT, SIGTERM])
+  @Test("A second signal of either kind ends the process immediately", arguments: [SIGINT, SIGTERM])
   func secondSignal(second: Int32) throws {
-    // Steps of many seconds: the process can only end between them, or at once.
+    // Steps of many seconds: the process can end only between them or immediately.
     let process = try train(hidden: 512, batch: 256)
     let run = WatchedRun(url: folder.url.appendingPathComponent("run"))
     _ = try process.wait { process.errorOutput.contains("transformer …") }

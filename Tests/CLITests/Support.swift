@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// What a run of `calm` left behind.
+/// The result of running `calm`.
 struct CommandResult {
   let status: Int32
   let output: Data
@@ -15,7 +15,7 @@ struct CommandResult {
   }
 }
 
-/// The programs `calm` and `calm-bench`, which the build leaves next to the test bundle.
+/// The programs `calm` and `calm-bench`, which the build places next to the test bundle.
 enum Command {
   static let url = program("calm")
 
@@ -65,7 +65,7 @@ enum Command {
   }
 }
 
-/// A folder that lives as long as this object.
+/// A temporary folder, which is removed with this object.
 final class TemporaryFolder: Sendable {
   let url: URL
 
@@ -88,7 +88,7 @@ final class TemporaryFolder: Sendable {
   @discardableResult
   func write(_ text: String, _ name: String) throws -> URL { try write(Data(text.utf8), name) }
 
-  /// Puts a corpus of 400 short documents, `stories.txt`, and a tokenizer trained on it here.
+  /// Writes a corpus of 400 short documents, `stories.txt`, and a tokenizer trained on it.
   ///
   /// - Returns: the path of the tokenizer.
   func addTokenizer() throws -> String {
@@ -97,9 +97,9 @@ final class TemporaryFolder: Sendable {
     return path("tokenizer.json")
   }
 
-  /// Puts what ``addTokenizer()`` makes here, and in `data` its stories prepared for training, each a document.
+  /// Writes the files of ``addTokenizer()``, and in `data` a data set prepared from its stories, one per document.
   ///
-  /// - Parameter options: more of 'calm data prepare'.
+  /// - Parameter options: further options of 'calm data prepare'.
   /// - Returns: the path of the data.
   @discardableResult
   func prepareData(_ options: String...) throws -> String {
@@ -116,7 +116,7 @@ final class TemporaryFolder: Sendable {
     "Story \($0): the cat sat on mat number \($0 % 7), and the dog ran off.\n"
   }.joined()
 
-  /// Trained once, by the program itself.
+  /// The tokenizer, trained once by the program.
   private static let tokenizer = Result {
     let folder = try TemporaryFolder()
     try folder.write(stories, "stories.txt")
@@ -128,8 +128,8 @@ final class TemporaryFolder: Sendable {
   }
 }
 
-/// Checks that arguments were refused: nothing on standard output, and a first line that has all of `phrases`, before the
-/// usage.
+/// Checks that arguments were refused: nothing on standard output, and a first line that contains all of `phrases`,
+/// followed by the usage.
 func expectUsageError(
   _ result: CommandResult, saying phrases: String..., sourceLocation: SourceLocation = #_sourceLocation
 ) {
@@ -140,8 +140,8 @@ func expectUsageError(
   }
 }
 
-/// Checks that a run failed as it should: a status that is not 0, nothing on standard output, and one line that says
-/// all of `phrases`.
+/// Checks that a run failed as expected: a nonzero status, nothing on standard output, and one line that contains all
+/// of `phrases`.
 func expectFailure(
   _ result: CommandResult, status: Int32 = 1, saying phrases: String...,
   sourceLocation: SourceLocation = #_sourceLocation

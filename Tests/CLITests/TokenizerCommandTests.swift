@@ -11,7 +11,7 @@ struct TokenizerCommandTests {
     tokenizer = try folder.addTokenizer()
   }
 
-  @Test("decode gives back any bytes that encode took, through a pipe")
+  @Test("Decoding restores any encoded bytes, through a pipe")
   func roundTripOfBytes() throws {
     var generator = SystemRandomNumberGenerator()
     let noise = Data((0..<100_000).map { _ in UInt8.random(in: .min ... .max, using: &generator) })
@@ -26,7 +26,7 @@ struct TokenizerCommandTests {
     }
   }
 
-  @Test("each line of text has its ids on a line")
+  @Test("The ids of each line of text are on one line")
   func linesOfIds() throws {
     let result = try Command.run(
       ["tokenizer", "encode", "--tokenizer", tokenizer], input: Data("the cat\nthe dog\nmat".utf8))
@@ -36,7 +36,7 @@ struct TokenizerCommandTests {
     #expect(middle.text == "the dog\n")
   }
 
-  @Test("JSON strings become arrays of ids, and these the strings again")
+  @Test("JSON strings are encoded as arrays of ids, which decode to the same strings")
   func roundTripOfJSON() throws {
     let texts = ["the cat sat", "", "line\nend \"quoted\" / 🙂", "<eos>"]
     let encoder = JSONEncoder()
@@ -49,11 +49,11 @@ struct TokenizerCommandTests {
     #expect(back.text == lines)
   }
 
-  @Test("recorded strings have the recorded ids, line by line", arguments: ["bytebpe", "llama-like", "prefix-space"])
+  @Test("Recorded strings have the recorded ids, line by line", arguments: ["bytebpe", "llama-like", "prefix-space"])
   func recordedCases(name: String) throws {
     struct Case: Decodable {
       let text: String
-      // With special tokens taken for such, and as text.
+      // With special tokens encoded as such, and as text.
       let ids: [Int]?
       let ordinary: [Int]?
 
@@ -80,7 +80,7 @@ struct TokenizerCommandTests {
     if !ordinary.isEmpty { #expect(try encode() == ordinary) }
   }
 
-  @Test("special tokens are text unless asked for")
+  @Test("Special tokens are encoded as text unless they are allowed")
   func specialTokens() throws {
     let text = Data(#""<eos>""#.utf8)
     let arguments = ["tokenizer", "encode", "--json", "--tokenizer", tokenizer]
@@ -93,7 +93,7 @@ struct TokenizerCommandTests {
     #expect(left.text.isEmpty && left.status == 0)
   }
 
-  @Test("the same text gives the same tokenizer, and JSON tells its results")
+  @Test("The same text produces the same tokenizer, and --json prints the results")
   func training() throws {
     let result = try Command.run([
       "tokenizer", "train", folder.path("stories.txt"), "--document-unit", "lines", "--vocab-size", "300", "--json",
@@ -106,7 +106,7 @@ struct TokenizerCommandTests {
     #expect(try Data(contentsOf: URL(fileURLWithPath: folder.path("second.json"))).count > 1000)
   }
 
-  @Test("wrong ids and wrong JSON are told with their line")
+  @Test("Invalid ids and invalid JSON are errors with the line")
   func badInput() throws {
     func decode(_ text: String, _ more: String...) throws -> CommandResult {
       try Command.run(["tokenizer", "decode", "--tokenizer", tokenizer] + more, input: Data(text.utf8))
@@ -120,7 +120,7 @@ struct TokenizerCommandTests {
     expectFailure(encoded, saying: "standard input:1: not a JSON string")
   }
 
-  @Test("a reader that goes away ends the program without a word")
+  @Test("A reader that closes the pipe ends the program silently")
   func brokenPipe() throws {
     try folder.write(String(repeating: "the cat sat on the mat\n", count: 50_000), "long")
     let result = try Command.shell(
@@ -130,7 +130,7 @@ struct TokenizerCommandTests {
   }
 
   @Test(
-    "output that cannot be written is an error",
+    "Output that cannot be written is an error",
     .enabled(if: FileManager.default.fileExists(atPath: "/dev/full"), "this system has no /dev/full"))
   func fullDisk() throws {
     let result = try Command.shell(

@@ -1,12 +1,12 @@
 import Foundation
 import Testing
 
-/// A running `calm`, to be watched and disturbed.
+/// A running `calm` process that a test can observe and interrupt.
 final class TrainingProcess {
   private let process = Process()
   private let files: TemporaryFolder
 
-  /// Starts `calm` with arguments; `limit` is the greatest size of a file it may write, in bytes.
+  /// Starts `calm` with arguments; `limit` is the maximum size in bytes of files that it may write.
   init(_ arguments: [String], fileSizeLimit limit: Int? = nil) throws {
     files = try TemporaryFolder()
     process.executableURL = URL(fileURLWithPath: "/bin/sh")
@@ -31,9 +31,9 @@ final class TrainingProcess {
   /// Sends a signal.
   func send(_ signal: Int32) { if process.isRunning { kill(process.processIdentifier, signal) } }
 
-  /// Looks again and again until something holds.
+  /// Polls until a condition is true.
   ///
-  /// - Returns: whether it came to hold while the process ran.
+  /// - Returns: whether it became true while the process ran.
   func wait(until condition: () -> Bool) throws -> Bool {
     let start = ContinuousClock.now
     while process.isRunning {
@@ -44,9 +44,9 @@ final class TrainingProcess {
     return condition()
   }
 
-  /// Waits for the end.
+  /// Waits for the process to end.
   ///
-  /// - Returns: the exit status, or minus the number of the signal that ended it.
+  /// - Returns: the exit status, or minus the number of the signal that terminated it.
   @discardableResult
   func end() throws -> Int32 {
     _ = try wait { false }
@@ -55,17 +55,17 @@ final class TrainingProcess {
   }
 }
 
-/// A run's folder as a test sees it from outside.
+/// A run's folder as seen by another process.
 struct WatchedRun {
   let url: URL
 
-  /// The step of the last whole line of metrics; 0 before the first.
+  /// The step of the last complete line of metrics; 0 before the first.
   var lastLoggedStep: Int { steps.last ?? 0 }
 
   /// The steps of the lines of metrics that are not evaluations.
   var steps: [Int] { lines.compactMap { $0["loss"] == nil ? nil : $0["step"].map { Int($0) } } }
 
-  /// The lines of metrics without what measures time.
+  /// The lines of metrics without timings.
   var lines: [[String: Double]] {
     let text = (try? String(contentsOf: url.appendingPathComponent("metrics.jsonl"), encoding: .utf8)) ?? ""
     return text.split(separator: "\n").compactMap {
@@ -95,12 +95,12 @@ struct WatchedRun {
     return name.hasPrefix("step-") ? Int(name.dropFirst(5)) : nil
   }
 
-  /// Whether a checkpoint is being written now.
+  /// Whether a checkpoint is being written at the moment.
   var isWritingCheckpoint: Bool {
     ((try? FileManager.default.contentsOfDirectory(atPath: checkpoints.path)) ?? []).contains { $0.hasPrefix(".") }
   }
 
-  /// What `calm runs` calls its state.
+  /// The state of the run according to `calm runs`.
   func state() throws -> String? {
     let listed = try Command.run(["runs", url.path, "--json"])
     let runs = try #require(JSONSerialization.jsonObject(with: listed.output) as? [[String: Any]])

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@Suite("Settings of trainings: files, options, limits")
+@Suite("Settings of training runs")
 struct TrainingSettingsTests {
   private let folder: TemporaryFolder
   private let data: String
@@ -15,7 +15,7 @@ struct TrainingSettingsTests {
     try folder.write(yaml, name).path
   }
 
-  /// A Transformer small enough to be trained in a moment.
+  /// A Transformer small enough to train within a moment.
   private static let small = """
     hidden_size: 32   # widths
     layers: 1
@@ -31,19 +31,19 @@ struct TrainingSettingsTests {
     try Command.run(["train", "transformer"] + arguments)
   }
 
-  /// The settings that a command would train with.
+  /// The resolved settings of a command.
   private func resolved(_ arguments: [String]) throws -> [String: Any] {
     let result = try Command.run(arguments + ["--print-settings"])
     #expect(result.status == 0, "\(result.errorOutput)")
     return try result.json()
   }
 
-  /// JSON in one form, to be compared.
+  /// JSON in a canonical form, for comparison.
   private func bytes(_ value: Any) throws -> Data {
     try JSONSerialization.data(withJSONObject: value, options: .sortedKeys)
   }
 
-  @Test("a file stands for the options that it names, options go before it, and run.json holds what is resolved")
+  @Test("A settings file sets options, options on the command line override it, and run.json has the resolved settings")
   func files() throws {
     let file = try settings(
       Self.small + "ema_decay: 0.9\ngradient_checkpointing: true\ndata:\n  \(data): 0.7\n  \(data): 1\n")
@@ -75,7 +75,7 @@ struct TrainingSettingsTests {
     #expect(evaluated.status == 0, "\(evaluated.errorOutput)")
   }
 
-  @Test("Printed settings, and the run.json of a run, are files of the same settings")
+  @Test("Printed settings and run.json can be read as files with the same settings")
   func printedSettings() throws {
     let first = try Command.run(
       ["train", "autoencoder", "--data", "\(data):2", "--steps", "3", "--no-variational", "--print-settings"])
@@ -92,17 +92,17 @@ struct TrainingSettingsTests {
     }
     expectFailure(
       try train("--config", run + "/run.json", "--print-settings"),
-      saying: "run.json: these are the settings of a run of 'autoencoder', not of 'transformer'")
+      saying: "run.json: contains settings for 'autoencoder', not for 'transformer'")
   }
 
-  @Test("the help of a training command, in both forms, lists every setting with its default")
+  @Test("The help of a training command lists every setting with its default, in both forms")
   func help() throws {
     let help = try Command.run(["train", "lm", "--help"])
     #expect(help.status == 0 && help.text.contains("OPTIMIZER:") && help.text.contains("(default: 5000)"))
     #expect(try Command.run(["help", "train", "lm"]).text == help.text)
   }
 
-  @Test("a JSON file says the same as a YAML file")
+  @Test("A JSON file has the same settings as the equivalent YAML file")
   func json() throws {
     let yaml = try settings(Self.small + "data: \(data)\nout: \(folder.path("run"))\n")
     let json = try settings(
@@ -114,7 +114,7 @@ struct TrainingSettingsTests {
     #expect(try bytes(one) == bytes(resolved(["train", "transformer", "--config", json])))
   }
 
-  @Test("everything wrong in a file is told at once, with the nearest name")
+  @Test("All errors in a file are reported at once, with the nearest names")
   func badFiles() throws {
     let file = try settings(
       "stepps: 3\nhidden_size: true\nlearning_rate: 99\nkeep_checkpoints: [1, 2]\ngradient_checkpointing: 7\n"
@@ -123,19 +123,19 @@ struct TrainingSettingsTests {
       try train("--config", file), saying: "run.yaml: 'stepps'", "did you mean 'steps'?", "'hidden_size' must be",
       "above 0 and below 10", "'keep_checkpoints' must be", "'gradient_checkpointing' must be true or false",
       "'chunk' is not a setting")
-    // What the settings contradict is told beside the names.
+    // Contradictions are reported together with unknown names.
     let both = try settings(
       "stepps: 3\nbatch_size: 6\ngradient_accumulation: 4\nwarmup_steps: 9\n")
     expectFailure(
       try train("--config", both, "--data", data), saying: "'stepps'", "'batch_size' 6 cannot be split",
-      "'warmup_steps' 9 takes all 3 steps", "--out")
+      "'warmup_steps' 9 covers all 3 steps", "--out")
     expectFailure(try train("--config", folder.path("no.yaml")), saying: "no.yaml")
     expectFailure(try train("--config", try settings("- 1\n")), saying: "run.yaml", "mapping")
     expectFailure(try train("--config", try settings("steps: [\n")), saying: "run.yaml")
     expectFailure(try train("--config", try settings("resume: x\n")), saying: "'resume' is not a setting")
   }
 
-  @Test("everything wrong on the command line is told at once, with the nearest name, beside what is wrong in a file")
+  @Test("All errors on the command line are reported at once, with the nearest names, together with those in a file")
   func badArguments() throws {
     let file = try settings("keepp: 3\n")
     let result = try Command.run([
@@ -151,17 +151,18 @@ struct TrainingSettingsTests {
       "'--hidden' is not an option of this command; did you mean '--hidden-size'?", "'--shedule'", "'--schedule'?",
       "'--no-shard-optimizer'?", "--learning-rate must be a number above 0 and below 10, not '99'",
       "--ema-decay must be",
-      "'stray' belongs to no option", "'--energy-beta' needs a value", "run.yaml: 'keepp'", "with --data", "with --out",
+      "'stray' does not belong to an option", "'--energy-beta' needs a value", "run.yaml: 'keepp'", "with --data",
+      "with --out",
       "with --autoencoder",
     ] {
-      #expect(line.components(separatedBy: phrase).count == 2, "'\(line)' does not say '\(phrase)' once")
+      #expect(line.components(separatedBy: phrase).count == 2, "'\(line)' does not contain '\(phrase)' once")
     }
     #expect(lines.dropFirst().first?.hasPrefix("Usage: calm train lm") == true, "\(result.errorOutput)")
     let help = try Command.run(["train", "lm", "--hidden", "96", "--help"])
     #expect(help.status == 0 && help.text.contains("--hidden-size"))
   }
 
-  @Test("contradictory options are refused before anything is made")
+  @Test("Contradictory options are refused before anything is written")
   func contradictions() throws {
     let out = folder.path("run")
     func refused(_ arguments: [String], saying phrase: String) throws {
@@ -186,22 +187,22 @@ struct TrainingSettingsTests {
       ["transformer", "--resume", "x", "--ema-decay", "0.9", "--keep-checkpoints", "3"],
       saying: "--ema-decay, --keep-checkpoints cannot be changed")
     try refused(["transformer", "--gradient-accumulation", "0"], saying: "--gradient-accumulation")
-    try refused(new + ["--steps", "9", "--warmup-steps", "9"], saying: "--warmup-steps 9 takes all 9 steps")
+    try refused(new + ["--steps", "9", "--warmup-steps", "9"], saying: "--warmup-steps 9 covers all 9 steps")
     try refused(
       new + ["--max-tokens", "90", "--batch-size", "1", "--sequence-length", "10", "--warmup-steps", "9"],
-      saying: "--warmup-steps 9 takes all 9 steps")
+      saying: "--warmup-steps 9 covers all 9 steps")
     try refused(
       new + ["--schedule", "cosine", "--decay-fraction", "0.3"],
       saying: "--decay-fraction has no effect with --schedule cosine")
     try refused(new + ["--shard-optimizer"], saying: "--shard-optimizer has no effect in a single process")
     try refused(new + ["--sequence-length", "4"], saying: "use a sequence length of at least 5 tokens")
     let calm = ["lm", "--data", data, "--out", out, "--autoencoder", "x"]
-    try refused(calm + ["--steps", "9", "--aux-warmup-steps", "9"], saying: "--aux-warmup-steps 9 takes all 9 steps")
+    try refused(calm + ["--steps", "9", "--aux-warmup-steps", "9"], saying: "--aux-warmup-steps 9 covers all 9 steps")
     try refused(calm + ["--head", "flow", "--noise-size", "8"], saying: "--noise-size has no effect with --head flow")
     try refused(calm + ["--latent-bound", "8"], saying: "--latent-bound has no effect with --head energy")
   }
 
-  @Test("held-out text too short to score is refused before the first step")
+  @Test("Held-out text that is too short to score is refused before the first step")
   func shortHeldOut() throws {
     try folder.write(String(repeating: "a\n", count: 60), "short.txt")
     let short = folder.path("short")
@@ -220,13 +221,13 @@ struct TrainingSettingsTests {
     #expect(beside.status == 0, "\(beside.errorOutput)")
   }
 
-  @Test("limits of tokens and time end a run with a model, and say so")
+  @Test("Limits of tokens and time end a run with a model and a message")
   func limits() throws {
     let file = try settings(Self.small + "data: \(data)\n")
     let tokens = try train("--config", file, "--steps", "100", "--max-tokens", "400", "--out", folder.path("a"))
-    #expect(tokens.text.contains("the limit of --max-tokens is reached; trained 4 steps"), "\(tokens.errorOutput)")
+    #expect(tokens.text.contains("reached the limit of --max-tokens; trained 4 steps"), "\(tokens.errorOutput)")
     let time = try train("--config", file, "--steps", "100000", "--max-time", "1s", "--out", folder.path("b"))
-    #expect(time.text.contains("the time of --max-time is up"), "\(time.errorOutput)")
+    #expect(time.text.contains("reached the limit of --max-time"), "\(time.errorOutput)")
     #expect(FileManager.default.fileExists(atPath: folder.path("b/model/config.json")))
     let alone = try resolved(
       [
@@ -243,7 +244,7 @@ struct TrainingSettingsTests {
     #expect(try extended.json()["end"] as? String == "tokens")
   }
 
-  @Test("prompts and completions are prepared, and a model goes on from another on the completions")
+  @Test("A model can be fine-tuned on prepared prompts and completions")
   func fineTuning() throws {
     let lines = (0..<60).map { "{\"prompt\": \"Where is cat \($0)?\", \"completion\": \" On the mat.\"}\n" }.joined()
     try folder.write(lines, "tasks.jsonl")

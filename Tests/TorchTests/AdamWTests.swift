@@ -53,7 +53,7 @@ struct AdamWTests {
 
   // float16 uses libtorch's operations; the other types use the kernel.
   @Test(
-    "AdamW agrees with the formula in float64, and decays matrices only",
+    "AdamW agrees with the formula in float64, and decays only matrices",
     arguments: [DType.float32, .bfloat16, .float16])
   func formula(dtype: DType) {
     let module = Pair(dtype)

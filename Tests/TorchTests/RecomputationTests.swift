@@ -8,7 +8,7 @@ struct RecomputationTests {
     return (generator.normal([6, 16]).leaf(.float32), generator.normal([16, 16]).leaf(.float32))
   }
 
-  @Test("gradient checkpointing changes results and gradients by rounding only, even through several parts")
+  @Test("gradient checkpointing changes results and gradients only by rounding, even through several parts")
   func sameGradients() {
     func gradients(_ wrap: (Tensor, @escaping (Tensor) -> Tensor) -> Tensor) -> [[Double]] {
       let (x, weight) = parameters()
@@ -74,7 +74,8 @@ struct MovingAverageTests {
     for (one, other) in zip(found, expected) { #expect(abs(one - other) < 1e-5 * max(1, abs(other))) }
   }
 
-  @Test("parameters hold the moving average inside the scope, and exactly their own values afterwards")
+  @Test(
+    "parameters have the values of the moving average inside the scope, and exactly their previous values afterwards")
   func scope() {
     final class Model: Module {
       @Parameter("w") var weight: Tensor

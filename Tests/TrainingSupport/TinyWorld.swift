@@ -84,7 +84,7 @@ package final class TinyWorld: Sendable {
       transformer: TransformerShape(hiddenSize: 32, intermediateSize: 64, layers: 2, attentionHeads: 2),
       tiesEmbeddings: false, special: try TrainingData(path: self.data).specialWithoutStandIn)
     var settings = settings
-    // The same number of positions as the models of chunks.
+    // The same number of positions as for the models of chunks.
     settings.sequenceLength /= Self.chunkSize
     let inputs = RunInputs(data: corpora ?? [Corpus(path: data ?? self.data)])
     let record = RunRecord(

@@ -1,30 +1,30 @@
-/// The values that the forward pass of a training step keeps for the backward pass.
+/// The values that a training step stores in the forward pass for the backward pass.
 ///
-/// **Counting rule.** The tensors that the operations of this package save, each once: the inputs of linear layers and
-/// norms, the inputs of activations and products, queries, keys, values and the result of attention with one float32
-/// number per head (attention by blocks, as on GPUs, does not keep the weights). Values that live only within an
-/// operation, and the logits, which are computed in pieces, do not count.
+/// **Counting rule.** Each tensor that an operation of this package saves counts once: the inputs of linear layers and
+/// norms, the inputs of activations and products, and for attention the queries, keys, values and result with one
+/// float32 number per head (attention by blocks, as on GPUs, does not store the weights). Values that exist only within
+/// an operation do not count, nor do the logits, which are computed in pieces.
 public struct ActivationCost: Hashable, Sendable {
-  /// The Transformer layers; 0 if the model has none.
+  /// The number of Transformer layers; 0 if the model has none.
   public var layers = 0
-  /// Values of one layer at one position, in the type of the computation.
+  /// Values per layer and position, in the compute type.
   public var layerValues = 0
-  /// Float32 values of one layer at one position.
+  /// Float32 values per layer and position.
   public var layerStatistics = 0
-  /// Values of the input of one layer at one position: all that a recomputed layer keeps.
+  /// Values of the input per layer and position, which is all that a recomputed layer stores.
   public var layerInput = 0
-  /// Values outside of the layers at one position, in the type of the computation.
+  /// Values outside of the layers per position, in the compute type.
   public var otherValues = 0
-  /// Float32 values outside of the layers at one position.
+  /// Float32 values outside of the layers per position.
   public var otherStatistics = 0
-  /// Values that do not depend on the number of positions: the gradient of the vocabulary's matrix.
+  /// Values that do not depend on the number of positions: the gradient of the vocabulary matrix.
   public var constantValues = 0
 
   /// The bytes for a number of positions.
   ///
   /// - Parameters:
   ///   - positions: The positions computed at once.
-  ///   - width: Bytes of a value in the type of the computation.
+  ///   - width: Bytes per value in the compute type.
   ///   - recomputingLayers: Whether the backward pass recomputes each layer from its input, one layer at a time.
   public func bytes(positions: Int, width: Int, recomputingLayers: Bool) -> Int {
     let layer = layerValues * width + layerStatistics * 4
@@ -38,8 +38,8 @@ extension TransformerShape {
   var activations: ActivationCost {
     var cost = ActivationCost()
     cost.layers = layers
-    // Inputs of both norms, their results, query and result of attention: 6h. Keys and values. Gate, up and their
-    // product.
+    // 6h for the inputs and results of both norms, the query and the result of attention. Then keys and values, and
+    // gate, up and their product.
     cost.layerValues = 6 * hiddenSize + 2 * headSize * keyValueHeads + 3 * intermediateSize
     cost.layerStatistics = 2 + attentionHeads
     cost.layerInput = hiddenSize
@@ -54,7 +54,7 @@ extension Preset.Model {
     switch self {
     case .autoregressive(let model):
       var cost = model.transformer.activations
-      // The loss keeps the gradients of its inputs.
+      // The loss stores the gradients of its inputs.
       cost.otherValues += model.transformer.hiddenSize
       cost.constantValues = model.vocabularySize * model.transformer.hiddenSize
       return cost
@@ -69,7 +69,7 @@ extension LanguageModelConfiguration {
     let (h, k) = (transformer.hiddenSize, chunkSize)
     var cost = transformer.activations
     if input.hasTokens {
-      // The embeddings, input and result of SiLU, input of the norm and its mean and deviation.
+      // The embeddings, the input and result of SiLU, and the norm's input, mean and deviation.
       cost.otherValues += k * h + 2 * 2 * h + h
       cost.otherStatistics += 2
     }
@@ -78,7 +78,7 @@ extension LanguageModelConfiguration {
       cost.otherStatistics += 2
     }
     cost.otherValues += head.type.cost(of: self).activations
-    // The energy score keeps its gradient for each sample.
+    // The energy score stores its gradient for each sample.
     cost.otherStatistics += samples * latentSize
     if auxiliaryLossWeight > 0 {
       cost.otherValues += h + k * h
@@ -91,7 +91,7 @@ extension LanguageModelConfiguration {
 extension AutoencoderConfiguration {
   fileprivate var activations: ActivationCost {
     let (h, k) = (hiddenSize, chunkSize)
-    // Half of the layers run at each of the K tokens, half at the chunk.
+    // Half of the layers run once per token, half once per chunk.
     let layerRuns = (encoderLayers / 2 + decoderLayers / 2) * (k + 1)
     var cost = ActivationCost()
     cost.otherValues =

@@ -2,7 +2,7 @@ extension AutoencoderConfiguration {
   /// The number of parameters of an ``Autoencoder`` with this configuration.
   public var parameterCount: Int { cost.parameters }
 
-  /// The cost of an autoencoder. Inference is encoding and decoding.
+  /// The cost of an autoencoder. Inference means encoding and decoding.
   public var cost: ModelCost {
     var builder = CostBuilder(tokensPerPosition: chunkSize)
     builder.add("embedding, tied to the vocabulary", parameters: embeddingParameters, macs: 0)
@@ -29,7 +29,7 @@ extension AutoencoderConfiguration {
       + (hiddenSize * chunkWidth + chunkWidth) + hiddenSize
   }
 
-  /// MACs to encode a chunk. Half of the layers run at each of the K tokens, half at the chunk.
+  /// MACs to encode a chunk. Half of the layers run once per token, half once per chunk.
   package var encoderMACs: Int {
     encoderLayers / 2 * (chunkSize + 1) * layerWeights + chunkWidth * hiddenSize + hiddenSize * latentOutputs
   }

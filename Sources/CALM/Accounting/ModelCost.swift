@@ -10,7 +10,7 @@
 ///   too.
 /// * Training counts three times the forward pass. The frozen autoencoder's encoder, which computes the targets (and
 ///   the input of a model that reads latents), runs forward only.
-/// * The generative head is trained on N samples per position. Its products with the hidden state alone are the same
+/// * The generative head is trained on N samples per position. Products that involve only the hidden state are the same
 ///   for all samples and count once, the others N times. Per sample, the diffusion head evaluates its network 100 times
 ///   and the flow head 20 times.
 /// * Inference counts one sample per chunk (temperature 1) with the autoencoder's decoder and no encoder. All costs are

@@ -1,8 +1,8 @@
 extension TrainingPlan {
   private var trainedParameters: Int { model.cost.parameters }
 
-  /// The bytes of the weights on a device: the trained ones and the frozen autoencoder, in the type of the computation.
-  /// In bfloat16 the autoencoder's float32 values stay, for checkpoints.
+  /// The bytes of the weights on a device: the trained ones and the frozen autoencoder, in the compute type. With
+  /// bfloat16, the autoencoder's float32 values are stored as well, for checkpoints.
   public var weightBytes: Int {
     let frozen = model.cost.frozenParameters * (training.valueBytes == 4 ? 4 : training.valueBytes + 4)
     return trainedParameters * training.valueBytes + frozen
@@ -15,9 +15,9 @@ extension TrainingPlan {
     return copies * trainedParameters * training.valueBytes
   }
 
-  /// The bytes of AdamW's state on a device: two moments in float32, and in bfloat16 the float32 weights.
+  /// The bytes of AdamW's state on a device: two moments in float32 and, with bfloat16, the float32 weights.
   ///
-  /// - Parameter sharded: Whether each device keeps its part only.
+  /// - Parameter sharded: Whether each device stores only its part.
   public func optimizerBytes(sharded: Bool) -> Int {
     let own = sharded ? (trainedParameters + cluster.devices - 1) / cluster.devices : trainedParameters
     return own * (training.valueBytes == 4 ? 8 : 12)
@@ -43,8 +43,8 @@ extension TrainingPlan {
     }
   }
 
-  /// The bytes of weights, gradients, optimizer state and activations on a device, as the training is set. Temporary
-  /// values within operations and the memory that the allocator and libraries keep come on top.
+  /// The bytes of weights, gradients, optimizer state and activations on a device with the planned settings. Temporary
+  /// values within operations, and the memory that the allocator and libraries retain, are not included.
   public var memoryBytes: Int {
     weightBytes + gradientBytes + optimizerBytes(sharded: training.shardsOptimizer)
       + activationBytes(recomputed: training.recomputesLayers)

@@ -17,8 +17,8 @@ extension TrainingPlan {
   /// Seconds per step in which gradients are sent.
   public var gradientExchangeSeconds: Double { gradientExchangeBytes / cluster.linkBytesPerSecond }
 
-  /// Seconds of the last backward pass of a step, during which gradients are sent. It takes all of a part's time but
-  /// that of its forward pass, a third of the FLOPs without recomputation.
+  /// Seconds of the last backward pass of a step, during which gradients are sent: the time of a part except its
+  /// forward pass, which is a third of the FLOPs without recomputation.
   public var backwardSeconds: Double {
     stepSeconds / Double(gradientAccumulation) * (1 - modelFlops / flops / 3)
   }
@@ -44,7 +44,7 @@ extension TrainingPlan {
   /// The mean time between failures of any device, in hours.
   public var hoursBetweenFailures: Double { cluster.hoursBetweenFailures / Double(cluster.devices) }
 
-  /// The interval of checkpoints that loses the least time, by Young's approximation (1974): √(2 · write time · time
+  /// The checkpoint interval that loses the least time, by Young's approximation (1974): √(2 · write time · time
   /// between failures).
   public var checkpointIntervalHours: Double {
     (2 * checkpointSeconds / 3600 * hoursBetweenFailures).squareRoot()

@@ -1,40 +1,40 @@
 import CALMSupport
 
-/// An estimate of what a data-parallel training takes: time, memory, communication, checkpoints and restarts.
+/// An estimate of the resources of a data-parallel run: time, memory, communication, checkpoints and restarts.
 ///
 /// The estimate follows from the sizes of the model, the counting rules of ``ModelCost`` and ``ActivationCost``, and
 /// the assumptions in ``Cluster``. It models this package's trainer: every device has all weights and gradients,
 /// gradients are averaged during the last backward pass of a step, and one process writes checkpoints while the others
 /// wait.
 public struct TrainingPlan: Hashable, Sendable {
-  /// What is trained, and how.
+  /// The planned training run.
   public struct Training: Hashable, Sendable {
     /// Tokens of the whole run.
     public var tokens: Double
     /// Sequences per step over all devices, each as long as the model's context.
     public var batchSize = 256
-    /// The parts in which a device computes its sequences; nil for one sequence at a time.
+    /// The number of parts in which a device computes its sequences; nil for one sequence at a time.
     public var gradientAccumulation: Int?
-    /// Bytes of a value in the type of the computation: 2 for bfloat16, 4 for float32.
+    /// Bytes per value in the compute type: 2 for bfloat16, 4 for float32.
     public var valueBytes = 2
-    /// Whether each device keeps its part of the optimizer's state only (stage 1 of ZeRO).
+    /// Whether each device stores only its part of the optimizer state (stage 1 of ZeRO).
     public var shardsOptimizer = false
     /// Whether the backward pass recomputes the Transformer's layers.
     public var recomputesLayers = false
 
-    /// A training with default settings.
+    /// Creates a plan for a run with default settings.
     public init(tokens: Double) { self.tokens = tokens }
   }
 
-  /// The devices and what is assumed of them.
+  /// The devices, and the assumptions about them.
   public struct Cluster: Hashable, Sendable {
     /// The number of devices.
     public var devices: Int
     /// The peak rate of a device for matrix products, in FLOP/s.
     public var flopsPerSecond: Double
-    /// The share of that rate that training reaches, as model FLOPs of ``ModelCost``.
+    /// The fraction of that rate that training reaches, in model FLOPs of ``ModelCost``.
     public var utilization = 0.4
-    /// The rate at which a device sends while it receives as much, in bytes per second.
+    /// The rate at which a device sends while it receives at the same rate, in bytes per second.
     public var linkBytesPerSecond = 50e9
     /// The rate at which one process writes a checkpoint, in bytes per second.
     public var diskBytesPerSecond = 1e9
@@ -43,7 +43,7 @@ public struct TrainingPlan: Hashable, Sendable {
     /// The time from a failure until training continues from the last checkpoint, in hours.
     public var restartHours = 0.25
 
-    /// A cluster with default assumptions.
+    /// Creates a cluster with default assumptions.
     public init(devices: Int, flopsPerSecond: Double) {
       (self.devices, self.flopsPerSecond) = (devices, flopsPerSecond)
     }
@@ -51,14 +51,14 @@ public struct TrainingPlan: Hashable, Sendable {
 
   /// The model.
   public let model: Preset.Model
-  /// What is trained, and how.
+  /// The training run.
   public let training: Training
   /// The devices.
   public let cluster: Cluster
-  /// The parts in which a device computes its sequences of a step.
+  /// The number of parts in which a device computes its sequences of a step.
   public let gradientAccumulation: Int
 
-  /// A plan.
+  /// Creates a plan.
   ///
   /// - Precondition: all quantities are above 0.
   /// - Throws: ``TrainingPlanError`` if the devices cannot share the batch equally.
@@ -94,8 +94,7 @@ extension TrainingPlan {
   /// FLOPs of the run by the rule of ``ModelCost``, without recomputation.
   public var modelFlops: Double { model.cost.trainingPerToken * training.tokens }
 
-  /// FLOPs of the run, with recomputed layers if the training recomputes them: a third of their forward and backward
-  /// pass.
+  /// FLOPs of the run. If it recomputes layers, this adds a third of the FLOPs of their forward and backward passes.
   public var flops: Double {
     training.recomputesLayers ? modelFlops + recomputedPerToken * training.tokens : modelFlops
   }
@@ -109,7 +108,7 @@ extension TrainingPlan {
     }
   }
 
-  /// Hours of computing, without waiting, checkpoints and failures.
+  /// Hours of computing, excluding waiting, checkpoints and failures.
   public var computingHours: Double {
     flops / (Double(cluster.devices) * cluster.flopsPerSecond * cluster.utilization) / 3600
   }
@@ -121,8 +120,8 @@ extension TrainingPlan {
       / (Double(cluster.devices) * cluster.flopsPerSecond * cluster.utilization)
   }
 
-  /// Hours with everything: computing, communication that does not overlap, checkpoints, failures. Infinite if failures
-  /// come before training makes progress.
+  /// Total hours: computing, communication that does not overlap, checkpoints and failures. Infinite if failures occur
+  /// too often for progress.
   public var elapsedHours: Double {
     let steps = Double(self.steps) * exposedSecondsPerStep / 3600
     let written = (computingHours + steps) * (1 + checkpointSeconds / 3600 / checkpointIntervalHours)
@@ -136,7 +135,7 @@ public enum TrainingPlanError: DescribedError, Equatable {
   /// The sequences of a step do not divide among the devices and their parts.
   case unevenBatch(sequences: Int, devices: Int, parts: Int)
 
-  /// One line.
+  /// One line: the batch, and a size that can be split.
   public var description: String {
     switch self {
     case .unevenBatch(let sequences, let devices, let parts):

@@ -14,7 +14,7 @@ extension TransformerShape {
     return layers * (attention + (hasMLPBias ? 2 * intermediateSize + hiddenSize : 0))
   }
 
-  /// The MACs of a position with the keys and values of all positions.
+  /// The MACs of a position with the keys and values of all positions of the context.
   var attentionMACs: Int { layers * 2 * maximumPositions * hiddenSize }
 }
 

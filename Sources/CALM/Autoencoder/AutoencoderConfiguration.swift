@@ -12,9 +12,9 @@ public struct AutoencoderConfiguration: Codable, Hashable, Sendable {
   public var hiddenSize: Int
   /// The inner width of the SwiGLU in each layer.
   public var intermediateSize: Int
-  /// Layers of the encoder: half at each token, half at the chunk.
+  /// Layers of the encoder: half process tokens, half chunks.
   public var encoderLayers: Int
-  /// Layers of the decoder: half at the chunk, half at each token.
+  /// Layers of the decoder: half process chunks, half tokens.
   public var decoderLayers: Int
   /// The activation in each layer.
   public var activation: Activation
@@ -25,7 +25,7 @@ public struct AutoencoderConfiguration: Codable, Hashable, Sendable {
   /// Whether the encoder returns a distribution (mean and log σ). A deterministic autoencoder returns a point: there is
   /// no noise and no Kullback–Leibler term.
   public var isVariational: Bool
-  /// The probability that training replaces an input token by id 0.
+  /// The probability that training replaces an input token with id 0.
   public var tokenMasking: Double
   /// The probability that training drops an entry of the latent.
   public var latentDropout: Double
@@ -35,7 +35,7 @@ public struct AutoencoderConfiguration: Codable, Hashable, Sendable {
   public var klClamp: Double
   /// The standard deviation of initial weights.
   public var initializerRange: Double
-  /// The ids of padding and of a document's end and start, if the tokenizer has them.
+  /// The ids of padding, end of text and start of text, if the tokenizer has them.
   public var special: SpecialTokens
 
   /// A configuration with the official defaults; the default intermediate size is 2.5 times the hidden size.

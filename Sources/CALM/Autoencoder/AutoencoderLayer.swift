@@ -1,6 +1,7 @@
 import Torch
 
-/// The layer of the encoder and the decoder: x + SwiGLU(RMSNorm(x)), at each position alone. See the paper, section 2.
+/// The layer of the encoder and the decoder: x + SwiGLU(RMSNorm(x)), at each position independently. See the paper,
+/// section 2.
 package final class AutoencoderLayer: Module {
   @Submodule("layernorm") var norm: RMSNorm
   @Submodule("mlp") var mlp: GatedMLP

@@ -10,21 +10,21 @@ public struct AutoencoderLoss {
   public let divergence: Tensor
 }
 
-/// The random numbers of one evaluation of the autoencoder's loss.
+/// The random numbers for one evaluation of the autoencoder's loss.
 public struct AutoencoderNoise {
-  /// 1 where an input token stays, 0 where it becomes id 0; int64 in the shape of the ids. Nil keeps all.
+  /// 1 where an input token is kept, 0 where it becomes id 0; int64 in the shape of the ids. Nil keeps all.
   public var keptTokens: Tensor?
   /// ε of z = mean + ε·σ, [chunks, l]. Nil takes the mean.
   public var latentNoise: Tensor?
-  /// 1 where a latent entry stays, [chunks, l]; these are divided by 1 − p. Nil keeps all.
+  /// 1 where a latent entry is kept, else 0, [chunks, l]; kept entries are divided by 1 − p. Nil keeps all.
   public var keptLatent: Tensor?
 
-  /// Given random numbers.
+  /// Creates a set of random numbers.
   public init(keptTokens: Tensor? = nil, latentNoise: Tensor? = nil, keptLatent: Tensor? = nil) {
     (self.keptTokens, self.latentNoise, self.keptLatent) = (keptTokens, latentNoise, keptLatent)
   }
 
-  /// The random numbers of a training step on `chunks` chunks.
+  /// Generates the random numbers for a training step on `chunks` chunks.
   public init(chunks: Int, configuration: AutoencoderConfiguration, generator: Generator) {
     if configuration.tokenMasking > 0 {
       keptTokens = generator.bernoulli(
@@ -42,7 +42,7 @@ extension Autoencoder {
   /// The training loss.
   ///
   /// - Parameters:
-  ///   - ids: [chunks, K] or any shape with as many elements, int64. They are input and target.
+  ///   - ids: [chunks, K] or any shape with as many elements, int64. They are both input and target.
   ///   - noise: the random numbers of the step.
   public func loss(_ ids: Tensor, noise: AutoencoderNoise) -> AutoencoderLoss {
     let ids = ids.reshaped(-1, configuration.chunkSize)

@@ -31,7 +31,7 @@ final class ChunkDecoder: Module {
   /// The first half, at each chunk.
   ///
   /// - Parameter latents: [chunks, l].
-  /// - Returns: a row for each token, [chunks·K, h]. ``finished(_:)`` takes any selection of them.
+  /// - Returns: a row for each token, [chunks·K, h]. ``finished(_:)`` accepts any selection of the rows.
   func expanded(_ latents: Tensor) -> Tensor {
     let half = layers.count / 2
     return rowwise(latents.to(toHidden.weight.dtype)) { z in

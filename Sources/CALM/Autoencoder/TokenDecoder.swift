@@ -8,7 +8,7 @@ struct TokenDecoder {
   private let decoder: ChunkDecoder
   private let search: QuantizedArgmax
   private let configuration: AutoencoderConfiguration
-  /// Whether all weights that decode are finite.
+  /// Whether all weights used for decoding are finite.
   let hasFiniteWeights: Bool
 
   /// - Parameter autoencoder: its weights must not change.
@@ -47,10 +47,10 @@ struct TokenDecoder {
     withoutGradients { search(decoder.finished(rows)) }
   }
 
-  /// Which rows of ``expanded(_:)`` have `token` as their most likely one.
+  /// The rows of ``expanded(_:)`` whose most likely token is `token`.
   ///
-  /// For most rows another token is more likely, usually one of the first few thousand ids, which are a trained
-  /// tokenizer's frequent tokens. Only rows without a more likely token there are compared with the whole vocabulary.
+  /// For most rows another token is more likely, usually one of the first few thousand ids, which are the frequent
+  /// tokens of a trained tokenizer. Only the remaining rows are compared with the whole vocabulary.
   ///
   /// - Parameter rows: [tokens, h].
   /// - Returns: their indices, ascending.

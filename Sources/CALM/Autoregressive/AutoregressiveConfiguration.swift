@@ -4,11 +4,11 @@ public struct AutoregressiveConfiguration: Codable, Hashable, Sendable {
   public var vocabularySize: Int
   /// The Transformer.
   public var transformer: TransformerShape
-  /// Whether the embedding matrix also gives the logits.
+  /// Whether the embedding matrix is also the output matrix.
   public var tiesEmbeddings: Bool
-  /// Whether the training text has an end token after each document, so that one precedes the start of a document.
+  /// Whether the training text has an end token after each document, so that one precedes each start of a document.
   public var hasDocumentEnds = true
-  /// The ids of padding and of a document's end and start, if the tokenizer has them.
+  /// The ids of padding, end of text and start of text, if the tokenizer has them.
   public var special: SpecialTokens
 
   /// A configuration.

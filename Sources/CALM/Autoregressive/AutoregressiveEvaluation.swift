@@ -91,7 +91,7 @@ extension AutoregressiveModel {
     }
     let starts = hidden.narrowed(0, 0..<positions)
     for sample in 0..<samples {
-      // The tokens sampled with the truth are those of the first continuation.
+      // The token sampled together with the probability of the truth is the first token of the first continuation.
       var next = sample == 0 ? truth : nextTokens(starts, using: &generator)
       var probability = [Double](repeating: 1, count: positions)
       let branches = context.branches(positions, device: device)

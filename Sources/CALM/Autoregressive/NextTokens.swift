@@ -2,7 +2,7 @@ import CALMCorpus
 import CALMSupport
 import Torch
 
-/// The distributions of the token after each of many positions, summarized, with one sampled token each.
+/// Summaries of the next-token distribution at each of many positions, with one sampled token each.
 struct NextTokens {
   /// The probabilities of the given tokens; empty if none are given.
   var given: [Double] = []
@@ -15,10 +15,10 @@ struct NextTokens {
 }
 
 extension AutoregressiveModel {
-  /// The maximum number of logits held at once.
+  /// The maximum number of logits in memory at once.
   private static let logitsAtOnce = 1 << 22
 
-  /// Evaluates the distribution of the token after each hidden state.
+  /// Evaluates the next-token distribution after each hidden state.
   ///
   /// - Parameters:
   ///   - hidden: [positions, h].

@@ -4,7 +4,7 @@ import Foundation
 
 /// Samples the next token from logits, at a temperature, with top-k and top-p.
 struct TokenChoice {
-  /// Above 0.
+  /// The temperature, above 0.
   let temperature: Double
   /// The number of most probable tokens to choose from; nil for all.
   let topK: Int?

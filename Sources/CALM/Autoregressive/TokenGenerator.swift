@@ -7,7 +7,7 @@ import Torch
 /// It is the counterpart of ``ChunkGenerator``, with the same options and results. Given logits, sampling at any
 /// temperature is exact, so the options of the samplers without likelihoods do not apply.
 public final class TokenGenerator: SequenceGenerator {
-  /// How text is generated.
+  /// The sampling options.
   public let options: GenerationOptions
   /// The sequences generated so far.
   public private(set) var sequences: [GeneratedSequence]
@@ -19,7 +19,7 @@ public final class TokenGenerator: SequenceGenerator {
   /// The tokens of each sequence that the Transformer has not read yet.
   private var unread: [[Int32]]
 
-  /// Lays out the prompt.
+  /// Creates a generator for a prompt.
   ///
   /// - Parameters:
   ///   - model: the model; generation runs on its device, in the type of its parameters.

@@ -4,8 +4,8 @@ import Torch
 // Shared helpers to decode `config.json`: values in range, and errors that name unsupported settings, because ignoring
 // them would change the results.
 
-/// The largest supported vocabulary. With it, and the bounds of the other sizes, the counts of parameters and
-/// operations do not overflow.
+/// The largest supported vocabulary. Together with the bounds of the other sizes, it prevents overflow in the counts of
+/// parameters and operations.
 let greatestVocabulary = 1 << 24
 
 extension KeyedDecodingContainer {
@@ -60,9 +60,9 @@ extension DecodingError {
       return "'\(key.stringValue)' is missing"
     case .typeMismatch(_, let context), .valueNotFound(_, let context):
       let path = context.codingPath.map(\.stringValue).joined(separator: ".")
-      return path.isEmpty ? "it is not a JSON object" : "'\(path)' has the wrong type"
+      return path.isEmpty ? "not a JSON object" : "'\(path)' has the wrong type"
     @unknown default:
-      return "it cannot be read"
+      return "cannot be read"
     }
   }
 }

@@ -3,8 +3,8 @@ import Torch
 
 /// The tensors of an official checkpoint, each under one name: the name of the parameter in this package.
 ///
-/// The official modules contain some tensors under two names. torch.save writes both; safetensors files contain one of
-/// them, depending on their writer.
+/// The official modules contain some tensors under two names. torch.save writes both; a safetensors file contains one
+/// of them, depending on the program that wrote it.
 final class DistinctTensors: TensorSource {
   /// Prefixes of second names, and the corresponding prefixes of the first names.
   static let aliases = [
@@ -13,7 +13,8 @@ final class DistinctTensors: TensorSource {
     (alias: "ae_model.decoder.lm_head_weight", name: "ae_model.encoder.embed_tokens.weight"),
   ]
 
-  /// The prefix of the only names of the diffusion and flow heads, which resembles the prefix of a second name.
+  /// The prefix of tensors of the diffusion and flow heads that have only one name, although it resembles the prefix of
+  /// a second name.
   private static let sole = "generative_head.net."
 
   let url: URL

@@ -16,23 +16,23 @@ extension ModelFolder {
     "tokenizer.json", "tokenizer.model", "tokenizer_config.json", "special_tokens_map.json", "generation_config.json",
   ]
 
-  /// Writes the model into a new folder for the official code, a language model with its autoencoder inside.
+  /// Writes the model into a new folder for the official code; a language model includes its autoencoder.
   ///
   /// Weights are copied unchanged, in their types. `ae_path` becomes the absolute path of `autoencoder/` in the new
   /// folder, because the official code resolves a relative path in its working directory.
   ///
   /// - Parameters:
   ///   - format: the layout.
-  ///   - target: the new folder, which must not exist or be empty. It appears complete or not at all.
+  ///   - target: the new folder, which must be absent or empty. It appears complete or not at all.
   ///   - autoencoder: the autoencoder's folder, if it is not the one that the model's folder names.
-  /// - Throws: ``ModelError`` if the official code has no such model, or a file error.
+  /// - Throws: ``ModelError`` if the official code does not support such a model, or a file error.
   public func convert(to format: CheckpointFormat, at target: URL, autoencoder: URL? = nil) throws {
     guard kind != .autoregressive else { throw ModelError.nothingToConvert(url.path) }
     guard AtomicFolder.isFree(target.path) else { throw ModelError.targetExists(target.path) }
     if kind == .languageModel {
       let head = try languageModelConfiguration().head
       guard head.usesAutoencoder else {
-        throw ModelError.notOfficial(url.path, "a head of the kind '\(head.rawValue)'")
+        throw ModelError.notOfficial(url.path, "a '\(head.rawValue)' head")
       }
     }
     let source = try autoencoderSource(given: autoencoder)

@@ -17,7 +17,7 @@ public enum ModelError: DescribedError, Equatable {
   case noAutoencoder(String)
   /// A language model whose head samples tokens and has no autoencoder: the path, and the kind of the head.
   case samplesTokens(String, HeadKind)
-  /// The official code has no such model.
+  /// The official code does not support such a model.
   case notOfficial(String, String)
   /// The folder of an autoregressive model needs no conversion for Hugging Face's transformers.
   case nothingToConvert(String)
@@ -34,7 +34,7 @@ public enum ModelError: DescribedError, Equatable {
     case .configuration(let path, let reason):
       "\(path): \(reason)"
     case .wrongKind(let path, let found, let expected):
-      "\(path): holds \(found.article), but \(expected.article) is required"
+      "\(path): contains \(found.article), but \(expected.article) is required"
     case .noTokenizer(let path):
       "\(path): contains neither tokenizer.json nor tokenizer.model; add the model's tokenizer"
     case .tokenizerMismatch(let path, let tokenizer, let model):
@@ -44,7 +44,7 @@ public enum ModelError: DescribedError, Equatable {
     case .noAutoencoder(let path):
       "\(path): the autoencoder is missing from autoencoder/, ae_path and the weights; name its folder"
     case .notOfficial(let path, let what):
-      "\(path): holds \(what), which the official code does not support"
+      "\(path): contains \(what), which the official code does not support"
     case .nothingToConvert(let path):
       "\(path): nothing to convert: Hugging Face's LlamaForCausalLM reads an autoregressive Transformer directly"
     case .targetExists(let path):

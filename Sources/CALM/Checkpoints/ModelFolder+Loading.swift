@@ -34,13 +34,13 @@ extension ModelFolder {
   ///
   /// - Parameters:
   ///   - device: the device of its parameters.
-  ///   - dtype: the type of its parameters, whatever the type in the file.
+  ///   - dtype: the type of its parameters, regardless of the type in the file.
   /// - Throws: ``ModelError``, or a checkpoint error.
   public func loadAutoencoder(device: Device = .cpu, as dtype: DType = .float32) throws -> Autoencoder {
     try autoencoderSource(given: nil).load(device: device, as: dtype)
   }
 
-  /// The autoencoder with another configuration of the same sizes.
+  /// The autoencoder with a different configuration of the same sizes.
   package func loadAutoencoder(_ configuration: AutoencoderConfiguration, device: Device) throws -> Autoencoder {
     var source = try autoencoderSource(given: nil)
     source.configuration = configuration
@@ -52,7 +52,7 @@ extension ModelFolder {
   /// - Parameters:
   ///   - autoencoder: the autoencoder's folder, if it is not the one that the model's folder names.
   ///   - device: the device of all parameters.
-  ///   - dtype: the type of all parameters, whatever the types in the files.
+  ///   - dtype: the type of all parameters, regardless of the types in the files.
   /// - Throws: ``ModelError``, or a checkpoint error.
   public func loadLanguageModel(
     autoencoder: URL? = nil, device: Device = .cpu, as dtype: DType = .float32
@@ -68,7 +68,7 @@ extension ModelFolder {
       configuration, autoencoder: autoencoder, generator: .unset(device: device, as: dtype), as: dtype)
   }
 
-  /// The language model with another configuration of the same sizes.
+  /// The language model with a different configuration of the same sizes.
   ///
   /// - Parameter generator: initializes the layer of the auxiliary token loss if the folder does not contain it.
   package func loadLanguageModel(
@@ -93,13 +93,13 @@ extension ModelFolder {
   ///
   /// - Parameters:
   ///   - device: the device of all parameters.
-  ///   - dtype: the type of all parameters, whatever the type in the file.
+  ///   - dtype: the type of all parameters, regardless of the type in the file.
   /// - Throws: ``ModelError``, or a checkpoint error.
   public func loadAutoregressiveModel(device: Device = .cpu, as dtype: DType = .float32) throws -> AutoregressiveModel {
     try loadAutoregressiveModel(autoregressiveConfiguration(), device: device, as: dtype)
   }
 
-  /// The autoregressive Transformer with another configuration of the same sizes.
+  /// The autoregressive Transformer with a different configuration of the same sizes.
   package func loadAutoregressiveModel(
     _ configuration: AutoregressiveConfiguration, device: Device, as dtype: DType = .float32
   ) throws -> AutoregressiveModel {

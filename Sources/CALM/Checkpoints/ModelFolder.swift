@@ -3,13 +3,14 @@ import CALMTokenizer
 import Foundation
 import Torch
 
-/// A model on disk: `config.json`, weights, `tokenizer.json`, and for a language model `autoencoder/` with the same.
+/// A model on disk: `config.json`, weights, `tokenizer.json` and, for a language model, `autoencoder/` with the same
+/// files.
 ///
 /// Official folders are supported: their autoencoder is at `ae_path`, or among the weights as `ae_model.*`.
 public struct ModelFolder: Sendable {
   /// The kind of a model.
   public enum Kind: String, Sendable {
-    /// An autoencoder on its own.
+    /// An autoencoder alone.
     case autoencoder
     /// A continuous language model, with or without its autoencoder.
     case languageModel = "language model"

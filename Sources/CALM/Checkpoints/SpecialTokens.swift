@@ -6,12 +6,12 @@ public struct SpecialTokens: Codable, Hashable, Sendable {
   public var beginning: Int?
   /// Ends a document.
   public var end: Int?
-  /// Further ids that end a text, such as the end of a turn of a chat model.
+  /// Further ids that end a text, such as the end of turn of a chat model.
   public var furtherEnds: [Int] = []
   /// Every id that ends a text.
   public var ends: [Int] { (end.map { [$0] } ?? []) + furtherEnds }
 
-  /// No special tokens unless given.
+  /// Creates a set of special tokens, by default empty.
   public init(padding: Int? = nil, beginning: Int? = nil, end: Int? = nil) {
     (self.padding, self.beginning, self.end) = (padding, beginning, end)
   }
@@ -34,7 +34,7 @@ public struct SpecialTokens: Codable, Hashable, Sendable {
   static let keyNames = CodingKeys.allCases.map(\.rawValue)
 
   /// Decodes the official keys. A missing key has the official default; null means that there is no such token.
-  /// `eos_token_id` is an id or a list of ids, of which the first ends a document.
+  /// `eos_token_id` is an id or a list of ids; the first one ends a document.
   public init(from decoder: any Decoder) throws {
     let values = try decoder.container(keyedBy: CodingKeys.self)
     padding = try values.decodeIfPresent(Int.self, forKey: .padding)

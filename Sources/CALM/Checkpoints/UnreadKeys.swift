@@ -1,6 +1,6 @@
 import Foundation
 
-// The members of `config.json` that no configuration reads. Those that cannot change a model's results are ignored. Any
+// The members of `config.json` that no configuration reads. Keys that cannot change a model's results are ignored. Any
 // other key is an error that names it, because ignoring it would silently change the results.
 
 /// Any key of `config.json`.
@@ -16,7 +16,7 @@ struct AnyKey: CodingKey {
 /// The keys that Hugging Face transformers, versions 4 and 5, and common tools write into `config.json` and that
 /// do not affect the results of a trained model.
 private enum HarmlessKeys {
-  /// The origin of the folder, and settings of how to run the model.
+  /// The origin of the folder, and settings for running the model.
   static let record: Set<String> = [
     "architectures", "attn_implementation", "auto_map", "dtype", "gradient_checkpointing", "is_decoder",
     "is_llama_config", "max_sequence_length", "max_window_layers", "model_max_length", "model_type", "name_or_path",
@@ -31,7 +31,7 @@ private enum HarmlessKeys {
     "problem_type", "sep_token_id", "task_specific_params", "tie_encoder_decoder", "tokenizer_class",
   ]
 
-  /// Defaults of text generation, which has its own options.
+  /// Defaults of text generation, which takes its options elsewhere.
   static let generation: Set<String> = [
     "bad_words_ids", "begin_suppress_tokens", "decoder_start_token_id", "diversity_penalty", "do_sample",
     "early_stopping", "encoder_no_repeat_ngram_size", "exponential_decay_length_penalty", "forced_bos_token_id",

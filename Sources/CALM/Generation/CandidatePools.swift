@@ -10,7 +10,7 @@ final class CandidatePools {
   private let sampler: ChunkSampler
   private let hidden: Tensor
 
-  /// No candidates yet.
+  /// Creates empty pools.
   ///
   /// - Parameter hidden: [sequences, h].
   init(sampler: ChunkSampler, hidden: Tensor, randomness: [SequenceRandomness]) {

@@ -1,8 +1,8 @@
 import Torch
 
 extension ChunkSampler {
-  /// A chunk of one sequence given its first tokens. Samples that begin differently are discarded, which leaves exactly
-  /// the conditional distribution, and the batch rule chooses among the others.
+  /// Samples a chunk of one sequence given its first tokens. Samples that begin differently are discarded, so the rest
+  /// follow exactly the conditional distribution, and the batch rule chooses among them.
   ///
   /// At the maximum number of samples, the rule chooses among the matching samples found so far. If there are none, the
   /// given tokens replace the first tokens of the latest samples.

@@ -23,9 +23,9 @@ extension ChunkSampler {
     }
   }
 
-  /// The numbers of sets of candidates to try before sampling all candidates: first the sets of as many candidates as
-  /// cost little more than one, then three times as many. Stages that need most of the candidates are omitted. Empty if
-  /// sets do not determine the choice.
+  /// The numbers of candidate sets to try before sampling all candidates: first as many sets as can be sampled for
+  /// little more than the cost of one candidate, then three times as many. Stages that need most of the candidates are
+  /// omitted. Empty if sets do not determine the choice.
   private var earlySets: [Int] {
     guard SubsetTrials<Int32>.isSupported(at: temperature) else { return [] }
     let cheapSamples = model.backbone.embedding.weight.dtype == .bfloat16 ? 32 : 16

@@ -16,8 +16,8 @@ struct ChunkSampler {
     let isForced: Bool
   }
 
-  /// The chunks sampled in one pass of the head, such that its activations and noise take at most a few tens of
-  /// megabytes.
+  /// The number of chunks sampled in one pass of the head, chosen such that its activations and noise take at most a
+  /// few tens of megabytes.
   private var samplesAtOnce: Int { min(4_096, ContinuousLanguageModel.noiseAtOnce / model.head.noiseCount) }
 
   /// The next chunk of each sequence.

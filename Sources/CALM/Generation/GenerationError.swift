@@ -8,7 +8,7 @@ public enum GenerationError: DescribedError, Equatable {
   case topPOutOfRange(Double)
   /// Top-k or top-p for a continuous model, which does not compute probabilities.
   case noLogits
-  /// The exact sampler for an autoregressive model, whose temperature is exact without it.
+  /// The exact sampler was requested for an autoregressive model, which samples exactly without it.
   case needlessSampler
   /// The prompt is shorter than a chunk, and the model has no end token to precede it.
   case promptTooShort(tokens: Int, chunkSize: Int)

@@ -1,4 +1,4 @@
-/// How text is generated.
+/// Options for text generation.
 ///
 /// ```swift
 /// let options = GenerationOptions(temperature: 0.5, maximumTokens: 100, seed: 7)
@@ -6,9 +6,9 @@
 public struct GenerationOptions: Hashable, Sendable {
   /// How chunks are sampled at temperatures below 1.
   public enum Sampler: String, Hashable, Sendable, CaseIterable, Codable {
-    /// Chooses one of ``GenerationOptions/candidates`` samples: see ``BatchTemperatureRule``.
+    /// Chooses one of ``GenerationOptions/candidates`` samples; see ``BatchTemperatureRule``.
     case batch
-    /// Rejects samples until enough of them are equal: see ``ExactTemperatureSampler``. It fails if no chunk is likely
+    /// Rejects samples until enough of them are equal; see ``ExactTemperatureSampler``. It fails if no chunk is likely
     /// enough.
     case exact
   }
@@ -18,7 +18,7 @@ public struct GenerationOptions: Hashable, Sendable {
   public var temperature: Double
   /// How a continuous model is sampled at temperatures below 1.
   public var sampler: Sampler
-  /// N, the chunks sampled at once, of which the batch sampler chooses one. The paper uses 200.
+  /// N, the number of chunks sampled at once, among which the batch sampler chooses. The paper uses 200.
   public var candidates: Int
   /// The maximum number of samples per chunk, for the exact sampler and for partial prompt chunks.
   public var maximumSamples: Int
@@ -31,13 +31,13 @@ public struct GenerationOptions: Hashable, Sendable {
   public var maximumTokens: Int
   /// The number of sequences generated from the prompt, in one batch.
   public var sequences: Int
-  /// The random seed. Sequence i depends on the seed and i alone, not on the number of sequences.
+  /// The random seed. Sequence i depends only on the seed and i, not on the number of sequences.
   public var seed: UInt64
   /// Whether the prompt is from the middle of a text. Otherwise it starts a document: for a model that was trained on
   /// documents with end tokens, an end token precedes the prompt.
   public var continuesText: Bool
 
-  /// Options; by default, one sequence of up to 256 tokens at temperature 1.
+  /// Creates options; by default, one sequence of up to 256 tokens at temperature 1.
   public init(
     temperature: Double = 1, sampler: Sampler = .batch, candidates: Int = 200, maximumSamples: Int = 20_000,
     topK: Int? = nil, topP: Double? = nil, maximumTokens: Int = 256, sequences: Int = 1, seed: UInt64 = 0,
@@ -55,7 +55,7 @@ public struct GenerationOptions: Hashable, Sendable {
     self.continuesText = continuesText
   }
 
-  /// Checks the ranges that hold for every model.
+  /// Checks the constraints that apply to every model.
   ///
   /// - Throws: ``GenerationError/tooSmall(_:value:)``, ``GenerationError/topPOutOfRange(_:)``,
   ///   ``TemperatureError/notPositive(_:)``.
@@ -70,11 +70,11 @@ public struct GenerationOptions: Hashable, Sendable {
     for (name, value) in numbers where value < 1 { throw GenerationError.tooSmall(name, value: value) }
   }
 
-  /// Checks the options for a model of one kind.
+  /// Checks the options for one kind of model.
   ///
   /// - Parameter probabilities: whether the model computes probabilities, as an autoregressive model does.
-  /// - Throws: the errors of ``validate()``. With probabilities ``GenerationError/needlessSampler``; without them
-  ///   ``GenerationError/noLogits``, or ``TemperatureError`` for a temperature that sampling alone cannot reach.
+  /// - Throws: the errors of ``validate()``; with probabilities also ``GenerationError/needlessSampler``; without them
+  ///   ``GenerationError/noLogits``, or ``TemperatureError`` for a temperature that sampling cannot reach.
   public func validate(probabilities: Bool) throws {
     try validate()
     if probabilities {

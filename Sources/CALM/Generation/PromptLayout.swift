@@ -5,7 +5,7 @@ struct PromptLayout: Equatable {
   /// The remaining ids, fewer than K, with which the next chunk must begin.
   let rest: [Int32]
 
-  /// Lays out a prompt as the training text is packed.
+  /// Arranges a prompt in the way training text is packed.
   ///
   /// Training documents end with an end token and padding, so a chunk of these precedes the start of a document. It
   /// also precedes a prompt that is shorter than a chunk.

@@ -41,7 +41,7 @@ final class SampledChunks {
       count: tokens.shape[0], latents: nil, decoded: tokens.elements(as: Int32.self), chunkSize: tokens.shape[1])
   }
 
-  /// The chunks of several batches of one model, in their order; at least one batch.
+  /// Joins several batches of one model in their order; at least one batch.
   convenience init(joining batches: [SampledChunks]) {
     let latents = batches.compactMap(\.latents)
     self.init(
@@ -73,7 +73,7 @@ final class SampledChunks {
     return places.map { decoded[$0]! }
   }
 
-  /// Undecoded places after others in the same chunks, the nearest first.
+  /// Undecoded places at later positions of the same chunks, the nearest first.
   private func later(than places: [Int], atMost count: Int) -> [Int] {
     var found: [Int] = []
     var nearest = places

@@ -2,7 +2,8 @@ import CALMCorpus
 import CALMSupport
 import Torch
 
-/// The random numbers of one sequence. They are its own, so that it does not depend on the number of sequences.
+/// The random numbers of one sequence. No other sequence uses them, so the result does not depend on the number of
+/// sequences.
 package final class SequenceRandomness {
   /// The source of the head's noise.
   package let noise: Generator

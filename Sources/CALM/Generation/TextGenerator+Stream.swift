@@ -7,11 +7,11 @@ extension TextGenerator {
   /// for try await piece in generator.stream() { print(piece.text, terminator: "") }
   /// ```
   ///
-  /// Generation runs on one thread of its own, since libtorch keeps state per thread, and does not block the threads of
+  /// Generation runs on a dedicated thread, since libtorch keeps state per thread, and does not block the threads of
   /// Swift concurrency. It does not wait for its consumer. If the consumer's task is cancelled or the stream is
   /// released, generation stops after the current chunk. An error of ``step()`` ends the stream.
   ///
-  /// - Precondition: neither the generator nor its model's weights are used elsewhere until the stream has ended.
+  /// - Precondition: until the stream has ended, neither the generator nor its model's weights are used elsewhere.
   public func stream() -> AsyncThrowingStream<Piece, any Error> {
     AsyncThrowingStream { continuation in
       let worker = StreamWorker(generator: self, continuation: continuation)
@@ -26,13 +26,13 @@ extension TextGenerator {
 
 /// Moves a generator to the thread of a stream.
 ///
-/// `@unchecked`: neither the generator nor its model is `Sendable`. Starting the thread orders all earlier uses of them
-/// before its own, and the precondition of ``TextGenerator/stream()`` excludes others while it runs.
+/// `@unchecked`: neither the generator nor its model is `Sendable`. All earlier uses of them happen before the start of
+/// the thread, and the precondition of ``TextGenerator/stream()`` excludes others while it runs.
 private struct StreamWorker: @unchecked Sendable {
   let generator: TextGenerator
   let continuation: AsyncThrowingStream<TextGenerator.Piece, any Error>.Continuation
 
-  /// Generates until all texts have ended, a step fails or nobody reads the stream any more.
+  /// Generates until all texts have ended, a step fails or the stream has no reader.
   func run() {
     do {
       while let pieces = try generator.step() {

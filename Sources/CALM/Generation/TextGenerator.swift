@@ -30,7 +30,7 @@ public final class TextGenerator {
   /// The size of the tokenizer's vocabulary, which may be smaller than the model's.
   private let vocabularySize: Int
 
-  /// Reads the prompt.
+  /// Creates a generator for a prompt.
   ///
   /// - Parameters:
   ///   - model: a language model.
@@ -46,7 +46,7 @@ public final class TextGenerator {
     self.init(try ChunkGenerator(model, prompt: ids, options: options), tokenizer: tokenizer)
   }
 
-  /// Reads the prompt.
+  /// Creates a generator for a prompt.
   ///
   /// - Parameters:
   ///   - model: an autoregressive model.

@@ -13,9 +13,9 @@ final class AdaptiveNetwork: Module {
   @Submodule("final_layer") var final: AdaptiveOutput
 
   /// - Parameters:
-  ///   - inputs: the size of the vectors that the network reads.
-  ///   - outputs: the size of its result, for example l for a velocity, or 2l for noise and its variance.
-  ///   - times: the number of times that the network reads with each vector.
+  ///   - inputs: the size of the input vectors.
+  ///   - outputs: the size of the output vectors, for example l for a velocity, or 2l for noise and its variance.
+  ///   - times: the number of times given with each vector.
   init(
     _ configuration: LanguageModelConfiguration, inputs: Int, outputs: Int, times: Int = 1, generator: Generator
   ) {
@@ -29,8 +29,8 @@ final class AdaptiveNetwork: Module {
 
   /// - Parameters:
   ///   - x: [samples, positions, inputs].
-  ///   - times: whole numbers 0 to 999, int64: the same for all, [times], or of each sample,
-  ///     [samples, positions, times]. A single time needs no dimension of its own: [1] or [samples, positions].
+  ///   - times: integers from 0 to 999, int64: [times] if all samples share them, else [samples, positions, times].
+  ///     With a single time per sample, the last dimension is omitted: [1] or [samples, positions].
   ///   - condition: the result of ``embedded(_:)``, [positions, h].
   /// - Returns: [samples, positions, outputs].
   func callAsFunction(_ x: Tensor, times: Tensor, condition: Tensor) -> Tensor {
@@ -45,10 +45,10 @@ final class AdaptiveNetwork: Module {
   func embedded(_ hidden: Tensor) -> Tensor { condition(hidden) }
 
   /// - Parameters:
-  ///   - inputs: see the initializer.
-  ///   - outputs: see the initializer.
-  ///   - times: see the initializer.
-  ///   - evaluations: of the network, per sample.
+  ///   - inputs: as in the initializer.
+  ///   - outputs: as in the initializer.
+  ///   - times: as in the initializer.
+  ///   - evaluations: the number of evaluations of the network per sample.
   ///   - trainingSamples: the samples per position in training.
   static func cost(
     of configuration: LanguageModelConfiguration, inputs: Int, outputs: Int, times: Int = 1, evaluations: Int,
@@ -60,7 +60,7 @@ final class AdaptiveNetwork: Module {
     let biases = 4 * h + blocks * (2 * h + 5 * h) + 2 * h + outputs
     return HeadCost(
       parameters: time + h * h + body + biases,
-      // The embedding of a time is the same for all positions and not counted.
+      // The embedding of a time is the same for all positions, so it is not counted.
       inferenceMACs: h * h + evaluations * body,
       trainingMACs: h * h + trainingSamples * (time + body),
       // The hidden state. For each sample: the input, the time's waves and two SiLUs; in each block the modulation, the
@@ -70,10 +70,10 @@ final class AdaptiveNetwork: Module {
   }
 }
 
-/// Sines and cosines of one time or several at 128 frequencies each, then Linear, SiLU, Linear.
+/// The sines and cosines of one or more times at 128 frequencies each, then Linear, SiLU, Linear.
 final class TimeEmbedding: Module {
   static let frequencies = 256
-  /// Times are whole numbers below this.
+  /// Times are integers below this.
   static let times = 1000
 
   @Submodule("mlp.0") var expand: Linear
@@ -130,7 +130,7 @@ final class AdaptiveBlock: Module {
   }
 }
 
-/// Linear(LayerNorm(x) · (1 + scale) + shift), the norm without parameters.
+/// Linear(LayerNorm(x) · (1 + scale) + shift), with a norm without parameters.
 final class AdaptiveOutput: Module {
   @Submodule("linear") var linear: Linear
   @Submodule("adaLN_modulation.1") var modulation: Linear

@@ -4,14 +4,14 @@ import Torch
 /// A generative head by diffusion: sampling removes noise from a latent in 100 steps (MAR's diffusion loss, Li et al.,
 /// 2024).
 ///
-/// The network predicts the noise, and the variance of a step relative to its bounds. Training picks one of 1,000 steps
-/// at random for each sample; sampling takes 100 of them.
+/// The network predicts the noise, and the variance of a step relative to its bounds. Training selects one of 1,000
+/// steps at random for each sample; sampling uses 100 of them.
 package final class DiffusionHead: LatentHead {
   package static let architecture = "DiffusionTransformer"
   package static let key = "generative_head"
-  /// The process whose steps training picks from.
+  /// The process from whose steps training selects.
   package static let schedule = DiffusionSchedule(steps: TimeEmbedding.times)
-  /// The process that sampling runs backwards.
+  /// The process that sampling runs in reverse.
   package static let samplingSchedule = schedule.respaced(to: 100)
 
   @Submodule("net") var network: AdaptiveNetwork
@@ -49,13 +49,13 @@ package final class DiffusionHead: LatentHead {
       noise.selected(2, 0), hidden: hidden, from: steps - 1, noise: noise.narrowed(2, 1..<steps + 1))
   }
 
-  /// Takes the last steps of the process backwards.
+  /// Runs the last steps of the process in reverse.
   ///
   /// - Parameters:
   ///   - x: [samples, positions, l].
   ///   - hidden: [positions, h].
-  ///   - first: the step of the sampling process to begin with; it ends with step 0.
-  ///   - noise: of each step in the order of use, [samples, positions, first + 1, l]; the last is not used.
+  ///   - first: the step of the sampling process at which to start; the last step is 0.
+  ///   - noise: the noise of each step in the order of use, [samples, positions, first + 1, l]; the last is not used.
   package func denoised(_ x: Tensor, hidden: Tensor, from first: Int, noise: Tensor) -> Tensor {
     let condition = network.embedded(hidden)
     var x = x.to(.float32)
@@ -67,7 +67,7 @@ package final class DiffusionHead: LatentHead {
     return x
   }
 
-  /// One step of the sampling process backwards, as a distribution.
+  /// One reverse step of the sampling process, as a distribution.
   ///
   /// - Parameters:
   ///   - x: [samples, positions, l], float32.
@@ -83,7 +83,7 @@ package final class DiffusionHead: LatentHead {
   }
 
   /// The distribution of the latent one step earlier in the sampling process, as mean and log variance, and the
-  /// expected latent at the end.
+  /// expected final latent.
   package func stepBack(
     from x: Tensor, steps: Tensor, hidden: Tensor
   ) -> (mean: Tensor, logVariance: Tensor, latent: Tensor) {
@@ -101,8 +101,8 @@ package final class DiffusionHead: LatentHead {
     return (parts.noise + parts.bound).mean()
   }
 
-  /// The parts of the loss for each sample, [samples, positions]: the mean square error of the noise, and the
-  /// variational bound in bits a dimension, which trains the variance alone.
+  /// The parts of the loss for each sample, [samples, positions]: the mean squared error of the noise, and the
+  /// variational bound in bits per dimension, which trains only the variance.
   ///
   /// - Parameters:
   ///   - hidden: [positions, h].
@@ -123,7 +123,7 @@ package final class DiffusionHead: LatentHead {
     let divergence =
       (found.logVariance - at.smallestLogVariance + (at.smallestLogVariance - found.logVariance).exp() + difference
         - 1) * 0.5
-    // The last step back has no target distribution: there the likelihood of the latent itself counts.
+    // The last reverse step has no target distribution; it uses the likelihood of the latent itself.
     let bound = divergence.replaced(
       with: -found.logLikelihood(of: targets), where: steps.reshaped(steps.shape + [1]).equals(0))
     return (error, bound.mean(-1) / log(2))
@@ -134,13 +134,13 @@ package final class DiffusionHead: LatentHead {
 private struct StepBack {
   let mean: Tensor
   let logVariance: Tensor
-  /// The latent at the end of the process, if the noise is as predicted.
+  /// The latent at the end of the process, assuming the predicted noise.
   let latent: Tensor
 
   /// - Parameters:
-  ///   - noise: ε as predicted.
+  ///   - noise: the predicted ε.
   ///   - variance: −1 for the smallest, 1 for the largest.
-  ///   - bound: of the latent's entries, if there is one.
+  ///   - bound: the bound on the latent's entries; nil for none.
   init(from x: Tensor, noise: Tensor, variance: Tensor, bound: Double?, _ at: DiffusionCoefficients) {
     let expected = x * at.inverseSignal - noise * at.noiseRatio
     latent = bound.map { -(-expected.clamped(minimum: -$0)).clamped(minimum: -$0) } ?? expected
@@ -151,7 +151,7 @@ private struct StepBack {
 
   /// The log probability of an interval of width 2/255 around each entry, open-ended beyond ±0.999.
   ///
-  /// The interval is that of image pixels, where this loss comes from; the official code keeps it for latents.
+  /// The interval is that of image pixels, for which this loss was designed; the official code keeps it for latents.
   func logLikelihood(of target: Tensor) -> Tensor {
     let centered = target - mean
     let scale = (logVariance * -0.5).exp()

@@ -3,14 +3,14 @@ import Torch
 
 /// The coefficients of a Gaussian diffusion process, step by step (Ho et al., 2020; Nichol and Dhariwal, 2021).
 ///
-/// Step t mixes the latent with noise: x_t = √ᾱ_t·x_0 + √(1 − ᾱ_t)·ε. All are computed in double precision and rounded
-/// once, as in the official code.
+/// Step t mixes the latent with noise: x_t = √ᾱ_t·x_0 + √(1 − ᾱ_t)·ε. All coefficients are computed in double precision
+/// and rounded once, as in the official code.
 package struct DiffusionSchedule {
   /// The steps of the full process that this one takes, ascending.
   package let times: [Int]
   /// β, the variance that each step adds.
   package let betas: [Double]
-  /// ᾱ, the share of the latent's variance that is left after each step.
+  /// ᾱ, the fraction of the latent's variance that remains after each step.
   package let cumulative: [Double]
 
   /// √ᾱ and √(1 − ᾱ).
@@ -22,7 +22,7 @@ package struct DiffusionSchedule {
   /// The bounds of the learned log variance of x_{t−1}.
   let smallestLogVariance, largestLogVariance: [Double]
 
-  /// The cosine schedule in full.
+  /// Creates the full cosine schedule.
   package init(steps: Int) {
     func left(_ time: Double) -> Double { pow(cos((time + 0.008) / 1.008 * .pi / 2), 2) }
     let betas = (0..<steps).map { step in
@@ -31,7 +31,7 @@ package struct DiffusionSchedule {
     self.init(betas: betas, times: Array(0..<steps))
   }
 
-  /// A process that takes `count` steps evenly among those of this one, to the same end.
+  /// A process with `count` steps, evenly spaced among those of this one, that ends in the same state.
   package func respaced(to count: Int) -> DiffusionSchedule {
     precondition(count >= 2 && count <= betas.count, "\(count) of \(betas.count) steps")
     let stride = Double(betas.count - 1) / Double(count - 1)

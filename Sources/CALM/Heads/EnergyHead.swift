@@ -1,10 +1,10 @@
 import Torch
 
-/// The single-step generative head: noise and a hidden state in, a sample of the next latent out.
+/// The single-step generative head, which maps noise and a hidden state to a sample of the next latent.
 ///
-/// Trained by the energy score, it needs no likelihood and no iteration. See the paper, section 3. Initial weights have
-/// the standard deviation 1/√inputs instead of the official 0.02: at a hidden size of 192, BrierLM then passed 20 after
-/// 250 steps instead of some 600.
+/// It is trained with the energy score and needs neither likelihoods nor iteration. See the paper, section 3. Initial
+/// weights have the standard deviation 1/√inputs instead of the official 0.02: at a hidden size of 192, BrierLM then
+/// exceeded 20 after 250 steps instead of about 600.
 package final class EnergyHead: LatentHead {
   package static let architecture = "EnergyTransformer"
   package static let key = "mlp_generator"
@@ -72,7 +72,7 @@ package final class EnergyHead: LatentHead {
   package func loss(hidden: Tensor, targets: LatentDistribution, generator: Generator) -> Tensor {
     let noise = noise(samples: configuration.samples, positions: hidden.shape[0], generator: generator)
     guard let logDeviation = targets.logDeviation else {
-      // All samples of a point are that point.
+      // All samples of a point are equal.
       return loss(hidden: hidden, noise: noise, targets: targets.mean.reshaped([1] + targets.mean.shape))
     }
     return energyScore(
@@ -81,7 +81,7 @@ package final class EnergyHead: LatentHead {
     ).mean()
   }
 
-  /// The energy score with given random numbers, a mean over positions.
+  /// The energy score for given random numbers, a mean over positions.
   ///
   /// - Parameters:
   ///   - hidden: [positions, h].
@@ -92,8 +92,8 @@ package final class EnergyHead: LatentHead {
   }
 }
 
-/// A residual block of the energy head: e + down(silu(gate) · up), where a three-layer network on
-/// [LayerNorm(e), condition] gives gate and up.
+/// A residual block of the energy head: e + down(silu(gate) · up), where a three-layer network of [LayerNorm(e),
+/// condition] returns gate and up.
 package final class EnergyHeadBlock: Module {
   @Submodule("in_ln") var norm: LayerNorm
   @Submodule("linears.0") var input: Linear

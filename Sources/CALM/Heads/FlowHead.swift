@@ -1,10 +1,10 @@
 import Torch
 
-/// A generative head by flow matching: a velocity field carries noise to the latent (Lipman et al., 2023).
+/// A generative head by flow matching: a velocity field transports noise to the latent (Lipman et al., 2023).
 ///
-/// A one-step head is distilled from such a head (``DistillableHead``): it takes a single step of the whole length.
+/// Training uses straight paths x_t = (1 − t)·x_0 + t·x_1 from noise x_0 to target x_1, whose velocity is x_1 − x_0.
 ///
-/// Trained on straight paths x_t = (1 − t)·x_0 + t·x_1 from noise x_0 to target x_1, whose velocity is x_1 − x_0.
+/// A one-step head is distilled from such a head (``DistillableHead``): it takes a single step over the whole path.
 package final class FlowHead: LatentHead, DistillableHead {
   package static let architecture = "FlowTransformer"
   package static let key = "generative_head"
@@ -32,7 +32,7 @@ package final class FlowHead: LatentHead, DistillableHead {
 
   package var noiseCount: Int { configuration.latentSize }
 
-  /// Standard normal numbers, the start of the flow: [samples, positions, l].
+  /// Standard normal numbers, the starting points of the flow: [samples, positions, l].
   package func noise(samples: Int, positions: Int, generator: Generator) -> Tensor {
     generator.normal([samples, positions, configuration.latentSize], along: 1)
   }
@@ -68,7 +68,7 @@ package final class FlowHead: LatentHead, DistillableHead {
     ).mean()
   }
 
-  /// The mean square error of the velocity for each sample, [samples, positions].
+  /// The mean squared error of the velocity for each sample, [samples, positions].
   ///
   /// - Parameters:
   ///   - hidden: [positions, h].
@@ -82,7 +82,7 @@ package final class FlowHead: LatentHead, DistillableHead {
     return (found - (targets - start)).squared().mean(-1)
   }
 
-  /// The mean square distance of the latents.
+  /// The mean squared distance of the latents.
   package func distillationLoss(
     from teacher: any GenerativeHead, hidden: Tensor, noise: Tensor, vocabulary: Tensor
   ) -> Tensor {

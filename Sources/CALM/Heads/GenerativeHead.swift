@@ -4,9 +4,9 @@ import Torch
 ///
 /// A head is a class that conforms to ``LatentHead`` or ``TokenHead``, and a case of ``HeadKind``.
 package protocol GenerativeHead: Module {
-  /// The class name of such models in the official code: `architectures` in `config.json`.
+  /// The class name of models with such a head in the official code: `architectures` in `config.json`.
   static var architecture: String { get }
-  /// The prefix of its parameters' names in a checkpoint.
+  /// The prefix of the head's parameter names in a checkpoint.
   static var key: String { get }
 
   /// A tensor whose name and shape identify such a head in a checkpoint whose configuration does not name it.
@@ -21,7 +21,7 @@ package protocol GenerativeHead: Module {
   /// The number of random numbers per sample.
   var noiseCount: Int { get }
 
-  /// The random numbers of samples, [samples, positions, …]. Dimensions 0 and 1 may be split and concatenated.
+  /// The random numbers for samples, [samples, positions, …]. Dimensions 0 and 1 may be split and concatenated.
   func noise(samples: Int, positions: Int, generator: Generator) -> Tensor
 }
 
@@ -46,8 +46,8 @@ package protocol LatentHead: GenerativeHead {
 
 /// A head whose samples are tokens. It needs no autoencoder and learns by cross-entropy.
 package protocol TokenHead: GenerativeHead {
-  /// Predicts each of the K tokens on its own: h → K·h. The products of the K parts with the token embeddings are
-  /// logits. The head adds what it learns of the dependence between the tokens.
+  /// Predicts each of the K tokens independently: h → K·h. The products of the K parts with the token embeddings are
+  /// logits. The rest of the head models the dependence between the tokens.
   var prior: Linear { get }
 
   /// Samples of the chunk.
@@ -84,10 +84,10 @@ package protocol TokenHead: GenerativeHead {
   ) -> Tensor
 }
 
-/// A head that samples in several steps, and whose samples a head of the same kind can learn to give in one step.
+/// A head that samples in several steps and can be distilled into a one-step head of the same kind.
 package protocol DistillableHead: GenerativeHead {
-  /// The loss of a one-step head: how far its samples are from where the paths of a teacher end that begin with the same
-  /// noise. A mean over positions, a float32 scalar.
+  /// The loss of a one-step head: the distance of its samples from the ends of a teacher's paths that start from the
+  /// same noise. A mean over positions, a float32 scalar.
   ///
   /// - Parameters:
   ///   - teacher: a head of the same kind and sizes that samples in several steps.
@@ -108,6 +108,6 @@ package struct HeadCost {
   package let inferenceMACs: Int
   /// Multiply-accumulate operations of the forward pass in training.
   package let trainingMACs: Int
-  /// Values that a training step keeps for its backward pass: see ``ActivationCost`` for the counting rule.
+  /// Values that a training step stores for its backward pass: see ``ActivationCost`` for the counting rule.
   package let activations: Int
 }

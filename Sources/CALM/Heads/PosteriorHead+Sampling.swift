@@ -19,7 +19,7 @@ extension PosteriorHead {
     return rows.count == 1 ? rows[0] : .concatenated(rows, along: 1)
   }
 
-  /// What all points of the paths of some positions share.
+  /// The values shared by all points on the paths of some positions.
   struct Context {
     /// The logits of the prior, [positions·K, V], float32.
     let prior: Tensor
@@ -37,7 +37,7 @@ extension PosteriorHead {
   }
 
   /// Follows the paths from noise by the midpoint rule. The tokens are the most likely ones at the last midpoint. A
-  /// one-step head reads the noise alone.
+  /// one-step head reads only the noise.
   ///
   /// - Parameter noise: [samples, positions, K·d].
   /// - Returns: [samples, positions, K], int32.
@@ -54,7 +54,7 @@ extension PosteriorHead {
       if step == configuration.solverSteps - 1 { return try mostLikely(logits, noise.shape) }
       x = moved(x, from: start, to: end, by: logits, at: halfway, middle, context)
     }
-    preconditionFailure("the solver takes at least one step")
+    preconditionFailure("the solver needs at least one step")
   }
 
   /// The most likely tokens of [samples, positions·K, V]: [samples, positions, K], int32.
@@ -63,7 +63,7 @@ extension PosteriorHead {
     return logits.argmax().to(.int32).reshaped(shape[0], shape[1], configuration.chunkSize)
   }
 
-  /// x + (end − start)·(mean of the posterior − y)/(1 − t), with logits of the posterior at a point y at times t:
+  /// x + (end − start)·(mean of the posterior − y)/(1 − t), given logits of the posterior at a point y at times t:
   /// [samples, positions, K·d].
   private func moved(
     _ x: Tensor, from start: Tensor, to end: Tensor, by logits: Tensor, at y: Tensor, _ t: Tensor, _ context: Context
@@ -92,7 +92,7 @@ extension PosteriorHead {
     return logits(x, evidence: evidence, times: Self.networkTimes(t), context)
   }
 
-  /// - Parameter evidence: the factor of the embeddings, in the size of x.
+  /// - Parameter evidence: the factor of the embeddings, in the shape of x.
   private func logits(_ x: Tensor, evidence: Tensor, times: Tensor, _ context: Context) -> Tensor {
     let (samples, h) = (x.shape[0], configuration.hiddenSize)
     let evidence = evidence.reshaped(samples, -1, context.codeWords.shape[1])  // [samples, positions·K, d]
@@ -102,6 +102,6 @@ extension PosteriorHead {
     return known + matmul(rows.reshaped(samples, -1, h), context.vocabulary.transposed()).to(.float32)
   }
 
-  /// The positions whose logits take a few megabytes.
+  /// The number of positions whose logits take a few megabytes.
   var positionsAtOnce: Int { max(1, (1 << 20) / (configuration.chunkSize * configuration.vocabularySize)) }
 }

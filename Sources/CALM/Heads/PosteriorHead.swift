@@ -2,19 +2,19 @@ import Torch
 
 /// A generative head by a flow over token embeddings whose velocity follows from a posterior over tokens.
 ///
-/// The vector of a chunk is made of one embedding e(v) of size d for each of its K tokens, all of the norm √d. A straight
-/// path x = (1 − t)·ε + t·(e(v₁), …, e(v_K)) leads from noise ε to that vector. Bayes' rule gives the posterior of each
-/// token, given a point of the path and the hidden state h:
+/// The vector of a chunk consists of one embedding e(v) of size d for each of its K tokens, each with norm √d. A
+/// straight path x = (1 − t)·ε + t·(e(v₁), …, e(v_K)) leads from noise ε to that vector. Bayes' rule gives the
+/// posterior of each token, given a point on the path and the hidden state h:
 ///
 ///     log p(v_k = v | x, h) = prior_k(v | h) + t/(1 − t)² · ⟨e(v), x_k⟩ + coupling_k(v; x, t, h) + constant
 ///
-/// The prior predicts each token on its own. The second term, the evidence, is the exact likelihood of the noise. Only
-/// the coupling, how the K tokens depend on each other, is left to a network, whose output starts at zero. The loss is
-/// the cross-entropy of the true tokens at random times, one for each token. Sampling follows the path from noise: the
-/// posterior's mean of the embeddings is where the path ends, so the velocity is (mean − x)/(1 − t).
+/// The prior predicts each token independently. The second term, the evidence, is the exact likelihood of the noise. A
+/// network, whose output starts at zero, learns only the coupling: the dependence between the K tokens. The loss is the
+/// cross-entropy of the true tokens at random times, one for each token. Sampling follows the path from noise: the
+/// posterior mean of the embeddings is the expected end of the path, so the velocity is (mean − x)/(1 − t).
 ///
-/// A one-step head is distilled from such a head (``DistillableHead``): it reads the noise itself, at one time and with a
-/// learned factor of the evidence, and predicts the tokens at the end of the path from that noise.
+/// A one-step head is distilled from such a head (``DistillableHead``): it reads the noise itself, at a fixed time and
+/// with a learned factor of the evidence, and predicts the tokens at the end of the path from that noise.
 package final class PosteriorHead: TokenHead, DistillableHead {
   package static let architecture = "PosteriorTransformer"
   package static let key = "posterior_head"
@@ -54,14 +54,14 @@ package final class PosteriorHead: TokenHead, DistillableHead {
     let network = AdaptiveNetwork.cost(
       of: configuration, inputs: l + k * h, outputs: k * h, times: k, evaluations: evaluations, trainingSamples: paths)
     let prior = h * k * h
-    // Logits of the prior once; per evaluation the evidence, the belief, the logits of the coupling and their mean.
+    // The prior's logits once; per evaluation the evidence, the belief, the logits of the coupling and their mean.
     let (logits, evidence) = (k * h * configuration.vocabularySize, l * configuration.vocabularySize)
     return HeadCost(
       parameters: prior + k * h + configuration.vocabularySize * l / k + network.parameters,
       inferenceMACs: prior + logits + evaluations * (2 * logits + 2 * evidence) + network.inferenceMACs,
-      // The belief runs forward only, a third of a part that is differentiated.
+      // The belief runs only forward, at a third of the cost of a differentiated part.
       trainingMACs: prior + paths * (logits + evidence + (2 * logits + evidence) / 3) + network.trainingMACs,
-      // Of each path: the rows of the logits, and of the loss their gradients.
+      // For each path: the rows of the logits and their gradients in the loss.
       activations: network.activations + paths * 2 * (k * h + l))
   }
 
@@ -69,12 +69,12 @@ package final class PosteriorHead: TokenHead, DistillableHead {
 
   package var noiseCount: Int { configuration.latentSize }
 
-  /// Standard normal numbers, the start of the path: [samples, positions, K·d].
+  /// Standard normal numbers, the starting points of the paths: [samples, positions, K·d].
   package func noise(samples: Int, positions: Int, generator: Generator) -> Tensor {
     generator.normal([samples, positions, configuration.latentSize], along: 1)
   }
 
-  /// The embeddings e(v), [V, d], float32, each of the norm √d.
+  /// The embeddings e(v), [V, d], float32, each with norm √d.
   var codeWords: Tensor {
     let weight = embedding.weight.to(.float32)
     return weight / (weight.squared().mean(-1, keepDimensions: true) + 1e-12).squareRoot()
@@ -83,11 +83,11 @@ package final class PosteriorHead: TokenHead, DistillableHead {
   /// The factor of ⟨e(v), x⟩ in the logarithm of the noise's density at times t: t/(1 − t)².
   static func precision(_ t: Tensor) -> Tensor { t / (1 - t).squared() }
 
-  /// The last time of the path in training and sampling. From there on, the evidence alone decides.
+  /// The last time of the path in training and sampling. Beyond it, the evidence alone determines the tokens.
   static let latestTime = 0.9
 
-  /// The times of the K tokens at a point s in [0, 1] of sampling, [K], float32. With a stagger of 0 all tokens go at
-  /// once, with 1 one after the other.
+  /// The times of the K tokens at a point s in [0, 1] of sampling, [K], float32. With a stagger of 0, all tokens
+  /// advance together; with 1, one after the other.
   func times(at s: Double, device: Device) -> Tensor {
     let k = configuration.chunkSize
     let span = 1 + configuration.pathStagger * Double(k - 1)
@@ -113,7 +113,7 @@ package final class PosteriorHead: TokenHead, DistillableHead {
       start: noise(samples: paths, positions: positions, generator: generator))
   }
 
-  /// The mean cross-entropy of the posterior at given points of the path.
+  /// The mean cross-entropy of the posterior at given points on the path.
   ///
   /// - Parameters:
   ///   - hidden: [positions, h].
@@ -133,7 +133,7 @@ package final class PosteriorHead: TokenHead, DistillableHead {
       vocabulary: vocabulary, codeWords: codeWords)
   }
 
-  /// The tokens at the end of the teacher's path are the targets of the cross-entropy.
+  /// The cross-entropy with the tokens at the end of the teacher's path as targets.
   package func distillationLoss(
     from teacher: any GenerativeHead, hidden: Tensor, noise: Tensor, vocabulary: Tensor
   ) throws(GenerationError) -> Tensor {
@@ -146,7 +146,7 @@ package final class PosteriorHead: TokenHead, DistillableHead {
       times: studentTimes(noise.device), hidden: hidden, vocabulary: vocabulary, codeWords: codeWords)
   }
 
-  /// The time that a one-step head gives its network; that of its teacher there is nearest to what it has to do.
+  /// The time that a one-step head gives its network. At this time, the task of its teacher is closest to its own.
   static let studentTime = 0.3
 
   func studentTimes(_ device: Device) -> Tensor {
@@ -160,7 +160,7 @@ package final class PosteriorHead: TokenHead, DistillableHead {
   ///   - targets: [paths·positions·K], int64.
   ///   - x: points, [paths, positions, K·d].
   ///   - evidence: the factor of the embeddings, in the same shape.
-  ///   - times: the inputs of the time embedding: see ``AdaptiveNetwork``.
+  ///   - times: the inputs of the time embedding; see ``AdaptiveNetwork``.
   private func crossEntropy(
     of targets: Tensor, at x: Tensor, evidence: Tensor, times: Tensor, hidden: Tensor, vocabulary: Tensor,
     codeWords: Tensor
@@ -178,17 +178,18 @@ package final class PosteriorHead: TokenHead, DistillableHead {
     ).crossEntropy(targets)
   }
 
-  /// What the network reads: a point of the path and the belief, [samples, positions, K·d + K·h].
+  /// The input of the network: a point on the path and the belief, [samples, positions, K·d + K·h].
   func input(_ x: Tensor, _ belief: Tensor) -> Tensor {
     .concatenated([x.to(belief.dtype), belief], along: -1)
   }
 
-  /// The mean embedding of each token under prior and evidence alone: […, V] → […, h], in the type of the embeddings.
+  /// The mean embedding of each token under prior and evidence, without coupling: […, V] → […, h], in the type of the
+  /// embeddings.
   func belief(_ known: Tensor, vocabulary: Tensor) -> Tensor {
     matmul(softmax(known).to(vocabulary.dtype), vocabulary)
   }
 
-  /// The same for points of the path in training, [paths, positions, K·h].
+  /// The belief at points on the path in training, [paths, positions, K·h].
   private func belief(_ evidence: Tensor, prior: Tensor, vocabulary: Tensor, codeWords: Tensor) -> Tensor {
     let (positions, d, h) = (evidence.shape[1], codeWords.shape[1], configuration.hiddenSize)
     let parts = stride(from: 0, to: positions, by: positionsAtOnce).map { start in

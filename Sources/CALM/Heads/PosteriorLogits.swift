@@ -2,8 +2,9 @@ import Torch
 
 /// The logits of a posterior as one matrix product: the sum of rows·vocabularyᵀ and evidence·codeWordsᵀ.
 ///
-/// The evidence reaches several hundred, where bfloat16 has steps of 2. In bfloat16 it is therefore computed from pairs of
-/// numbers whose sum has 16 significant bits, and relative to the true token: the logits that matter are then near zero.
+/// The evidence reaches several hundred, where bfloat16 has steps of 2. In bfloat16 it is therefore computed from pairs
+/// of numbers whose sum has 16 significant bits, and relative to the true token, so that the relevant logits are near
+/// zero.
 struct PosteriorLogits {
   private let rows: Tensor
   private let weight: Tensor
@@ -40,7 +41,8 @@ struct PosteriorLogits {
       weight: .concatenated([weight, codeHigh, codeHigh, codeLow, one], along: -1), targets: targets)
   }
 
-  /// Two numbers of a narrow type whose sum is x up to its square of rounding. The gradient of x is that of the first.
+  /// Two numbers of a narrow type whose sum is x up to the square of its rounding error. The gradient of x is that of
+  /// the first.
   private static func pair(_ x: Tensor, _ dtype: DType) -> (high: Tensor, low: Tensor) {
     let high = x.to(dtype)
     let low = withoutGradients { (x - high.to(.float32)).to(dtype) }

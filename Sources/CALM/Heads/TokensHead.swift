@@ -2,9 +2,9 @@ import Torch
 
 /// A head with probabilities: a small network predicts the K tokens of the next chunk one after the other.
 ///
-/// The logits of token k are those of a prior, which predicts each token on its own, plus the output of a network that
-/// reads the hidden state and the k − 1 tokens before it in the chunk. There is no continuous vector; compared with the
-/// other heads, it separates the cost of chunks from the cost of continuity.
+/// The logits of token k are those of a prior, which predicts each token independently, plus the output of a network
+/// that reads the hidden state and the k − 1 tokens before it in the chunk. There is no continuous vector; comparing it
+/// with the other heads separates the cost of chunks from the cost of continuity.
 package final class TokensHead: TokenHead {
   package static let architecture = "TokensTransformer"
   package static let key = "tokens_head"
@@ -41,8 +41,8 @@ package final class TokensHead: TokenHead {
     let macs = prior + h * h + (k > 1 ? prefixes + (k - 1) * network : 0) + k * h * configuration.vocabularySize
     return HeadCost(
       parameters: prior + prefixes + h * h + network + biases, inferenceMACs: macs, trainingMACs: macs,
-      // The hidden state, its condition and their SiLU; of each token its prefix, the values of ``AdaptiveNetwork``, the
-      // row of the logits and its gradient.
+      // The hidden state, its condition and their SiLU; for each token its prefix, the values of ``AdaptiveNetwork``,
+      // the row of the logits and its gradient.
       activations: 3 * h + k * (k * h / 2 + blocks * 9 * h + 4 * h + 2 * h))
   }
 

@@ -24,7 +24,7 @@ final class Attention: Module {
   ///   - x: [batch, length, h].
   ///   - angles: the rotary angles of these positions.
   ///   - first: the first position that each position sees, [batch, length]; nil if all see the beginning.
-  ///   - cache: the keys and values of earlier positions, to which those of these positions are appended.
+  ///   - cache: the keys and values of earlier positions; those of the new positions are appended.
   ///   - residual: added to the result, [batch, length, h].
   func callAsFunction(
     _ x: Tensor, angles: (cosine: Tensor, sine: Tensor), from first: Tensor?, cache: (any AttentionCache)?,

@@ -1,6 +1,6 @@
 import Torch
 
-/// The Llama Transformer: vectors in, hidden states out. Each position sees itself and earlier positions.
+/// The Llama Transformer, which maps input vectors to hidden states. Each position sees itself and earlier positions.
 package final class Backbone: Module {
   @Submodule("embed_tokens") package var embedding: Embedding
   @Submodule("layers") var layers: [TransformerLayer]
@@ -43,7 +43,7 @@ package final class Backbone: Module {
     /// The first position that each of the positions read in one pass sees.
     fileprivate var first: Tensor?
 
-    /// No positions yet.
+    /// Creates a context without positions.
     package init(layers: Int) {
       caches = (0..<layers).map { _ in KeyValueCache() }
     }

@@ -2,7 +2,7 @@ import Torch
 
 /// Continuations that branch off one sequence, one after each of its positions, for one attention layer.
 ///
-/// Branch i sees positions 0 … i of the sequence and its own later positions. All branches take a step in one pass, so
+/// Branch i sees positions 0 … i of the sequence and its own later positions. All branches advance in one pass, so
 /// continuing from every position of a sequence costs one forward pass per step.
 final class BranchCache: AttentionCache {
   private let keys: Tensor  // [key heads, branches, size], of the sequence
@@ -17,7 +17,7 @@ final class BranchCache: AttentionCache {
   init(from cache: KeyValueCache, mask: Tensor) {
     let branches = mask.shape[0]
     guard let keys = cache.keys, let values = cache.values, keys.shape[0] == 1, cache.length >= branches else {
-      preconditionFailure("branches need one sequence that was read")
+      preconditionFailure("branches need one sequence with cached positions")
     }
     self.mask = mask
     self.keys = keys.selected(0, 0).narrowed(1, 0..<branches)
@@ -40,7 +40,7 @@ final class BranchCache: AttentionCache {
     return masked(causal, where: (starts - places.reshaped(1, -1)).isGreater(than: 0))
   }
 
-  /// The index of the next position of branch 0; that of every other branch is one more than its predecessor's.
+  /// The index of the next position of branch 0. Each other branch is one position further than the branch before it.
   var length: Int { 1 + ownKeys.count }
 
   func attend(_ query: Tensor, keys newKeys: Tensor, values newValues: Tensor, from first: Tensor?) -> Tensor {

@@ -9,14 +9,14 @@ struct ChunkSamples {
 }
 
 extension ContinuousLanguageModel {
-  /// The maximum number of random numbers held at once in sampling; a sample of the diffusion head takes 101·l.
+  /// The maximum number of random numbers in memory at once when sampling; a sample of the diffusion head takes 101·l.
   static let noiseAtOnce = 1 << 23
 
   /// Samples of the chunk that follows each hidden state.
   ///
   /// - Parameters:
   ///   - hidden: [positions, h].
-  ///   - count: the number of samples of each chunk.
+  ///   - count: the number of samples per chunk.
   ///   - generator: generates the noise.
   /// - Returns: ids, [count, positions, K], int32.
   /// - Throws: ``GenerationError/notFinite``.
@@ -44,7 +44,7 @@ extension ContinuousLanguageModel {
   ///
   /// - Parameters:
   ///   - hidden: [positions, h].
-  ///   - count: the number of samples of each latent.
+  ///   - count: the number of samples per latent.
   ///   - generator: generates the noise.
   /// - Returns: [count, positions, l].
   /// - Precondition: the head samples latents: ``HeadKind/usesAutoencoder``.

@@ -1,8 +1,8 @@
 import Torch
 
 extension ContinuousLanguageModel {
-  /// Prepares the model, a copy of its teacher with a one-step head, for ``distillationLoss(_:from:samples:generator:)``:
-  /// only the head is trained.
+  /// Prepares the model, a copy of its teacher with a one-step head, for
+  /// ``distillationLoss(_:from:samples:generator:)``: only the head is trained.
   ///
   /// - Precondition: `configuration.isOneStep`.
   public func trainHeadOnly() {
@@ -11,8 +11,8 @@ extension ContinuousLanguageModel {
     head.setTrainable(true)
   }
 
-  /// The distillation loss of the one-step head on a batch of sequences: how far its samples are from where the
-  /// teacher's paths from the same noise end. A mean over positions, a float32 scalar.
+  /// The distillation loss of the one-step head on a batch of sequences: the distance of its samples from the ends of
+  /// the teacher's paths that start from the same noise. A mean over positions, a float32 scalar.
   ///
   /// - Parameters:
   ///   - ids: [batch, tokens], int64; a multiple of K tokens, at least 2K.

@@ -29,7 +29,7 @@ public final class ContinuousLanguageModel: Module {
     self.configuration = configuration
     self.autoencoder = autoencoder
     precondition(
-      configuration.head.usesAutoencoder == (autoencoder != nil), "only a head of latents has an autoencoder")
+      configuration.head.usesAutoencoder == (autoencoder != nil), "only a head that samples latents has an autoencoder")
     if let autoencoder {
       precondition(configuration.chunkSize == autoencoder.configuration.chunkSize, "chunk sizes differ")
       precondition(configuration.latentSize == autoencoder.configuration.latentSize, "latent sizes differ")
@@ -56,7 +56,7 @@ public final class ContinuousLanguageModel: Module {
   ///
   /// - Precondition: the head samples latents.
   var tokenDecoder: TokenDecoder {
-    guard let autoencoder else { preconditionFailure("a head of tokens has no decoder") }
+    guard let autoencoder else { preconditionFailure("a head that samples tokens has no decoder") }
     if let decoder = latestDecoder, decoder.isCurrent(for: autoencoder) { return decoder }
     let decoder = TokenDecoder(autoencoder)
     latestDecoder = decoder
@@ -100,7 +100,7 @@ public final class ContinuousLanguageModel: Module {
   ///
   /// - Precondition: the model has an autoencoder.
   func encoded(_ ids: Tensor) -> LatentDistribution {
-    guard let autoencoder else { preconditionFailure("a head of tokens has no latents") }
+    guard let autoencoder else { preconditionFailure("a head that samples tokens has no latents") }
     return autoencoder.encode(ids)
   }
 }

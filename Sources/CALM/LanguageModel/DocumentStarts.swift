@@ -2,10 +2,10 @@ import Torch
 
 /// Document masking: attention is limited to the current document if several share a sequence.
 ///
-/// A setting beyond the paper (``TransformerShape/documentMasking``). The chunk with a document's end token is the
-/// first position that the next document sees, just as it precedes a text in generation. Each document is thus trained
-/// in the same context in which generation continues it, wherever packing puts it. On the built-in synthetic stories,
-/// the model learned to copy names within a story in 500 steps instead of 1,000.
+/// This setting is not in the paper (``TransformerShape/documentMasking``). The chunk with a document's end token is
+/// the first position that the next document sees, just as it precedes a text in generation. Each document is thus
+/// trained in the same context in which generation continues it, regardless of its position after packing. On the
+/// built-in synthetic stories, the model learned to copy names within a story in 500 steps instead of 1,000.
 enum DocumentStarts {
   /// The first position that each position sees.
   ///
@@ -24,7 +24,7 @@ enum DocumentStarts {
 }
 
 extension TransformerShape {
-  /// The first position that each position of `ids` sees: see ``DocumentStarts``. Nil if all see the beginning, or if
+  /// The first position that each position of `ids` sees; see ``DocumentStarts``. Nil if all see the beginning, or if
   /// the positions are appended to a context, which is one document.
   func documentStarts(of ids: Tensor, chunkSize: Int, special: SpecialTokens, context: Backbone.Context?) -> Tensor? {
     guard documentMasking, !special.ends.isEmpty, ids.shape[1] > chunkSize, (context?.length ?? 0) == 0 else {

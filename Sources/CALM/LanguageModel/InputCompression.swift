@@ -1,7 +1,7 @@
 import Torch
 
-/// K token embeddings → the one vector that the Transformer reads: Linear, SiLU, Linear, LayerNorm. See the paper,
-/// section 3.
+/// Compresses K token embeddings to the one vector that the Transformer reads: Linear, SiLU, Linear, LayerNorm. See the
+/// paper, section 3.
 package final class InputCompression: Module {
   @Submodule("0") var expand: Linear
   @Submodule("2") var squeeze: Linear

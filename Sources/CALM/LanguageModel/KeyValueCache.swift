@@ -19,7 +19,7 @@ protocol AttentionCache: AnyObject {
 
 /// The keys and values of the positions seen so far, for one attention layer.
 ///
-/// The capacity doubles when it is exhausted, so a decoding step copies only its own position.
+/// The capacity doubles when it is exhausted, so a decoding step usually copies only its own position.
 final class KeyValueCache: AttentionCache {
   private(set) var length = 0
   private var keyRoom: Tensor?

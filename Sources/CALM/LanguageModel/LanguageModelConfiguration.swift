@@ -7,33 +7,33 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
   public var vocabularySize: Int
   /// K, the number of tokens in a chunk.
   public var chunkSize: Int
-  /// l, the size of a latent vector; for the posterior head that of its vector, which has K parts of equal size.
+  /// l, the size of a latent vector; for the posterior head, the size of its vector, which has K parts of equal size.
   public var latentSize: Int
-  /// The sizes of the Transformer; its width is also that of the head. They are also members of the configuration, as
-  /// in `configuration.hiddenSize`.
+  /// The sizes of the Transformer; its width is also the width of the head. They are also members of the configuration,
+  /// as in `configuration.hiddenSize`.
   public var transformer: TransformerShape
   /// The input of the Transformer for each chunk.
   public var input: ModelInput
   /// The kind of the generative head.
   public var head: HeadKind
-  /// Blocks of the generative head.
+  /// The number of blocks of the generative head.
   public var headBlocks: Int
   /// d, the size of the energy head's noise.
   public var noiseSize: Int
-  /// The bound of the latent's entries that the diffusion head expects, in every step of sampling. The first step
+  /// The bound on the latent's entries in every sampling step of the diffusion head. The first step
   /// divides by a value near zero, which amplifies an error of the network about a hundredfold; without a bound, as in
   /// the official code, the samples of an insufficiently trained head are unusable. Nil for no bound.
   public var latentBound: Double?
   /// N, the model samples per position in the energy score; for the other heads, the target samples per position.
   public var samples: Int
-  /// The points of paths per position in the loss of the posterior head.
+  /// Points per position in the loss of the posterior head.
   public var pathSamples: Int
-  /// The power p of the posterior head's random times in training, t ∝ uᵖ with a uniform u.
+  /// The exponent p of the posterior head's random times in training, t ∝ uᵖ with a uniform u.
   public var timePower: Double
   /// Whether a posterior or flow head is distilled and samples in one step.
   public var isOneStep: Bool
-  /// How far apart in time the posterior head samples the tokens of a chunk: from 0, all at once, to 1, one after the
-  /// other.
+  /// The time offset between the tokens of a chunk in the posterior head's sampling: from 0 (all at once) to 1 (one
+  /// after the other).
   public var pathStagger: Double
   /// The steps of the posterior head's solver, each of two evaluations.
   public var solverSteps: Int
@@ -46,10 +46,10 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
   /// Whether the training text has an end token after each document, so that a chunk of one end token and padding
   /// precedes the start of a document.
   public var hasDocumentEnds: Bool
-  /// The ids of padding and of a document's end and start, if the tokenizer has them.
+  /// The ids of padding, end of text and start of text, if the tokenizer has them.
   public var special: SpecialTokens
 
-  /// A configuration with the official defaults.
+  /// Creates a configuration with the official defaults.
   public init(
     vocabularySize: Int, chunkSize: Int = 4, latentSize: Int = 128, hiddenSize: Int = 768,
     intermediateSize: Int? = nil, layers: Int = 12, attentionHeads: Int = 12, keyValueHeads: Int? = nil,
@@ -152,7 +152,7 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
       throw values.corrupted(.pathStagger, "'path_stagger' must be from 0 to 1, not \(pathStagger)")
     }
     if isOneStep, !(head.type is any DistillableHead.Type) {
-      throw values.corrupted(.isOneStep, "'one_step' is not possible with the head '\(head.rawValue)'")
+      throw values.corrupted(.isOneStep, "'one_step' is not supported for the head '\(head.rawValue)'")
     }
     if !head.usesAutoencoder, input != .tokens {
       throw values.corrupted(.input, "'model_input' must be tokens for the head '\(head.rawValue)'")

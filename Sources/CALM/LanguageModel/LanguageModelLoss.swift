@@ -32,8 +32,8 @@ extension ContinuousLanguageModel {
       total: headLoss + tokenLoss * configuration.auxiliaryLossWeight, head: headLoss, auxiliary: tokenLoss)
   }
 
-  /// The auxiliary token loss alone, in nats per token, without running the head: each hidden state predicts the K
-  /// tokens of the next chunk, each token on its own. Nil for a model without an auxiliary projection.
+  /// Only the auxiliary token loss, in nats per token, without running the head: each hidden state predicts the K
+  /// tokens of the next chunk, each token independently. Nil for a model without an auxiliary projection.
   ///
   /// - Parameters:
   ///   - ids: as in ``loss(_:labels:generator:)``.
@@ -45,11 +45,11 @@ extension ContinuousLanguageModel {
     return tokenLoss(hidden, next: next)
   }
 
-  /// The hidden states that predict a chunk, [positions, h], and the ids of those chunks, [rows, tokens] with
-  /// K·positions tokens in all.
+  /// The hidden states that predict a chunk, [positions, h], and the ids of those chunks, [rows, tokens] with a total
+  /// of K·positions tokens.
   ///
-  /// A model that reads latents reads samples of the encoder's distribution and not its mean: in generation, the
-  /// latents of generated chunks follow that distribution.
+  /// A model that reads latents reads samples of the encoder's distribution instead of its mean, because in generation
+  /// the latents of generated chunks follow that distribution.
   private func predictions(
     _ ids: Tensor, labels: Tensor?, generator: Generator
   ) -> (hidden: Tensor, next: Tensor) {
@@ -93,7 +93,7 @@ extension ContinuousLanguageModel {
   }
 
   /// The layer of the auxiliary token loss: that of the model, or the prior of a head that samples tokens. Nil if the
-  /// loss is left out.
+  /// loss is disabled.
   var tokenProjection: Linear? {
     configuration.auxiliaryLossWeight > 0 ? (head as? any TokenHead)?.prior ?? auxiliary : nil
   }

@@ -2,9 +2,9 @@ import Torch
 
 /// The input of a continuous language model for each chunk: an ablation of the paper.
 public enum ModelInput: String, Codable, Hashable, Sendable, CaseIterable {
-  /// The compression of its token embeddings: the paper's choice.
+  /// The compressed token embeddings, as in the paper.
   case tokens
-  /// Its projected latent: from the encoder in training and evaluation, the sampled one in generation.
+  /// The projected latent: from the encoder in training and evaluation, sampled by the head in generation.
   case latents
   /// The sum of both.
   case both

@@ -1,13 +1,13 @@
 import Torch
 
-/// Initial weights that the K positions of a chunk share in part, so that token embeddings pass from the input of the
-/// Transformer to its output.
+/// Initial weights that are partly shared by the K positions of a chunk, so that token embeddings pass from the input
+/// of the Transformer to its output.
 ///
-/// A language model has to learn to copy: a name in one chunk comes back in another, at another position in it. With
-/// independent weights for the K positions, each pair of positions is learned on its own. Here they start with a common
-/// component: the input compression returns about the sum of the chunk's embeddings, and the auxiliary projection reads
-/// embeddings back, so what one pair of positions learns helps all others from the start. On a task of pure copying
-/// (hidden size 192), learning then began after 200 steps instead of 450.
+/// A language model has to learn to copy: a name in one chunk recurs in another chunk, at a different position within
+/// it. With independent weights for the K positions, copying is learned separately for each pair of positions. Here the
+/// positions start with a common component: the input compression returns about the sum of the chunk's embeddings, and
+/// the auxiliary projection restores embeddings, so what one pair of positions learns helps all others from the start.
+/// On a pure copying task (hidden size 192), learning then began after 200 steps instead of 450.
 enum SharedInitialization {
   /// The fraction of the variance that the positions share.
   private static let sharedVariance = 0.7

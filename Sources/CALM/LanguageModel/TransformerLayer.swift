@@ -21,18 +21,18 @@ final class TransformerLayer: Module {
   ///   - x: [batch, length, h].
   ///   - angles: the rotary angles of these positions.
   ///   - first: the first position that each position sees, [batch, length]; nil if all see the beginning.
-  ///   - cache: the keys and values of earlier positions, to which those of these positions are appended.
+  ///   - cache: the keys and values of earlier positions; those of the new positions are appended.
   /// - Returns: [batch, length, h].
   func callAsFunction(
     _ x: Tensor, angles: (cosine: Tensor, sine: Tensor), from first: Tensor?, cache: (any AttentionCache)?
   ) -> Tensor {
     if let next = fusedDecode(x, angles: angles, cache: cache) { return next }
     let h = attention(attentionNorm(x), angles: angles, from: first, cache: cache, plus: x)
-    // A layer that is recomputed for its gradients runs without and with them: both must give the same numbers.
+    // A recomputed layer runs both without and with gradients, and both runs must return the same numbers.
     return rowwise(h, fusing: .neighbors) { h in h + mlp(mlpNorm(h)) }
   }
 
-  /// The same for the next position of a few sequences, in one kernel; nil where it is not supported.
+  /// The same for the next position of a few sequences, in one kernel; nil if that is not supported.
   private func fusedDecode(
     _ x: Tensor, angles: (cosine: Tensor, sine: Tensor), cache: (any AttentionCache)?
   ) -> Tensor? {

@@ -7,11 +7,11 @@ public struct TransformerShape: Codable, Hashable, Sendable {
   public var hiddenSize: Int
   /// The inner width of the SwiGLU in each layer.
   public var intermediateSize: Int
-  /// Layers.
+  /// The number of layers.
   public var layers: Int
-  /// Query heads of the attention.
+  /// The number of query heads.
   public var attentionHeads: Int
-  /// Key and value heads; `attentionHeads / keyValueHeads` query heads share each.
+  /// The number of key and value heads; `attentionHeads / keyValueHeads` query heads share each.
   public var keyValueHeads: Int
   /// The base of the rotary embedding's wavelengths.
   public var ropeTheta = 10_000.0
@@ -33,8 +33,8 @@ public struct TransformerShape: Codable, Hashable, Sendable {
   /// with 1/√inputs instead, which needs fewer training steps.
   public var initializerRange = 0.02
 
-  /// A shape. By default, the intermediate size is 8/3 of the hidden size, rounded up to a multiple of 64, and there
-  /// are as many key and value heads as query heads.
+  /// Creates a shape. By default, the intermediate size is 8/3 of the hidden size, rounded up to a multiple of 64, and
+  /// there are as many key and value heads as query heads.
   public init(
     hiddenSize: Int, intermediateSize: Int? = nil, layers: Int, attentionHeads: Int, keyValueHeads: Int? = nil
   ) {
@@ -77,8 +77,8 @@ public struct TransformerShape: Codable, Hashable, Sendable {
     try self.init(from: decoder, defaultKeyValueHeads: nil)
   }
 
-  /// - Parameter defaultKeyValueHeads: their number if the key is missing; nil for the number of query heads, which
-  ///   null always means.
+  /// - Parameter defaultKeyValueHeads: the number of key and value heads if the key is missing; nil for the number of
+  ///   query heads, which null always means.
   init(from decoder: any Decoder, defaultKeyValueHeads: Int?) throws {
     let values = try decoder.container(keyedBy: Keys.self)
     try values.refuse(unless: .attentionDropout, is: 0.0)

@@ -1,7 +1,7 @@
 extension Preset {
   /// A row of the paper's Table 1.
   public struct Published: Hashable, Sendable, Codable {
-    /// Parameters without the autoencoder.
+    /// The number of parameters without the autoencoder.
     public let parameters: Double
     /// Total training FLOPs.
     public let training: Double
@@ -35,7 +35,7 @@ extension Preset {
     }
   }
 
-  /// FLOPs of a training run as long as the paper's, including the autoencoder's: the quantity in Table 1.
+  /// FLOPs of a training run as long as the paper's, including that of the autoencoder; the quantity in Table 1.
   public var paperTraining: Double {
     let language = model.cost.trainingPerToken * Self.paperTokens
     guard case .continuous(_, let autoencoder?) = model else { return language }

@@ -1,16 +1,16 @@
-/// A named model: those of the paper, and a small one for measurements.
+/// The name of a model: one from the paper, or a small one for measurements.
 public enum Preset: String, CaseIterable, Sendable {
-  /// The paper's CALM-M; K = 4 in all three.
+  /// The paper's CALM-M. K is 4 in all three CALM models.
   case calmM = "calm-m"
   /// The paper's CALM-L.
   case calmL = "calm-l"
-  /// The paper's CALM-XL. Its sizes are not published. As in calm-m and calm-l, there are 16 layers, and the
-  /// intermediate size is 8/3 of the hidden size, rounded up to a multiple of 64; a hidden size of 2,560 then gives
-  /// 1.826 billion parameters, where the paper has 1.82.
+  /// The paper's CALM-XL, whose sizes are not published. As in calm-m and calm-l, there are 16 layers, and the
+  /// intermediate size is 8/3 of the hidden size, rounded up to a multiple of 64; a hidden size of 2,560 then yields
+  /// 1.826 billion parameters, compared with 1.82 in the paper.
   case calmXL = "calm-xl"
   /// The smallest of the paper's autoregressive baselines, the only one with published sizes. The other two have the
-  /// sizes of calm-m and calm-l: with an untied output matrix they have 465.1 and 847.0 million parameters, where the
-  /// paper has 465 and 849.
+  /// sizes of calm-m and calm-l: with an untied output matrix they have 465.1 and 847.0 million parameters, compared
+  /// with 465 and 849 in the paper.
   case transformerS = "transformer-s"
   /// The baseline with the sizes of calm-m.
   case transformerM = "transformer-m"
@@ -25,7 +25,7 @@ public enum Preset: String, CaseIterable, Sendable {
   public enum Model: Hashable, Sendable {
     /// A continuous language model with its autoencoder, if its head needs one.
     case continuous(LanguageModelConfiguration, AutoencoderConfiguration?)
-    /// An autoencoder on its own.
+    /// An autoencoder alone.
     case autoencoder(AutoencoderConfiguration)
     /// An autoregressive Transformer.
     case autoregressive(AutoregressiveConfiguration)
@@ -43,7 +43,7 @@ public enum Preset: String, CaseIterable, Sendable {
   /// The vocabulary of the paper's models: Llama 3's and a padding token.
   private static let paperVocabulary = 128_257
 
-  /// The model of this name.
+  /// The model with this name.
   public var model: Model {
     switch self {
     case .calmM: Self.calm(hiddenSize: 1024, intermediateSize: 2752)

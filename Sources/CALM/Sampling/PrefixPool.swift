@@ -19,7 +19,7 @@ package struct PrefixPool<Token: Hashable & Sendable>: TokenwiseChoice, Sendable
   /// Samples that agree in all decoded tokens. All samples of a group are decoded to the same position.
   private struct Group {
     var tokens: [Token]
-    /// Ascending.
+    /// The indices of the samples, ascending.
     var samples: [Int]
   }
 
@@ -31,7 +31,7 @@ package struct PrefixPool<Token: Hashable & Sendable>: TokenwiseChoice, Sendable
   private let rule: BatchTemperatureRule
   private var groups: [Group]
 
-  /// The minimum size of a group that counts: n at first, less after the rule falls back.
+  /// The minimum size of a group that counts: n at first, smaller after the rule falls back.
   private var level: Int
 
   /// - Parameters:

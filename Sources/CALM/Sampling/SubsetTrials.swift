@@ -47,7 +47,7 @@ package struct SubsetTrials<Token: Hashable & Sendable>: TokenwiseChoice, Sendab
   /// - Parameters:
   ///   - candidateCount: N, at least n.
   ///   - length: the number of tokens per candidate, at least 1.
-  ///   - temperature: a supported one.
+  ///   - temperature: a supported temperature.
   package init(candidateCount: Int, length: Int, temperature: Temperature) {
     precondition(Self.isSupported(at: temperature), "temperature \(temperature.value) is not supported")
     precondition(
@@ -61,7 +61,7 @@ package struct SubsetTrials<Token: Hashable & Sendable>: TokenwiseChoice, Sendab
   ///
   /// - Precondition: nothing is pending.
   /// - Parameters:
-  ///   - count: their number, which must not depend on the candidates.
+  ///   - count: the number of sets, which must not depend on the candidates.
   ///   - generator: the source of randomness for the sets.
   package mutating func add(_ count: Int, using generator: inout some RandomNumberGenerator) {
     precondition(pending == nil, "tokens are still pending")

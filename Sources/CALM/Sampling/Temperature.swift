@@ -95,7 +95,7 @@ public struct Temperature: Hashable, Sendable {
     guard let largest = probabilities.max(), largest > 0 else {
       preconditionFailure("a distribution needs a positive probability")
     }
-    // Dividing by the largest keeps high powers of small probabilities from all underflowing.
+    // Dividing by the largest probability prevents high powers of small ones from all underflowing.
     let powers = probabilities.map { pow($0 / largest, exponent) }
     let total = powers.reduce(0, +)
     return powers.map { $0 / total }

@@ -9,8 +9,8 @@
 /// is unbiased for every m, and for m = 2 it is 1{x_1 = y} + 1{x_2 = y} − 1{x_1 = x_2}. More samples
 /// reduce the variance, at the cost of time. Brier-n compares the first n tokens.
 ///
-/// The two terms are stored separately, so that each can have an estimator of its own: for example, the collision term
-/// of an autoregressive model uses its probabilities, and that of a model with short chunks uses separate
+/// The two terms are stored separately, so that each can be estimated in a different way: for example, the collision
+/// term of an autoregressive model uses its probabilities, and that of a model with short chunks uses separate
 /// continuations.
 public struct BrierScore: Hashable, Sendable {
   /// The length of the longest scored continuation, in tokens.

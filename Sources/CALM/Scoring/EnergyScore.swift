@@ -6,7 +6,7 @@ import Torch
 ///     2/(NM) Σₙₘ ‖xₙ − yₘ‖^β − 1/(N(N−1)) Σₙ≠ₖ ‖xₙ − xₖ‖^β
 ///
 /// For 0 < β < 2 its expectation is minimal only if x and y have the same distribution (the score is strictly proper).
-/// At β = 2 it compares means alone. One fused kernel computes the score and its gradient.
+/// At β = 2 it compares only means. One fused kernel computes the score and its gradient.
 ///
 /// - Parameters:
 ///   - samples: x, of the model: [N, positions, size], N ≥ 2. Only these get a gradient.

@@ -7,7 +7,7 @@ public struct WeightedSequences: Sendable {
   /// The fraction of all sequences that come from it, relative to the weights of the other corpora.
   public var weight: Double
 
-  /// A corpus with its weight.
+  /// Creates a weighted corpus.
   public init(_ sequences: PackedSequences, weight: Double = 1) {
     self.sequences = sequences
     self.weight = weight

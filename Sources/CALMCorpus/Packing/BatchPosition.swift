@@ -17,7 +17,7 @@ public struct BatchPosition: Codable, Equatable, Sendable {
       case sequences = "blocks"
     }
 
-    /// A position in a corpus of `sequences` sequences.
+    /// Creates a position in a corpus of `sequences` sequences.
     public init(epoch: Int, index: Int, sequences: Int) {
       self.epoch = epoch
       self.index = index
@@ -31,7 +31,7 @@ public struct BatchPosition: Codable, Equatable, Sendable {
   /// The number of sequences taken so far, over all corpora.
   public var sequencesTaken: Int { corpora.reduce(0) { $0 + $1.epoch * $1.sequences + $1.index } }
 
-  /// A position from those in each corpus.
+  /// Creates a position from those in each corpus.
   public init(corpora: [Corpus]) {
     self.corpora = corpora
   }

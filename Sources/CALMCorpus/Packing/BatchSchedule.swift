@@ -2,9 +2,9 @@ import CALMSupport
 
 /// An endless schedule of sequences from several corpora.
 ///
-/// The next sequence comes from the corpus that is furthest behind its weight times the number of samples, so the
-/// number of samples from each corpus stays as close to its weight as whole numbers allow. The choice depends only on
-/// the position.
+/// The next sequence comes from the corpus that is furthest behind its share, its weight times the number of samples.
+/// The number of samples from each corpus thus stays as close to its share as whole numbers allow. The choice depends
+/// only on the position.
 struct BatchSchedule {
   /// A sequence of one of the corpora.
   struct Sample: Equatable {

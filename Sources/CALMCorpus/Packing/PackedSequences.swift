@@ -140,7 +140,7 @@ public struct PackedSequences: Sendable {
   }
 
   /// Marks the chunks of sequence `index` that are prediction targets: all except those that lie entirely in a prompt.
-  /// A chunk in which a completion begins is a target, including the last tokens of the prompt: a latent stands for a
+  /// A chunk in which a completion begins is a target, including the last tokens of the prompt: a latent represents a
   /// whole chunk, and generation also samples that whole chunk given its first tokens.
   func markTargets(ofSequence index: Int, in targets: UnsafeMutableBufferPointer<Bool>) {
     precondition(targets.count == sequenceChunks, "PackedSequences: a buffer of the wrong size")
@@ -207,7 +207,7 @@ public struct TokenSequence: Sendable, Equatable {
   public var ids: [Int32]
   /// The number of each chunk's document, or ``PackedSequences/noDocument``.
   public var documents: [Int32]
-  /// Whether each chunk is a prediction target; nil without prompts, where all chunks are.
+  /// Whether each chunk is a prediction target; nil if there are no prompts, so that all chunks are targets.
   public var targets: [Bool]?
 }
 

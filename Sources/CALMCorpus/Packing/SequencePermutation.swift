@@ -13,7 +13,7 @@ public struct SequencePermutation: Sendable {
   private let keys: [UInt64]
   private static let rounds = 8
 
-  /// The order of one epoch. Each seed and each epoch has an order of its own.
+  /// Creates the order of one epoch. Each seed and each epoch has a different order.
   public init(count: Int, seed: UInt64, epoch: Int = 0) {
     precondition(count > 0, "SequencePermutation: count \(count)")
     self.count = count

@@ -3,10 +3,10 @@ import CALMSupport
 /// The assignment of a corpus's documents to parts.
 ///
 /// The files in reading order form one range of bytes as stored, which is divided into N equal ranges, one for each
-/// part. A document has a pseudo-random position in the range of its file, which depends on the number of the file and
-/// of the document alone, and belongs to the part whose range contains it. A file within one range therefore belongs to
-/// one part as a whole, and the documents of a file that spans several ranges are distributed in proportion. A part
-/// reads no other files.
+/// part. A document has a pseudo-random position in the range of its file, which depends only on the numbers of the
+/// file and the document, and belongs to the part whose range contains it. A file within one range therefore belongs
+/// entirely to one part, and the documents of a file that spans several ranges are distributed in proportion. A part
+/// does not read files outside its range.
 struct CorpusDivision {
   /// The number of parts.
   let count: Int

@@ -33,7 +33,7 @@ struct DataPart {
     sizes = try DocumentSizes(of: manifest, in: path)
   }
 
-  /// The document at a position, which moves to the next one; nil after the last.
+  /// The document at a position, which is then advanced to the next one; nil after the last.
   ///
   /// - Throws: ``TokenShardError`` if a shard is damaged.
   func next(_ cursor: inout Cursor) throws -> EncodedDocument? {

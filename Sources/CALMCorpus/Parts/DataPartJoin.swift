@@ -1,15 +1,15 @@
 import CALMSupport
 import Foundation
 
-/// The parts of a data set, complete and of the same preparation, which can be joined.
+/// A complete set of parts from the same preparation, which can be joined into a data set.
 ///
-/// The joined data set is byte for byte that of ``DataPreparation/run(_:into:encode:progress:)`` on the whole corpus.
-/// The documents pass through memory one at a time, without their text.
+/// The joined data set is byte for byte equal to that of ``DataPreparation/run(_:into:encode:progress:)`` on the whole
+/// corpus. Documents are processed one at a time, as token ids without their text.
 public struct DataPartJoin {
   /// The number of tokens of all parts.
   public var tokens: Int { parts.reduce(0) { $0 + $1.manifest.content.tokens } }
 
-  /// In the order of their numbers.
+  /// The parts in the order of their numbers.
   private let parts: [DataPart]
   private let files: [DataPartManifest.File]
   private let division: CorpusDivision
@@ -80,7 +80,7 @@ public struct DataPartJoin {
   }
 
   private static func wrongCount(_ part: DataPart) -> DataPartError {
-    .damaged(path: part.path, reason: "\(part.manifest.content.documents) documents do not fit the files")
+    .damaged(path: part.path, reason: "\(part.manifest.content.documents) documents do not match the files")
   }
 
   /// The files as all of their readers have found them.

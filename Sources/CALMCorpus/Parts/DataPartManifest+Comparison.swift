@@ -21,7 +21,7 @@ extension DataPartManifest {
     ] + files.enumerated().map { ("input file \($0 + 1)", "\($1.name) of \($1.size) bytes") }
   }
 
-  /// The first property in which another part of the same data set differs although it must not; nil if there is none.
+  /// The first property that must be the same in all parts but differs in another part; nil if there is none.
   func difference(from other: Self) -> (name: String, value: String, other: String)? {
     zip(common, other.common).first { $0.value != $1.value }.map { ($0.name, $0.value, $1.value) }
   }

@@ -14,7 +14,7 @@ public struct DataPartManifest: Codable, Equatable, Sendable {
     public var name: String
     /// The size in bytes, as stored.
     public var size: Int
-    /// The number of documents in the file, those of other parts included; nil if the part does not read the file.
+    /// The number of documents in the file, including those of other parts; nil if the part does not read the file.
     public var documents: Int?
     /// The number of malformed lines that were skipped in the whole file; nil if the part does not read the file.
     public var skippedLines: Int?
@@ -35,7 +35,7 @@ public struct DataPartManifest: Codable, Equatable, Sendable {
     public var tokensPerShard: Int
     /// Whether documents have prompts.
     public var hasPrompts: Bool
-    /// How the files are read.
+    /// The options for reading the files.
     public var reading: CorpusOptions
   }
 
@@ -109,7 +109,7 @@ public struct DataPartManifest: Codable, Equatable, Sendable {
     return try encoder.encode(self) + Data("\n".utf8)
   }
 
-  /// The preparation that the part is a part of, without attachments.
+  /// The preparation to which the part belongs, without attachments.
   var preparation: DataPreparation {
     var preparation = DataPreparation(
       vocabulary: TokenVocabulary(tokenizerHash: tokenizerHash, size: vocabularySize, endOfText: endOfText),

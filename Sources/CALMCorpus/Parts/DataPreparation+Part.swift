@@ -2,13 +2,13 @@ import CALMSupport
 import Foundation
 
 extension DataPreparation {
-  /// Reads one part of a corpus and writes it to `folder`, from where ``DataPartJoin`` makes it part of the data set.
+  /// Reads one part of a corpus and writes it to `folder`. ``DataPartJoin`` joins all parts into the data set.
   ///
   /// The folder contains the part's documents as `documents-00000.calmtokens` and so on, their sizes, the
-  /// ``attachments`` and `part.json`. It is either complete or absent. Training and validation documents are told apart
-  /// when the parts are joined, because this takes the number of a document in the corpus.
+  /// ``attachments`` and `part.json`. It is either complete or absent. Documents are assigned to training and
+  /// validation when the parts are joined, because the assignment depends on the number of a document in the corpus.
   ///
-  /// - Parameters: as of ``run(_:into:encode:progress:)``.
+  /// - Parameters: as for ``run(_:into:encode:progress:)``.
   /// - Returns: The manifest of the part, which may have no documents.
   /// - Throws: ``DataPartError``, ``DataSetError/stopped``, and errors of `source`, `encode` and the file system.
   public func runPart(

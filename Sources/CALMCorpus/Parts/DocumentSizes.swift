@@ -7,8 +7,8 @@ struct DocumentSizes {
 
   /// Opens the file of a part.
   ///
-  /// - Throws: ``TokenShardError`` if the file cannot be read; ``DataPartError/damaged(path:reason:)`` if its content is
-  ///   not what the manifest says.
+  /// - Throws: ``TokenShardError`` if the file cannot be read; ``DataPartError/damaged(path:reason:)`` if its content
+  ///   does not match the manifest.
   init(of manifest: DataPartManifest, in folder: String) throws {
     let path = folder.appendingName(Self.fileName)
     file = try MappedFile(path: path)

@@ -7,9 +7,9 @@ public enum JSONLinesWriter {
 
   /// Writes all documents of `source` to a new file.
   ///
-  /// - Parameter progress: called after each document; an error that it throws ends the writing.
+  /// - Parameter progress: called after each document; an error that it throws stops the writer.
   /// - Returns: the size of the texts in bytes of UTF-8.
-  /// - Throws: ``FileError``, and what `source` and `progress` throw.
+  /// - Throws: ``FileError``, and the errors of `source` and `progress`.
   @discardableResult
   public static func write(
     _ source: some TextSource, to path: String, progress: (CorpusProgress) throws -> Void = { _ in }

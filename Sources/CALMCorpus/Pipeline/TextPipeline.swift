@@ -15,12 +15,12 @@ public struct TextPipeline: Sendable {
   /// The settings of ``prepare(_:into:progress:)``. The data set includes the tokenizer as `tokenizer.json`.
   public var preparation: DataPreparation
 
-  /// A pipeline with the default settings of a preparation.
+  /// Creates a pipeline with default settings for preparation.
   ///
   /// - Parameters:
-  ///   - path: the path of the tokenizer, for the error.
-  ///   - endOfText: the id that ends each document; nil for the tokenizer's own.
-  ///   - createdBy: the program's name and version, for the record.
+  ///   - path: the path of the tokenizer, for errors.
+  ///   - endOfText: the id that ends each document; nil for the tokenizer's end-of-text token.
+  ///   - createdBy: the program's name and version, to be recorded.
   /// - Throws: ``DataSetError/noEndToken(_:)``.
   public init(
     _ tokenizer: Tokenizer, at path: String = "tokenizer.json", endOfText: Int32? = nil, createdBy: String
@@ -71,7 +71,8 @@ public struct TextPipeline: Sendable {
 
   /// Packs the documents of shards into sequences.
   ///
-  /// - Parameter padding: the model's padding token; nil for the tokenizer's, or the end of text where it has none.
+  /// - Parameter padding: the model's padding token; nil for the tokenizer's, or for the end-of-text token if it has
+  ///   none.
   /// - Throws: ``PackingError``.
   public func sequences(
     of shards: [TokenShard], chunkSize: Int, sequenceChunks: Int, padding: Int? = nil,

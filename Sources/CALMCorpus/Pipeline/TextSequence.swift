@@ -2,19 +2,19 @@
 ///
 ///     let source = TextSequence(SyntheticStories().stories(seed: 1, bytes: 6_000_000), name: "synthetic stories")
 ///
-/// Not for use by two threads at once.
+/// A sequence must not be used by two threads at once.
 public final class TextSequence<Texts: Sequence>: TextSource where Texts.Element == String {
-  /// How much has been read, in bytes of UTF-8.
+  /// The progress of reading, in bytes of UTF-8.
   public private(set) var progress: CorpusProgress
   /// The name of the source.
   public let names: [String]
   private var texts: Texts.Iterator
   private var line = 0
 
-  /// A source of the texts that are not empty.
+  /// Creates a source from the texts that are not empty.
   ///
   /// - Parameters:
-  ///   - name: the source's name, for the record.
+  ///   - name: the name of the source, to be recorded.
   ///   - totalBytes: the size of all texts; nil if unknown.
   public init(_ texts: Texts, name: String, totalBytes: Int? = nil) {
     (self.texts, names) = (texts.makeIterator(), [name])

@@ -25,16 +25,16 @@ public struct CorpusOptions: Codable, Sendable, Equatable {
   public var format: CorpusFormat
   /// The unit of plain text that is one document.
   public var documentUnit: DocumentUnit
-  /// The field of each JSON object that holds the text.
+  /// The field of each JSON object that contains the text.
   public var textField: String
-  /// The field that holds a prompt before the text; nil if documents have no prompts.
+  /// The field that contains a prompt before the text; nil if documents have no prompts.
   public var promptField: String?
   /// Whether invalid UTF-8 is replaced by U+FFFD instead of being an error.
   public var lossy: Bool
   /// Whether malformed lines of JSON are skipped and counted instead of being an error.
   public var skipMalformed: Bool
 
-  /// Options, each with a default value.
+  /// Creates options, each with a default value.
   public init(
     format: CorpusFormat = .automatic, documentUnit: DocumentUnit = .file, textField: String = "text",
     promptField: String? = nil, lossy: Bool = false, skipMalformed: Bool = false

@@ -11,7 +11,7 @@ public struct Document: Sendable, Equatable {
   /// The number of the document (from 0) in the source.
   public var ordinal: Int
 
-  /// A document with its position in a source.
+  /// Creates a document with its position in a source.
   public init(text: String, prompt: String? = nil, source: String, line: Int, ordinal: Int) {
     self.text = text
     self.prompt = prompt
@@ -37,7 +37,7 @@ public struct CorpusProgress: Sendable, Equatable {
   /// Documents in which invalid bytes were replaced by U+FFFD.
   public var repairedDocuments: Int
 
-  /// Progress; by default that of a source that has not been read.
+  /// Creates a progress value; by default that of a source that has not been read.
   public init(
     bytesRead: Int = 0, totalBytes: Int? = nil, documents: Int = 0, skippedLines: Int = 0, repairedDocuments: Int = 0
   ) {

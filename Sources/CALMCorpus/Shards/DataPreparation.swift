@@ -40,7 +40,7 @@ public struct DataPreparation: Sendable {
   /// The amount of text to encode at a time, in bytes of UTF-8.
   private static let portionSize = 4 << 20
 
-  /// A preparation with default settings, which can be changed before ``run(_:into:encode:progress:)``.
+  /// Creates a preparation with default settings, which can be changed before ``run(_:into:encode:progress:)``.
   public init(vocabulary: TokenVocabulary, createdBy: String) {
     self.vocabulary = vocabulary
     self.createdBy = createdBy
@@ -80,13 +80,13 @@ public struct DataPreparation: Sendable {
     return manifest
   }
 
-  /// Checks the settings that have no representation in their types.
+  /// Checks the constraints on settings that their types do not express.
   func check() {
     precondition((0...1).contains(validationFraction), "DataPreparation: validationFraction \(validationFraction)")
     precondition(tokensPerShard > 0 && threads > 0, "DataPreparation: tokensPerShard and threads must be positive")
   }
 
-  /// The next documents of the source, some megabytes of text; nil after the last.
+  /// The next documents of the source, several megabytes of text; nil after the last.
   func nextPortion(of source: some TextSource) throws -> [Document]? {
     var documents: [Document] = []
     var bytes = 0

@@ -1,10 +1,10 @@
 import Foundation
 
-/// The two parts of a prepared data set.
+/// The two splits of a prepared data set.
 public enum DataSplit: String, Codable, Sendable, CaseIterable {
-  /// The training part.
+  /// The training split.
   case train
-  /// The validation part.
+  /// The validation split.
   case validation
 }
 
@@ -26,7 +26,7 @@ public struct DataSetManifest: Codable, Equatable, Sendable {
     /// The size of the documents in bytes of UTF-8.
     public var bytes: Int
 
-    /// A part, which is empty by default.
+    /// Creates a part, by default an empty one.
     public init(shards: [String] = [], documents: Int = 0, tokens: Int = 0, bytes: Int = 0) {
       self.shards = shards
       self.documents = documents

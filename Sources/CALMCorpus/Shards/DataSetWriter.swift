@@ -10,7 +10,7 @@ struct DataSetWriter {
   private var train: ShardSequence
   private var validation: ShardSequence
 
-  /// A writer into an existing folder, which nobody else uses.
+  /// Creates a writer for an existing folder to which nothing else writes.
   init(_ preparation: DataPreparation, in folder: String) {
     func sequence(_ split: DataSplit) -> ShardSequence {
       ShardSequence(
@@ -60,11 +60,11 @@ struct DataSetWriter {
 }
 
 extension AtomicFolder {
-  /// Creates the temporary folder of a target that is free, or that is replaced because the caller allows it.
+  /// Creates the temporary folder for a target that is free, or that the caller allows to be replaced.
   ///
   /// - Parameters:
-  ///   - isReplaceable: Whether the existing folder at a path is of the kind to be written.
-  ///   - refusal: The error for an existing target, given whether it is of that kind.
+  ///   - isReplaceable: Whether the existing folder at a path is of the kind to write.
+  ///   - refusal: Returns the error for an existing target, given whether it is of that kind.
   convenience init(
     at folder: String, overwrite: Bool, isReplaceable: (String) -> Bool, refusal: (Bool) -> any Error
   ) throws {

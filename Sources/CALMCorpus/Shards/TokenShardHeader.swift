@@ -9,7 +9,7 @@ public struct TokenVocabulary: Sendable, Equatable {
   /// The id that ends a document.
   public var endOfText: Int32
 
-  /// A vocabulary of `size` ids; `endOfText` must be one of them.
+  /// Creates a vocabulary of `size` ids; `endOfText` must be one of them.
   public init(tokenizerHash: String, size: Int, endOfText: Int32) {
     precondition(size > 0 && size <= Int(Int32.max), "TokenVocabulary: size \(size)")
     precondition(endOfText >= 0 && Int(endOfText) < size, "TokenVocabulary: end of text \(endOfText) of \(size) ids")
@@ -49,7 +49,7 @@ struct TokenShardHeader: Equatable {
   static let hashLimit = 192
   /// The position of the header's own checksum.
   static let checksumStart = size - 4
-  /// Small enough that reading a training sequence verifies little more than it needs.
+  /// The block size, small enough that reading a training sequence verifies little more than the sequence.
   static let checksumBlockSize = 65_536
 
   var vocabulary: TokenVocabulary
@@ -114,7 +114,7 @@ struct TokenShardHeader: Equatable {
     let documents = bytes.integer(at: 24, as: UInt64.self)
     guard size > 0, size <= Int(Int32.max), endOfText < size else { throw damaged("impossible vocabulary") }
     guard bytes.integer(at: 12, as: UInt32.self) == UInt32(Self.idWidth(vocabularySize: size)) else {
-      throw damaged("the width of an id does not fit the vocabulary")
+      throw damaged("the width of an id does not match the vocabulary")
     }
     guard tokens < 1 << 48, documents < 1 << 48 else { throw damaged("impossible counts") }
     guard bytes.integer(at: 40, as: UInt32.self) == UInt32(Self.checksumBlockSize), hashLength <= Self.hashLimit else {

@@ -19,7 +19,7 @@ public struct LinePlot: Sendable {
     init(name: String, points: [(x: Double, y: Double)], ranges: [ClosedRange<Double>]) {
       precondition(
         ranges.isEmpty || ranges.count == points.count,
-        "LinePlot.Series: the number of ranges must be 0 or that of the points")
+        "LinePlot.Series: there must be no ranges or one for each point")
       (self.name, self.points, self.ranges) = (name, points, ranges)
     }
   }

@@ -8,7 +8,7 @@ struct CheckpointManifest: Codable {
     var crc32: UInt32
   }
 
-  /// By path within the checkpoint.
+  /// The entries by path within the checkpoint.
   private var files: [String: Entry]
 
   private static let name = "checksums.json"

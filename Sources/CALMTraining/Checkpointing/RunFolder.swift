@@ -4,7 +4,7 @@ import Foundation
 /// A training run on disk: `run.json`, `metrics.jsonl`, `checkpoints/step-000123/`, `latest`, and at the end `model/`.
 ///
 /// A checkpoint is complete or absent: it is written under a temporary name, flushed, renamed, and only then named in
-/// `latest`. Before it is removed, it is renamed again. A checkpoint is a model folder that also holds the optimizer
+/// `latest`. Before it is removed, it is renamed again. A checkpoint is a model folder that also contains the optimizer
 /// state.
 public struct RunFolder {
   /// The folder.
@@ -12,14 +12,14 @@ public struct RunFolder {
 
   /// Creates the folder of a new run.
   ///
-  /// - Throws: ``TrainingError/runExists(_:)`` if the folder holds a run.
+  /// - Throws: ``TrainingError/runExists(_:)`` if the folder contains a run.
   public init(creating url: URL) throws {
     self.url = url
     if FileManager.default.fileExists(atPath: recordURL.path) { throw TrainingError.runExists(url.path) }
     try makeFolder(checkpoints)
   }
 
-  /// Refers to a folder that another process of the run creates or opens.
+  /// Refers to a folder that another process of the group creates or opens.
   public init(at url: URL) {
     self.url = url
   }

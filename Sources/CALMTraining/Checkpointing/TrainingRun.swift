@@ -16,11 +16,11 @@ public struct TrainingRun {
   public let task: any TrainingTask
   /// Steps taken before this start.
   public let step: Int
-  /// The damage of newer checkpoints than the one that the run resumes from. They are renamed.
+  /// The errors of checkpoints newer than the one from which the run resumes. These checkpoints are renamed.
   public let damage: [TrainingError]
   /// The device on which the run computes.
   public let device: Device
-  /// Nil except in the process that writes.
+  /// Nil except in the process that writes the files.
   private let lock: RunLock?
 
   /// Creates a new run. Its folder is created after data and models have been read.
@@ -165,8 +165,8 @@ private struct TrainingCorpora {
     }
   }
 
-  /// A task with a new model, or with the initial model that the settings name. The latter must have the tokenizer of the
-  /// data if it has one.
+  /// A task with a new model, or with the initial model that the settings name, which must have the same tokenizer as
+  /// the data if it has one.
   func newTask(for settings: any RunSettings, on device: Device) throws -> any TrainingTask {
     let initial = try settings.inputs.initialModel.map { try ModelFolder(URL(fileURLWithPath: $0)) }
     if let initial { try first.check(against: initial, vocabularySize: settings.model.vocabularySize) }

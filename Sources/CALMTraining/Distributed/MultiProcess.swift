@@ -21,7 +21,7 @@ public final class MultiProcess: DataParallelGroup {
   /// The number of processes in the group.
   public var count: Int { group.count }
 
-  /// Broadcasts them from process 0.
+  /// Broadcasts the tensors from process 0.
   public func share(_ tensors: [Tensor]) throws {
     for tensor in tensors { try group.broadcast(tensor) }
   }

@@ -1,9 +1,9 @@
 import CALMSupport
 import Foundation
 
-/// The place of a process among those that train together, from the environment variables `RANK`, `WORLD_SIZE`,
-/// `LOCAL_RANK`, `MASTER_ADDR` and `MASTER_PORT`. Launchers such as torchrun and ``ProcessLauncher`` set them. Slurm sets
-/// `SLURM_LOCALID` instead of `LOCAL_RANK`.
+/// The place of a process in its data-parallel group, from the environment variables `RANK`, `WORLD_SIZE`,
+/// `LOCAL_RANK`, `MASTER_ADDR` and `MASTER_PORT`. Launchers such as torchrun and ``ProcessLauncher`` set them. Slurm
+/// sets `SLURM_LOCALID` instead of `LOCAL_RANK`.
 public struct RankVariables: Equatable, Sendable {
   /// The number of the process.
   public var rank: Int
@@ -47,8 +47,8 @@ public struct RankVariables: Equatable, Sendable {
     port = try number("MASTER_PORT", in: 1...65_535)
   }
 
-  /// Whether a launcher has restarted the processes, or a queue the whole job: torchrun counts restarts in
-  /// `TORCHELASTIC_RESTART_COUNT`, Slurm in `SLURM_RESTART_COUNT`.
+  /// Whether a launcher has restarted the processes, or a queue has restarted the whole job: torchrun counts restarts
+  /// in `TORCHELASTIC_RESTART_COUNT`, Slurm in `SLURM_RESTART_COUNT`.
   public static func isRestart(_ environment: [String: String] = ProcessInfo.processInfo.environment) -> Bool {
     ["TORCHELASTIC_RESTART_COUNT", "SLURM_RESTART_COUNT"].contains { name in
       (environment[name].flatMap { Int($0) } ?? 0) > 0

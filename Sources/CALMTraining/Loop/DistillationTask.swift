@@ -5,7 +5,7 @@ import Torch
 
 /// Distills the generative head of a ``ContinuousLanguageModel`` into one that samples in one step.
 ///
-/// The student is a copy of its teacher whose head is trained further; everything else stays as it is.
+/// The student is a copy of its teacher. Only its head is trained.
 public final class DistillationTask: TrainingTask {
   /// The student.
   public let model: ContinuousLanguageModel
@@ -15,7 +15,7 @@ public final class DistillationTask: TrainingTask {
 
   /// - Parameters:
   ///   - student: a model with a one-step head: see ``LanguageModelConfiguration/isOneStep``.
-  ///   - teacher: the model that it is a copy of.
+  ///   - teacher: the model from which the student was copied.
   ///   - paths: paths of the teacher per position in each step.
   ///   - validation: held-out sequences; nil for no evaluation.
   ///   - tokenizer: the content of `tokenizer.json`, which is saved with the student.
@@ -29,13 +29,13 @@ public final class DistillationTask: TrainingTask {
     teacher.setTrainable(false)
   }
 
-  /// The student, of which only the head is trained.
+  /// The student; only its head is trained.
   public var module: any Module { model }
   /// The teacher and the autoencoder.
   public var frozen: [NamedParameter] { evaluation.frozen + teacher.namedParameters() }
   /// K.
   public var chunkSize: Int { model.configuration.chunkSize }
-  /// False: paths end anywhere, whatever the text.
+  /// False: the loss needs no labels, so it covers every chunk.
   public var predictsChosenChunks: Bool { false }
 
   /// Converts the teacher and the autoencoder to `precision`. No gradient passes the Transformer.

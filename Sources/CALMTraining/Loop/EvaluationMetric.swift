@@ -2,9 +2,9 @@
 public struct EvaluationMetric: Hashable, Sendable {
   /// Which values are better.
   public enum Direction: Sendable {
-    /// Of a score.
+    /// For scores.
     case higherIsBetter
-    /// Of a loss.
+    /// For losses.
     case lowerIsBetter
   }
 

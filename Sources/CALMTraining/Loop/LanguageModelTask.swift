@@ -45,7 +45,7 @@ public final class LanguageModelTask: TrainingTask {
     model.autoencoder?.convert(to: precision)
   }
 
-  /// The head's loss plus the weighted auxiliary token loss; during the auxiliary warm-up the latter alone, unweighted.
+  /// The head's loss plus the weighted auxiliary token loss; during the auxiliary warm-up only the latter, unweighted.
   public func loss(_ batch: TrainingBatch, step: Int, generator: Generator) -> TrainingLoss {
     if step < auxiliaryWarmupSteps,
       let auxiliary = model.auxiliaryLoss(batch.ids, labels: batch.labels, generator: generator)

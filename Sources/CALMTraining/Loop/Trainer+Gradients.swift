@@ -14,7 +14,7 @@ struct StepGradients {
 }
 
 extension Trainer {
-  /// Consecutive batches without anything to predict after which the run fails.
+  /// The number of consecutive batches without anything to predict after which the run fails.
   private static let maxEmptyBatches = 1000
 
   /// Loads a batch and leaves the gradients of its mean loss, over all processes, in the parameters.

@@ -12,9 +12,10 @@ extension Trainer {
     let start = ContinuousClock.now
     /// When the last line of metrics was written.
     var lastLog: ContinuousClock.Instant
-    /// Tokens since then.
+    /// Tokens since the last line.
     var tokens = 0
-    /// The greatest fraction of a step's time since then that it waited for its batch. A sum would hide one slow batch.
+    /// The greatest fraction of a step since the last line that was spent waiting for its batch. A sum would hide one
+    /// slow batch.
     var greatestWait = 0.0
     /// The step of the last evaluation.
     var evaluatedStep: Int

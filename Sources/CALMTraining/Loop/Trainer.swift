@@ -24,7 +24,7 @@ public final class Trainer {
   let dataDigests: [UInt64]
   let optimizer: any Optimizer
   let average: MovingAverage?
-  /// Nil except in the process that writes.
+  /// Nil except in the process that writes the files.
   let metrics: MetricsLog?
   let skips: SkipLog
   var best: TrainingState.Best?

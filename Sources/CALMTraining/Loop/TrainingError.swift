@@ -2,7 +2,7 @@ import CALMSupport
 
 /// An error that prevents a training run from starting, resuming or continuing.
 public enum TrainingError: DescribedError, Equatable {
-  /// The folder for a new run already holds one.
+  /// The folder for a new run already contains one.
   case runExists(String)
   /// A folder without `run.json`.
   case noRun(String)
@@ -24,7 +24,7 @@ public enum TrainingError: DescribedError, Equatable {
   case unevenBatch(sequences: Int, processes: Int, parts: Int)
   /// Too many consecutive batches were not finite; `documents` is the file that lists their documents.
   case notFinite(step: Int, inARow: Int, documents: String)
-  /// That many consecutive batches held prompts only.
+  /// This many consecutive batches contained only prompts.
   case nothingToPredict(batches: Int)
   /// The tokenizer of the data differs from that of the model.
   case tokenizerMismatch(data: String, model: String)
@@ -45,9 +45,9 @@ public enum TrainingError: DescribedError, Equatable {
   public var description: String {
     switch self {
     case .noTeacher:
-      "a distillation has no model to distill; name it as the initial model"
+      "no model to distill; name it as the initial model"
     case .runExists(let path):
-      "\(path): already holds a training run; resume that run, or choose another folder"
+      "\(path): already contains a training run; resume that run, or choose another folder"
     case .noRun(let path):
       "\(path): is not a training run (no run.json); check the path"
     case .runTaken(let path):
@@ -69,15 +69,15 @@ public enum TrainingError: DescribedError, Equatable {
     case .notFinite(let step, let count, let documents):
       "step \(step): the loss or its gradient was not finite \(count) times in a row; lower the learning rate and resume; \(documents) lists the documents of those batches"
     case .nothingToPredict(let batches):
-      "\(batches) consecutive batches hold prompts only; prepare the data so that sequences include completions"
+      "\(batches) consecutive batches contain only prompts; prepare the data so that sequences include completions"
     case .tokenizerMismatch(let data, let model):
-      "\(data): was prepared with another tokenizer than that of \(model); prepare the data with that model's tokenizer.json"
+      "\(data): was prepared with a tokenizer that differs from that of \(model); prepare the data with that model's tokenizer.json"
     case .vocabularyTooLarge(let data, let tokens, let model, let vocabulary):
       "\(data): its tokenizer has \(tokens) ids, but the vocabulary of \(model) has only \(vocabulary); prepare the data with that model's tokenizer"
     case .invalidWeight(let text):
       "\(text): the weight of a corpus must be above 0"
     case .tokenizersDiffer(let path, let other):
-      "\(path): was prepared with another tokenizer than \(other); prepare both with the same tokenizer"
+      "\(path): was not prepared with the same tokenizer as \(other); prepare both with the same tokenizer"
     case .otherData(let path):
       "\(path): has changed since the run was last trained; restore the original data, or start a new run from this run's model"
     case .processesDiffer(let properties):

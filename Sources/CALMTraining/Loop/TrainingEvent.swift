@@ -40,7 +40,7 @@ public enum TrainingEnd: String, Codable, Sendable {
   case tokens
   /// The time limit was reached.
   case time
-  /// The caller stopped it.
+  /// The caller stopped training.
   case stopped
 
   /// Whether a limit of the settings was reached, so that the run has written its model.

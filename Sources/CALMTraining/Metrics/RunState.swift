@@ -3,15 +3,15 @@ import Foundation
 
 /// The state of a run.
 public enum RunState: String, Codable, Sendable, CaseIterable {
-  /// A process is training it.
+  /// A process is training the run.
   case running
-  /// It reached its limit of steps, tokens or time.
+  /// The run reached its limit of steps, tokens or time.
   case finished
-  /// It was stopped before it reached a limit.
+  /// The run was stopped before it reached a limit.
   case stopped
-  /// It failed with an error.
+  /// The run failed with an error.
   case failed
-  /// Its process ended without recording why: it was killed, or the machine went down.
+  /// The process ended without recording a reason: it was killed, or the machine went down.
   case crashed
 }
 
@@ -29,7 +29,7 @@ struct RunStatus: Codable {
   var began: Date
   /// When training ended.
   var ended: Date?
-  /// The error that ended it.
+  /// The error that ended the run.
   var reason: String?
 
   /// Reads the status of a run; nil if there is none.

@@ -49,7 +49,7 @@ final class SkipLog {
     if length < content.count { try AppendedFile(path: url.path).cut(to: length) }
   }
 
-  /// Ends a row of consecutive skipped batches: a step was taken.
+  /// Ends a sequence of consecutive skipped batches, because a step was taken.
   func endRow() { inARow = 0 }
 
   /// Records a skipped batch. Each process calls this with its rows of the batch.

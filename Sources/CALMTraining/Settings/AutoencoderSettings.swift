@@ -5,19 +5,19 @@ import Foundation
 public struct AutoencoderSettings: RunSettings {
   /// An autoencoder.
   public static let kind = ModelKind.autoencoder
-  /// Accuracies of the reconstruction.
+  /// Metrics of reconstruction accuracy.
   public static let metrics = ["accuracy_noise_0.3", "accuracy"]
-  /// An autoencoder predicts nothing.
+  /// False: an autoencoder does not predict tokens.
   public static let scoresPredictions = false
 
-  /// Data, initial weights, device.
+  /// The data, initial weights and device.
   public var inputs: RunInputs
-  /// Length, batches, rates, intervals.
+  /// The settings of the training loop.
   public var training: TrainingSettings
-  /// The sizes.
+  /// The configuration of the autoencoder.
   public var model: AutoencoderConfiguration
 
-  /// Settings of an autoencoder, by default a small one.
+  /// Creates settings, by default of a small autoencoder.
   public init(
     model: AutoencoderConfiguration, training: TrainingSettings = Self.defaultTraining, inputs: RunInputs = RunInputs()
   ) {
@@ -29,7 +29,7 @@ public struct AutoencoderSettings: RunSettings {
     self.init(model: AutoencoderConfiguration(vocabularySize: 1, latentSize: 64, hiddenSize: 256))
   }
 
-  /// The default training.
+  /// The default settings of the training loop.
   public static var defaultTraining: TrainingSettings {
     TrainingSettings(steps: 2000, batchSize: 8, bestMetric: metrics[0])
   }
@@ -39,26 +39,26 @@ public struct AutoencoderSettings: RunSettings {
     set { (model.encoderLayers, model.decoderLayers) = (newValue, newValue) }
   }
 
-  /// Everything that can be set.
+  /// All settings, by group.
   public static let groups: [SettingGroup<Self>] =
     RunInputs.groups.map { $0.at(\.inputs) }
     + [
       SettingGroup(
         "Autoencoder",
         [
-          Setting("chunk_size", \.model.chunkSize, .integer(1...64), "K, the tokens of a chunk.").ofModelSize,
-          Setting("latent_size", \.model.latentSize, .count, "The size of the latent vector.").ofModelSize,
-          Setting("hidden_size", \.model.hiddenSize, .count, "The width of the layers.").ofModelSize,
+          Setting("chunk_size", \.model.chunkSize, .integer(1...64), "K, tokens per chunk.").ofModelSize,
+          Setting("latent_size", \.model.latentSize, .count, "Size of the latent vector.").ofModelSize,
+          Setting("hidden_size", \.model.hiddenSize, .count, "Width of the layers.").ofModelSize,
           Setting(
-            "intermediate_size", \.model.intermediateSize, .count, "The inner width of each layer.",
+            "intermediate_size", \.model.intermediateSize, .count, "Inner width of each layer.",
             default: "2.5 × hidden_size"
           ).ofModelSize,
           Setting(
-            "layers", \.layers, .integer(2...1024), "Layers of the encoder and of the decoder, an even number."
+            "layers", \.layers, .integer(2...1024), "Number of layers in the encoder and in the decoder; even."
           ).ofModelSize,
           Setting(
             "variational", \.model.isVariational, .flag,
-            "Encode a chunk as a distribution; without it there is no KL term, and by default no noise."
+            "Encode a chunk as a distribution; without it there is no KL term and, by default, no noise."
           ).ofModelSize,
           Setting(
             "token_masking", \.model.tokenMasking, .number(.probability),
@@ -76,7 +76,7 @@ public struct AutoencoderSettings: RunSettings {
         ])
     ] + TrainingSettings.groups(metrics: metrics, hasTransformer: false).map { $0.at(\.training) }
 
-  /// The defaults, or those with the model of `init_from`.
+  /// The defaults, or the sizes of the model `init_from`.
   public static func base(for given: GivenSettings) throws -> Self {
     var base = Self()
     if let path: String = given.value(of: "init_from") {
@@ -85,7 +85,7 @@ public struct AutoencoderSettings: RunSettings {
     return base
   }
 
-  /// Sets the inner width and the noise.
+  /// Derives the inner width and the noise.
   public mutating func deriveSizes(from base: Self, _ given: GivenSettings) {
     let usual = AutoencoderConfiguration(
       vocabularySize: 1, hiddenSize: model.hiddenSize, isVariational: model.isVariational)
@@ -94,18 +94,18 @@ public struct AutoencoderSettings: RunSettings {
     if !given.has("latent_dropout") { model.latentDropout = usual.latentDropout }
   }
 
-  /// Half of the layers work on tokens, half on chunks.
+  /// An odd number of layers: half of them process tokens, half chunks.
   public func modelFaults(_ given: GivenSettings) -> [String] {
     layers % 2 == 0
-      ? [] : ["\(given.title(of: "layers")) must be even, not \(layers): half work on tokens, half on chunks"]
+      ? [] : ["\(given.title(of: "layers")) must be even, not \(layers): half process tokens, half chunks"]
   }
 
-  /// Takes over the vocabulary and its special tokens.
+  /// Adopts the vocabulary size and special tokens of the data.
   public mutating func adopt(_ data: TrainingData) {
     (model.vocabularySize, model.special) = (data.tokenizer.vocabularySize, data.special)
   }
 
-  /// A fresh autoencoder, or one with the weights of `initial`.
+  /// A new autoencoder, or one with the weights of `initial`.
   public func newTask(from initial: ModelFolder?, _ parts: TaskParts) throws -> any TrainingTask {
     let autoencoder =
       try initial?.loadAutoencoder(model, device: parts.device) ?? Autoencoder(model, generator: parts.generator)

@@ -3,20 +3,20 @@ import Foundation
 
 /// The settings of a run that distills a language model into one that samples in one step.
 public struct DistillationSettings: RunSettings {
-  /// A student.
+  /// A distilled language model.
   public static let kind = ModelKind.student
-  /// Scores of the prediction.
+  /// Metrics of prediction.
   public static let metrics = ["brier_lm", "energy_score"]
 
-  /// Data, the teacher as the initial model, device.
+  /// The data, the teacher as the initial model, and the device.
   public var inputs: RunInputs
-  /// Length, batches, rates, intervals.
+  /// The settings of the training loop.
   public var training: TrainingSettings
-  /// The student.
+  /// The configuration of the student.
   public var model: LanguageModelConfiguration
   /// Paths of the teacher per position in each step.
   public var paths: Int
-  /// Steps of the teacher's solver; nil takes its own number.
+  /// Steps of the teacher's solver; nil for the number in its configuration.
   public var teacherSteps: Int?
 
   /// The defaults.
@@ -30,7 +30,7 @@ public struct DistillationSettings: RunSettings {
     model.isOneStep = true
   }
 
-  /// Everything that can be set.
+  /// All settings, by group.
   public static let groups: [SettingGroup<Self>] =
     RunInputs.groups.map { $0.at(\.inputs) }
     + [
@@ -39,8 +39,8 @@ public struct DistillationSettings: RunSettings {
         [
           Setting("paths", \.paths, .integer(1...1024), "Paths of the teacher per position in each step."),
           Setting(
-            "teacher_steps", \.teacherSteps, .integer(1...1024), "Steps of a posterior head's solver on these paths.",
-            default: "those of the teacher"),
+            "teacher_steps", \.teacherSteps, .integer(1...1024), "Solver steps on these paths, for a posterior head.",
+            default: "the teacher's number"),
         ])
     ] + TrainingSettings.groups(metrics: metrics, hasTransformer: false).map { $0.at(\.training) }
 
@@ -54,26 +54,26 @@ public struct DistillationSettings: RunSettings {
     return base
   }
 
-  /// Nothing follows from other sizes.
+  /// Does nothing: no size depends on another setting.
   public mutating func deriveSizes(from base: Self, _ given: GivenSettings) {}
 
   /// A teacher that cannot be distilled.
   public func modelFaults(_ given: GivenSettings) -> [String] {
     guard given.has("init_from") else { return [] }
-    if model.isOneStep { return ["the model of \(given.title(of: "init_from")) samples in one step already"] }
+    if model.isOneStep { return ["the model of \(given.title(of: "init_from")) already samples in one step"] }
     guard model.head == .posterior || model.head == .flow else {
       return [
         "the model of \(given.title(of: "init_from")) has the head '\(model.head.rawValue)'; "
-          + "distillation takes posterior and flow"
+          + "only posterior and flow heads can be distilled"
       ]
     }
     return []
   }
 
-  /// Nothing: the student has the vocabulary of its teacher.
+  /// Does nothing: the student has the vocabulary of its teacher.
   public mutating func adopt(_ data: TrainingData) {}
 
-  /// The student, which begins as a copy of its teacher.
+  /// The student, which starts as a copy of its teacher.
   public func newTask(from initial: ModelFolder?, _ parts: TaskParts) throws -> any TrainingTask {
     guard let initial else { throw TrainingError.noTeacher }
     var configuration = model

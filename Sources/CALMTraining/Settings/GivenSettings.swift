@@ -1,39 +1,39 @@
 import CALMSupport
 import Foundation
 
-/// Settings that somebody gave, on a command line or in a file, with everything that is wrong with them.
+/// Settings given on a command line or in a file, with the errors found in them.
 ///
-/// A misspelled name is a fault that names the nearest one. Its value is then read as that of the nearest name, so that
-/// one run of the program reports all faults.
+/// A misspelled name is an error that suggests the nearest name. Its value is then read as that of the nearest name, so
+/// that all errors are reported at once.
 public struct GivenSettings: Sendable {
   /// Where a setting was given.
   private struct Entry {
     var value: SettingValue
-    /// The setting's name in messages, in the form in which it was given: `--no-tie-embeddings`, `'tie_embeddings'`.
+    /// The setting's name in messages, as it was given: `--no-tie-embeddings`, `'tie_embeddings'`.
     let title: String
     let isInFile: Bool
   }
 
   private var entries: [String: Entry] = [:]
-  /// What messages call settings that were not given: names of options or of members.
+  /// Whether messages refer to settings that were not given by their keys in a file, rather than by their options.
   private let isFromFile: Bool
-  /// What is wrong, each a phrase that names the setting.
+  /// The errors, each a phrase that names the setting.
   public private(set) var faults: [String] = []
-  /// The titles of settings that a resumed run keeps.
+  /// The titles of settings that cannot change when a run is resumed.
   private var fixed: [String] = []
 
-  /// No settings.
+  /// Creates an empty list.
   ///
-  /// - Parameter isFromFile: whether messages name settings as a file does.
+  /// - Parameter isFromFile: whether messages refer to settings by their keys in a file, rather than by their options.
   public init(isFromFile: Bool = false) { self.isFromFile = isFromFile }
 
   /// Whether a setting was given.
   public func has(_ name: String) -> Bool { entries[name] != nil }
 
-  /// The value of a setting that was given.
+  /// The value of a setting; nil if it was not given.
   public subscript(name: String) -> SettingValue? { entries[name]?.value }
 
-  /// The value of a setting that was given, as a type of Swift.
+  /// The value of a setting as a Swift type; nil if it was not given.
   public func value<Value: SettingConvertible>(of name: String, as type: Value.Type = Value.self) -> Value? {
     self[name].flatMap { Value(settingValue: $0) }
   }
@@ -44,12 +44,12 @@ public struct GivenSettings: Sendable {
   /// The names of all settings that were given.
   public var names: [String] { entries.keys.sorted() }
 
-  /// What messages call a setting: as it was given, or as it would be.
+  /// The name of a setting in messages: as it was given, or as it could be given.
   public func title(of name: String) -> String {
     entries[name]?.title ?? (isFromFile ? "'\(name)'" : SettingDeclaration.option(of: name))
   }
 
-  /// A setting with a value, as it is or would be given: `--head flow`, `'head' flow`, `--no-variational`.
+  /// A setting with a value, as it was or could be given: `--head flow`, `'head' flow`, `--no-variational`.
   func phrase(_ name: String, _ value: SettingValue) -> String {
     let isInFile = entries[name]?.isInFile ?? isFromFile
     if !isInFile, case .flag(let flag) = value {
@@ -59,9 +59,9 @@ public struct GivenSettings: Sendable {
     return "\(isInFile ? "'\(name)'" : SettingDeclaration.option(of: name)) \(value)"
   }
 
-  /// These settings and those of `other` that are not among them.
+  /// Merges two lists; these settings take precedence over `other`.
   ///
-  /// - Parameter place: what the other faults begin with, such as the path of a file.
+  /// - Parameter place: the prefix for the errors of `other`, such as the path of a file.
   public func over(_ other: GivenSettings, faultsIn place: String) -> GivenSettings {
     var merged = self
     merged.entries.merge(other.entries) { own, _ in own }
@@ -86,8 +86,8 @@ extension GivenSettings {
   /// Reads arguments: `--name value`, `--name=value`, `--flag` and `--no-flag`.
   ///
   /// - Parameters:
-  ///   - isResumed: whether they are for a run that is resumed, and most of them may not be changed.
-  ///   - otherOptions: options that are no settings, such as `--json`, for suggestions.
+  ///   - isResumed: whether they are for a resumed run, in which most settings cannot change.
+  ///   - otherOptions: options that are not settings, such as `--json`, for suggestions.
   public init(
     arguments: [String], of declarations: [SettingDeclaration], isResumed: Bool = false, otherOptions: [String] = []
   ) {
@@ -100,7 +100,7 @@ extension GivenSettings {
     var rest = arguments[...]
     while let argument = rest.popFirst() {
       guard argument.hasPrefix("--"), argument != "--" else {
-        faults.append("'\(argument)' belongs to no option")
+        faults.append("'\(argument)' does not belong to an option")
         continue
       }
       let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
@@ -125,7 +125,7 @@ extension GivenSettings {
     reportFixed(of: declarations)
   }
 
-  /// Makes a fault of the settings that a resumed run keeps.
+  /// Reports the given settings that a resumed run cannot change.
   private mutating func reportFixed(of declarations: [SettingDeclaration]) {
     if fixed.isEmpty { return }
     let changeable = declarations.filter(\.isChangeable).map(\.option).joined(separator: ", ")
@@ -151,7 +151,8 @@ extension GivenSettings {
     add(value, to: setting.name, title: option, isInFile: false)
   }
 
-  /// Whether an argument is the value of the option before it. A negative number is: its fault is its range.
+  /// Whether an argument is the value of the option before it. A negative number is, so that its error is about the
+  /// range.
   private static func isValue(_ argument: String) -> Bool {
     !argument.hasPrefix("-") || argument == "-" || Double(argument) != nil
   }
@@ -160,11 +161,11 @@ extension GivenSettings {
 // MARK: - Files
 
 extension GivenSettings {
-  /// Reads a YAML or JSON file of settings. A `run.json` is one: its `settings` are read.
+  /// Reads a YAML or JSON file of settings, or the `settings` of a `run.json`.
   ///
   /// - Parameters:
   ///   - kind: the kind of model that the settings are for.
-  ///   - isResumed: whether they are for a run that is resumed, and most of them may not be changed.
+  ///   - isResumed: whether they are for a resumed run, in which most settings cannot change.
   /// - Throws: an error of reading.
   package init(
     file path: String, of declarations: [SettingDeclaration], kind: ModelKind, isResumed: Bool = false
@@ -179,17 +180,17 @@ extension GivenSettings {
       self.init(members: members, of: declarations, isResumed: isResumed)
     } else {
       self.init(isFromFile: true)
-      faults = ["it must be a mapping of settings to values"]
+      faults = ["must be a mapping of settings to values"]
     }
-    if let otherKind { faults = ["these are the settings of a run of '\(otherKind)', not of '\(kind.rawValue)'"] }
+    if let otherKind { faults = ["contains settings for '\(otherKind)', not for '\(kind.rawValue)'"] }
   }
 
   /// Reads the members of an object of settings.
   ///
   /// - Parameters:
-  ///   - isResumed: whether they are for a run that is resumed, and most of them may not be changed.
-  ///   - place: the object in its file, where there are several.
-  ///   - checksRange: whether numbers out of range are refused.
+  ///   - isResumed: whether they are for a resumed run, in which most settings cannot change.
+  ///   - place: the object within its file, if the file contains several.
+  ///   - checksRange: whether to refuse numbers out of range.
   package init(
     members: [JSONValue.Member], of declarations: [SettingDeclaration], isResumed: Bool = false,
     in place: String? = nil, checksRange: Bool = true

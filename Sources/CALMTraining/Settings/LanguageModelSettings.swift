@@ -5,23 +5,23 @@ import Foundation
 public struct LanguageModelSettings: RunSettings {
   /// A continuous language model.
   public static let kind = ModelKind.lm
-  /// Scores of the prediction.
+  /// Metrics of prediction.
   public static let metrics = ["energy_score", "brier_lm", "head_loss"]
 
-  /// Data, initial weights, device.
+  /// The data, initial weights and device.
   public var inputs: RunInputs
-  /// Length, batches, rates, intervals.
+  /// The settings of the training loop.
   public var training: TrainingSettings
-  /// The sizes.
+  /// The configuration of the model.
   public var model: LanguageModelConfiguration
   /// The folder of the frozen autoencoder.
   public var autoencoder: String?
-  /// Steps at the beginning that train on the auxiliary token loss alone.
+  /// The number of steps at the start that train on the auxiliary token loss alone.
   public var auxiliaryWarmupSteps: Int
-  /// The name of sizes; nil once they are taken over.
+  /// The preset given for the sizes; nil once its sizes have been adopted.
   private var preset: Preset?
 
-  /// Settings of a language model on the autoencoder in a folder.
+  /// Creates settings of a language model on the autoencoder in a folder.
   public init(
     model: LanguageModelConfiguration, autoencoder: String?, auxiliaryWarmupSteps: Int = 0,
     training: TrainingSettings = Self.defaultTraining, inputs: RunInputs = RunInputs()
@@ -38,24 +38,24 @@ public struct LanguageModelSettings: RunSettings {
     self.init(model: model, autoencoder: nil)
   }
 
-  /// The default training.
+  /// The default settings of the training loop.
   public static var defaultTraining: TrainingSettings {
     TrainingSettings(steps: 5000, batchSize: 16, bestMetric: metrics[0])
   }
 
-  /// The bound of the diffusion head; 0 for none.
+  /// The bound of the diffusion head's latents; 0 for none.
   private var latentBound: Double {
     get { model.latentBound ?? 0 }
     set { model.latentBound = newValue > 0 ? newValue : nil }
   }
 
-  /// The size of a token's part of the posterior head's vector.
+  /// The posterior head's embedding size per token.
   private var embeddingSize: Int {
     get { model.latentSize / model.chunkSize }
     set { model.latentSize = newValue * model.chunkSize }
   }
 
-  /// Everything that can be set.
+  /// All settings, by group.
   public static let groups: [SettingGroup<Self>] =
     RunInputs.groups.map { $0.at(\.inputs) }
     + [
@@ -63,17 +63,17 @@ public struct LanguageModelSettings: RunSettings {
         "Model",
         [
           Setting(
-            "autoencoder", \.autoencoder, .text("path"), "The folder of the trained autoencoder.",
-            default: "that of init_from"
+            "autoencoder", \.autoencoder, .text("path"), "Folder of the trained autoencoder.",
+            default: "the one in init_from"
           ).only(with: "head", .text("energy"), .text("diffusion"), .text("flow")),
           Setting(
             "chunk_size", \.model.chunkSize, .integer(1...64),
-            "K, the tokens of a chunk, if no autoencoder determines it."
+            "K, tokens per chunk, if no autoencoder determines it."
           ).ofModelSize.only(with: "head", .text("posterior"), .text("tokens")),
           TransformerShape.presetSetting(\.preset, as: \.continuous),
           Setting(
             "input", \.model.input, .choice(of: ModelInput.self),
-            "What the Transformer reads of each chunk: its tokens, the autoencoder's latents of it, or both."
+            "Transformer input for each chunk: its tokens, its latent from the autoencoder, or both."
           ).ofModelSize.only(with: "head", .text("energy"), .text("diffusion"), .text("flow")),
         ])
     ] + TransformerShape.groups.map { $0.at(\.model.transformer) }
@@ -83,39 +83,39 @@ public struct LanguageModelSettings: RunSettings {
         [
           Setting(
             "head", \.model.head, .choice(of: HeadKind.self),
-            "The generative head: it samples latents in 1 step (energy), 100 (diffusion) or 10 (flow), or tokens in a few "
+            "Generative head: samples latents in 1 step (energy), 100 (diffusion) or 10 (flow), or tokens in a few "
               + "steps (posterior) or one after the other (tokens)."
           ).ofModelSize,
-          Setting("head_blocks", \.model.headBlocks, .count, "Blocks of the head.").ofModelSize,
+          Setting("head_blocks", \.model.headBlocks, .count, "Number of blocks in the head.").ofModelSize,
           Setting(
-            "embedding_size", \.embeddingSize, .count, "The size of a token's part of the posterior head's vector."
+            "embedding_size", \.embeddingSize, .count, "The posterior head's embedding size per token."
           ).ofModelSize.only(with: "head", .text("posterior")),
           Setting(
             "path_samples", \.model.pathSamples, .integer(1...1024),
-            "Points of the path per position in the posterior head's loss."
+            "Points on the path per position in the posterior head's loss."
           ).only(with: "head", .text("posterior")),
           Setting(
             "time_power", \.model.timePower, .number(.above(0, through: 16)),
-            "Power p of the posterior head's random times, proportional to uᵖ with a uniform u."
+            "Exponent p of the posterior head's random times, which are proportional to uᵖ with a uniform u."
           ).only(with: "head", .text("posterior")),
           Setting(
             "path_stagger", \.model.pathStagger, .number(.unitInterval),
-            "Distance in time between the tokens that the posterior head samples: 0 all at once, 1 one after the other."
+            "Time offset between the tokens of the posterior head: 0 for all at once, 1 for one after the other."
           ).only(with: "head", .text("posterior")),
           Setting(
             "solver_steps", \.model.solverSteps, .integer(1...1024),
-            "Steps in which the posterior head samples, each of two evaluations."
+            "Sampling steps of the posterior head, each of two evaluations."
           ).only(with: "head", .text("posterior")),
           Setting(
-            "noise_size", \.model.noiseSize, .count, "The size of the energy head's noise."
+            "noise_size", \.model.noiseSize, .count, "Size of the energy head's noise."
           ).ofModelSize.only(with: "head", .text(HeadKind.energy.rawValue)),
           Setting(
             "latent_bound", \.latentBound, .number(.nonNegative),
-            "Bound of a latent's entries in each sampling step; 0 for none, as in the official code."
+            "Bound on the entries of a latent in each sampling step; 0 for none, as in the official code."
           ).only(with: "head", .text(HeadKind.diffusion.rawValue)),
           Setting(
             "energy_samples", \.model.samples, .integer(2...1024),
-            "Model samples per position in the energy score; of diffusion and flow, targets per position."
+            "Model samples per position in the energy score; for diffusion and flow, targets per position."
           ).only(with: "head", .text("energy"), .text("diffusion"), .text("flow")),
           Setting(
             "target_samples", \.model.targetSamples, .count, "Target samples per position in the energy score."
@@ -126,14 +126,14 @@ public struct LanguageModelSettings: RunSettings {
           ).only(with: "head", .text("energy"), .text("diffusion"), .text("flow")),
           Setting(
             "aux_weight", \.model.auxiliaryLossWeight, .number(.nonNegative),
-            "Weight of the auxiliary token loss; 0 leaves it out, as in the paper."),
+            "Weight of the auxiliary token loss; 0 disables it, as in the paper."),
           Setting(
             "aux_warmup_steps", \.auxiliaryWarmupSteps, .countOrZero,
-            "First steps, which train on the auxiliary token loss alone at half the cost."),
+            "Number of first steps that train on the auxiliary token loss alone, at half the cost."),
         ])
     ] + TrainingSettings.groups(metrics: metrics, hasTransformer: true).map { $0.at(\.training) }
 
-  /// The defaults with the sizes of `init_from`, or those of `autoencoder` and `preset`.
+  /// The defaults with the sizes of the model `init_from`, or with those of `autoencoder` and `preset`.
   public static func base(for given: GivenSettings) throws -> Self {
     var base = Self()
     if given.value(of: "head", as: HeadKind.self)?.usesAutoencoder == false { base.training.bestMetric = "head_loss" }
@@ -157,23 +157,23 @@ public struct LanguageModelSettings: RunSettings {
     return base
   }
 
-  /// Takes over chunk, latent and vocabulary of an autoencoder.
+  /// Adopts the chunk size, latent size and vocabulary size of an autoencoder.
   public mutating func adopt(_ autoencoder: AutoencoderConfiguration) {
     (model.chunkSize, model.latentSize) = (autoencoder.chunkSize, autoencoder.latentSize)
     model.vocabularySize = autoencoder.vocabularySize
   }
 
-  /// Sets the sizes that follow from the width.
+  /// Derives the sizes that depend on the width.
   public mutating func deriveSizes(from base: Self, _ given: GivenSettings) {
     preset = nil
     if !model.head.usesAutoencoder {
-      // The chunk size may have been set after the size of its parts.
+      // The chunk size may have been set after the embedding size.
       model.latentSize = (given.value(of: "embedding_size", as: Int.self) ?? Self.usualEmbeddingSize) * model.chunkSize
     }
     model.transformer.derive(from: base.model.transformer, given)
   }
 
-  /// Counts of heads that do not divide what they must, and steps of a loss that is left out.
+  /// Attention head counts that do not divide evenly, and an auxiliary warm-up without an auxiliary loss.
   public func modelFaults(_ given: GivenSettings) -> [String] {
     let needsLoss = auxiliaryWarmupSteps > 0 && model.auxiliaryLossWeight == 0
     return model.transformer.faults(given) + metricFaults(given)
@@ -183,7 +183,7 @@ public struct LanguageModelSettings: RunSettings {
   /// The default of `embedding_size`.
   private static let usualEmbeddingSize = 16
 
-  /// A metric that the head does not have.
+  /// A best metric that the head's evaluation does not have.
   private func metricFaults(_ given: GivenSettings) -> [String] {
     let missing = model.head.usesAutoencoder ? "head_loss" : "energy_score"
     guard training.bestMetric == missing else { return [] }
@@ -192,13 +192,13 @@ public struct LanguageModelSettings: RunSettings {
     ]
   }
 
-  /// Takes over the special tokens, and the vocabulary unless it is the autoencoder's.
+  /// Adopts the special tokens of the data, and the vocabulary size unless the autoencoder determines it.
   public mutating func adopt(_ data: TrainingData) {
     model.special = data.special
     if !model.head.usesAutoencoder { model.vocabularySize = data.tokenizer.vocabularySize }
   }
 
-  /// A fresh language model, or one with the weights of `initial`.
+  /// A new language model, or one with the weights of `initial`.
   public func newTask(from initial: ModelFolder?, _ parts: TaskParts) throws -> any TrainingTask {
     let own = autoencoder == inputs.initialModel ? nil : autoencoder.map { URL(fileURLWithPath: $0) }
     let language =

@@ -1,6 +1,6 @@
 import CALM
 
-/// The kinds of model that can be trained, as `calm train` names them.
+/// The kinds of model that can be trained, with their names in `calm train`.
 public enum ModelKind: String, Codable, CaseIterable, Sendable {
   /// An autoencoder of chunks.
   case autoencoder
@@ -11,10 +11,10 @@ public enum ModelKind: String, Codable, CaseIterable, Sendable {
   /// A language model whose head is distilled into one step.
   case student
 
-  /// The command that trains such a model.
+  /// The command that trains a model of this kind.
   package var command: String { self == .student ? "calm distill" : "calm train \(rawValue)" }
 
-  /// The settings of runs that train such a model.
+  /// The settings of runs that train a model of this kind.
   public var settings: any RunSettings.Type {
     switch self {
     case .autoencoder: AutoencoderSettings.self
@@ -25,13 +25,13 @@ public enum ModelKind: String, Codable, CaseIterable, Sendable {
   }
 }
 
-/// The configuration of a model, as the training loop needs it for any kind.
+/// The configuration of a model of any kind, for the training loop.
 public protocol ModelConfiguration: Codable, Hashable, Sendable {
-  /// K, the tokens of a chunk; 1 where the model predicts tokens.
+  /// K, tokens per chunk; 1 if the model predicts tokens.
   var chunkSize: Int { get }
   /// V.
   var vocabularySize: Int { get set }
-  /// The ids of padding and of a document's end and start.
+  /// The ids of padding, end of text and start of text.
   var special: SpecialTokens { get set }
 }
 
@@ -40,6 +40,6 @@ extension AutoencoderConfiguration: ModelConfiguration {}
 extension LanguageModelConfiguration: ModelConfiguration {}
 
 extension AutoregressiveConfiguration: ModelConfiguration {
-  /// A token.
+  /// 1: a chunk is a token.
   public var chunkSize: Int { 1 }
 }

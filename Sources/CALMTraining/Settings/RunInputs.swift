@@ -1,21 +1,21 @@
 import CALM
 import Torch
 
-/// What a run reads, and where it computes.
+/// The inputs of a run, and the device on which it computes.
 public struct RunInputs: Hashable, Sendable, SettingsTable {
   /// Folders of prepared data with their weights.
   public var data: [Corpus] = []
-  /// The folder of the model whose weights the run begins with; nil begins with fresh ones.
+  /// The folder of the model with whose weights the run starts; nil for new weights.
   public var initialModel: String?
   /// The name of a device, such as `cuda:1`.
   public var device = "cpu"
-  /// Threads of an operation: the same seed gives the same numbers with the same count. Nil takes one for each core.
+  /// Threads per operation; nil for one per core. Results are reproducible only with the same number.
   public var threads: Int?
 
-  /// Fresh weights on the CPU.
+  /// Creates inputs for new weights on the CPU.
   public init(data: [Corpus]) { self.data = data }
 
-  /// No data yet.
+  /// Creates inputs without data.
   public init() {}
 
   /// The settings of the inputs.
@@ -25,7 +25,7 @@ public struct RunInputs: Hashable, Sendable, SettingsTable {
       [
         Setting("data", \.data, .corpora, "Prepared data; several folders are sampled by their weights."),
         Setting("init_from", \.initialModel, .text("path"), "Start from the weights and sizes of this model."),
-        Setting("device", \.device, .text("device"), "Where to compute: cpu, cuda, cuda:N or mps."),
+        Setting("device", \.device, .text("device"), "Device to compute on: cpu, cuda, cuda:N or mps."),
         Setting(
           "threads", \.threads, .integer(1...1024), "Threads to compute with.", default: "one for each core"
         ).changeable,
@@ -33,14 +33,14 @@ public struct RunInputs: Hashable, Sendable, SettingsTable {
   ]
 }
 
-/// A folder of prepared data and its weight relative to the others'.
+/// A folder of prepared data and its weight relative to the other folders.
 public struct Corpus: Codable, Hashable, Sendable {
-  /// The folder that `calm data prepare` wrote.
+  /// The folder written by `calm data prepare`.
   public var path: String
-  /// Its weight, above 0; the weights need not sum to 1.
+  /// The weight, above 0; the weights need not sum to 1.
   public var weight: Double
 
-  /// A folder with its weight.
+  /// Creates a corpus.
   public init(path: String, weight: Double = 1) {
     (self.path, self.weight) = (path, weight)
   }
@@ -55,7 +55,7 @@ public struct Corpus: Codable, Hashable, Sendable {
     (path, self.weight) = (String(text[..<colon]), weight)
   }
 
-  /// The text that `init(parsing:)` reads.
+  /// The corpus in the format that `init(parsing:)` reads.
   var text: String {
     let hasWeight = weight != 1 || (try? Corpus(parsing: path)) != Corpus(path: path)
     return hasWeight ? "\(path):\(weight)" : path
@@ -63,12 +63,12 @@ public struct Corpus: Codable, Hashable, Sendable {
 }
 
 extension [Corpus]: SettingConvertible {
-  /// A list of folders, each of which may have a weight.
+  /// Parses a list of folders with optional weights.
   public init?(settingValue value: SettingValue) {
     guard case .list(let texts) = value, let corpora = try? texts.map({ try Corpus(parsing: $0) }) else { return nil }
     self = corpora
   }
 
-  /// The folders; nil of none.
+  /// The folders; nil if there are none.
   public var settingValue: SettingValue? { isEmpty ? nil : .list(map(\.text)) }
 }

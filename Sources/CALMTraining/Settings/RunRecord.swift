@@ -3,30 +3,30 @@ import CALMSupport
 import Foundation
 import Torch
 
-/// `run.json`: everything that a run was configured with, so that it can be understood, repeated and resumed.
+/// `run.json`: the complete configuration of a run, with which it can be understood, repeated and resumed.
 ///
 /// ```json
 /// {"kind": "lm", "settings": {"data": ["data"], "hidden_size": 256, …}, "model": {…},
 ///  "program": "calm 0.1.0", "libtorch": "2.13.0"}
 /// ```
 ///
-/// `settings` has the names of the options of `calm train`, whose `--config` reads them; `model` is the model's
-/// `config.json`.
+/// The keys of `settings` are the names of the options of `calm train`, whose `--config` reads them; `model` is the
+/// model's `config.json`.
 public struct RunRecord: Sendable {
-  /// Everything that can be set, resolved.
+  /// All settings, including those derived from others.
   public var settings: any RunSettings
-  /// The program's version.
+  /// The name and version of the program.
   public let program: String
   /// The version of libtorch.
   public let libtorch: String
 
-  /// A run on this machine with the current number of threads.
+  /// Creates the record of a run on this machine with the current number of threads.
   public init(_ settings: any RunSettings, program: String) {
     (self.settings, self.program, libtorch) = (settings, program, Runtime.version)
     self.settings.inputs.threads = Runtime.threads
   }
 
-  /// What is trained.
+  /// The kind of model.
   public var kind: ModelKind { type(of: settings).kind }
 
   /// The content of `run.json`.
@@ -41,7 +41,7 @@ public struct RunRecord: Sendable {
     return Data(JSONValue.object(members.map { .init(key: $0.0, value: $0.1) }).text.utf8)
   }
 
-  /// Reads the content of `run.json`; nil where it is not that of a run.
+  /// Reads the content of `run.json`; nil if it is not a run record.
   public init?(decoding data: Data) {
     guard let content = try? JSONParser.parse(Array(data)), let program = content["program"]?.string,
       let libtorch = content["libtorch"]?.string, let kind = content["kind"]?.string.flatMap(ModelKind.init),

@@ -1,11 +1,11 @@
 import CALM
 import CALMSupport
 
-/// The values that a setting accepts, and how command lines and files write them.
+/// The values that a setting accepts, and their syntax on command lines and in files.
 public enum SettingType: Sendable {
-  /// A whole number of a range.
+  /// A whole number in a range.
   case integer(ClosedRange<Int>)
-  /// A number of a range.
+  /// A number in a range.
   case number(NumberRange)
   /// True or false: `--name` and `--no-name` on a command line.
   case flag
@@ -13,7 +13,7 @@ public enum SettingType: Sendable {
   case choice([String])
   /// A time such as `90s`, `30m`, `8h` or `1h30m`, or a number of seconds.
   case duration
-  /// A text: a word for it, such as `path`.
+  /// A string, with a word that describes it, such as `path`.
   case text(String)
   /// Folders of prepared data, each with an optional weight: `folder:0.7`. A file may map folders to weights.
   case corpora
@@ -23,7 +23,7 @@ public enum SettingType: Sendable {
   /// A whole number of 0 or more.
   public static let countOrZero = integer(0...Int.max)
 
-  /// One of the cases of a type.
+  /// The cases of an enumeration.
   public static func choice<Word: RawRepresentable<String> & CaseIterable>(of type: Word.Type) -> SettingType {
     .choice(type.allCases.map(\.rawValue))
   }
@@ -42,7 +42,7 @@ public enum SettingType: Sendable {
     }
   }
 
-  /// What the help calls a value: `<n>`.
+  /// The name of a value in the help: `<n>`.
   var placeholder: String? {
     switch self {
     case .integer: "n"
@@ -55,10 +55,10 @@ public enum SettingType: Sendable {
     }
   }
 
-  /// Whether it is true or false.
+  /// Whether the type is ``flag``.
   var isFlag: Bool { if case .flag = self { true } else { false } }
 
-  /// Reads the argument after an option; nil where it is not accepted.
+  /// Parses the argument of an option; nil if it is not accepted.
   func value(of argument: String) -> SettingValue? {
     switch self {
     case .integer: Int(argument).flatMap { accepted(.integer($0)) }
@@ -71,9 +71,10 @@ public enum SettingType: Sendable {
     }
   }
 
-  /// Reads the value of a member of a file; nil where it is not accepted.
+  /// Converts the value of a key in a file; nil if it is not accepted.
   ///
-  /// - Parameter checksRange: whether numbers out of range are refused. A program may go beyond the ranges for people.
+  /// - Parameter checksRange: whether to refuse numbers out of range. The ranges apply to users only; a program may
+  ///   exceed them.
   package func value(of member: JSONValue, checksRange: Bool = true) -> SettingValue? {
     switch (self, member) {
     case (.integer, .integer(let number)): checksRange ? accepted(.integer(number)) : .integer(number)
@@ -132,16 +133,16 @@ public enum SettingType: Sendable {
   }
 }
 
-/// A range of numbers, each end of which may be left out of it.
+/// A range of numbers, whose bounds may be excluded.
 public struct NumberRange: Sendable, CustomStringConvertible {
   private let lower: Double
   private let includesLower: Bool
   private let upper: Double
   private let includesUpper: Bool
 
-  /// Numbers from 0.
+  /// Numbers of at least 0.
   public static let nonNegative = NumberRange(lower: 0, includesLower: true, upper: .infinity, includesUpper: false)
-  /// Numbers from 0, below 1.
+  /// Numbers of at least 0 and below 1.
   public static let probability = NumberRange(lower: 0, includesLower: true, upper: 1, includesUpper: false)
 
   /// Numbers from 0 to 1.
@@ -156,19 +157,19 @@ public struct NumberRange: Sendable, CustomStringConvertible {
     NumberRange(lower: lower, includesLower: false, upper: upper, includesUpper: false)
   }
 
-  /// Numbers above `lower`, `upper` included.
+  /// Numbers above `lower` and at most `upper`.
   public static func above(_ lower: Double, through upper: Double) -> NumberRange {
     NumberRange(lower: lower, includesLower: false, upper: upper, includesUpper: true)
   }
 
-  /// Whether the range has `number`.
+  /// Whether the range contains `number`.
   public func contains(_ number: Double) -> Bool {
     (includesLower ? number >= lower : number > lower) && (includesUpper ? number <= upper : number < upper)
   }
 
-  /// The range in words: `above 0 and below 10`.
+  /// The range in words that follow "a number": `above 0 and below 10`.
   public var description: String {
-    let from = "\(includesLower ? "at least" : "above") \(SettingValue.number(lower))"
+    let from = "\(includesLower ? "of at least" : "above") \(SettingValue.number(lower))"
     return upper == .infinity
       ? from : "\(from) and \(includesUpper ? "at most" : "below") \(SettingValue.number(upper))"
   }

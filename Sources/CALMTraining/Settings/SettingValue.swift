@@ -1,6 +1,6 @@
 import CALMSupport
 
-/// The value of a setting as command lines and files write it.
+/// The value of a setting, in the types that command lines and files can express.
 public enum SettingValue: Hashable, Sendable {
   /// A whole number.
   case integer(Int)
@@ -10,12 +10,12 @@ public enum SettingValue: Hashable, Sendable {
   case flag(Bool)
   /// A word or a path.
   case text(String)
-  /// Several texts.
+  /// A list of strings.
   case list([String])
 }
 
 extension SettingValue: CustomStringConvertible {
-  /// The value as a command line writes it.
+  /// The value in the syntax of a command line.
   public var description: String {
     switch self {
     case .integer(let value): "\(value)"
@@ -27,7 +27,7 @@ extension SettingValue: CustomStringConvertible {
     }
   }
 
-  /// The value as JSON, and so as YAML.
+  /// The value as JSON, which is also YAML.
   package var json: JSONValue {
     switch self {
     case .integer(let value): .integer(value)
@@ -39,87 +39,87 @@ extension SettingValue: CustomStringConvertible {
   }
 }
 
-/// A type of Swift whose values a setting can have.
+/// A Swift type that can store the value of a setting.
 public protocol SettingConvertible: Sendable {
-  /// The value that `value` stands for; nil where it is of another type.
+  /// Converts the value of a setting; nil if it has a different type.
   init?(settingValue value: SettingValue)
-  /// The value of the setting; nil where it is absent.
+  /// Converts to a setting's value; nil if it is absent.
   var settingValue: SettingValue? { get }
 }
 
 extension Int: SettingConvertible {
-  /// A whole number.
+  /// Converts a whole number.
   public init?(settingValue value: SettingValue) {
     guard case .integer(let number) = value else { return nil }
     self = number
   }
 
-  /// The number.
+  /// The number as a setting's value.
   public var settingValue: SettingValue? { .integer(self) }
 }
 
 extension UInt64: SettingConvertible {
-  /// A whole number that is not negative.
+  /// Converts a non-negative whole number.
   public init?(settingValue value: SettingValue) {
     guard case .integer(let number) = value, number >= 0 else { return nil }
     self = UInt64(number)
   }
 
-  /// The number.
+  /// The number as a setting's value.
   public var settingValue: SettingValue? { .integer(Int(clamping: self)) }
 }
 
 extension Double: SettingConvertible {
-  /// A number.
+  /// Converts a number.
   public init?(settingValue value: SettingValue) {
     guard case .number(let number) = value else { return nil }
     self = number
   }
 
-  /// The number.
+  /// The number as a setting's value.
   public var settingValue: SettingValue? { .number(self) }
 }
 
 extension Bool: SettingConvertible {
-  /// True or false.
+  /// Converts true or false.
   public init?(settingValue value: SettingValue) {
     guard case .flag(let flag) = value else { return nil }
     self = flag
   }
 
-  /// The flag.
+  /// The flag as a setting's value.
   public var settingValue: SettingValue? { .flag(self) }
 }
 
 extension String: SettingConvertible {
-  /// A text.
+  /// Converts a string.
   public init?(settingValue value: SettingValue) {
     guard case .text(let text) = value else { return nil }
     self = text
   }
 
-  /// The text.
+  /// The string as a setting's value.
   public var settingValue: SettingValue? { .text(self) }
 }
 
 extension Optional: SettingConvertible where Wrapped: SettingConvertible {
-  /// A value that is present.
+  /// Converts a value that is present.
   public init?(settingValue value: SettingValue) {
     guard let wrapped = Wrapped(settingValue: value) else { return nil }
     self = wrapped
   }
 
-  /// The value, where there is one.
+  /// The wrapped value as a setting's value; nil if there is none.
   public var settingValue: SettingValue? { self?.settingValue }
 }
 
 extension SettingConvertible where Self: RawRepresentable<String> {
-  /// One of a few words.
+  /// Converts one of the raw values.
   public init?(settingValue value: SettingValue) {
     guard case .text(let word) = value else { return nil }
     self.init(rawValue: word)
   }
 
-  /// The word.
+  /// The raw value as a setting's value.
   public var settingValue: SettingValue? { .text(rawValue) }
 }

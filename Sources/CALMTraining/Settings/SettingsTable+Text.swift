@@ -1,7 +1,7 @@
-// The table as text: the help of the command line, and the tables of the documentation.
+// The table as text: help for the command line, and tables for the documentation.
 
 extension SettingsTable {
-  /// The default of a setting in words; nil where it has none.
+  /// The default of a setting in words; nil if it has none.
   private static func defaultText(of setting: Setting<Self>) -> String? {
     setting.declaration.derivedDefault ?? setting.get(Self())?.description
   }
@@ -17,7 +17,7 @@ extension SettingsTable {
     return parts.isEmpty ? nil : "(\(parts.joined(separator: "; ")))"
   }
 
-  /// The help of all settings, wrapped at a width.
+  /// The help of all settings, wrapped at `width` columns.
   public static func help(width: Int = 80) -> String {
     groups.map { group in
       "\(group.title.uppercased()):\n" + group.settings.map { help(of: $0, width: width) }.joined()
@@ -44,7 +44,7 @@ extension SettingsTable {
     return lines.joined(separator: "\n") + "\n"
   }
 
-  /// The settings as Markdown: a table under each heading.
+  /// The settings as Markdown: one table per group.
   static var markdown: String {
     groups.map { group in
       "### \(group.title)\n\n| name | values | default | |\n| --- | --- | --- | --- |\n"
@@ -68,7 +68,7 @@ extension SettingDeclaration {
 
 /// `docs/settings.md`: the settings of all kinds of model.
 package enum SettingsDocument {
-  /// The page.
+  /// The content of the page.
   package static var text: String {
     """
     # Settings

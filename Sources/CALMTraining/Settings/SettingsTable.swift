@@ -1,8 +1,8 @@
 import CALMSupport
 
-/// A type whose properties are settings: the table of its settings, and reading and writing them by name.
+/// A type whose properties are settings. Its table allows reading and writing them by name.
 public protocol SettingsTable: Sendable {
-  /// The settings, under their headings.
+  /// The settings, by group.
   static var groups: [SettingGroup<Self>] { get }
   /// The defaults.
   init()
@@ -11,10 +11,10 @@ public protocol SettingsTable: Sendable {
 extension SettingsTable {
   package static var settings: [Setting<Self>] { groups.flatMap(\.settings) }
 
-  /// The settings without their places in memory.
+  /// The declarations of all settings.
   public static var declarations: [SettingDeclaration] { settings.map(\.declaration) }
 
-  /// The value of a setting; nil where it is absent.
+  /// The value of a setting; nil if it is absent.
   subscript(name: String) -> SettingValue? {
     Self.settings.first { $0.declaration.name == name }?.get(self)
   }
@@ -27,10 +27,10 @@ extension SettingsTable {
     }
   }
 
-  /// The values as an object that a file of settings may contain.
+  /// The values as an object in the format of a settings file.
   package var json: JSONValue { .object(values.map { JSONValue.Member(key: $0.name, value: $0.value.json) }) }
 
-  /// Takes over the given settings that `isIncluded` names.
+  /// Applies the given settings for which `isIncluded` returns true.
   public mutating func apply(_ given: GivenSettings, where isIncluded: (SettingDeclaration) -> Bool = { _ in true }) {
     for setting in Self.settings where isIncluded(setting.declaration) {
       if let value = given[setting.declaration.name] { setting.set(&self, value) }
@@ -42,7 +42,7 @@ extension SettingsTable {
     declaration.condition.map { condition in condition.values.contains { self[condition.name] == $0 } } ?? true
   }
 
-  /// A fault for the given settings that have no effect with the value of another one.
+  /// The errors for given settings that have no effect because of the value of another setting.
   func faultsWithoutEffect(_ given: GivenSettings) -> [String] {
     let idle = Self.declarations.filter { given.has($0.name) && !hasEffect($0) }
     let byCondition = Dictionary(grouping: idle) { $0.condition?.name ?? "" }.sorted { $0.key < $1.key }

@@ -4,46 +4,47 @@ import Torch
 public struct TrainingSettings: Codable, Hashable, Sendable {
   /// Optimizer steps of the whole run, unless another limit comes first.
   public var steps: Int
-  /// The most tokens to train on: the run and its schedule end with the step that reaches them.
+  /// The maximum number of tokens to train on; the run and its schedule end with the step that reaches it.
   public var maximumTokens: Int?
-  /// The most seconds that a run takes, counted anew when it is resumed.
+  /// The maximum duration in seconds; resuming restarts the clock.
   public var maximumSeconds: Double?
-  /// Sequences per step, of all processes and accumulation steps together.
+  /// Sequences per step, over all processes and accumulation steps.
   public var batchSize: Int
-  /// The parts in which a process computes its sequences of a step, one after the other, to save memory.
+  /// The number of parts in which a process computes its share of a batch, one after the other, to save memory.
   public var gradientAccumulation: Int
   /// Tokens in a sequence, a multiple of the chunk size.
   public var sequenceLength: Int
   /// The learning rate by step.
   public var schedule: LearningRateSchedule
-  /// AdamW's constants.
+  /// The constants of AdamW.
   public var optimizer: AdamW.Settings
-  /// Gradients whose norm is larger are scaled down to it; 0 clips nothing.
+  /// The maximum norm of the gradients; larger ones are scaled down to it. 0 disables clipping.
   public var gradientClip: Double
-  /// The decay of ``MovingAverage``: evaluation and the finished model take the average. Nil keeps none.
+  /// The decay of ``MovingAverage``; evaluations and the final model use the average. Nil disables it.
   public var emaDecay: Double?
-  /// Whether the backward pass recomputes the Transformer's layers instead of keeping their activations.
+  /// Whether the backward pass recomputes the Transformer's layers instead of storing their activations.
   public var gradientCheckpointing: Bool
-  /// Batches in a row that may be skipped for a loss or gradient that is not finite.
+  /// The maximum number of consecutive batches to skip because the loss or gradient is not finite.
   public var skipLimit: Int
   /// The random seed of initial weights, data order and noise.
   public var seed: UInt64
-  /// The type in which the model computes; its parameters are kept in float32.
+  /// The type in which the model computes; parameters are stored in float32.
   public var precision: Precision
-  /// Steps between lines of metrics.
+  /// Steps between log lines.
   public var logInterval: Int
   /// Steps between evaluations; 0 evaluates only at the end.
   public var evaluationInterval: Int
-  /// Held-out sequences of each evaluation.
+  /// Held-out sequences per evaluation.
   public var evaluationSequences: Int
   /// Steps between checkpoints; 0 writes one only at the end.
   public var checkpointInterval: Int
   /// The number of latest checkpoints to keep.
   public var checkpointsToKeep: Int
-  /// The metric of the evaluations that chooses the best checkpoint; nil keeps none besides the latest.
+  /// The evaluation metric that determines the best checkpoint; nil disables keeping the best.
   public var bestMetric: String?
 
-  /// The default settings. The parameters are those whose defaults depend on the kind of model.
+  /// Creates settings with the given values and defaults for the rest. The parameters without defaults depend on the
+  /// kind of model.
   public init(
     steps: Int, batchSize: Int, sequenceLength: Int = 256,
     schedule: LearningRateSchedule = LearningRateSchedule(peak: 2e-3, shape: .stableDecay), bestMetric: String? = nil
@@ -67,13 +68,13 @@ public struct TrainingSettings: Codable, Hashable, Sendable {
     checkpointsToKeep = 2
   }
 
-  /// The factor that clips gradients of a norm.
+  /// The factor that clips gradients with the given norm.
   func gradientScale(norm: Double) -> Double { gradientClip > 0 ? min(1, gradientClip / norm) : 1 }
 
-  /// Tokens in a step.
+  /// Tokens per step.
   public var tokensPerStep: Int { batchSize * sequenceLength }
 
-  /// The steps in which ``maximumTokens`` are reached.
+  /// The number of steps that reaches ``maximumTokens``.
   public var stepsOfTokens: Int? { maximumTokens.map { ($0 - 1) / tokensPerStep + 1 } }
 
   /// Steps that the limits of steps and tokens allow.

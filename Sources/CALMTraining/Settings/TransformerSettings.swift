@@ -3,21 +3,21 @@ import Foundation
 
 /// The settings of a run that trains the autoregressive baseline.
 public struct TransformerSettings: RunSettings {
-  /// A Transformer that predicts tokens.
+  /// The autoregressive baseline.
   public static let kind = ModelKind.transformer
-  /// Scores of the prediction.
+  /// Metrics of prediction.
   public static let metrics = ["cross_entropy", "perplexity", "brier_lm"]
 
-  /// Data, initial weights, device.
+  /// The data, initial weights and device.
   public var inputs: RunInputs
-  /// Length, batches, rates, intervals.
+  /// The settings of the training loop.
   public var training: TrainingSettings
-  /// The sizes.
+  /// The configuration of the model.
   public var model: AutoregressiveConfiguration
-  /// The name of sizes; nil once they are taken over.
+  /// The preset given for the sizes; nil once its sizes have been adopted.
   private var preset: Preset?
 
-  /// Settings of a Transformer.
+  /// Creates settings of a Transformer.
   public init(
     model: AutoregressiveConfiguration, training: TrainingSettings = Self.defaultTraining,
     inputs: RunInputs = RunInputs()
@@ -30,12 +30,12 @@ public struct TransformerSettings: RunSettings {
     self.init(model: AutoregressiveConfiguration(vocabularySize: 1, transformer: TransformerShape()))
   }
 
-  /// The default training.
+  /// The default settings of the training loop.
   public static var defaultTraining: TrainingSettings {
     TrainingSettings(steps: 5000, batchSize: 16, bestMetric: metrics[0])
   }
 
-  /// Everything that can be set.
+  /// All settings, by group.
   public static let groups: [SettingGroup<Self>] =
     RunInputs.groups.map { $0.at(\.inputs) }
     + [SettingGroup("Preset", [TransformerShape.presetSetting(\.preset, as: \.autoregressive)])]
@@ -45,12 +45,12 @@ public struct TransformerSettings: RunSettings {
         "Output",
         [
           Setting(
-            "tie_embeddings", \.model.tiesEmbeddings, .flag, "Use the embedding matrix for the logits too."
+            "tie_embeddings", \.model.tiesEmbeddings, .flag, "Share the embedding matrix with the output layer."
           ).ofModelSize
         ])
     ] + TrainingSettings.groups(metrics: metrics, hasTransformer: true).map { $0.at(\.training) }
 
-  /// The defaults, or those with the model of `init_from` or the sizes of `preset`.
+  /// The defaults, with the sizes of the model `init_from` or of `preset` if given.
   public static func base(for given: GivenSettings) throws -> Self {
     var base = Self()
     if let path: String = given.value(of: "init_from") {
@@ -62,21 +62,21 @@ public struct TransformerSettings: RunSettings {
     return base
   }
 
-  /// Sets the sizes that follow from the width.
+  /// Derives the sizes that depend on the width.
   public mutating func deriveSizes(from base: Self, _ given: GivenSettings) {
     preset = nil
     model.transformer.derive(from: base.model.transformer, given)
   }
 
-  /// Counts of heads that do not divide what they must.
+  /// Attention head counts that do not divide evenly.
   public func modelFaults(_ given: GivenSettings) -> [String] { model.transformer.faults(given) }
 
-  /// Takes over the vocabulary and its special tokens.
+  /// Adopts the vocabulary size and special tokens of the data.
   public mutating func adopt(_ data: TrainingData) {
     (model.vocabularySize, model.special) = (data.tokenizer.vocabularySize, data.specialWithoutStandIn)
   }
 
-  /// A fresh Transformer, or one with the weights of `initial`.
+  /// A new Transformer, or one with the weights of `initial`.
   public func newTask(from initial: ModelFolder?, _ parts: TaskParts) throws -> any TrainingTask {
     let transformer =
       try initial?.loadAutoregressiveModel(model, device: parts.device)

@@ -1,7 +1,7 @@
 import CALM
 
 extension TransformerShape: SettingsTable {
-  /// A small one.
+  /// Creates a small shape, the default.
   public init() { self.init(hiddenSize: 256, layers: 6, attentionHeads: 8) }
 
   /// The settings of a Transformer.
@@ -9,12 +9,12 @@ extension TransformerShape: SettingsTable {
     SettingGroup(
       "Transformer",
       [
-        Setting("hidden_size", \.hiddenSize, .count, "The width of the Transformer, and of the head.").ofModelSize,
+        Setting("hidden_size", \.hiddenSize, .count, "Width of the Transformer and of the head.").ofModelSize,
         Setting(
-          "intermediate_size", \.intermediateSize, .count, "The inner width of each layer.",
+          "intermediate_size", \.intermediateSize, .count, "Inner width of each layer.",
           default: "8/3 × hidden_size, rounded up to a multiple of 64"
         ).ofModelSize,
-        Setting("layers", \.layers, .count, "Layers of the Transformer.").ofModelSize,
+        Setting("layers", \.layers, .count, "Number of Transformer layers.").ofModelSize,
         Setting(
           "heads", \.attentionHeads, .count, "Attention heads.",
           default: "hidden_size / 32, or / 64 from a hidden_size of 512"
@@ -22,14 +22,14 @@ extension TransformerShape: SettingsTable {
         Setting("key_value_heads", \.keyValueHeads, .count, "Key and value heads.", default: "heads").ofModelSize,
         Setting(
           "document_masking", \.documentMasking, .flag,
-          "Keep attention within a document where a sequence holds several; not in the paper."
+          "Limit attention to the current document if a sequence contains several; not in the paper."
         ).ofModelSize,
       ])
   ]
 
-  /// Sets the sizes that follow from the width, where they were not given.
+  /// Derives the sizes that depend on the width and were not given.
   ///
-  /// - Parameter base: the shape before given settings were applied.
+  /// - Parameter base: the shape before the given settings were applied.
   mutating func derive(from base: TransformerShape, _ given: GivenSettings) {
     if hiddenSize != base.hiddenSize {
       let usual = TransformerShape(
@@ -40,7 +40,7 @@ extension TransformerShape: SettingsTable {
     if !given.has("key_value_heads") { keyValueHeads = attentionHeads }
   }
 
-  /// Counts of heads that do not divide what they must.
+  /// Attention head counts that do not divide evenly.
   func faults(_ given: GivenSettings) -> [String] {
     var faults: [String] = []
     let heads = "\(given.title(of: "heads")) \(attentionHeads)"
@@ -53,7 +53,7 @@ extension TransformerShape: SettingsTable {
     return faults
   }
 
-  /// The setting of a preset's name, of those that `model` has a model for.
+  /// The setting for a preset, limited to the presets that have a model of the kind that `model` returns.
   static func presetSetting<Root, Model>(
     _ path: WritableKeyPath<Root, Preset?> & Sendable, as model: (Preset) -> Model?
   ) -> Setting<Root> {

@@ -45,7 +45,7 @@ bool ct_mps_available(void);
 int ct_cuda_device_count(void);
 // Loads libtorch_cuda if it is installed next to libtorch; otherwise returns 1 with the loader's message.
 int ct_load_cuda(void);
-// Loads libtorch_cuda as well. Returns 1 with a message if it is missing or has no NCCL for process groups.
+// Loads libtorch_cuda as well. Returns 1 with a message if it is missing or has no NCCL.
 int ct_load_nccl(void);
 // Compiler flags, BLAS, oneDNN and OpenMP, one per line.
 const char *ct_build_configuration(void);

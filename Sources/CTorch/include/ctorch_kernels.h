@@ -37,7 +37,7 @@ typedef struct {
 } ct_int8_weight;
 int ct_int8_weight_new(ct_int8_weight *out, ct_tensor weight);
 // Index of the largest entry in each row of the exact hidden·weightᵀ. If entries are equal, the first one wins.
-// quantized: null, or the quantized `weight`, which must not have changed since.
+// quantized: null, or the quantized `weight`, which must not have changed since it was quantized.
 int ct_linear_argmax(ct_tensor *out, ct_tensor hidden, ct_tensor weight, const ct_int8_weight *quantized);
 // For tests: the bound on the error of a product of two float32 vectors of `size` numbers that are rounded to bfloat16,
 // relative to the product of their norms.
@@ -51,8 +51,9 @@ typedef struct {
   ct_tensor attention_norm, query, key, value, output, mlp_norm, gate, up, down, keys, values;
   double epsilon;
 } ct_decode_layer_weights;
-// Computes the layer for one position of each row of x, [rows, size] or [rows, 1, size], after `length` others. Writes
-// its keys and values into the caches. cosine, sine: the position's angles, [1, head size / 2] in float32.
+// Computes the layer for one position of each row of x, [rows, size] or [rows, 1, size], after `length` earlier
+// positions. Writes its keys and values into the caches. cosine, sine: the position's angles, [1, head size / 2] in
+// float32.
 int ct_decode_layer(ct_tensor *out, ct_tensor x, const ct_decode_layer_weights *layer, int64_t length, ct_tensor cosine,
                     ct_tensor sine);
 

@@ -19,7 +19,7 @@ constexpr int64_t kTileRows = 16, kTileDepth = 32;
 
 inline bool has_amx_tiles() { return cpu_level() >= CPULevel::amx; }
 
-// While it exists, the thread's eight tiles are configured to full size.
+// Configures the thread's eight tiles to full size for as long as it exists.
 struct TileScope {
   TILED INLINE TileScope() {
     struct alignas(64) {

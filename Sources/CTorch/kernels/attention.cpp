@@ -1,6 +1,6 @@
-// softmax(query·keyᵀ / √size)·value for sequences short enough that the weights of all pairs can be kept.
+// softmax(query·keyᵀ / √size)·value for sequences short enough to store the weights of all pairs.
 //
-// libtorch's fused attention does not keep them, so it multiplies in small blocks, with one call of the matrix library
+// libtorch's fused attention does not store them, so it multiplies in small blocks, with one call of the matrix library
 // for each head and block. With 64 positions per head, these calls cost ten times as much as their arithmetic. Here all
 // heads are one batched product, and the softmax and its gradient are one pass over the weights, in place.
 

@@ -1,5 +1,5 @@
-// silu(x + shared), with a summand that all samples of x share, or a bias that all rows share, as after each product in
-// the blocks of the energy head.
+// silu(x + shared), where all samples of x share the summand, or all rows share a bias, as after each product in the
+// blocks of the energy head.
 //
 // Neither the broadcast sum nor a copy for the backward pass is stored, and the gradient of the summand is computed in
 // the same pass as that of the input.
@@ -54,7 +54,7 @@ struct BiasSiLU : torch::autograd::Function<BiasSiLU> {
     at::Tensor dy = gradients[0].contiguous(), dx = at::empty_like(x);
     int64_t size = x.size(-1), rows = x.numel() / std::max<int64_t>(1, size);
     int64_t period = shared.numel() / std::max<int64_t>(1, size);
-    // A bias is summed in slices of rows, a summand of several rows by these.
+    // A bias is summed over slices of rows, a summand with several rows over these rows.
     bool is_bias = shared.dim() == 1;
     at::Tensor sums = at::zeros({is_bias ? kSlices : period, size}, at::kFloat);
     with_element(x, [&]<typename T>() {

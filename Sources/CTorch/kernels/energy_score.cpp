@@ -23,7 +23,7 @@ using torch::autograd::variable_list;
 
 namespace {
 
-// Adds scale·‖x − y‖^β to the loss, its gradient's y part to `gradient` and its x part's factor to `pull`.
+// Adds scale·‖x − y‖^β to the loss, the y part of its gradient to `gradient` and the factor of its x part to `pull`.
 INLINE float attract(float *gradient, float &pull, const float *x, const float *y, int64_t size, float beta,
                      float scale) {
   ANY_ORDER
@@ -71,7 +71,7 @@ INLINE void sample_targets(float *targets, float *noise, const float *mean, cons
 struct Distribution {
   at::Tensor mean, deviation;
   int64_t count;
-  // One for all positions, or one for each row of the batch, whose positions are consecutive.
+  // One seed for all positions, or one for each row of the batch, whose positions are consecutive.
   std::vector<uint64_t> seeds;
 };
 

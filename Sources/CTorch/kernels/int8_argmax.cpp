@@ -1,5 +1,5 @@
-// The first pass of an argmax in int8: bounds on all products of vectors and a quantized matrix (int8_weight.cpp), of
-// which it keeps those that may be the largest.
+// The first pass of an argmax in int8: it bounds all products of vectors and a quantized matrix (int8_weight.cpp), and
+// keeps those that may be the largest.
 
 #include "int8_argmax.h"
 
@@ -86,7 +86,7 @@ using Multiply = void (*)(int32_t *, const int8_t *, const uint8_t *, int64_t, i
 
 void search_blocks(Search &search, const uint8_t *weight, const BlockBounds *bounds, int64_t vocabulary, int64_t begin,
                    int64_t end, const Int8Rows &x, int64_t rows, int64_t depth, Multiply multiply) {
-  // Finite, so that numbers computed from it are finite; padded to whole groups.
+  // Finite, so that numbers computed from the bounds are finite; padded to whole groups.
   std::vector<float> lower(x.scales.size(), std::numeric_limits<float>::lowest() / 2);
   alignas(64) int32_t sums[kBlockRows * kBlockRows];
   int64_t groups = (rows + kBlockRows - 1) / kBlockRows,

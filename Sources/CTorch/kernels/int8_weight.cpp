@@ -1,10 +1,10 @@
 // A matrix quantized to int8, for the first pass of an argmax over its rows.
 //
-// Each row is rounded to integers from -127 to 127 times a scale of its own, and so is each vector that is multiplied
-// by it. An int8 tile instruction (AMX) computes twice as many products as one for bfloat16, an int8 vector instruction
-// (AVX-512 VNNI) four times as many as one for float32. The matrix takes half or a quarter of the memory, and reading
-// it is what limits the speed for a few rows. The sums are exact, and by the Cauchy–Schwarz inequality the rounding
-// error is bounded:
+// Each row is rounded to integers from -127 to 127 times a scale per row, and so is each vector that is multiplied by
+// it. An int8 tile instruction (AMX) computes twice as many products as one for bfloat16, an int8 vector instruction
+// (AVX-512 VNNI) four times as many as one for float32. The matrix takes half or a quarter of the memory, and for a few
+// rows, reading it limits the speed. The sums are exact, and by the Cauchy–Schwarz inequality the rounding error is
+// bounded:
 //
 //   |ŵ·x̂ − w·x| ≤ ‖w − ŵ‖‖x‖ + ‖ŵ‖‖x − x̂‖
 //

@@ -136,7 +136,7 @@ void rounded(bf16 *y, const bf16 *x, int64_t count) { std::memcpy(static_cast<vo
 
 TILED void pack_group(bf16 *packed, const bf16 *x, int64_t rows, int64_t size) { pack_rows(packed, x, rows, size); }
 
-// The rows of x in groups, in the layout of `pack_rows`.
+// The rows of x in groups with the layout of `pack_rows`.
 template <typename T>
 std::vector<bf16> packed(const T *x, int64_t rows, int64_t size, int64_t groups) {
   std::vector<bf16> result(groups * kTileRows * size);

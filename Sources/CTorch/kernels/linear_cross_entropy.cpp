@@ -78,7 +78,7 @@ struct LinearCrossEntropy : torch::autograd::Function<LinearCrossEntropy> {
     at::Tensor dhidden, dweight;
     if (differentiable) {
       dhidden = at::empty_like(hidden);
-      // A single block gives the complete gradient of the weight.
+      // A single block computes the complete gradient of the weight.
       if (rows > block || rows == 0) dweight = at::zeros(weight.sizes(), at::kFloat);
     }
     for (int64_t begin = 0; begin < rows; begin += block) {

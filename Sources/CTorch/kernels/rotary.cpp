@@ -1,7 +1,7 @@
 // Rotary position embedding (Su et al., 2021) in the half-split order of Llama: entry i is rotated with entry i + d/2.
 //
 // One pass over queries or keys. libtorch's operations would split, negate, concatenate, multiply twice and add, each
-// with a tensor of its own.
+// into a new tensor.
 
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>

@@ -109,7 +109,7 @@ INLINE float silu_gradient(float gradient, float x, float s) { return gradient *
 
 constexpr int64_t kLanes = 32;
 
-// The largest element of a row. The compiler may not reorder a maximum, so each lane has its own.
+// The largest element of a row. The compiler may not reorder a maximum, so each lane keeps a separate one.
 template <typename T>
 INLINE float largest(const T *row, int64_t size) {
   float tops[kLanes], top = -std::numeric_limits<float>::infinity();

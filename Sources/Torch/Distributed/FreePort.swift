@@ -1,7 +1,7 @@
 import Foundation
 
 extension ProcessGroup {
-  /// A free port of this machine, at which processes can meet.
+  /// A free port of this machine, at which processes can connect to each other.
   ///
   /// If another program takes the port first, the processes throw ``ProcessGroupError/portInUse(address:)``.
   public static func freePort() -> Int? {

@@ -65,7 +65,7 @@ public final class ProcessGroup {
     return try begin(tensor) { ct_all_reduce($0, self.handle, tensor.handle) }
   }
 
-  /// Replaces a tensor with the one of process `root`.
+  /// Replaces a tensor with that of process `root`.
   public func broadcast(_ tensor: Tensor, from root: Int = 0) throws(ProcessGroupError) {
     precondition(tensor.isContiguous, "broadcast: the tensor is not contiguous")
     precondition((0..<count).contains(root), "broadcast: there is no process \(root) among \(count)")

@@ -1,8 +1,8 @@
 /// ``AdamW`` with its state partitioned over the processes of a group (ZeRO stage 1, Rajbhandari et al., 2020).
 ///
 /// The concatenated parameters are divided into equal partitions. A process stores the moments and the float32 masters
-/// of its own partition only, updates it, and receives the other partitions of the parameters. Every process holds all
-/// parameters and needs all gradients, identical in every process. A step gives the same bits as ``AdamW``.
+/// only of its own partition, updates it, and receives the other partitions of the parameters. Every process has all
+/// parameters and needs all gradients, identical in every process. A step computes the same bits as ``AdamW``.
 public final class ShardedAdamW: Optimizer {
   /// A parameter, its range among all elements, and the range of its own elements that this process updates.
   private struct Piece {

@@ -10,7 +10,7 @@ public enum CheckpointError: DescribedError, Equatable {
   case noWeights(folder: String, lookedFor: [String])
   /// A shard in the index does not exist.
   case missingShard(String, index: String)
-  /// The file has no tensor of that name.
+  /// The file has no tensor with that name.
   case missingTensor(String, file: String)
   /// The tensors do not match the model.
   case mismatch(file: String, ParameterMismatch)
@@ -65,9 +65,9 @@ public struct ParameterMismatch: Equatable, Sendable, CustomStringConvertible {
 
   /// Parameters that the file lacks.
   public var missing: [String]
-  /// Tensors that the model does not have.
+  /// Tensors that the model lacks.
   public var unexpected: [String]
-  /// Tensors with another shape or type.
+  /// Tensors with a different shape or type.
   public var different: [Difference]
 
   /// Creates a list of differences.

@@ -16,7 +16,7 @@ public final class CheckpointReader: TensorSource {
 
   /// Opens a folder of weights, a file of weights or an index of shards.
   ///
-  /// Opening reads and checks the descriptions only. Tensors are read on demand.
+  /// Opening reads and checks only the descriptions. Tensors are read on demand.
   ///
   /// - Throws: ``CheckpointError`` or `FileError`.
   public init(_ url: URL) throws {
@@ -52,7 +52,7 @@ public final class CheckpointReader: TensorSource {
     Dictionary(uniqueKeysWithValues: source.names.map { ($0, source) })
   }
 
-  /// The type and shape of a tensor; nil if there is no tensor of that name.
+  /// The type and shape of a tensor; nil if there is no tensor with that name.
   public func layout(of name: String) -> TensorLayout? { sources[name]?.layout(of: name) }
 
   /// Reads a tensor to the CPU in its stored type.
@@ -60,7 +60,7 @@ public final class CheckpointReader: TensorSource {
   /// - Throws: ``CheckpointError`` or `FileError`.
   public func tensor(named name: String) throws -> Tensor { try source(of: name).tensor(named: name) }
 
-  /// Reads the elements of a tensor into another of the same shape: see ``TensorSource/read(_:into:)``.
+  /// Reads the elements of a tensor into another of the same shape; see ``TensorSource/read(_:into:)``.
   public func read(_ name: String, into destination: Tensor) throws {
     try source(of: name).read(name, into: destination)
   }

@@ -9,7 +9,7 @@ struct PickleError: Error {
 ///
 /// A pickle is a program for a small stack machine that may call any class with any arguments. This reader emulates
 /// three known functions by building their results, and rejects every other class by name. It discards the contents of
-/// inner dictionaries and lists: nothing needs them, and values that cannot nest cannot exhaust the stack.
+/// inner dictionaries and lists: they are not needed, and values that cannot nest cannot exhaust the stack.
 struct PickleReader {
   private static let maximumStack = 1 << 16
   private static let maximumDepth = 4
@@ -39,7 +39,7 @@ struct PickleReader {
       let code = try byte()
       if code == UInt8(ascii: ".") { return try pop() }
       try step(code)
-      guard stack.count + marks.count <= Self.maximumStack else { throw malformed("the stack holds too many values") }
+      guard stack.count + marks.count <= Self.maximumStack else { throw malformed("too many values on the stack") }
     }
   }
 
@@ -90,7 +90,7 @@ struct PickleReader {
     default:
       throw PickleError(
         isForeign: true,
-        reason: "its pickle has the operation 0x\(String(code, radix: 16)), which state dictionaries do not use")
+        reason: "its pickle contains the operation 0x\(String(code, radix: 16)), which state dictionaries do not use")
     }
   }
 
@@ -198,7 +198,7 @@ struct PickleReader {
       throw PickleError(
         isForeign: true,
         reason:
-          "it contains \(CheckpointError.quoted(path)), but only tensors are supported; save the state_dict() alone")
+          "it contains \(CheckpointError.quoted(path)), but only tensors are supported; save only the state_dict()")
     }
   }
 

@@ -49,7 +49,7 @@ enum PickleValue {
   }
 }
 
-/// A dictionary. It is a class because a pickle fills it after other values refer to it.
+/// A dictionary. It is a class because a pickle fills it after other values already refer to it.
 final class PickleDictionary {
   /// In insertion order. Nested containers are dropped: see ``PickleReader``.
   var items: [(key: PickleValue, value: PickleValue)] = []
@@ -64,14 +64,14 @@ enum PickleFunction {
 struct PickleStorage: Equatable {
   let key: String
   let dtype: DType
-  /// In elements.
+  /// The number of elements.
   let count: Int
 }
 
 /// A tensor: a view of a storage.
 struct PickleTensor: Equatable {
   let storage: PickleStorage
-  /// In elements, like `strides`.
+  /// The offset in elements, like `strides`.
   let offset: Int
   let shape: [Int]
   let strides: [Int]

@@ -15,8 +15,8 @@ public enum Safetensors {
   /// Writes tensors to a file atomically. A tensor with several names is stored under each.
   ///
   /// Tensors are stored in the order of the reference implementation: by element size, largest first, then by name. The
-  /// same tensors therefore always give the same bytes, and every tensor is aligned. Tensors are loaded, moved to the
-  /// CPU and made contiguous one at a time.
+  /// same tensors therefore always produce the same bytes, and every tensor is aligned. Tensors are loaded, moved to
+  /// the CPU and made contiguous one at a time.
   ///
   /// - Parameter metadata: text for readers; other libraries expect `format: pt`.
   /// - Precondition: no tensor is named `__metadata__`.

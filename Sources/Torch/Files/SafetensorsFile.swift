@@ -3,7 +3,7 @@ import Foundation
 
 /// A file of named tensors in the safetensors format, <https://github.com/huggingface/safetensors>.
 ///
-/// Opening a file reads and checks the header only: a length of eight bytes, then a JSON object with the type, shape
+/// Opening a file reads and checks only the header: a length of eight bytes, then a JSON object with the type, shape
 /// and byte range of each tensor.
 public final class SafetensorsFile: TensorSource {
   /// A tensor of the file.
@@ -36,13 +36,13 @@ public final class SafetensorsFile: TensorSource {
     names = header.entries.map(\.name)
   }
 
-  /// The layout and byte range of a tensor; nil if there is no tensor of that name.
+  /// The layout and byte range of a tensor; nil if there is no tensor with that name.
   public func entry(named name: String) -> Entry? { entries[name] }
 
-  /// The type and shape of a tensor; nil if there is no tensor of that name.
+  /// The type and shape of a tensor; nil if there is no tensor with that name.
   public func layout(of name: String) -> TensorLayout? { entries[name]?.layout }
 
-  /// Reads the elements of a tensor into another of the same shape: see ``TensorSource/read(_:into:)``.
+  /// Reads the elements of a tensor into another of the same shape; see ``TensorSource/read(_:into:)``.
   public func read(_ name: String, into destination: Tensor) throws {
     guard let entry = entries[name] else { throw CheckpointError.missingTensor(name, file: url.path) }
     let region = TensorRegion(name: name, layout: entry.layout, offset: entry.bytes.lowerBound)

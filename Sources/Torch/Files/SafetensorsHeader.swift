@@ -4,11 +4,11 @@ import CALMSupport
 struct SafetensorsHeader {
   /// The key of the header's metadata.
   static let metadataKey = "__metadata__"
-  /// The limit of the reference implementation.
+  /// The maximum length of a header in the reference implementation.
   static let maximumLength = 100_000_000
 
   private(set) var metadata: [String: String] = [:]
-  /// In the order of their bytes.
+  /// The entries in the order of their bytes.
   private(set) var entries: [(name: String, entry: SafetensorsFile.Entry)] = []
   private let path: String
 
@@ -75,7 +75,7 @@ struct SafetensorsHeader {
     let name = member.key
     guard let fields = member.value.object, Set(fields.map(\.key)) == ["dtype", "shape", "data_offsets"],
       fields.count == 3
-    else { throw malformed(name, "its entry must have dtype, shape and data_offsets only") }
+    else { throw malformed(name, "its entry must contain exactly dtype, shape and data_offsets") }
     guard let typeName = member.value["dtype"]?.string else { throw malformed(name, "its dtype is not a string") }
     guard let dtype = DType.allCases.first(where: { $0.safetensorsName == typeName }) else {
       throw CheckpointError.unsupported(

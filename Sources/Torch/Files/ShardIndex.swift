@@ -11,7 +11,7 @@ struct ShardIndex {
 
   /// Reads an index.
   ///
-  /// - Throws: ``CheckpointError`` if it has another form or lists a file outside its folder.
+  /// - Throws: ``CheckpointError`` if it has a different structure or lists a file outside its folder.
   init(contentsOf url: URL) throws {
     func malformed(_ reason: String, _ tensor: String? = nil) -> CheckpointError {
       .malformed(file: url.path, tensor: tensor, reason: reason)

@@ -12,7 +12,8 @@ public struct TensorLayout: Equatable, Sendable, CustomStringConvertible {
   /// The size of all elements in bytes.
   public let byteCount: Int
 
-  /// Nil if a length is negative, there are more than 64 dimensions, or the size overflows an integer.
+  /// Creates a layout; nil if a length is negative, there are more than 64 dimensions, or the size overflows an
+  /// integer.
   public init?(dtype: DType, shape: [Int]) {
     guard shape.count <= Self.maximumRank, shape.allSatisfy({ $0 >= 0 }) else { return nil }
     var bytes = dtype.size

@@ -8,7 +8,7 @@ public protocol TensorSource: AnyObject {
   var url: URL { get }
   /// The names of all tensors.
   var names: [String] { get }
-  /// The type and shape of a tensor; nil if there is no tensor of that name.
+  /// The type and shape of a tensor; nil if there is no tensor with that name.
   func layout(of name: String) -> TensorLayout?
   /// Reads a tensor to the CPU in its stored type.
   ///
@@ -24,7 +24,7 @@ public protocol TensorSource: AnyObject {
 }
 
 extension TensorSource {
-  /// The shape of a tensor; nil if there is no tensor of that name.
+  /// The shape of a tensor; nil if there is no tensor with that name.
   public func shape(of name: String) -> [Int]? { layout(of: name)?.shape }
 
   /// Reads a tensor to the CPU in its stored type.
@@ -45,7 +45,8 @@ struct TensorRegion {
   /// The offset of the first byte.
   let offset: Int
 
-  /// Elements converted at once: few enough to fit in cache and to stay below libtorch's threshold for threading.
+  /// The number of elements converted at once, few enough to fit in the cache and to stay below libtorch's threshold
+  /// for threading.
   private static let chunkCount = 1 << 15
 
   /// Reads the elements into a tensor of the same shape, converted to its type and device.

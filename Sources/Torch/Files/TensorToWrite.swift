@@ -6,12 +6,13 @@ public struct TensorToWrite {
   public let layout: TensorLayout
   private let load: () throws -> Tensor
 
-  /// A tensor in memory.
+  /// Creates a tensor to write from one in memory.
   public init(_ tensor: Tensor, names: [String]) {
     (self.names, layout, load) = (names, TensorLayout(of: tensor), { tensor })
   }
 
-  /// A tensor of another file, read when it is written; nil if `source` has no tensor of that name.
+  /// Creates a tensor to write from one in another file, which is read when it is written; nil if `source` has no
+  /// tensor with that name.
   public init?(_ name: String, of source: any TensorSource, names: [String]) {
     guard let layout = source.layout(of: name) else { return nil }
     (self.names, self.layout, load) = (names, layout, { try source.tensor(named: name) })

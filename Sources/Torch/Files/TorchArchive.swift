@@ -67,7 +67,7 @@ public final class TorchArchive: TensorSource {
     }
     guard case .dictionary(let dictionary) = value else {
       throw CheckpointError.unsupported(
-        file: path, reason: "it contains \(value.kind) instead of a dictionary of tensors; save the state_dict() alone")
+        file: path, reason: "it contains \(value.kind) instead of a dictionary of tensors; save only the state_dict()")
     }
     var known: Set<String> = []
     return try dictionary.items.map { key, value in
@@ -76,17 +76,17 @@ public final class TorchArchive: TensorSource {
       }
       guard case .tensor(let tensor) = value else {
         throw CheckpointError.unsupported(
-          file: path, tensor: name, reason: "it is \(value.kind), not a tensor; save the state_dict() alone")
+          file: path, tensor: name, reason: "it is \(value.kind), not a tensor; save only the state_dict()")
       }
       return (name, tensor)
     }
   }
 
-  /// The type and shape of a tensor; nil if there is no tensor of that name.
+  /// The type and shape of a tensor; nil if there is no tensor with that name.
   public func layout(of name: String) -> TensorLayout? { tensors[name]?.layout }
 
-  /// Reads a tensor to the CPU in its stored type. Names that share elements in the file share one tensor while it is
-  /// alive.
+  /// Reads a tensor to the CPU in its stored type. Names that share elements in the file share one tensor as long as it
+  /// exists.
   public func tensor(named name: String) throws -> Tensor {
     guard let stored = tensors[name] else { throw CheckpointError.missingTensor(name, file: url.path) }
     if let tensor = loaded[stored.place]?.tensor { return tensor }
@@ -96,7 +96,7 @@ public final class TorchArchive: TensorSource {
     return tensor
   }
 
-  /// Reads the elements of a tensor into another of the same shape: see ``TensorSource/read(_:into:)``.
+  /// Reads the elements of a tensor into another of the same shape; see ``TensorSource/read(_:into:)``.
   public func read(_ name: String, into destination: Tensor) throws {
     guard let stored = tensors[name] else { throw CheckpointError.missingTensor(name, file: url.path) }
     if stored.isRowMajor {

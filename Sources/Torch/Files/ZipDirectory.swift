@@ -112,7 +112,7 @@ struct ZipDirectory {
   }
 }
 
-/// Bytes to read little-endian integers from; nil outside the bytes.
+/// Bytes from which little-endian integers can be read; nil outside the bytes.
 struct LittleEndianBytes {
   private let bytes: [UInt8]
 

@@ -17,7 +17,7 @@ struct ZipWriter {
   private static let wideField: UInt16 = 1
   // "FB", the identifier of torch.save's padding.
   private static let paddingField: UInt16 = 0x4246
-  /// 1 January 1980, so that the same tensors always give the same bytes.
+  /// 1 January 1980, so that the same tensors always produce the same bytes.
   private static let date: UInt16 = 1 << 5 | 1
 
   init(_ file: AtomicFile) { self.file = file }
@@ -41,7 +41,7 @@ struct ZipWriter {
 
     let places = sizes + low(start)
     directory += low(UInt32(0x0201_4B50)) + low(Self.versionNeeded) + common + low(UInt16(4 + places.count))
-    // No comment, disk 0, no attributes, and the offset of the header in the 64-bit field.
+    // No comment, disk 0, no attributes; the offset of the header is in the 64-bit field.
     directory += low(UInt16(0)) + low(UInt16(0)) + low(UInt16(0)) + low(UInt32(0)) + low(Self.wide32) + name
     directory += low(Self.wideField) + low(UInt16(places.count)) + places
     count += 1

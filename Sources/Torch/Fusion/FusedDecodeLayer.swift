@@ -35,8 +35,8 @@ public struct FusedDecodeLayer {
     (self.down, self.epsilon) = (down, epsilon)
   }
 
-  /// Creates the fused form of a layer; nil if the kernel does not support `x` or the layer. It requires few rows, no
-  /// gradients, SiLU, linear layers without biases, and weights of the type of `x`.
+  /// Creates the fused form of a layer; nil if the kernel does not support `x` or the layer. The kernel requires few
+  /// rows, no gradients, SiLU, linear layers without biases, and weights of the same type as `x`.
   public init?(
     for x: Tensor, attentionNorm: RMSNorm, query: Linear, key: Linear, value: Linear, output: Linear, mlpNorm: RMSNorm,
     gate: Linear, up: Linear, down: Linear, activation: Activation

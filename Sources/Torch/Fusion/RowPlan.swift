@@ -53,7 +53,7 @@ package struct RowPlan {
 
 extension RowPlan {
   /// The steps of the kernel; nil if it cannot express the network because a step has no kernel form, does not read the
-  /// previous value, or adds a residual other than the last one kept.
+  /// previous value, or adds a residual other than the last saved one.
   private var kernelSteps: [ct_row_step]? {
     let residuals = Set(steps.compactMap { $0.step.operands.dropFirst().first })
     var (kernel, kept, current) = ([ct_row_step](), nil as Int?, 0)

@@ -2,9 +2,9 @@ import CTorch
 
 /// One call in the plan of a row-wise network. It covers one or more recorded operations.
 struct RowStep {
-  /// The recorded values that it reads: the rows, and for some steps a second value.
+  /// The recorded values that the step reads: the rows, and for some steps a second value.
   let operands: [Int]
-  /// Its form in the fused kernel, in which the second operand is a residual; nil if there is none.
+  /// The step's form in the fused kernel, in which the second operand is a residual; nil if there is none.
   let kernel: [ct_row_step]?
   /// Computes the step from its operands with tensor operations.
   let run: ([Tensor]) -> Tensor
@@ -45,7 +45,7 @@ struct RowStepSelection {
     case .half(let x, let half): RowStep([x]) { $0[0].split(2)[half] }
     case .shifted(let x, let shared): RowStep([x]) { $0[0] + shared }
     case .sum(let a, let b):
-      // In x + f(x) both may be linear layers; the later one adds the other as its residual.
+      // In x + f(x) both operands may be linear layers; the later one adds the other as its residual.
       residualLayer(max(a, b), plus: min(a, b)) ?? residualLayer(min(a, b), plus: max(a, b))
         ?? RowStep([a, b]) { $0[0] + $0[1] }
     case .product(let a, let b): gated(a, b) ?? RowStep([a, b]) { $0[0] * $0[1] }

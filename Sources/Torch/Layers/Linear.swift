@@ -16,7 +16,7 @@ public final class Linear: Module {
 
   /// […, inputs] → […, outputs].
   ///
-  /// - Parameter residual: a tensor in the shape of the result, which is added to it.
+  /// - Parameter residual: a tensor in the shape of the result, to which it is added.
   public func callAsFunction(_ x: Tensor, plus residual: Tensor? = nil) -> Tensor {
     linear(x, weight: weight, bias: bias, plus: residual)
   }

@@ -60,7 +60,8 @@ public final class AdamW: Optimizer {
     }
   }
 
-  /// An optimizer of slices of parameters, each with a name, an optional float32 master, and whether it decays.
+  /// Creates an optimizer for slices of parameters, each with a name, an optional float32 master, and whether it
+  /// decays.
   init(parts: [(name: String, tensor: Tensor, master: Tensor?, decays: Bool)], settings: Settings) {
     self.settings = settings
     slots = withoutGradients { parts.map { Slot($0.name, $0.tensor, master: $0.master, decays: $0.decays) } }
@@ -148,7 +149,7 @@ func globalNorm(_ tensors: [Tensor]) -> Double {
 public enum OptimizerError: DescribedError, Equatable {
   /// A moment is missing.
   case missing(String)
-  /// A moment has another shape than its parameter.
+  /// A moment has a different shape than its parameter.
   case shape(String, found: [Int], expected: [Int])
 
   /// One line: the tensor and the fault.

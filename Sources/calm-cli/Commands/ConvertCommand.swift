@@ -9,9 +9,10 @@ struct ConvertCommand: ParsableCommand {
     commandName: "convert",
     abstract: "Convert a model to the format of the official PyTorch code.",
     discussion: """
-      Takes a folder that 'calm train' or the official code wrote. The new one is read by the official code \
-      (from_pretrained) and by this program, and every number stays as it is. 'official' is pytorch_model.bin, as the \
-      official training writes it; 'safetensors' is model.safetensors, without the head's second copy.
+      Takes a folder that 'calm train' or the official code wrote. The official code \
+      (from_pretrained) and this program read the new one, and every number stays the same. 'official' is \
+      pytorch_model.bin, as the official training code writes it; 'safetensors' is model.safetensors, without the \
+      head's second copy.
 
       The autoencoder goes into autoencoder/ of the new folder, and config.json names it by its absolute path; change \
       ae_path there if you move the folder and want the official code to read it.
@@ -20,7 +21,7 @@ struct ConvertCommand: ParsableCommand {
         calm convert runs/lm/model --to official --out exported
       """)
 
-  @Argument(help: ArgumentHelp("The model's folder.", valueName: "model"))
+  @Argument(help: ArgumentHelp("Model folder.", valueName: "model"))
   var folder: String
 
   @Option(name: .customLong("to"), help: "Format to write.")
@@ -29,7 +30,7 @@ struct ConvertCommand: ParsableCommand {
   @Option(
     name: .customLong("out"),
     help: ArgumentHelp(
-      "The new folder. (default: next to the model, with the layout's name appended)", valueName: "folder"))
+      "New folder. (default: next to the model, with the layout's name appended)", valueName: "folder"))
   var output: String?
 
   @Option(help: ArgumentHelp("Autoencoder folder, if not the one that the model names.", valueName: "folder"))

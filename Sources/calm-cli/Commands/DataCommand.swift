@@ -1,7 +1,7 @@
 import ArgumentParser
 import CALMTerminal
 
-/// `calm data`: makes what training reads.
+/// `calm data`: prepares text for training.
 struct DataCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "data",

@@ -7,19 +7,19 @@ import Foundation
 struct DataJoin: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "join",
-    abstract: "Make one data set of the parts that 'calm data prepare --part' has prepared.",
+    abstract: "Join the parts that 'calm data prepare --part' has prepared into one data set.",
     discussion: """
-      The data set is the same, byte for byte, as without parts, whatever their number. All parts are needed, in any \
-      order, prepared with the same text, tokenizer and settings. They are only read.
+      The data set is the same, byte for byte, as one prepared without parts, whatever their number. All parts are \
+      needed, in any order, prepared from the same text with the same tokenizer and settings. They are only read.
 
       Example:
         calm data join parts/* --out data
       """)
 
-  @Argument(help: ArgumentHelp("The folders of all parts.", valueName: "parts"))
+  @Argument(help: ArgumentHelp("Folders of all parts.", valueName: "parts"))
   var parts: [String]
 
-  @Option(name: .customLong("out"), help: ArgumentHelp("The new folder.", valueName: "folder"))
+  @Option(name: .customLong("out"), help: ArgumentHelp("New folder.", valueName: "folder"))
   var output: String
 
   @Flag(help: "Replace an existing data set.")
@@ -38,7 +38,7 @@ struct DataJoin: ParsableCommand {
     let start = ContinuousClock.now
     try requireParentFolder(of: URL(fileURLWithPath: output))
     let join = try DataPartJoin(folders: parts)
-    // Control-C takes the unfinished folder away with it.
+    // Control-C removes the unfinished folder.
     Interruption.watch()
     let bar = ProgressBar(label: "joining", total: join.tokens)
     let manifest = try join.run(into: output, overwrite: overwrite) { tokens in

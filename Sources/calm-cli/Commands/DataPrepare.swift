@@ -12,15 +12,15 @@ struct DataPrepare: ParsableCommand {
     commandName: "prepare",
     abstract: "Tokenize text into a data set of token shards.",
     discussion: """
-      The folder holds shards of ids for training and validation, data.json, which describes them, and the tokenizer. \
-      It is complete or absent. The shards work with any chunk size.
+      The folder contains shards of ids for training and validation, data.json, which describes them, and the \
+      tokenizer. It is complete or absent. The shards work with any chunk size.
 
       With --prompt-field and --completion-field each JSON line is a prompt with its completion: training reads both \
       and predicts only chunks that contain completion tokens.
 
-      With --part 2/5 the folder holds the second of five parts of the corpus. Run the same command for each part, on \
-      any machines that see the files under the same paths, then 'calm data join'. The parts are about equal in size; a \
-      file that several parts share is read by each of them.
+      With --part 2/5 the folder contains the second of five parts of the corpus. Run the same command for each part, \
+      on any machines that see the files under the same paths, then 'calm data join'. The parts are about equal in size; \
+      a file that several parts share is read by each of them.
 
       Example:
         calm data prepare books/*.txt --tokenizer tokenizer.json --out data
@@ -39,7 +39,7 @@ struct DataPrepare: ParsableCommand {
     help: ArgumentHelp("JSON field with the completion, in place of --text-field.", valueName: "name"))
   var completionField: String?
 
-  @Option(name: .customLong("out"), help: ArgumentHelp("The new folder.", valueName: "folder"))
+  @Option(name: .customLong("out"), help: ArgumentHelp("New folder.", valueName: "folder"))
   var output: String
 
   @Option(help: ArgumentHelp("Prepare only part I of N, such as 2/5, for 'calm data join'.", valueName: "i/n"))
@@ -51,7 +51,7 @@ struct DataPrepare: ParsableCommand {
   @Option(help: ArgumentHelp("Maximum number of validation documents. (default: 1000)", valueName: "n"))
   var validationMaxDocuments: Int?
 
-  @Option(help: ArgumentHelp("Random seed of the choice of validation documents. (default: 0)", valueName: "n"))
+  @Option(help: ArgumentHelp("Random seed for choosing validation documents. (default: 0)", valueName: "n"))
   var seed: UInt64?
 
   @Option(help: ArgumentHelp("Threads for tokenizing. (default: one for each core)", valueName: "n"))
@@ -112,7 +112,7 @@ struct DataPrepare: ParsableCommand {
     if let part { return try prepare(part, of: reader, with: pipeline, start: start) }
 
     let bar = ProgressBar(label: "tokenizing", total: reader.progress.totalBytes)
-    // Control-C takes the unfinished folder away with it.
+    // Control-C removes the unfinished folder.
     Interruption.watch()
     let manifest = try pipeline.prepare(reader, into: output, progress: { show($0, on: bar) })
     bar.finish()

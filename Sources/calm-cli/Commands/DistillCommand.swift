@@ -9,8 +9,8 @@ struct DistillCommand: TrainingCommand {
     commandName: "distill",
     abstract: "Distill a language model with a posterior or flow head into one that samples in one step.",
     discussion: """
-      The student is a copy of the model. Only its head is trained: to give, in one evaluation of its network, the \
-      chunk at the end of the model's path from the same noise. The text provides the contexts.
+      The student is a copy of the model. Only its head is trained: it learns to predict, in one evaluation of its \
+      network, the chunk at which the model's path from the same noise ends. The text provides the contexts.
 
       Example:
         calm distill runs/lm/model --data data --out runs/student

@@ -8,8 +8,8 @@ struct DoctorCommand: ParsableCommand {
     commandName: "doctor",
     abstract: "Describe this machine: libtorch, processor, devices, speed.",
     discussion: """
-      Measures matrix products for about a second in each precision, and shows which precision --precision auto \
-      takes. CALM_CPU=baseline|avx2|avx512|amx limits the instructions that are used.
+      Measures matrix products for about a second in each precision, and shows which precision '--precision auto' \
+      chooses. CALM_CPU=baseline|avx2|avx512|amx limits the CPU instructions that are used.
 
       Example:
         calm doctor

@@ -52,7 +52,7 @@ struct EvalAutoencoder: ParsableCommand {
   private func levels() throws -> [Double] {
     try noiseLevels.split(separator: ",").map { part in
       guard let value = Double(part.trimmingCharacters(in: .whitespaces)), value >= 0, value.isFinite else {
-        throw ValidationError("--noise-levels takes numbers that are not negative, with commas between, not '\(part)'")
+        throw ValidationError("--noise-levels takes non-negative numbers separated by commas, not '\(part)'")
       }
       return value
     }

@@ -9,9 +9,10 @@ struct EvalLanguageModel: ParsableCommand {
     commandName: "lm",
     abstract: "BrierLM and Brier-1 to Brier-4 with standard errors, the energy score, likelihood and diagnostics.",
     discussion: """
-      Every chunk is predicted from the true text before it in its block, so the score grows with the block: compare \
-      scores of one --sequence-length only. Below K = 4 continuations are rolled on, which costs a forward pass for every \
-      sample and further chunk. Standard errors come from resampling documents.
+      Every chunk is predicted from the true text before it in its sequence, so the score rises with the sequence \
+      length: compare only scores of the same --sequence-length. If K is below 4, each sample is extended chunk by \
+      chunk, at the cost of one forward pass per sample and further chunk. Standard errors come from resampling \
+      documents.
 
       The likelihood is exact for a tokens head and an upper bound of the negative logarithm for the others. More \
       samples make it tighter, except for the posterior head. Only bits per character or byte compare tokenizers.
@@ -23,7 +24,7 @@ struct EvalLanguageModel: ParsableCommand {
         calm eval lm runs/student/model --data data --diagnostics --teacher runs/lm/model
       """)
 
-  @Argument(help: ArgumentHelp("The language model's folder.", valueName: "model"))
+  @Argument(help: ArgumentHelp("Language model folder.", valueName: "model"))
   var folder: String
 
   @OptionGroup var brier: BrierOptions
@@ -107,14 +108,14 @@ struct EvalTransformer: ParsableCommand {
     commandName: "transformer",
     abstract: "Cross-entropy, perplexity and BrierLM of an autoregressive Transformer.",
     discussion: """
-      BrierLM is that of 'calm eval lm'. Probabilities are exact here where they can be, so few samples are enough. \
+      BrierLM is defined as in 'calm eval lm', with exact probabilities where possible, so few samples are enough. \
       Takes any model folder in the format of Hugging Face's LlamaForCausalLM.
 
       Example:
         calm eval transformer runs/transformer/model --data data
       """)
 
-  @Argument(help: ArgumentHelp("The model's folder.", valueName: "model"))
+  @Argument(help: ArgumentHelp("Model folder.", valueName: "model"))
   var folder: String
 
   @OptionGroup var brier: BrierOptions

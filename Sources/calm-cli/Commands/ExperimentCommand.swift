@@ -12,10 +12,10 @@ struct ExperimentCommand: ParsableCommand {
     commandName: "experiment",
     abstract: "Train and evaluate the models that a file describes, and compare them in tables and plots.",
     discussion: """
-      The YAML or JSON file describes text, autoencoders and models; a list instead of a value stands for one run per \
+      The YAML or JSON file describes text, autoencoders and models; a list in place of a value means one run per \
       entry. The whole file is checked before anything runs. Completed runs are skipped, and after an interruption the \
-      same command continues. The folder then holds table.csv, table.md and plots (SVG) of BrierLM against FLOPs, of \
-      the losses, and of accuracy against noise.
+      same command continues. At the end the folder contains table.csv, table.md and plots (SVG) of BrierLM against \
+      FLOPs, of the losses, and of accuracy against noise.
 
       Example:
         calm experiment examples/stories.yaml --out runs/stories
@@ -24,10 +24,10 @@ struct ExperimentCommand: ParsableCommand {
   @Argument(help: "The experiment file, .yaml or .json.")
   var file: String
 
-  @Option(name: .customLong("out"), help: ArgumentHelp("The folder of the experiment.", valueName: "folder"))
+  @Option(name: .customLong("out"), help: ArgumentHelp("Experiment folder.", valueName: "folder"))
   var output: String
 
-  @Flag(help: "Check the file and list its runs without training.")
+  @Flag(help: "Check the file and list its runs, without training.")
   var check = false
 
   @OptionGroup var compute: ComputeOptions
@@ -40,7 +40,7 @@ struct ExperimentCommand: ParsableCommand {
       return try report.print(plan.runs.map(\.name), text: plan.runs.map { $0.name + "\n" }.joined())
     }
     let folder = URL(fileURLWithPath: output)
-    StandardError.note("\(counted(plan.runs.count, "training")), \(compute.summary)")
+    StandardError.note("\(counted(plan.runs.count, "run")), \(compute.summary)")
     let runner = ExperimentRunner(
       plan, in: folder, precision: compute.precision, device: compute.device, program: "calm \(calmVersion)")
     let results = try runner.run { name, run in

@@ -23,7 +23,7 @@ struct GenerateCommand: ParsableCommand {
         calm generate runs/transformer/model --temperature 0.8 --top-p 0.95
       """)
 
-  @Argument(help: ArgumentHelp("The language model's folder.", valueName: "model"))
+  @Argument(help: ArgumentHelp("Language model folder.", valueName: "model"))
   var folder: String
 
   @Option(help: "Text to continue.")
@@ -101,7 +101,7 @@ struct GenerateCommand: ParsableCommand {
     try refuse(idleOptions(isOne: Temperature.number(parsing: temperature) == 1))
   }
 
-  /// The options without effect, whatever the model.
+  /// The options that have no effect with any model.
   ///
   /// - Parameter isOne: whether the temperature is 1, which needs no candidates.
   private func idleOptions(isOne: Bool) -> [String] {
@@ -113,7 +113,7 @@ struct GenerateCommand: ParsableCommand {
       + withoutEffect("without a prompt", when: !hasPrompt, ["--continue-text": continuesText.ifGiven])
   }
 
-  /// Makes any error one of usage.
+  /// Turns any error into a usage error.
   private func asUsage(_ check: () throws -> Void) throws {
     do { try check() } catch { throw ValidationError("\(error)" + optionHint(for: error, of: self)) }
   }
@@ -130,7 +130,7 @@ struct GenerateCommand: ParsableCommand {
     let streams = numSamples == 1 && !report.isJSON
     if streams {
       try StandardOutput.write(prompt)
-      // Also before the line of an error.
+      // Also ends the line before an error message.
       defer { try? StandardOutput.write("\n") }
       while !Interruption.isRequested, let pieces = try generator.step() { try StandardOutput.write(pieces[0].text) }
     } else {
@@ -142,11 +142,11 @@ struct GenerateCommand: ParsableCommand {
       StandardError.note(remark)
     }
     if verbose { StandardError.note("\(generated.speed); \(setting.summary)") }
-    // What a shell expects of a program that ended at an interruption.
+    // The status that a shell expects of an interrupted program.
     if Interruption.isRequested { throw ExitCode(130) }
   }
 
-  /// Loads a model of either kind, and gives back what starts a text with it.
+  /// Loads a model of either kind, and returns the function that starts a text with it.
   private func loadModel(_ folder: ModelFolder, _ setting: ComputeSetting) throws -> (String) throws -> TextGenerator {
     let options = try options()
     try refuseOptions(of: folder.kind == .autoregressive ? .languageModel : .autoregressive, for: folder)
@@ -165,7 +165,7 @@ struct GenerateCommand: ParsableCommand {
     return { try TextGenerator(model, tokenizer: tokenizer, prompt: $0, options: options) }
   }
 
-  /// Refuses the options that only models of another kind have.
+  /// Refuses the options that only the other kind of model has.
   private func refuseOptions(of other: ModelFolder.Kind, for folder: ModelFolder) throws {
     let given =
       other == .autoregressive
@@ -181,7 +181,7 @@ struct GenerateCommand: ParsableCommand {
 
   private func loadTokenizer(_ modelFolder: ModelFolder, vocabularySize: Int, padding: Int?) throws -> Tokenizer {
     var tokenizer = try tokenizer.map { try Tokenizer(contentsOf: URL(fileURLWithPath: $0)) } ?? modelFolder.tokenizer()
-    // The official models add a pad token to the tokenizer of Llama 3, whose files do not have it.
+    // The official models add a pad token that the files of the Llama 3 tokenizer do not contain.
     if padding == tokenizer.vocabularySize { tokenizer = try tokenizer.withPadToken() }
     guard tokenizer.vocabularySize <= vocabularySize else {
       throw ModelError.tokenizerMismatch(

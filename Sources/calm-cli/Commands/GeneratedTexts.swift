@@ -10,7 +10,7 @@ struct GeneratedTexts {
   private let sequences: [GeneratedSequence]
   private let seconds: Double
 
-  /// What a generator has written until now.
+  /// The text that a generator has written so far.
   init(_ generator: TextGenerator, prompt: String, seconds: Double) {
     (texts, sequences) = (generator.texts, generator.sequences)
     (self.prompt, self.seconds) = (prompt, seconds)
@@ -18,13 +18,13 @@ struct GeneratedTexts {
 
   private var tokens: Int { sequences.reduce(0) { $0 + $1.tokens.count } }
 
-  /// All of it, for `--json`.
+  /// All results, for `--json`.
   struct Results: Encodable {
     struct Sample: Encodable {
       let text: String
       let tokens: Int
       let chunks: Int
-      /// Why the text ended; missing where it was interrupted.
+      /// Why the text ended; missing if it was interrupted.
       let finished: SequenceEnd?
       let forcedPrefix: Bool
     }
@@ -51,17 +51,18 @@ struct GeneratedTexts {
     }.joined(separator: "\n")
   }
 
-  /// What to know where the prompt's last tokens were put over a chunk that was drawn; nil where they were met.
+  /// A note for the user if no sampled chunk began with the prompt's last tokens, so that they overwrite the start of
+  /// one; nil otherwise.
   func remark(maximumSamples: Int) -> String? {
     let forced = sequences.filter(\.forcedPrefix).count
     if forced == 0 { return nil }
     return """
-      note: none of \(maximumSamples) chunks began with the prompt's last tokens, so they were put over one (\(forced) of \
-      \(counted(texts.count, "sample"))); another end of the prompt, such as a whole word, may help
+      note: none of \(maximumSamples) sampled chunks began with the prompt's last tokens, so these tokens overwrite \
+      the start of one (\(forced) of \(counted(texts.count, "sample"))); a prompt that ends in a whole word may help
       """
   }
 
-  /// How much was written in which time.
+  /// How much text was generated, and how fast.
   var speed: String {
     let chunks = sequences.reduce(0) { $0 + $1.chunks }
     return "\(counted(tokens, "token")) in \(counted(chunks, "chunk")), \(String(format: "%.2f", seconds)) s, "

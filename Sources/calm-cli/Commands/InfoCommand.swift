@@ -13,11 +13,11 @@ struct InfoCommand: ParsableCommand {
       Accepts a model folder or the name of a preset: \(presetNames). Without an argument, compares all presets with \
       the paper's Table 1.
 
-      Only matrix products count, two FLOPs per multiply-add. Attention is counted at the full context, training as \
-      three forward passes, the head once per sample in training and once in inference.
+      Only matrix products count, with two FLOPs per multiply-add. Attention counts at the full context, training as \
+      three forward passes, and the head once per sample in training and once in inference.
 
-      With --plan, estimates what a training takes: hours at a share of the devices' rate, memory, communication, \
-      checkpoints and restarts. docs/scaling.md explains the estimate.
+      With --plan, estimates the resources of a training run: hours at a given fraction of the devices' peak rate, \
+      memory, communication, checkpoints and restarts. docs/scaling.md explains the estimate.
 
       Example:
         calm info calm-m --tokens 500B
@@ -27,19 +27,19 @@ struct InfoCommand: ParsableCommand {
 
   static let presetNames = Preset.allCases.map(\.rawValue).joined(separator: ", ")
 
-  @Argument(help: ArgumentHelp("A model's folder or a preset.", valueName: "folder|preset"))
+  @Argument(help: ArgumentHelp("Model folder or preset.", valueName: "folder|preset"))
   var model: String?
 
   @Option(
     help: ArgumentHelp("Also show the FLOPs for training on this many tokens, such as 2e9 or 500B.", valueName: "n"))
   var tokens: TokenCount?
 
-  @OptionGroup(title: "Plan of a training") var plan: PlanOptions
+  @OptionGroup(title: "Training plan") var plan: PlanOptions
   @OptionGroup var report: OutputOptions
 
   func validate() throws {
     if plan.tokens == nil { return }
-    if model == nil { throw ValidationError("--plan needs a model's folder or a preset") }
+    if model == nil { throw ValidationError("--plan needs a model folder or a preset") }
     try refuse(withoutEffect("with --plan", ["--tokens": tokens]))
   }
 
@@ -139,13 +139,13 @@ struct InfoCommand: ParsableCommand {
 extension Preset: ExpressibleByArgument {}
 
 extension Preset.Published {
-  /// The parameters in the digits that the paper gives.
+  /// The number of parameters, with as many digits as the paper.
   fileprivate var parameterText: String {
     parameters < 1e9 ? String(format: "%.0f M", parameters / 1e6) : String(format: "%.2f B", parameters / 1e9)
   }
 }
 
-/// What `calm info` says of a model.
+/// The results of `calm info`.
 struct ModelCosts: Encodable {
   let name: String
   let kind: String
@@ -185,7 +185,7 @@ struct ModelCosts: Encodable {
   }
 }
 
-/// A number of tokens as people write it: `250000`, `2e9`, `15B`.
+/// A number of tokens in common notation: `250000`, `2e9`, `15B`.
 struct TokenCount: ExpressibleByArgument {
   let count: Double
 
@@ -199,7 +199,7 @@ struct TokenCount: ExpressibleByArgument {
   }
 }
 
-/// A model that `calm info` does not find.
+/// A model that `calm info` cannot find.
 enum InfoError: DescribedError, Equatable {
   case unknownModel(String, suggestions: [String])
 

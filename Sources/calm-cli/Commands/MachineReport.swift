@@ -3,16 +3,16 @@ import CALMTerminal
 import Foundation
 import Torch
 
-/// What `calm doctor` finds out.
+/// The results of `calm doctor`.
 struct MachineReport: Encodable {
   struct Libtorch: Encodable {
     let version: String
-    /// The file of libtorch_cpu that is loaded.
+    /// The loaded file of libtorch_cpu.
     let path: String?
-    /// All lines of its build configuration.
+    /// All lines of libtorch's build configuration.
     let build: [String]
 
-    /// The lines of `build` that decide its speed.
+    /// The lines of `build` that determine the speed.
     var summary: [String] {
       build.filter { line in
         ["CPU capability", "oneDNN", "MKL-DNN", "oneAPI Math", "OpenMP"].contains { line.contains($0) }
@@ -23,11 +23,11 @@ struct MachineReport: Encodable {
   struct ProcessorReport: Encodable {
     let model: String
     let features: [String]
-    /// The level of instructions in use.
+    /// The CPU level in use.
     let level: Processor.Level
-    /// The level of the machine.
+    /// The highest level that the machine supports.
     let machineLevel: Processor.Level
-    /// The environment variable that limits the level, as `NAME=value`, where it is set.
+    /// The environment variable that limits the level, as `NAME=value`, if it is set.
     let limit: String?
     let cores: Int
   }
@@ -35,17 +35,17 @@ struct MachineReport: Encodable {
   struct Memory: Encodable {
     let total: Int
     let available: Int?
-    /// What the container or session may use, where that is less.
+    /// The bytes that the container or session may use, if fewer.
     let limit: Int?
   }
 
   struct DeviceReport: Encodable {
     let name: String
     let isAvailable: Bool
-    /// Why it is not available.
+    /// Why the device is not available.
     let reason: String?
 
-    /// The GPUs of several processes together.
+    /// The GPUs of several processes, through NCCL.
     static let several = "nccl"
 
     init(name: String) {
@@ -72,7 +72,7 @@ struct MachineReport: Encodable {
 
   struct Program: Encodable {
     let name: String
-    /// The ending of the files that it opens.
+    /// The extension of the files that it decompresses.
     let ending: String
     let path: String?
   }
@@ -89,7 +89,7 @@ struct MachineReport: Encodable {
   let rates: [Rate]
   let programs: [Program]
 
-  /// Looks at this machine; takes about two seconds.
+  /// Inspects this machine; takes about two seconds.
   init() {
     let build = Runtime.buildConfiguration.split(separator: "\n").map { line in
       String(line.drop { $0 == " " || $0 == "-" })
@@ -127,7 +127,7 @@ private func loadedLibrary(_ name: String) -> String? {
   #endif
 }
 
-/// Bytes that programs can still have without swapping; nil if unknown.
+/// The bytes that programs can still allocate without swapping; nil if unknown.
 private func availableMemory() -> Int? {
   guard let text = try? String(contentsOfFile: "/proc/meminfo", encoding: .utf8),
     let line = text.split(separator: "\n").first(where: { $0.hasPrefix("MemAvailable:") }),
@@ -136,7 +136,7 @@ private func availableMemory() -> Int? {
   return kilobytes * 1024
 }
 
-/// The bytes that this process's control group may use, where there is a limit.
+/// The bytes that this process's control group may use, if limited.
 private func memoryLimit() -> Int? {
   for path in ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"] {
     guard let text = try? String(contentsOfFile: path, encoding: .utf8),
@@ -147,7 +147,7 @@ private func memoryLimit() -> Int? {
   return nil
 }
 
-/// Where the shell would find a program.
+/// The path at which the shell would find a program.
 private func findProgram(_ name: String) -> String? {
   let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":")
   return folders.map { "\($0)/\(name)" }.first { FileManager.default.isExecutableFile(atPath: $0) }

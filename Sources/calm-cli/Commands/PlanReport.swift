@@ -2,7 +2,7 @@ import CALM
 import CALMTerminal
 import Foundation
 
-/// What `calm info --plan` says. Rates are per second, sizes in bytes.
+/// The results of `calm info --plan`. Rates are per second, sizes in bytes.
 struct PlanReport: Encodable {
   private let model: String
   private let tokens: Double
@@ -95,14 +95,14 @@ struct PlanReport: Encodable {
     lostHours = plan.lostHours
   }
 
-  /// The plan for people.
+  /// The plan as text for the terminal.
   var text: String {
     var table = Table(alignments: [.left, .right, .left])
     func add(_ name: String, _ value: String, _ remark: String = "") { table.append([name, value, remark]) }
     add("steps", grouped(steps), "\(grouped(batchSize)) sequences of \(grouped(sequenceLength)) tokens each")
     add("FLOPs", scientific(flops), gradientCheckpointing ? "\(scientific(modelFlops)) without recomputation" : "")
     add("computing", time(computingHours), "\(time(stepSeconds / 3600)) per step")
-    add("in all", time(elapsedHours), "with communication, checkpoints and failures")
+    add("total", time(elapsedHours), "with communication, checkpoints and failures")
     table.append([])
     add("memory per device", size(memoryBytes))
     add("  weights", size(weightBytes))
@@ -123,14 +123,14 @@ struct PlanReport: Encodable {
     add("waiting per step", time(exposedSecondsPerStep / 3600))
     table.append([])
     add("checkpoint", size(checkpointBytes), "written in \(time(checkpointSeconds / 3600))")
-    add("best interval", time(checkpointIntervalHours), "\(time(checkpointHours)) of writing in all")
+    add("best interval", time(checkpointIntervalHours), "\(time(checkpointHours)) of writing in total")
     add(
       "expected restarts", String(format: "%.2f", expectedRestarts),
       "\(time(lostHours)) lost; one failure in \(time(hoursBetweenFailures))")
     return """
       \(model): \(shortCount(Int(tokens))) tokens on \(counted(devices, "device")) of \
-      \(String(format: "%g", flopsPerSecond / 1e12)) TFLOP/s, of which \(String(format: "%g", utilization * 100)) % are \
-      reached, in \(precision)
+      \(String(format: "%g", flopsPerSecond / 1e12)) TFLOP/s at \(String(format: "%g", utilization * 100)) % \
+      utilization, in \(precision)
 
       \(table.text)
       Assumed: \(String(format: "%g", linkBytesPerSecond / 1e9)) GB/s between devices, \

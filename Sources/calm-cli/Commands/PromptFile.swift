@@ -1,9 +1,9 @@
 import CALMSupport
 import CALMTerminal
 
-/// A file that holds a prompt.
+/// A file that contains a prompt.
 enum PromptFile {
-  /// The text of a file, without a byte-order mark and without the line end that editors put last.
+  /// The text of a file, without a byte-order mark and without the final newline that editors add.
   ///
   /// - Parameter path: the file; `-` is standard input.
   /// - Throws: ``PromptError``, ``FileError``.
@@ -15,7 +15,7 @@ enum PromptFile {
     if bytes.last == UInt8(ascii: "\n") { bytes.removeLast() }
     if bytes.last == UInt8(ascii: "\r") { bytes.removeLast() }
     let text = String(decoding: bytes, as: UTF8.self)
-    // Decoding repairs what is not UTF-8, so the first byte that differs is the first that is wrong.
+    // Decoding repairs bytes that are not UTF-8, so the first byte that differs is the first invalid one.
     guard text.utf8.elementsEqual(bytes) else {
       let offset = zip(text.utf8, bytes).prefix { $0 == $1 }.count
       throw PromptError.notUTF8(file: input.name, byteOffset: offset)

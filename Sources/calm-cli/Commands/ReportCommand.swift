@@ -14,7 +14,7 @@ struct ReportCommand: ParsableCommand {
     abstract: "Write an HTML page that compares the curves and settings of runs.",
     discussion: """
       The page is one file that works offline and on a phone. It shows curves of the losses, BrierLM, gradient norm, \
-      speed and learning rate, and every setting, with differences marked. Runs may still be in progress. Each language \
+      speed and learning rate, and all settings, with differences marked. Runs may still be in progress. Each language \
       model generates short texts for the page, from its latest checkpoint if unfinished; --num-samples 0 disables them.
 
       Example:
@@ -22,10 +22,10 @@ struct ReportCommand: ParsableCommand {
         calm report runs/* --out comparison.html --num-samples 3
       """)
 
-  @Argument(help: ArgumentHelp("The runs' folders.", valueName: "run"))
+  @Argument(help: ArgumentHelp("Run folders.", valueName: "run"))
   var runs: [String]
 
-  @Option(name: .customLong("out"), help: ArgumentHelp("The page to write.", valueName: "file"))
+  @Option(name: .customLong("out"), help: ArgumentHelp("HTML file to write.", valueName: "file"))
   var output = "report.html"
 
   @Option(
@@ -35,7 +35,7 @@ struct ReportCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Temperature of these texts, at most 1, as a number or a fraction. (default: 1/2)", valueName: "t"))
+      "Temperature of these texts, at most 1, given as a number or a fraction. (default: 1/2)", valueName: "t"))
   var temperature: String?
 
   @OptionGroup var compute: ComputeOptions
@@ -43,7 +43,7 @@ struct ReportCommand: ParsableCommand {
   private var usedTemperature: String { temperature ?? "1/2" }
 
   private func options() throws -> GenerationOptions {
-    // A few sentences, so that the page is written soon.
+    // Limited to a few sentences, so that the page is ready soon.
     try GenerationOptions(
       temperature: Temperature.number(parsing: usedTemperature), maximumTokens: 80, sequences: max(1, numSamples))
   }
@@ -63,15 +63,15 @@ struct ReportCommand: ParsableCommand {
     let folders = runs.map { URL(fileURLWithPath: $0) }
     let target = URL(fileURLWithPath: output)
     try requireParentFolder(of: target)
-    // Report a folder that is not a run before loading models.
+    // Reports a folder that is not a run before loading models.
     for folder in folders { _ = try RunFolder(opening: folder) }
     let report = try RunReport(folders, samples: numSamples > 0 ? write(for: folders) : [:])
     try AtomicFile.write(Data(report.html.utf8), to: target.path)
     try StandardOutput.write("\(output): \(counted(folders.count, "run"))\n")
   }
 
-  /// What the models of the runs write. A run without a language model that can be loaded, as before its first
-  /// checkpoint, has nothing; the page is made all the same.
+  /// Texts written by the models of the runs. A run without a loadable language model, such as one before its first
+  /// checkpoint, has no texts; the page is still written.
   private func write(for folders: [URL]) throws -> [URL: [RunReport.Sample]] {
     let setting = try compute.prepare()
     var written: [URL: [RunReport.Sample]] = [:]
@@ -109,7 +109,7 @@ struct ReportCommand: ParsableCommand {
     return generator.texts
   }
 
-  /// The finished model of a run, or its last checkpoint; nil before the first.
+  /// The final model of a run, or its last checkpoint; nil before the first.
   private func newestModel(of run: URL) throws -> ModelFolder? {
     let folder = try RunFolder(opening: run)
     if FileManager.default.fileExists(atPath: folder.modelURL.path) { return try ModelFolder(folder.modelURL) }

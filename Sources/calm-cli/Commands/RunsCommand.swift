@@ -9,8 +9,8 @@ struct RunsCommand: ParsableCommand {
     commandName: "runs",
     abstract: "List the runs in a folder: kind, state, progress and latest metrics.",
     discussion: """
-      A run is running, finished (it reached its limit of steps, tokens or time), stopped (by Ctrl-C, before a limit), \
-      failed (with an error) or crashed (the process exited without a recorded reason). Listing changes nothing.
+      A run is running, finished (it reached its limit of steps, tokens or time), stopped (interrupted before a \
+      limit), failed (with an error) or crashed (the process exited without a recorded reason). The runs are not changed.
 
       Example:
         calm runs
@@ -29,7 +29,7 @@ struct RunsCommand: ParsableCommand {
     }
     let (runs, damaged) = RunSummary.all(under: URL(fileURLWithPath: folder))
     for error in damaged { StandardError.note(failureLine(for: error)) }
-    if runs.isEmpty { StandardError.note("\(folder): no runs there") }
+    if runs.isEmpty { StandardError.note("\(folder): no runs found") }
     if runs.isEmpty && !report.isJSON { return }
     try report.print(runs, text: text(of: runs))
   }
@@ -67,7 +67,7 @@ struct RunsCommand: ParsableCommand {
   }
 }
 
-/// A path as the user would write it here.
+/// A path relative to the current folder, or unchanged if it is outside.
 func relativePath(_ path: String) -> String {
   let here = FileManager.default.currentDirectoryPath + "/"
   return path.hasPrefix(here) ? String(path.dropFirst(here.count)) : path

@@ -3,7 +3,7 @@ import CALMTerminal
 import CALMTokenizer
 import Foundation
 
-/// `calm tokenizer`: makes and uses byte-level BPE tokenizers.
+/// `calm tokenizer`: trains and applies byte-level BPE tokenizers.
 struct TokenizerCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "tokenizer",
@@ -16,7 +16,7 @@ struct TokenizerCommand: ParsableCommand {
     subcommands: [TokenizerTrain.self, TokenizerEncode.self, TokenizerDecode.self])
 }
 
-/// A tokenizer that a command uses: `--tokenizer`.
+/// The tokenizer of a command: `--tokenizer`.
 struct TokenizerOption: ParsableArguments {
   @Option(
     name: .customLong("tokenizer"),
@@ -24,7 +24,7 @@ struct TokenizerOption: ParsableArguments {
       "tokenizer.json, the tokenizer.model of Llama 3, or a folder with one of them.", valueName: "path"))
   var path: String
 
-  /// Reads it.
+  /// Loads the tokenizer.
   ///
   /// - Throws: `TokenizerError`.
   func load() throws -> Tokenizer {

@@ -2,9 +2,9 @@ import ArgumentParser
 import CALMTerminal
 import CALMTokenizer
 
-/// What encoding and decoding have in common: a tokenizer, an input, and in which form both sides are.
+/// The options shared by encoding and decoding: a tokenizer, an input, and the format of both input and output.
 struct TokenizerConversion: ParsableArguments {
-  /// Reads all input and writes what becomes of it.
+  /// Reads all input and writes the converted output.
   typealias Body = (_ input: ByteInput, _ tokenizer: Tokenizer, _ output: inout BufferedOutput) throws -> Void
 
   @OptionGroup var tokenizer: TokenizerOption
@@ -15,7 +15,7 @@ struct TokenizerConversion: ParsableArguments {
   @Flag(name: .customLong("json"), help: "Read and write one JSON value per line: texts are strings, ids are arrays.")
   var isJSON = false
 
-  /// Converts the input to standard output: by `json` where `--json` is given, else by `plain`.
+  /// Converts the input to standard output, with `json` if `--json` is given and `plain` otherwise.
   func run(plain: Body, json: Body) throws {
     let tokenizer = try tokenizer.load()
     let input = try ByteInput(file)

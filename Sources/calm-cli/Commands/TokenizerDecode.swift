@@ -9,7 +9,7 @@ struct TokenizerDecode: ParsableCommand {
     commandName: "decode",
     abstract: "Turn token ids into text.",
     discussion: """
-      Reads ids separated by any whitespace and writes exactly the bytes that they stand for. Memory use does not \
+      Reads ids separated by any whitespace and writes exactly the bytes that they encode. Memory use does not \
       depend on the length of the text.
 
       Example:
@@ -25,7 +25,7 @@ struct TokenizerDecode: ParsableCommand {
   func run() throws { try conversion.run(plain: decodeNumbers, json: decodeLines) }
 
   private func decodeNumbers(_ input: ByteInput, _ tokenizer: Tokenizer, _ output: inout BufferedOutput) throws {
-    // The bytes of every id, looked up once: a text has far more ids than the vocabulary.
+    // The bytes of every id, looked up once: a text contains far more ids than the vocabulary.
     let tokens = try ContiguousArray(
       (0..<Int32(tokenizer.vocabularySize)).map {
         try tokenizer.decodeBytes(CollectionOfOne($0), skipSpecial: skipSpecial)

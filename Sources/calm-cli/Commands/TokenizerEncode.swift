@@ -9,8 +9,8 @@ struct TokenizerEncode: ParsableCommand {
     commandName: "encode",
     abstract: "Turn text into token ids.",
     discussion: """
-      Writes the ids of each line of text on a line. Any bytes are text here, and 'calm tokenizer decode' gives them \
-      back. Memory does not grow with the text.
+      Writes the ids of each line of text on one line. The input may contain any bytes; 'calm tokenizer decode' \
+      restores them. Memory use does not depend on the length of the text.
 
       Example:
         calm tokenizer encode --tokenizer tokenizer.json < story.txt > ids.txt

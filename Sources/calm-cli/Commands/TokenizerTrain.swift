@@ -19,10 +19,10 @@ struct TokenizerTrain: ParsableCommand {
   @OptionGroup var input: TextInputOptions
 
   @Option(
-    help: ArgumentHelp("Vocabulary size, including the 256 bytes and 3 special tokens.", valueName: "n"))
+    help: ArgumentHelp("Vocabulary size, including 256 byte tokens and 3 special tokens.", valueName: "n"))
   var vocabSize = 4096
 
-  @Option(name: .customLong("out"), help: ArgumentHelp("The file to write.", valueName: "file"))
+  @Option(name: .customLong("out"), help: ArgumentHelp("File to write.", valueName: "file"))
   var output: String
 
   @OptionGroup var report: OutputOptions
@@ -41,7 +41,7 @@ struct TokenizerTrain: ParsableCommand {
   func run() throws {
     let start = ContinuousClock.now
     let target = URL(fileURLWithPath: output)
-    // Found out before minutes of reading, not after.
+    // Checked first: reading the text may take minutes.
     try requireParentFolder(of: target)
     var trainer = try BPETrainer(vocabularySize: vocabSize)
     let reader = try input.reader()
@@ -63,7 +63,7 @@ struct TokenizerTrain: ParsableCommand {
       documents: progress.documents, bytes: bytes, skippedLines: progress.skippedLines,
       repairedDocuments: progress.repairedDocuments, seconds: start.duration(to: .now).seconds)
     if tokenizer.vocabularySize < vocabSize {
-      StandardError.note("the text gives only \(tokenizer.vocabularySize) tokens: no further pair occurs twice")
+      StandardError.note("only \(tokenizer.vocabularySize) tokens: no further pair occurs twice in the text")
     }
     try report.print(
       results,

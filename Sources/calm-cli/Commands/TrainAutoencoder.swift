@@ -9,10 +9,10 @@ struct TrainAutoencoder: TrainingCommand {
     commandName: "autoencoder",
     abstract: "Train the autoencoder that encodes K tokens as one vector.",
     discussion: """
-      Check its accuracy with noise on the latent ('calm eval autoencoder'): at 0.3 it should be above 99 % before a \
-      language model is trained on top of it. The paper's ablations are settings: --no-variational is reconstruction \
-      alone; --kl-weight, --kl-clamp, --token-masking and --latent-dropout of 0 leave out the Kullback-Leibler term, \
-      its clipping, and each kind of noise.
+      Check its accuracy with noise on the latent ('calm eval autoencoder'): at 0.3 it should be above 99 % before you \
+      train a language model on top of it. Settings reproduce the paper's ablations: --no-variational trains on \
+      reconstruction only, and a value of 0 for --kl-weight, --kl-clamp, --token-masking or --latent-dropout disables \
+      the Kullback-Leibler term, its clipping, or one kind of noise.
 
       Example:
         calm train autoencoder --data data --out runs/autoencoder --latent-size 64 --hidden-size 256

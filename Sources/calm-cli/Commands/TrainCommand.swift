@@ -11,9 +11,9 @@ struct TrainCommand: ParsableCommand {
     commandName: "train",
     abstract: "Train an autoencoder, a language model on top of it, or the baseline.",
     discussion: """
-      A run is a folder: run.json with every setting, metrics.jsonl, checkpoints, and at the end model/. An \
-      interruption (Ctrl-C) stops it with a checkpoint after the current step; --resume continues exactly from the \
-      last one. --config reads the settings from a YAML or JSON file.
+      A run is a folder that contains run.json with all settings, metrics.jsonl, checkpoints, and at the end model/. \
+      After an interruption (Ctrl-C) it finishes the current step, writes a checkpoint and stops; --resume continues \
+      exactly from the last checkpoint. --config reads the settings from a YAML or JSON file.
 
       Example:
         calm train autoencoder --data data --out runs/autoencoder
@@ -24,7 +24,8 @@ struct TrainCommand: ParsableCommand {
       """,
     subcommands: [TrainAutoencoder.self, TrainLanguageModel.self, TrainTransformer.self])
 
-  /// The help that ArgumentParser answers a request with, where it is that of a training command, and its settings.
+  /// The help text if `request` asks for the help of a training command: ArgumentParser's help, and the command's
+  /// settings.
   static func help(for request: any Error) -> String? {
     let help = Calm.fullMessage(for: request)
     let commands = configuration.subcommands.compactMap { $0 as? any TrainingCommand.Type }
@@ -46,7 +47,7 @@ struct TrainingResults: Encodable {
   let seconds: Double?
 }
 
-/// Trains a run under a progress bar and prints the result. Of several processes only the first prints.
+/// Trains a run, shows its progress and prints the result. In a data-parallel group only the first process prints.
 func train(
   _ run: TrainingRun, label: String, compute: ComputeSetting, group: any DataParallelGroup,
   report options: OutputOptions
@@ -69,7 +70,7 @@ func train(
     complete: end.isComplete,
     step: run.trainer.step, parameters: count, loss: reporter.last?.loss, parts: reporter.last?.parts ?? [:],
     evaluation: reporter.evaluation, seconds: reporter.last?.seconds)
-  // A run that had already ended takes no step and has no loss.
+  // A run that had already ended takes no step, so it has no loss.
   var metrics = reporter.evaluation.sorted { $0.key < $1.key }.map { (name: $0.key, value: $0.value) }
   if let last = reporter.last { metrics.insert((name: "loss", value: last.loss), at: 0) }
   let summary = metrics.map { ", \($0.name) \(String(format: "%.4f", $0.value))" }.joined()
@@ -87,8 +88,8 @@ extension TrainingEnd {
   /// The limit that ended the run, unless it is the number of steps.
   fileprivate var remark: String {
     switch self {
-    case .tokens: "the limit of --max-tokens is reached; "
-    case .time: "the time of --max-time is up; "
+    case .tokens: "reached the limit of --max-tokens; "
+    case .time: "reached the limit of --max-time; "
     case .steps, .stopped: ""
     }
   }

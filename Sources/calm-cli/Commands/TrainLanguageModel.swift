@@ -9,9 +9,9 @@ struct TrainLanguageModel: TrainingCommand {
     commandName: "lm",
     abstract: "Train a continuous autoregressive language model (CALM) on an autoencoder's latents.",
     discussion: """
-      Chunk and latent size are those of the autoencoder, which is not trained further. The auxiliary token loss, \
-      which is not in the paper, trains the Transformer faster and is not part of the finished model; --aux-weight 0 \
-      leaves it out. --aux-warmup-steps 2000 begins with 2,000 steps of it alone, at half the cost of a whole step.
+      Chunk and latent size come from the autoencoder, which stays frozen. The auxiliary token loss is not in the \
+      paper: it trains the Transformer faster and is not part of the finished model; --aux-weight 0 disables it. With \
+      --aux-warmup-steps 2000 the first 2,000 steps train on it alone, at half the cost of a full step.
 
       Example:
         calm train lm --data data --autoencoder runs/autoencoder/model --out runs/lm

@@ -9,7 +9,8 @@ struct TrainTransformer: TrainingCommand {
     commandName: "transformer",
     abstract: "Train the autoregressive baseline: a Llama Transformer that predicts the next token.",
     discussion: """
-      Its Transformer is that of 'calm train lm'. The model loads in Hugging Face transformers as LlamaForCausalLM.
+      The Transformer is the same as in 'calm train lm'. The model loads in Hugging Face transformers as \
+      LlamaForCausalLM.
 
       Example:
         calm train transformer --data data --out runs/transformer

@@ -7,29 +7,29 @@ import CALMTraining
 import Foundation
 import Torch
 
-/// A command of `calm train`: it trains the model of its kind of settings.
+/// A command that trains a model: `calm distill` or a subcommand of `calm train`.
 protocol TrainingCommand: ParsableCommand {
-  /// The settings of its runs.
+  /// The type of the run's settings.
   associatedtype Settings: RunSettings
   /// The arguments.
   var options: TrainOptions { get }
 }
 
-/// What the arguments of a training command ask for.
+/// The request that the arguments of a training command express.
 private struct RunRequest<Settings: RunSettings> {
   let given: GivenSettings
   let launch: LaunchSettings
   /// The run to resume; nil for a new one.
   let resumed: URL?
-  /// Those of a new run.
+  /// The settings of a new run.
   let settings: Settings
 }
 
 extension TrainingCommand {
-  /// The help of the settings, which ArgumentParser does not know.
+  /// Help for the settings, which ArgumentParser does not know.
   static var settingsHelp: String { LaunchSettings.help() + "\n" + Settings.help() }
 
-  /// Reports everything that is wrong with the arguments, with the command's usage.
+  /// Reports all errors in the arguments, with the command's usage.
   func validate() throws {
     do {
       _ = try request()
@@ -40,7 +40,7 @@ extension TrainingCommand {
     }
   }
 
-  /// Begins the run that the arguments describe, or resumes one, and trains it.
+  /// Starts or resumes the run that the arguments describe, and trains it.
   func run() throws {
     let request = try request()
     if let url = request.resumed { return try resume(url, request) }
@@ -72,7 +72,8 @@ extension TrainingCommand {
     let launch = request.launch
     let device = launch.device(resuming: record)
     if try launch.start(on: device) { return }
-    // Another number of threads gives other bits. Of several processes none takes more than its part of the cores.
+    // A different number of threads changes the result in its last bits. Several processes on a machine divide its
+    // cores.
     let before = record.settings.inputs.threads.map { launch.areSeveral ? min($0, Runtime.threads) : $0 }
     let compute = try ComputeSetting(
       device: launch.ownDevice(of: device), precision: record.settings.training.precision,
@@ -82,14 +83,14 @@ extension TrainingCommand {
     try train(run, label: Settings.kind.rawValue, compute: compute, group: group, report: options.report)
   }
 
-  /// Prints settings as `run.json` has them and `--config` reads them.
+  /// Prints settings in the format of `run.json`, which `--config` reads.
   private func printSettings(of record: RunRecord) throws {
     try StandardOutput.write(record.settings.json.text + "\n")
   }
 
   /// Reads arguments and files.
   ///
-  /// - Throws: everything that is wrong with them, in one error; or an error of reading a file.
+  /// - Throws: one usage error that lists all errors in them, or an error of reading a file.
   private func request() throws -> RunRequest<Settings> {
     let (given, faultsOfFile) = try options.given(
       Settings.declarations + LaunchSettings.declarations, kind: Settings.kind)
@@ -107,7 +108,7 @@ extension TrainingCommand {
     }
     others += missing(given)
     let base = Result { try Settings.base(for: given) }
-    // Without the model that is named the sizes are not known, and only what it would not change is reported.
+    // If the base model cannot be read, the sizes are unknown; only errors that do not depend on it are reported.
     if case .success = base {
     } else if given.has("init_from") {
       try refuseAll(others)
@@ -133,20 +134,20 @@ extension TrainingCommand {
     return missing
   }
 
-  /// Refuses a new run that would fail at its first evaluation, or train in vain, as only its data show.
+  /// Refuses a new run whose data show that it would fail at its first evaluation or would train in vain.
   ///
   /// - Throws: a usage error, ``InputError/nothingToScore(data:tokens:)``, or an error of the data.
   private func check(_ settings: any RunSettings, _ given: GivenSettings) throws {
     let chunkSize = settings.model.chunkSize
     let parts = try settings.inputs.data.map { try TokenDataSet(path: $0.path).validation }.filter { !$0.isEmpty }
-    // Those of a file are not refused: a run.json has them all.
+    // Settings from a file are not refused, because a run.json contains all of them.
     let idle = ["eval_interval", "eval_sequences", "best_metric"].filter {
       given.isOnCommandLine($0) && given[$0] != .text("none")
     }
     var problems = withoutEffect(
-      "where the data has no held-out text", names: parts.isEmpty ? idle.map(given.title) : [])
+      "because the data has no held-out text", names: parts.isEmpty ? idle.map(given.title) : [])
     guard Settings.scoresPredictions else { return try refuse(problems) }
-    // A chunk, and those that hold the tokens after it which are scored.
+    // One chunk, and the chunks with the tokens after it that are scored.
     let needed = 1 + (BrierScore.maximumOrder + chunkSize - 1) / chunkSize
     if settings.training.sequenceLength < needed * chunkSize {
       let error = EvaluationError.sequenceTooShort(

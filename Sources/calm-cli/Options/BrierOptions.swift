@@ -4,15 +4,15 @@ import CALMCorpus
 import CALMTerminal
 import CALMTokenizer
 
-/// How BrierLM is measured, of whatever model.
+/// The options of BrierLM, for every kind of model.
 struct BrierOptions: ParsableArguments {
   @OptionGroup var text: EvaluationTextOptions
 
   @Option(
-    help: ArgumentHelp("Tokens of a sequence, 5 or more: the longest context of a prediction.", valueName: "n"))
+    help: ArgumentHelp("Tokens per sequence, 5 or more; limits the context of a prediction.", valueName: "n"))
   var sequenceLength = 1024
 
-  @Option(help: ArgumentHelp("Samples per position, 2 or more; more reduce the variance.", valueName: "n"))
+  @Option(help: ArgumentHelp("Samples per position, 2 or more; more samples reduce the variance.", valueName: "n"))
   var brierSamples = 2
 
   @Option(help: ArgumentHelp("Random seed.", valueName: "n"))

@@ -7,7 +7,7 @@ import CALMTokenizer
 import CALMTraining
 import Foundation
 
-/// The text a model is evaluated on: prepared data, or files that are tokenized for the occasion.
+/// The text for an evaluation: a prepared data set, or text files that are tokenized on the fly.
 struct EvaluationTextOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Data set made by 'calm data prepare'.", valueName: "folder"))
   var data: String?
@@ -17,7 +17,7 @@ struct EvaluationTextOptions: ParsableArguments {
 
   @Option(
     parsing: .upToNextOption,
-    help: ArgumentHelp("Text files instead of a data set; from .jsonl and .json the field 'text'.", valueName: "files")
+    help: ArgumentHelp("Text files instead of a data set, or JSON files with a field 'text'.", valueName: "files")
   )
   var text: [String] = []
 
@@ -31,7 +31,7 @@ struct EvaluationTextOptions: ParsableArguments {
 
   func validate() throws {
     guard (data == nil) != text.isEmpty else {
-      throw ValidationError("name the text to evaluate on: either --data or --text")
+      throw ValidationError("give the text to evaluate on with either --data or --text")
     }
     try positive("--num-sequences", numSequences)
     try refuse(
@@ -43,7 +43,7 @@ struct EvaluationTextOptions: ParsableArguments {
         + withoutEffect("with --text", when: data == nil, ["--split": split]))
   }
 
-  /// Calls `body` with the text packed into blocks, each document followed by the model's end token and padding, and
+  /// Calls `body` with the text packed into sequences, each document followed by the model's end token and padding, and
   /// with its tokenizer.
   func withBlocks<Result>(
     for model: ModelFolder, chunkSize: Int, sequenceChunks: Int, vocabularySize: Int, special: SpecialTokens,
@@ -87,14 +87,14 @@ struct EvaluationTextOptions: ParsableArguments {
 
 extension DataSplit: ExpressibleByArgument {}
 
-/// Text that cannot be evaluated on.
+/// Text that an evaluation cannot use.
 enum EvaluationTextError: DescribedError {
   case emptySplit(String, DataSplit)
 
   var description: String {
     switch self {
     case .emptySplit(let path, let split):
-      "\(path): no document is in its \(split.rawValue) part; prepare the data with a larger --validation-fraction, or evaluate with --split train"
+      "\(path): its \(split.rawValue) part has no documents; prepare the data with a larger --validation-fraction, or evaluate with --split train"
     }
   }
 }

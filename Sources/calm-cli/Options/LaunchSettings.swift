@@ -4,8 +4,8 @@ import CALMTraining
 import Foundation
 import Torch
 
-/// Where a run is written, how many processes train it together, and what happens when one dies: settings of a command
-/// line or a file that a run does not keep.
+/// The folder of a run, the number of processes, and the reaction to the death of one: settings of the command line or
+/// a file that are not part of a run's record.
 struct LaunchSettings: SettingsTable {
   /// The folder of a new run.
   var out: String?
@@ -18,28 +18,28 @@ struct LaunchSettings: SettingsTable {
     SettingGroup<Self>(
       "Run and processes",
       [
-        Setting("out", \.out, .text("path"), "The folder of the new run."),
+        Setting("out", \.out, .text("path"), "Folder of the new run."),
         Setting(
           "processes", \.processes, .count,
-          "Train with this many processes of this machine, each with a share of every batch and of the cores, and with "
-            + "--device cuda its own GPU. Launchers of several machines set RANK, WORLD_SIZE, MASTER_ADDR and "
+          "Train with this many processes on this machine. Each takes a share of every batch and of the cores, and "
+            + "with --device cuda one GPU. Launchers for several machines set RANK, WORLD_SIZE, MASTER_ADDR and "
             + "MASTER_PORT instead."
         ).changeable,
         Setting(
           "max_restarts", \.maxRestarts, .countOrZero,
-          "How often --processes resumes from the last checkpoint when a process dies."
+          "Maximum number of restarts from the last checkpoint after a process dies."
         ).changeable,
         Setting(
-          "process_timeout", \.processTimeout, .count, "Seconds that a process waits for the others before it gives up."
+          "process_timeout", \.processTimeout, .count, "Seconds to wait for the other processes before giving up."
         ).changeable,
         Setting(
           "shard_optimizer", \.shardOptimizer, .flag,
-          "Keep only a share of the optimizer's state in each process: less memory, the same steps."
+          "Divide the optimizer state among the processes: less memory, same results."
         ).changeable,
       ])
   ]
 
-  /// What contradicts itself, or the place of this process among others.
+  /// Contradictions among the settings, or between them and this process's rank.
   func faults(_ given: GivenSettings) -> [String] {
     var faults: [String] = []
     if maxRestarts > 0 && (processes == nil || LaunchedProcess.hasOtherLauncher) {
@@ -54,14 +54,14 @@ struct LaunchSettings: SettingsTable {
   /// Whether several processes train together, started by --processes or by another launcher.
   var areSeveral: Bool {
     if let processes { return processes > 1 }
-    // An incomplete address is refused when the processes join.
+    // An incomplete address is reported when the processes join.
     do { return (try RankVariables()?.worldSize ?? 1) > 1 } catch { return true }
   }
 
-  /// Runs this command as several processes, where that is asked for and this is not yet one of them.
+  /// Starts the processes that the settings ask for, unless this process is one of them.
   ///
-  /// - Parameter device: where the processes are to compute.
-  /// - Returns: whether it did: then all is done.
+  /// - Parameter device: the device on which the processes compute.
+  /// - Returns: whether it started them and all have ended.
   func start(on device: String) throws -> Bool {
     let place = try RankVariables()
     guard let processes else { return false }
@@ -85,15 +85,16 @@ struct LaunchSettings: SettingsTable {
     let status = try launcher.run(
       isInterrupted: { Interruption.isRequested },
       willRestart: { number, reason in
-        StandardError.note("\(reason); restart \(number) of \(maxRestarts), from the last checkpoint")
+        StandardError.note("\(reason); restarting from the last checkpoint (\(number) of \(maxRestarts))")
       })
     if status != 0 { throw ExitCode(status) }
     return true
   }
 
-  /// The name of the device that this process takes, of the one that all were given: each has a GPU of its own.
+  /// The device of this process, given the name that all processes share: each takes a different GPU.
   ///
-  /// - Throws: ``InputError`` and ``DeviceError`` where it has none, or several processes cannot use it.
+  /// - Throws: ``InputError`` and ``DeviceError`` if there is no GPU for it, or several processes cannot use the
+  ///   device.
   func ownDevice(of device: String) throws -> String {
     guard let place = try RankVariables(), place.worldSize > 1 else { return device }
     try Self.requireSeveral(on: device)
@@ -103,12 +104,12 @@ struct LaunchSettings: SettingsTable {
     return place.ownDevice(of: device)
   }
 
-  /// The device for a resumed run. A record names the GPU of the first process, and each takes its own.
+  /// The device for a resumed run. The record names the GPU of the first process; each process takes its own.
   func device(resuming record: RunRecord) -> String {
     areSeveral && record.settings.inputs.device.hasPrefix("cuda:") ? "cuda" : record.settings.inputs.device
   }
 
-  /// Refuses a device that several processes cannot train on.
+  /// Refuses a device on which several processes cannot train.
   private static func requireSeveral(on device: String) throws {
     if device == "cpu" { return }
     if device == "cuda" { return try CUDA.loadNCCL() }
@@ -117,10 +118,10 @@ struct LaunchSettings: SettingsTable {
     throw InputError.processesOnDevice(device)
   }
 
-  /// The processes that this one trains with: meets them, where there are others.
+  /// The data-parallel group of this process, after all of its processes have connected.
   ///
-  /// - Parameter device: this process's own.
-  /// - Throws: ``ProcessGroupError`` where they do not come, ``RankVariablesError``.
+  /// - Parameter device: the device of this process.
+  /// - Throws: ``ProcessGroupError`` if a process does not connect, ``RankVariablesError``.
   func meet(on device: Device) throws -> any DataParallelGroup {
     LaunchedProcess.endWithLauncher()
     guard let place = try RankVariables(), place.worldSize > 1 else { return SingleProcess() }
@@ -132,21 +133,21 @@ struct LaunchSettings: SettingsTable {
   }
 }
 
-/// What a process knows of the launcher that has started it, ``ProcessLauncher`` or another.
+/// The relation of this process to its launcher, ``ProcessLauncher`` or another.
 enum LaunchedProcess {
   private static let mode = ProcessInfo.processInfo.environment[ProcessLauncher.variable]
 
-  /// Whether another launcher than --processes has started this process.
+  /// Whether a launcher other than --processes has started this process.
   static var hasOtherLauncher: Bool {
     if mode != nil { return false }
-    // An incomplete address is refused when the processes join.
+    // An incomplete address is reported when the processes join.
     do { return try RankVariables() != nil } catch { return true }
   }
 
-  /// Whether the processes before this one have died.
+  /// Whether this process replaces one that has died.
   static var isRestart: Bool { mode == "resume" || RankVariables.isRestart() }
 
-  /// Whether an error only says that another process ended, which the launcher reports better.
+  /// Whether an error only says that another process ended, which the launcher reports with its reason.
   static func isQuiet(about error: any Error) -> Bool {
     guard mode != nil, let error = error as? ProcessGroupError else { return false }
     return switch error {
@@ -155,7 +156,7 @@ enum LaunchedProcess {
     }
   }
 
-  /// Ends this process as an interruption does, when the one that started it is gone.
+  /// Stops this process as an interruption would, when its launcher has ended.
   static func endWithLauncher() {
     guard mode != nil else { return }
     // The launcher holds the other end of standard input, and never writes.

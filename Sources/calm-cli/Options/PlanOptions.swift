@@ -3,7 +3,7 @@ import CALM
 import CALMTerminal
 import Torch
 
-/// The training that `calm info --plan` estimates.
+/// The training run that `calm info --plan` estimates.
 struct PlanOptions: ParsableArguments {
   @Option(
     name: .customLong("plan"),
@@ -11,7 +11,7 @@ struct PlanOptions: ParsableArguments {
   var tokens: TokenCount?
 
   @Option(
-    help: ArgumentHelp("Devices that train together. (default: 1)", valueName: "n"),
+    help: ArgumentHelp("Number of devices. (default: 1)", valueName: "n"),
     transform: whole(from: 1, to: 1 << 16))
   var devices: Int?
 
@@ -21,25 +21,25 @@ struct PlanOptions: ParsableArguments {
   var rate: Double?
 
   @Option(
-    help: ArgumentHelp("Share of that rate that training reaches. (default: 0.4)", valueName: "share"),
+    help: ArgumentHelp("Fraction of the peak rate that training reaches. (default: 0.4)", valueName: "share"),
     transform: amount)
   var utilization: Double?
 
   @Option(
-    help: ArgumentHelp("Sequences per step, of all devices. (default: 256)", valueName: "n"),
+    help: ArgumentHelp("Sequences per step, over all devices. (default: 256)", valueName: "n"),
     transform: whole(from: 1, to: 1 << 16))
   var batchSize: Int?
 
   @Option(
     help: ArgumentHelp(
-      "Parts in which a device computes its sequences. (default: one sequence at a time)", valueName: "n"),
+      "Parts in which a device computes its share of a batch. (default: one sequence at a time)", valueName: "n"),
     transform: whole(from: 1, to: 1 << 16))
   var gradientAccumulation: Int?
 
-  @Option(help: "The type to compute in. (default: bfloat16)")
+  @Option(help: "Precision to compute in. (default: bfloat16)")
   var precision: Precision?
 
-  @Flag(help: "Divide the optimizer's state among the devices.")
+  @Flag(help: "Divide the optimizer state among the devices.")
   var shardOptimizer = false
 
   @Flag(help: "Recompute the Transformer's layers in the backward pass.")

@@ -2,7 +2,7 @@ import ArgumentParser
 import CALMCorpus
 import CALMTerminal
 
-/// Text that a command reads, and how its bytes become documents.
+/// The text that a command reads, and how its bytes are split into documents.
 struct TextInputOptions: ParsableArguments {
   @Argument(
     help: ArgumentHelp(
@@ -22,7 +22,7 @@ struct TextInputOptions: ParsableArguments {
 
   @OptionGroup var faults: TextFaultOptions
 
-  /// ``CorpusFormat`` under the words of the command line.
+  /// ``CorpusFormat`` with the names of the command line.
   enum Format: String, CaseIterable, ExpressibleByArgument {
     case auto, text, jsonl
 
@@ -37,8 +37,8 @@ struct TextInputOptions: ParsableArguments {
 
   /// A reader of the documents.
   ///
-  /// - Parameter fields: the members that hold prompt and completion; nil reads ``textField``.
-  /// - Throws: ``CorpusError`` for what is missing, empty or unreadable; a usage error for options that have no effect.
+  /// - Parameter fields: the JSON fields that contain prompt and completion; nil reads ``textField``.
+  /// - Throws: ``CorpusError`` for missing, empty or unreadable input; a usage error for options that have no effect.
   func reader(fields: (prompt: String, completion: String)? = nil) throws -> CorpusReader {
     let options = CorpusOptions(
       format: format.corpusFormat, documentUnit: documentUnit ?? .file,
@@ -53,7 +53,7 @@ struct TextInputOptions: ParsableArguments {
   }
 }
 
-/// What becomes of text that is not as it should be, in every command that reads text.
+/// The handling of malformed text, for every command that reads text.
 struct TextFaultOptions: ParsableArguments {
   @Flag(help: "Replace bytes that are not UTF-8 instead of failing.")
   var lossy = false
@@ -61,7 +61,7 @@ struct TextFaultOptions: ParsableArguments {
   @Flag(help: "Skip and count malformed JSON lines instead of failing.")
   var skipMalformed = false
 
-  /// Those that have no effect on what a reader reads.
+  /// The options that have no effect on the reader's input.
   func problems(with reader: CorpusReader) -> [String] {
     withoutEffect("on plain text", when: !reader.readsJSONLines, ["--skip-malformed": skipMalformed.ifGiven])
   }
@@ -70,10 +70,10 @@ struct TextFaultOptions: ParsableArguments {
 extension DocumentUnit: ExpressibleByArgument {}
 
 extension CorpusProgress {
-  /// What was passed over or repaired, in words for a line of result; empty where nothing was.
+  /// A description of skipped lines and repaired documents, to append to a result line; empty if there are none.
   var remarks: String {
     var parts: [String] = []
-    if skippedLines > 0 { parts.append("\(counted(skippedLines, "malformed line")) passed over") }
+    if skippedLines > 0 { parts.append("\(counted(skippedLines, "malformed line")) skipped") }
     if repairedDocuments > 0 { parts.append("\(counted(repairedDocuments, "document")) repaired") }
     return parts.map { "; " + $0 }.joined()
   }

@@ -4,11 +4,11 @@ import CALMTerminal
 import CALMTraining
 import Foundation
 
-/// What every `calm train` command takes: its settings, and what to do with them.
+/// The options of every `calm train` command besides its settings.
 struct TrainOptions: ParsableArguments {
   @Argument(
     parsing: .allUnrecognized,
-    help: ArgumentHelp("The settings listed below, as '--name value'.", valueName: "settings"))
+    help: ArgumentHelp("Settings listed below, as '--name value'.", valueName: "settings"))
   var settings: [String] = []
 
   @Option(
@@ -22,17 +22,17 @@ struct TrainOptions: ParsableArguments {
       valueName: "run"))
   var resume: String?
 
-  @Flag(help: "Print the resolved settings as a file for --config, and train nothing.")
+  @Flag(help: "Print the resolved settings as a file for --config, without training.")
   var printSettings = false
 
   @OptionGroup var report: OutputOptions
 
-  /// Options that are no settings, for suggestions.
+  /// The options that are not settings, for suggestions.
   private static let otherOptions = ["--config", "--resume", "--print-settings", "--json", "--help"]
 
-  /// The settings on the command line, and those of the file that are not.
+  /// Combines the settings of the command line with those of the file; the command line takes precedence.
   ///
-  /// - Returns: the settings, and the faults of the file alone.
+  /// - Returns: the settings, and the errors in the file alone.
   /// - Throws: an error of reading the file.
   func given(_ declarations: [SettingDeclaration], kind: ModelKind) throws -> (GivenSettings, faultsOfFile: [String]?) {
     let isResumed = resume != nil
@@ -45,16 +45,17 @@ struct TrainOptions: ParsableArguments {
     return (line.over(file, faultsIn: config ?? ""), isOfFileAlone ? file.faults : nil)
   }
 
-  /// The arguments of `calm distill`, whose first may be the model.
+  /// Inserts the option name before the teacher, which `calm distill` takes as its first argument.
   private static func namingTeacher(_ arguments: [String]) -> [String] {
     arguments.first.map { !$0.hasPrefix("-") } == true ? ["--init-from"] + arguments : arguments
   }
 
-  /// The run or checkpoint to resume: that of --resume. A process that a launcher has restarted resumes the run itself,
-  /// also where its options begin one: the checkpoint that they name may be gone, and the run has come further.
+  /// The run or checkpoint to resume, given by --resume. A process that was restarted by a launcher resumes the run
+  /// itself, even if its options start a new one: the checkpoint that they name may be gone, and the run is further
+  /// along.
   ///
   /// - Parameter out: the folder of a new run.
-  /// - Throws: ``TrainingError`` where there is no such run.
+  /// - Throws: ``TrainingError`` if there is no such run.
   func runToResume(out: String?) throws -> URL? {
     let named = resume.map { URL(fileURLWithPath: $0) }
     guard LaunchedProcess.isRestart else { return named }

@@ -3,7 +3,7 @@ import CALMSupport
 import CALMTerminal
 import Foundation
 
-/// Input that is not what a command expects.
+/// Invalid input to a command.
 enum InputError: DescribedError, Equatable {
   case notJSON(file: String, line: Int, expected: String)
   case notIds(file: String, line: Int)
@@ -21,25 +21,25 @@ enum InputError: DescribedError, Equatable {
   var description: String {
     switch self {
     case .notJSON(let file, let line, let expected):
-      "\(file):\(line): not \(expected); --json takes one on each line"
+      "\(file):\(line): not \(expected); --json expects one per line"
     case .notIds(let file, let line):
-      "\(file):\(line): not a token id; give whole numbers with spaces or line ends between them"
+      "\(file):\(line): not a token id; give whole numbers separated by spaces or newlines"
     case .badId(let file, let line, let reason):
       "\(file):\(line): \(reason)"
     case .processesOnDevice(let device):
       "--device \(device): several processes train on the CPU or on NVIDIA GPUs; leave out --processes"
     case .processesOnOneDevice(let device):
-      "--device \(device): each of several processes takes a GPU of its own; give --device cuda, and name the GPUs in CUDA_VISIBLE_DEVICES"
+      "--device \(device): several processes need a GPU each; give --device cuda, and name the GPUs in CUDA_VISIBLE_DEVICES"
     case .moreProcessesThanDevices(let processes, let devices):
-      "--device cuda: each process takes a GPU of its own, and libtorch finds \(devices); give --processes \(devices) at most, not \(processes)"
+      "--device cuda: each process needs a GPU, and libtorch finds \(devices); --processes must be at most \(devices), not \(processes)"
     case .noDeviceForProcess(let localRank, let devices):
-      "--device cuda: the process of LOCAL_RANK \(localRank) takes cuda:\(localRank), but libtorch finds only \(devices) of them; start no more processes on a machine than it has GPUs, and where each sees its own alone, set LOCAL_RANK to 0"
+      "--device cuda: the process with LOCAL_RANK \(localRank) uses cuda:\(localRank), but libtorch finds only \(devices); start at most one process per GPU, and set LOCAL_RANK to 0 if each process sees only one"
     case .otherKind(let model, let option, let kind, let needed):
-      "\(model): holds \(kind.article), but \(option) needs \(needed.article); leave it out"
+      "\(model): contains \(kind.article), but \(option) needs \(needed.article); leave it out"
     case .settings(let file, let problems):
       "\(file): \(problems.joined(separator: "; "))"
     case .otherCommand(let path, let command):
-      "\(path): a run of '\(command)'; resume it with: \(command) --resume \(path)"
+      "\(path): this run was started with '\(command)'; resume it with: \(command) --resume \(path)"
     case .nothingToScore(let data, let tokens):
       "\(data): the held-out part has \(tokens) tokens, too few to score a prediction; prepare the data with a larger --validation-fraction, or with --validation-fraction 0"
     case .noFolderToRead(let path):

@@ -6,8 +6,8 @@ import CALMTokenizer
 import CALMTraining
 import Torch
 
-/// The option or command that resolves an error of a library, to append to the error's line; empty if there is none, or
-/// if `command` does not have the option.
+/// The option or command that resolves a library's error, as text to append to the error message; empty if there is
+/// none or `command` does not have the option.
 func optionHint(for error: any Error, of command: any ParsableCommand) -> String {
   let hint = optionHint(for: error)
   let type = type(of: command)

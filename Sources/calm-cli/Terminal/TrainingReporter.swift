@@ -3,26 +3,26 @@ import CALMTerminal
 import CALMTraining
 import Foundation
 
-/// Shows a training on the terminal, and lets an interruption end it after the step in hand.
+/// Shows the progress of a training run on the terminal. An interruption stops the run after the current step.
 final class TrainingReporter {
   private let bar: ProgressBar
   private let isQuiet: Bool
   /// The report of the last step.
   private(set) var last: StepReport?
-  /// The last evaluation's.
+  /// The metrics of the last evaluation.
   private(set) var evaluation: [String: Double] = [:]
 
   /// - Parameters:
-  ///   - label: what is trained.
-  ///   - total: steps of the whole run; nil if unknown.
-  ///   - isQuiet: whether evaluations and checkpoints get no lines of their own.
+  ///   - label: the name of the run or model.
+  ///   - total: the number of steps of the whole run; nil if unknown.
+  ///   - isQuiet: whether to print no lines for evaluations and checkpoints.
   init(label: String, total: Int?, isQuiet: Bool = false) {
     bar = ProgressBar(label: label, total: total)
     self.isQuiet = isQuiet
     Interruption.watch()
   }
 
-  /// The trainer's callback.
+  /// The callback for the trainer.
   func report(_ event: TrainingEvent) -> Decision {
     switch event {
     case .step(let step):
@@ -35,12 +35,12 @@ final class TrainingReporter {
     case .checkpoint(let step, let path):
       if !isQuiet { bar.note("step \(step): checkpoint \(path)") }
     case .skipped(let step):
-      bar.note("step \(step): the loss was not finite; the batch is left out")
+      bar.note("step \(step): the loss was not finite; skipped the batch")
     }
     return Interruption.isRequested ? .stop : .continue
   }
 
-  /// Takes the bar away.
+  /// Removes the progress bar and prints `line`.
   func finish(_ line: String? = nil) {
     bar.finish(line)
   }

@@ -22,7 +22,7 @@ struct SequencePermutationTests {
     #expect(Set(images).count == images.count)
   }
 
-  @Test("A sequence permutation depends on the seed and the epoch only")
+  @Test("A sequence permutation depends only on the seed and the epoch")
   func seeds() {
     func order(_ seed: UInt64, _ epoch: Int) -> [Int] {
       let permutation = SequencePermutation(count: 500, seed: seed, epoch: epoch)
@@ -54,8 +54,8 @@ struct SequencePermutationTests {
     let permutation = SequencePermutation(count: count, seed: 3)
     let steps = (1..<count).map { Double(abs(permutation[$0] - permutation[$0 - 1])) }
     let mean = steps.reduce(0, +) / Double(steps.count) / Double(count)
-    // The mean distance of two uniform numbers is 1/3 with standard error 0.0011 here; 6 of them are 1 seed in 500
-    // million.
+    // The mean distance of two uniform numbers is 1/3, here with a standard error of 0.0011; 6 standard errors are
+    // exceeded for 1 seed in 500 million.
     #expect(abs(mean - 1.0 / 3) < 0.0064)
   }
 }

@@ -35,7 +35,9 @@ struct DataPartErrorTests {
     try expect(.repeated(part: part, first: copy, second: parts[1]), joining: [parts[0], copy] + parts[1...])
   }
 
-  @Test("Parts of another number, tokenizer, setting or text are refused with the property that differs.")
+  @Test(
+    "Parts with a different number of parts, tokenizer, setting or text are refused, and the error names the difference."
+  )
   func different() throws {
     let first = try corpus.preparePart(1, of: 2)
     func expect(_ property: String, _ value: String, _ expected: String, _ corpus: PartedCorpus, count: Int = 2) throws
@@ -75,7 +77,7 @@ struct DataPartErrorTests {
     try expect(.sourceChanged(name: corpus.paths[0], first: first, second: second), joining: [first, second])
   }
 
-  @Test("Folders that are no finished part are refused.")
+  @Test("Folders that are not finished parts are refused.")
   func unfinished() throws {
     let parts = try (1...2).map { try corpus.preparePart($0, of: 2) }
     try corpus.prepareWhole()
@@ -134,7 +136,7 @@ struct DataPartErrorTests {
     }
   }
 
-  @Test("A part is not a data set, and standard input has no parts.")
+  @Test("A part is not a data set, and standard input cannot be divided.")
   func misuse() throws {
     let path = try corpus.preparePart(1, of: 2)
     let part = try #require(CorpusPart(1, of: 2))

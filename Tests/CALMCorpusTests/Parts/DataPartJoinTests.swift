@@ -8,7 +8,7 @@ struct DataPartJoinTests {
     "document \(number) " + String(repeating: "x", count: number * number % 90)
   }
 
-  /// Two text files of different sizes and a small one.
+  /// Two text files of different sizes, and a small one.
   private func text() throws -> PartedCorpus {
     let folder = try ScratchFolder()
     let paths = try [(0..<400), (400..<1_000), (1_000..<1_003)].enumerated().map { index, numbers in
@@ -34,7 +34,7 @@ struct DataPartJoinTests {
     return PartedCorpus(folder: folder, paths: paths, options: CorpusOptions(lossy: true, skipMalformed: true))
   }
 
-  /// Checks that the parts make the data set that one preparation makes, whatever their number.
+  /// Checks that the parts join to the data set of a single preparation, for several numbers of parts.
   private func expectSameBytes(_ corpus: PartedCorpus, sourceLocation: SourceLocation = #_sourceLocation) throws {
     let whole = try corpus.prepareWhole()
     for count in [1, 2, 3, 5] {
@@ -47,7 +47,7 @@ struct DataPartJoinTests {
     }
   }
 
-  @Test("Parts of several text files, joined, are byte for byte the data set without parts.")
+  @Test("The joined parts of several text files are byte for byte the data set without parts.")
   func textFiles() throws {
     let corpus = try text()
     try expectSameBytes(corpus)
@@ -56,7 +56,7 @@ struct DataPartJoinTests {
     #expect(manifest.sources == corpus.paths)
   }
 
-  @Test("Parts of JSON lines with skipped lines and repaired documents are those without parts, counts included.")
+  @Test("The joined parts of JSON lines equal the data set without parts, including skipped and repaired documents.")
   func jsonLines() throws {
     let corpus = try lines()
     try expectSameBytes(corpus)
@@ -64,7 +64,9 @@ struct DataPartJoinTests {
     #expect(manifest.skippedLines == 90 && manifest.repairedDocuments == 90)
   }
 
-  @Test("Parts of compressed files are those without parts.", .enabled(if: Programs.hasGzip && Programs.hasZstandard))
+  @Test(
+    "The joined parts of compressed files equal the data set without parts.",
+    .enabled(if: Programs.hasGzip && Programs.hasZstandard))
   func compressedFiles() throws {
     var corpus = try lines()
     #expect(try corpus.folder.shell("gzip a.jsonl && zstd -q --rm b.jsonl"))
@@ -72,7 +74,7 @@ struct DataPartJoinTests {
     try expectSameBytes(corpus)
   }
 
-  @Test("Parts of a folder, of whole files as documents and of paragraphs are those without parts.")
+  @Test("The joined parts of a folder, with files or paragraphs as documents, equal the data set without parts.")
   func documentUnits() throws {
     var corpus = try text()
     corpus.options.documentUnit = .file
@@ -84,7 +86,7 @@ struct DataPartJoinTests {
       PartedCorpus(folder: other, paths: [path], options: CorpusOptions(documentUnit: .paragraphs)))
   }
 
-  @Test("Parts of prompts with completions are those without parts.")
+  @Test("The joined parts of prompts with completions equal the data set without parts.")
   func prompts() throws {
     let folder = try ScratchFolder()
     let path = try folder.write(
@@ -93,7 +95,7 @@ struct DataPartJoinTests {
     try expectSameBytes(PartedCorpus(folder: folder, paths: [path], options: options) { $0.hasPrompts = true })
   }
 
-  @Test("Parts without documents are joined like others, but not if all are empty.")
+  @Test("Parts without documents can be joined, unless all parts are empty.")
   func emptyParts() throws {
     let folder = try ScratchFolder()
     let corpus = PartedCorpus(folder: folder, paths: [try folder.write("one\ntwo\n", to: "a.txt")])
@@ -108,7 +110,7 @@ struct DataPartJoinTests {
     #expect(!FileManager.default.fileExists(atPath: other("joined")))
   }
 
-  @Test("Each document is in one part, and a part's share of the bytes is 1/N within a few standard deviations.")
+  @Test("Each document is in one part, and a part has 1/N of the bytes within a few standard deviations.")
   func balance() throws {
     let corpus = try text()
     let whole = try corpus.prepareWhole()

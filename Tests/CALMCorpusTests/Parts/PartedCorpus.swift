@@ -9,7 +9,7 @@ struct PartedCorpus {
   /// The inputs in reading order.
   var paths: [String]
   var options = CorpusOptions(documentUnit: .lines)
-  /// Changes the settings of every preparation.
+  /// Modifies the settings of every preparation.
   var change: (inout DataPreparation) -> Void = { _ in }
 
   @Sendable static func bytes(_ text: String) -> [Int32] { text.utf8.map(Int32.init) }

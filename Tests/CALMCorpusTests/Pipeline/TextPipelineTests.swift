@@ -9,7 +9,7 @@ import Testing
 
   private func source() -> TextSequence<[String]> { TextSequence(Self.texts, name: "texts") }
 
-  @Test("A pipeline turns text into a data set with its tokenizer, and the data set into padded sequences")
+  @Test("A pipeline converts text to a data set with its tokenizer, and the data set to padded sequences")
   func wholePipeline() throws {
     let folder = try ScratchFolder()
     let tokenizer = try TextPipeline.trainTokenizer(vocabularySize: 300, on: source())
@@ -30,7 +30,7 @@ import Testing
     #expect(try pipeline.sequences(of: data.train, chunkSize: 3, sequenceChunks: 8, padding: 7).padding == 7)
   }
 
-  @Test("A tokenizer without an end-of-text token needs one to be named")
+  @Test("A tokenizer without an end-of-text token requires an explicit one")
   func endOfText() throws {
     var trainer = try BPETrainer(vocabularySize: 256, specialTokens: [])
     trainer.add("a")
@@ -48,7 +48,7 @@ import Testing
     #expect(source.progress == CorpusProgress(bytesRead: 3, totalBytes: 3, documents: 2))
   }
 
-  @Test("JSON lines that are written read back as the same texts")
+  @Test("Written JSON lines are read back as the same texts")
   func jsonLines() throws {
     let folder = try ScratchFolder()
     let texts = ["one\ntwo", "\"quoted\" / \\", "é 🐈"]

@@ -51,7 +51,8 @@ struct DataPreparationTests {
     let chosen = Set(validation)
     #expect(train == Self.texts.filter { !chosen.contains($0) })
     #expect(validation == Self.texts.filter { chosen.contains($0) })
-    // Binomial(2,999, 0.1) has standard deviation 16.4; the seed is fixed, and 6 of them are 1 in 500 million.
+    // Binomial(2,999, 0.1) has a standard deviation of 16.4; the seed is fixed, and 6 standard deviations are exceeded
+    // by 1 seed in 500 million.
     #expect((200...400).contains(validation.count))
     #expect(manifest.train.documents == train.count && manifest.validation.documents == validation.count)
     #expect(manifest.train.bytes == train.reduce(0) { $0 + $1.utf8.count })

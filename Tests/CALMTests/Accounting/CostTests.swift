@@ -14,13 +14,13 @@ struct CostTests {
     #expect(abs(training - 1) < 0.05, "training \(training)")
   }
 
-  @Test("training a baseline costs three times its inference")
+  @Test("training a baseline costs three times as much as its inference")
   func threeForwardPasses() {
     let cost = Preset.transformerS.model.cost
     #expect(abs(cost.trainingPerToken / cost.inferencePerToken - 3) < 1e-12)
   }
 
-  @Test("each further training sample costs the same, and nothing in inference")
+  @Test("each further training sample has the same cost in training and none in inference")
   func samples() {
     var configuration = LanguageModelConfiguration(vocabularySize: 100, hiddenSize: 64, layers: 2, attentionHeads: 2)
     func cost(_ samples: Int) -> ModelCost {
@@ -34,7 +34,7 @@ struct CostTests {
     #expect(one.inferencePerToken == four.inferencePerToken)
   }
 
-  @Test("the auxiliary loss adds to the cost of training only")
+  @Test("the auxiliary loss adds only to the cost of training")
   func auxiliary() {
     var configuration = LanguageModelConfiguration(vocabularySize: 100, hiddenSize: 64, layers: 2, attentionHeads: 2)
     let autoencoder = AutoencoderConfiguration(vocabularySize: 100)

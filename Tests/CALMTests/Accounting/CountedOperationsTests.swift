@@ -2,13 +2,13 @@ import CALM
 import Testing
 import Torch
 
-/// The rule of ``ModelCost`` against the matrix products that libtorch is really asked for.
+/// Compares the rule of ``ModelCost`` with the matrix products that libtorch runs.
 @Suite("Counted operations")
 struct CountedOperationsTests {
   private let batch = 2
   private let positions = 24
 
-  /// A shape whose context is as long as the sequences here, since the rule counts attention at the full context.
+  /// A shape whose context is as long as the sequences here, because the rule counts attention at the full context.
   private func shape() -> TransformerShape {
     var shape = TransformerShape(hiddenSize: 64, layers: 3, attentionHeads: 4, keyValueHeads: 2)
     shape.maximumPositions = positions
@@ -38,7 +38,7 @@ struct CountedOperationsTests {
       generator: generator)
   }
 
-  @Test("the cost of a forward pass of the baseline is exactly the counted operations")
+  @Test("the cost of a forward pass of the baseline equals the counted operations")
   func baseline() {
     let model = transformer()
     let made = countingMultiplications {
@@ -48,7 +48,7 @@ struct CountedOperationsTests {
   }
 
   @Test(
-    "the inference cost of a continuous model is the counted operations within 2 %",
+    "the inference cost of a continuous model equals the counted operations within 2 %",
     arguments: HeadKind.allCases, [1, 2, 4])
   func continuous(head: HeadKind, chunkSize: Int) {
     let model = continuous(head, chunkSize: chunkSize)
@@ -69,14 +69,14 @@ struct CountedOperationsTests {
   }
 
   @Test(
-    "the training cost of a continuous model is the counted operations within 10 %", arguments: HeadKind.allCases,
+    "the training cost of a continuous model equals the counted operations within 10 %", arguments: HeadKind.allCases,
     ModelInput.allCases)
   func training(head: HeadKind, input: ModelInput) {
-    // A head of tokens has no latents to read.
+    // A head that samples tokens has no latents to read.
     if !head.usesAutoencoder && input != .tokens { return }
     let model = continuous(head, chunkSize: 4, input: input, auxiliary: 1)
     model.setTrainable(true)
-    // A chunk more than is read, as the last one is only predicted.
+    // One chunk more than is read, because the last one is only predicted.
     let tokens = (positions + 1) * 4
     let made = countingMultiplications {
       model.loss(ids(tokens), generator: Generator(seed: 3)).total.backward()
@@ -86,7 +86,7 @@ struct CountedOperationsTests {
     #expect(abs(ratio - 1) < 0.1, "\(ratio)")
   }
 
-  @Test("the training cost of the baseline is the counted operations within 5 %")
+  @Test("the training cost of the baseline equals the counted operations within 5 %")
   func baselineTraining() {
     let model = transformer()
     model.setTrainable(true)
@@ -95,7 +95,7 @@ struct CountedOperationsTests {
     #expect(abs(ratio - 1) < 0.05, "\(ratio)")
   }
 
-  @Test("the cost of the auxiliary warm-up is the counted operations within 10 %")
+  @Test("the cost of the auxiliary warm-up equals the counted operations within 10 %")
   func auxiliaryWarmupSteps() throws {
     let model = continuous(.energy, chunkSize: 4, auxiliary: 1)
     model.setTrainable(true)

@@ -4,13 +4,13 @@ import Torch
 
 @Suite("Parameter counts")
 struct ParameterCountTests {
-  @Test("the parameter count of a configuration is that of its autoencoder", arguments: autoencoders)
+  @Test("the parameter count of a configuration equals that of its autoencoder", arguments: autoencoders)
   func autoencoder(_ configuration: AutoencoderConfiguration) {
     let model = Autoencoder(configuration, generator: Generator(seed: 1))
     #expect(configuration.parameterCount == model.parameterCount)
   }
 
-  @Test("the parameter count of a configuration is that of its language model", arguments: languageModels)
+  @Test("the parameter count of a configuration equals that of its language model", arguments: languageModels)
   func languageModel(_ configuration: LanguageModelConfiguration) {
     let sizes = AutoencoderConfiguration(
       vocabularySize: configuration.vocabularySize, chunkSize: configuration.chunkSize,
@@ -22,7 +22,7 @@ struct ParameterCountTests {
     #expect(cost.frozenParameters == autoencoder?.parameterCount ?? 0)
   }
 
-  @Test("the parameter counts of the paper's models are the published ones")
+  @Test("the parameter counts of the paper's models equal the published ones")
   func published() {
     #expect(Preset.calmM.model.cost.parameters == 371_732_608)
     #expect(Preset.autoencoder.model.cost.parameters == 75_832_064)

@@ -2,7 +2,7 @@ import CALM
 import Testing
 import Torch
 
-@Suite("Planning a training")
+@Suite("Training plans")
 struct TrainingPlanTests {
   /// 2,792 parameters: two tables of 800, 576 weights per layer, 40 in norms. 6 · (1,152 + 1,024 + 800) = 17,856 FLOPs
   /// per token.
@@ -33,7 +33,7 @@ struct TrainingPlanTests {
     #expect(abs(value / expected - 1) < 1e-12, "\(value) instead of \(expected)", sourceLocation: location)
   }
 
-  @Test("Steps, FLOPs and hours of a tiny Transformer are those computed by hand.")
+  @Test("The steps, FLOPs and hours of a tiny Transformer equal those computed by hand.")
   func time() throws {
     let plan = try plan()
     #expect(plan.tokensPerStep == 256 && plan.steps == 250)
@@ -46,7 +46,7 @@ struct TrainingPlanTests {
     expect(recomputing.computingHours / plan.computingHours, (17_856 + 4_352) / 17_856)
   }
 
-  @Test("The memory of a tiny Transformer is that computed by hand.")
+  @Test("The memory of a tiny Transformer equals that computed by hand.")
   func memory() throws {
     let plan = try plan()
     #expect(plan.gradientAccumulation == 2 && plan.sequencesAtOnce == 1)
@@ -54,7 +54,7 @@ struct TrainingPlanTests {
     #expect(plan.gradientBytes == 2 * 2 * 2_792)
     #expect(plan.optimizerBytes(sharded: false) == 12 * 2_792)
     #expect(plan.optimizerBytes(sharded: true) == 12 * 698)
-    // A layer: 6 · 8 + 2 · 4 + 3 · 16 = 104 values and 4 in float32. Norm and loss: 16 values, 1 in float32; and a
+    // A layer: 6 · 8 + 2 · 4 + 3 · 16 = 104 values, and 4 in float32. Norm and loss: 16 values, 1 in float32, and a
     // gradient of 100 · 8.
     #expect(plan.activationBytes(recomputed: false) == 32 * (2 * (208 + 16) + 32 + 4) + 1_600)
     #expect(plan.activationBytes(recomputed: true) == 32 * (2 * 16 + (208 + 16) + 32 + 4) + 1_600)
@@ -64,7 +64,7 @@ struct TrainingPlanTests {
     #expect(float32.gradientBytes == 4 * 2_792 && float32.sequencesAtOnce == 2)
   }
 
-  @Test("Communication, checkpoints and failures are those computed by hand.")
+  @Test("Communication, checkpoints and failures equal those computed by hand.")
   func overheads() throws {
     let plan = try plan()
     expect(plan.gradientExchangeBytes, 1.5 * 5_584)
@@ -90,7 +90,7 @@ struct TrainingPlanTests {
     expect(sharded.exposedSecondsPerStep, 0.75 * 5_584 / 1e9)
   }
 
-  @Test("The parts of the elapsed time add up to it.", arguments: Preset.allCases)
+  @Test("The elapsed time is the sum of its parts.", arguments: Preset.allCases)
   func sumOfTimes(_ preset: Preset) throws {
     let plan = try plan(preset.model) { training, cluster in
       training.tokens = 1e11
@@ -103,7 +103,7 @@ struct TrainingPlanTests {
   }
 
   @Test(
-    "Twice the devices take half the hours; N devices hold an N-th of the optimizer's state.",
+    "Twice the devices take half the hours, and each of N devices stores an N-th of the optimizer state.",
     arguments: Preset.allCases)
   func scaling(_ preset: Preset) throws {
     let plans = try [8, 16].map { devices in
@@ -122,7 +122,7 @@ struct TrainingPlanTests {
     #expect(plans[0].activationBytes(recomputed: false) == plans[1].activationBytes(recomputed: false))
   }
 
-  @Test("Recomputation keeps no more activations; two sequences at once keep twice the values of each position.")
+  @Test("Recomputation stores no more activations, and two sequences at once store twice the values per position.")
   func activations() throws {
     for preset in Preset.allCases {
       let cost = preset.model.activations
@@ -136,7 +136,8 @@ struct TrainingPlanTests {
     }
   }
 
-  @Test("One device exchanges nothing; failures faster than restarts leave no progress.")
+  @Test(
+    "A single device exchanges nothing, and there is no progress if failures are more frequent than restarts allow.")
   func limits() throws {
     let alone = try plan { _, cluster in cluster.devices = 1 }
     #expect(alone.gradientExchangeBytes == 0 && alone.exposedSecondsPerStep == 0)
@@ -152,7 +153,8 @@ struct TrainingPlanTests {
   }
 
   @Test(
-    "Weights and optimizer state take the bytes of a real model and its AdamW.", arguments: [DType.float32, .bfloat16])
+    "The planned weights and optimizer state have the bytes of a real model and its AdamW.",
+    arguments: [DType.float32, .bfloat16])
   func realState(_ dtype: DType) throws {
     let model = AutoregressiveModel(Self.tiny, generator: Generator(seed: 1))
     model.convert(to: dtype, device: .cpu)
@@ -162,7 +164,7 @@ struct TrainingPlanTests {
     #expect(parameters.reduce(0) { $0 + $1.tensor.count } * width == plan.weightBytes)
     let optimizer = AdamW(parameters)
     var tensors = Array(optimizer.moments.values)
-    // In float32 the parameters are their own masters.
+    // In float32 the parameters serve as masters.
     if dtype == .bfloat16 { tensors += optimizer.masters.values }
     #expect(tensors.allSatisfy { $0.dtype == .float32 })
     #expect(tensors.reduce(0) { $0 + $1.count } * 4 == plan.optimizerBytes(sharded: false))

@@ -14,7 +14,7 @@ struct AutoencoderTests {
     let deviations = try #require(latent.logDeviation).elements(as: Double.self).map { exp($0) }
     let divergences = latent.divergence().elements(as: Double.self)
     for ((mean, deviation), found) in zip(zip(means, deviations), divergences) {
-      // The midpoint rule over ±12 deviations; both logarithms are of normal densities.
+      // Integrates by the midpoint rule over ±12 deviations; both logarithms are of normal densities.
       let (steps, reach) = (4000, 12.0)
       let width = 2 * reach / Double(steps)
       let integral = (0..<steps).reduce(0.0) { sum, step in
@@ -114,10 +114,10 @@ struct AutoencoderTests {
       let count = 20_000
       let scale = try #require(latent.logDeviation).exp()
       let standardized = (latent.samples(count, generator: Generator(seed: 13)) - latent.mean) / scale
-      // Means of 20,000 standard normals: 24 of them within 6 standard errors, false alarms below 1e-7.
+      // Means of 20,000 standard normals: all 24 are within 6 standard errors, with false alarms below 1e-7.
       let error = 1 / Double(count).squareRoot()
       #expect(standardized.mean(0).magnitude().elements(as: Double.self).allSatisfy { $0 < 6 * error })
-      // Of squares likewise, whose deviation is √2.
+      // Likewise for means of squares, which have a deviation of √2.
       let squares = standardized.squared().mean(0) - 1
       #expect(squares.magnitude().elements(as: Double.self).allSatisfy { $0 < 6 * 2.0.squareRoot() * error })
     }
@@ -147,7 +147,7 @@ struct AutoencoderTests {
       model.convert(to: .bfloat16)
       let narrow = model.encode(ids).mean
       #expect(narrow.dtype == .float32)
-      // bfloat16 keeps 8 bits: each of a dozen roundings on the way costs up to 0.4 %.
+      // bfloat16 has 8 significant bits: each of about a dozen roundings costs up to 0.4 %.
       let size = wide.magnitude().mean().item()
       #expect((narrow - wide).magnitude().mean().item() < 0.03 * size)
     }

@@ -4,7 +4,7 @@ import CALMSupport
 import Testing
 import Torch
 
-/// The evaluator against every probability of a vocabulary of five, computed without caches and branches.
+/// Compares the evaluator with all probabilities of a vocabulary of five, computed without caches and branches.
 @Suite("BrierLM of an autoregressive model") struct AutoregressiveBrierTests {
   private let model = SmallTransformer.model(vocabulary: 5)
   private let ids: [Int32] = [1, 4, 0, 2, 2, 3, 1, 0, 4]
@@ -20,7 +20,7 @@ import Torch
       for order in 0..<4 {
         #expect(abs(runs[0][position].accuracy[order] - exact.accuracy[order]) < 1e-6)
         let found = Estimate(runs.map { $0[position].collision[order] })
-        // 20 comparisons at five standard errors of 30 runs: one false alarm in some 1,500 seeds; this seed is fixed.
+        // 20 comparisons at five standard errors of 30 runs: one false alarm in about 1,500 seeds; this seed is fixed.
         #expect(abs(found.mean - exact.collision[order]) <= 5 * found.error + 1e-6, "order \(order + 1)")
       }
     }
@@ -40,7 +40,7 @@ import Torch
     for order in 0..<4 {
       let wanted = exact.reduce(0) { $0 + $1.values[order] } / Double(positions)
       let error = try #require(result.brierStandardError?[order])
-      // Four comparisons at four standard errors: one false alarm in some 4,000 seeds; this seed is fixed.
+      // Four comparisons at four standard errors: one false alarm in about 4,000 seeds; this seed is fixed.
       #expect(abs(result.brier[order] - wanted) < 4 * error, "order \(order + 1)")
     }
   }
@@ -96,7 +96,7 @@ struct Estimate {
   }
 }
 
-/// Autoregressive models that answer in less than a millisecond.
+/// Autoregressive models that respond in less than a millisecond.
 enum SmallTransformer {
   static func model(
     vocabulary: Int = 12, tied: Bool = false, special: SpecialTokens = SpecialTokens(), seed: UInt64 = 6

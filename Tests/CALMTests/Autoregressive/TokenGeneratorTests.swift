@@ -53,7 +53,7 @@ import Torch
       for (rank, token) in order.enumerated() {
         let wanted = rank < kept ? scaled[token] / total : 0
         let found = Double(tokens.count { $0 == token }) / Double(count)
-        // At most 108 comparisons at five standard errors: one false alarm in some 16,000 seeds; this one is fixed.
+        // At most 108 comparisons at five standard errors: one false alarm in about 16,000 seeds; this seed is fixed.
         #expect(abs(found - wanted) <= 5 * (wanted * (1 - wanted) / Double(count)).squareRoot())
       }
     }
@@ -94,7 +94,7 @@ import Torch
     #expect(generator.sequences.allSatisfy { Set($0.tokens).isDisjoint(with: [1, 2, 3]) })
   }
 
-  @Test("the error for an option of the other kind of model names the option")
+  @Test("the error for an option of a different kind of model names the option")
   func foreignOptions() throws {
     #expect(throws: GenerationError.needlessSampler) { try sequences { $0.sampler = .exact } }
     #expect(throws: GenerationError.topPOutOfRange(0)) { try sequences { $0.topP = 0 } }

@@ -5,8 +5,9 @@ import Foundation
 import Testing
 import Torch
 
-/// Configurations damaged at random are either read, and then fit the weights or not, or refused with one line.
-@Suite("Configurations damaged at random")
+/// Randomly damaged configurations are either read, and then may or may not match the weights, or refused with one
+/// line.
+@Suite("Randomly damaged configurations")
 struct ConfigurationFuzzTests {
   private static let rounds = ProcessInfo.processInfo.environment["CALM_LONG_TESTS"] == "1" ? 20_000 : 300
 
@@ -17,7 +18,7 @@ struct ConfigurationFuzzTests {
     "{\"type\":\"linear\",\"factor\":1e300}", "\"head_dim\"", "\"architectures\"", "[\"Autoencoder\"]",
   ]
 
-  /// `original` with a few changes: bytes, pieces removed, doubled or replaced, values exchanged.
+  /// `original` with a few changes: bytes changed, pieces removed, duplicated or replaced, values swapped.
   private func mutated(_ original: [UInt8], values: [Range<Int>], _ generator: inout SeededGenerator) -> [UInt8] {
     var bytes = original
     func below(_ count: Int) -> Int { generator.uniform(below: count) }
@@ -41,7 +42,7 @@ struct ConfigurationFuzzTests {
     return bytes
   }
 
-  /// Where the numbers, strings and words behind a colon stand.
+  /// The ranges of the numbers, strings and words after a colon.
   private func values(in text: [UInt8]) -> [Range<Int>] {
     text.indices.filter { text[$0] == UInt8(ascii: ":") }.map { colon in
       let rest = text[(colon + 1)...]

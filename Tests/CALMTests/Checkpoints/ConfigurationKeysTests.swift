@@ -2,7 +2,7 @@ import CALM
 import Foundation
 import Testing
 
-/// Which members of `config.json` are read, passed over and refused.
+/// The members of `config.json` that are read, ignored and refused.
 @Suite("The keys of config.json")
 struct ConfigurationKeysTests {
   private func llama(_ json: String) throws -> AutoregressiveConfiguration {
@@ -27,7 +27,7 @@ struct ConfigurationKeysTests {
   }
 
   @Test(
-    "the forms of transformers 4 and 5 give the same rotary embedding",
+    "the formats of transformers 4 and 5 describe the same rotary embedding",
     arguments: [
       (
         #""rope_theta": 500000.0, "rope_scaling": {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 8192}"#,
@@ -86,7 +86,7 @@ struct ConfigurationKeysTests {
       expectRefusal(of: json, naming: name, by: languageModel)
       expectRefusal(of: json, naming: name, by: autoencoder)
     }
-    // Keys of another kind of model only.
+    // Keys of other kinds of model.
     expectRefusal(of: #"{"patch_size": 4}"#, naming: "'patch_size' is not a supported setting of a Llama", by: llama)
     expectRefusal(of: #"{"num_encoder_layers": 2}"#, naming: "'num_encoder_layers'", by: languageModel)
     expectRefusal(of: #"{"rope_theta": 500000}"#, naming: "'rope_theta'", by: autoencoder)

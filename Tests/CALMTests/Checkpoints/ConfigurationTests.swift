@@ -29,7 +29,8 @@ struct ConfigurationTests {
     #expect(sizes.latentDropout == 0.15 && sizes.klWeight == 1e-3 && sizes.klClamp == 0.5)
   }
 
-  @Test("a null number of key and value heads is that of the attention heads; a missing one is the official 12")
+  @Test(
+    "a null number of key and value heads means that of the attention heads, and a missing one means the official 12")
   func keyValueHeads() throws {
     #expect(
       try languageModel(#"{"num_attention_heads": 24, "num_key_value_heads": null}"#).keyValueHeads == 24)

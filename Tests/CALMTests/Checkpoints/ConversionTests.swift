@@ -74,7 +74,7 @@ struct ConversionTests {
     try scratch.setConfiguration(of: folder, "rope_scaling", ["type": "linear", "factor": 2] as [String: Any])
     try ModelFolder(folder).convert(to: .official, at: place("out"))
     let text = try String(contentsOf: place("out/config.json"), encoding: .utf8)
-    // The official code insists on a fraction here.
+    // The official code requires a fraction here.
     for line in [
       #""use_cache": true"#, #""factor": 2.0"#, #""rms_norm_eps": 1e-06"#,
       #""ae_path": "\#(place("out/autoencoder").standardizedFileURL.path)""#,

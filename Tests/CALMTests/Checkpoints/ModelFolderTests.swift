@@ -3,13 +3,14 @@ import Foundation
 import Testing
 import Torch
 
-@Suite("Folders of models")
+@Suite("Model folders")
 struct ModelFolderTests {
   private let scratch: ScratchModels
 
   init() throws { scratch = try ScratchModels() }
 
-  /// The tensors of the small model, its autoencoder's as `ae_model.*`, under names that `rename` changes or drops.
+  /// The tensors of the small model, with its autoencoder's as `ae_model.*`, under names that `rename` changes or
+  /// drops.
   private func write(_ rename: (String) -> String?, to folder: URL) throws {
     let model = scratch.model
     let own = model.namedParameters().map { ($0.name, $0.tensor) }

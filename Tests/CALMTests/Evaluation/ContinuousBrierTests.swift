@@ -19,7 +19,7 @@ import Torch
         let (one, two) = (
           Estimate(runs.map { $0[keyPath: term][order] }), Estimate(wanted.map { $0[keyPath: term][order] })
         )
-        // 40 comparisons at five standard errors: one false alarm in some 10,000 seeds; these are fixed.
+        // 40 comparisons at five standard errors: one false alarm in about 10,000 seeds; these seeds are fixed.
         let error = (one.error * one.error + two.error * two.error).squareRoot()
         #expect(abs(one.mean - two.mean) <= 5 * error, "\(term) of order \(order + 1): \(one), \(two)")
       }

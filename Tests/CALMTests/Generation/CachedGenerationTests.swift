@@ -47,7 +47,7 @@ struct CachedGenerationTests {
     #expect(generated.tokens == Array(ids[prompt.count...]))
   }
 
-  @Test("in generation, a model that reads latents reads the sampled ones", arguments: [ModelInput.latents, .both])
+  @Test("in generation, a model that reads latents reads the sampled latents", arguments: [ModelInput.latents, .both])
   func predictedLatents(input: ModelInput) throws {
     let model = TinyGenerator.model(special: SpecialTokens(padding: 0), input: input)
     let options = try TinyGenerator.options { $0.maximumTokens = 24 }

@@ -8,7 +8,7 @@ struct ConditioningTests {
   private let model = TinyGenerator.model(special: SpecialTokens(padding: 0))
   private let prompt = TinyGenerator.prompt(8)
 
-  /// Chunks that the model samples often after the prompt.
+  /// Chunks that the model often samples after the prompt.
   private var likely: [Int32] {
     model.chunks(after: prompt, count: 1, generator: Generator(seed: 7))[0]
   }
@@ -28,7 +28,7 @@ struct ConditioningTests {
         let generator = try ChunkGenerator(model, prompt: prompt, options: options)
         let first = try #require(try generator.step())
         #expect(first.allSatisfy { $0.tokens.count == 4 - count && $0.end == nil })
-        // The hidden states after it are those of the prompt with the new tokens.
+        // The hidden states after it equal those of the prompt with the new tokens.
         _ = try generator.step()
         for chunk in first {
           let kept = generator.hidden.narrowed(0, chunk.sequence..<chunk.sequence + 1)
@@ -40,7 +40,7 @@ struct ConditioningTests {
     }
   }
 
-  // A vocabulary of 5,000 is searched among its first tokens before the whole of it.
+  // With a vocabulary of 5,000, the search covers its first tokens before all of it.
   @Test(
     "the batch rule chooses among the first candidates that match the partial prompt chunk", arguments: [1, 0.5],
     [12, 5_000])
@@ -49,7 +49,7 @@ struct ConditioningTests {
       vocabulary == 12
       ? model
       : TinyGenerator.model(vocabulary: vocabulary, special: SpecialTokens(padding: 0), latentDeviation: 0.1)
-    // A first token of some chunks but not of most, so that one batch of samples has too few.
+    // A first token that some chunks have but most do not, so that one batch of samples has too few.
     let draws = model.chunks(after: prompt, count: 1_000, generator: Generator(seed: 7))
     let shares = Dictionary(grouping: draws) { $0[0] }.mapValues(\.count)
     let first = try #require(shares.filter { (20..<400).contains($0.value) }.max { $0.value < $1.value }?.key)
@@ -75,10 +75,10 @@ struct ConditioningTests {
     "if no sampled chunk matches the partial prompt chunk, its tokens replace the first ones, and the sequence records it",
     arguments: GenerationOptions.Sampler.allCases, [1, 0.5])
   func forced(sampler: GenerationOptions.Sampler, temperature: Double) throws {
-    // Chunks of two tokens from five, so that the exact sampler meets two equal ones well before its limit: 200 pairs
+    // Chunks of two tokens from five, so that the exact sampler finds two equal ones long before its limit: 200 pairs
     // of 25 outcomes all differ with a probability below 3e-4, and the seed is fixed.
     let model = TinyGenerator.model(vocabulary: 6, chunkSize: 2, special: SpecialTokens(padding: 0))
-    // Half way between the vectors of two others, token 3 never has the largest logit.
+    // The vector of token 3 is halfway between those of two others, so its logit is never the largest.
     for parameter in model.knownAutoencoder.namedParameters() where parameter.name.hasSuffix("embed_tokens.weight") {
       let rows = parameter.tensor.detached()
       rows.selected(0, 3).copy(from: (rows.selected(0, 2) + rows.selected(0, 4)) * 0.5)

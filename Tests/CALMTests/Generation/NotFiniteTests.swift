@@ -2,7 +2,7 @@ import CALM
 import Testing
 import Torch
 
-/// Models with weights that are NaN: generation ends with an error instead of text.
+/// Generation with NaN weights ends with an error instead of text.
 @Suite("Weights that are not finite")
 struct NotFiniteTests {
   private func damage(_ tensor: Tensor) {

@@ -69,8 +69,8 @@ struct SamplingLawTests {
     #expect(ChiSquare.pValue(counts: counts(sequences), probabilities: truth) > 1e-4)
   }
 
-  // 4,000 samples of 36 outcomes differ from their law by a total variation of some 0.02; the bias of 200 candidates
-  // adds to it.
+  // 4,000 samples of 36 outcomes differ from their distribution by a total variation of about 0.02, plus the bias of
+  // 200 candidates.
   @Test("the batch sampler approximates P^(1/T)", arguments: [0.5, 1 / 3.0])
   func batch(temperature: Double) throws {
     let outcomes = reference.map(Double.init)
@@ -83,7 +83,7 @@ struct SamplingLawTests {
     #expect(distance(try Temperature(1).applied(to: outcomes)) > 0.1)
   }
 
-  // The generator decides most chunks from the first few candidates, and some from all 200. False alarms: 1e-5 each.
+  // The first few candidates determine most chunks, and all 200 the others. False alarms: 1e-5 each.
   @Test(
     "the batch sampler chooses with the distribution of full decoding of all candidates", arguments: [0.5, 1 / 3.0])
   func batchLaw(temperature: Double) throws {
@@ -103,7 +103,7 @@ struct SamplingLawTests {
 
   @Test("after a partial prompt chunk, the exact sampler follows the conditional distribution", arguments: [1, 0.5])
   func conditional(temperature: Double) throws {
-    // The likeliest first token with something left to decide after it.
+    // The most likely first token after which the next one is still uncertain.
     let first = try #require(
       (0..<6).filter { token in (0..<6).filter { reference[token * 6 + $0] > 1_500 }.count >= 2 }
         .max { a, b in reference[a * 6..<a * 6 + 6].reduce(0, +) < reference[b * 6..<b * 6 + 6].reduce(0, +) })

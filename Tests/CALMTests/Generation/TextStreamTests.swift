@@ -45,7 +45,7 @@ struct TextStreamTests {
     #expect(running != nil)
     reader.cancel()
     try await reader.value
-    // The thread holds the generator until its last step has ended.
+    // The thread retains the generator until its last step has ended.
     while running != nil { try await Task.sleep(for: .milliseconds(1)) }
   }
 

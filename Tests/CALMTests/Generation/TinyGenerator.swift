@@ -29,7 +29,7 @@ enum TinyGenerator {
     let model = ContinuousLanguageModel(
       configuration, autoencoder: Autoencoder(small, generator: generator), generator: generator)
     withoutGradients {
-      // Zeros, with which training starts, would make all samples equal.
+      // With zeros, the initial values in training, all samples would be equal.
       for parameter in model.namedParameters() where parameter.name == "mlp_generator.final_layer.linears.2.weight" {
         parameter.tensor.copy(from: generator.normal(parameter.tensor.shape, deviation: latentDeviation))
       }

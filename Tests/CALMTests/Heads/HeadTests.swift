@@ -8,8 +8,8 @@ import Torch
   private static let kindsOfLatents = kinds.filter(\.usesAutoencoder)
   private static let kindsOfTokens = kinds.filter { !$0.usesAutoencoder }
 
-  /// Two conditions, each with its own normal distribution, learned within a second.
-  @Test("a head of latents learns the distribution of its targets", arguments: kindsOfLatents)
+  /// Two conditions, each with a different normal distribution, learned within a second.
+  @Test("a head that samples latents learns the distribution of its targets", arguments: kindsOfLatents)
   func learnsDistribution(kind: HeadKind) throws {
     var sizes = LanguageModelConfiguration(
       vocabularySize: 8, latentSize: 2, hiddenSize: 32, attentionHeads: 2, head: kind, headBlocks: 2)
@@ -39,7 +39,7 @@ import Torch
     }
     let found = samples.mean(0)
     let spread = (samples - found).squared().mean(0).squareRoot()
-    // Training error, not sampling error, sets these tolerances: 2,000 samples leave 0.02.
+    // Training error rather than sampling error determines these tolerances: 2,000 samples contribute 0.02.
     for (value, wanted) in zip(found.elements(as: Float.self), means) { #expect(abs(value - wanted) < 0.25) }
     for (value, wanted) in zip(spread.elements(as: Float.self), deviations) {
       #expect(abs(value - wanted) < 0.1 + 0.3 * wanted)
@@ -54,7 +54,7 @@ import Torch
     #expect(try samples(of: loaded).equals(samples(of: folder.model)).all())
   }
 
-  @Test("a model whose head samples tokens takes no autoencoder", arguments: kindsOfTokens)
+  @Test("a model whose head samples tokens accepts no autoencoder", arguments: kindsOfTokens)
   func takesNoAutoencoder(kind: HeadKind) throws {
     let folder = try TemporaryModel(SmallModels.languageModel(head: kind))
     let error = ModelError.samplesTokens(folder.url.path, kind)
@@ -72,7 +72,7 @@ import Torch
     #expect(try ModelFolder(folder.url).loadLanguageModel().configuration.head == kind)
   }
 
-  @Test("a head of tokens learns how the tokens of a chunk depend on each other", arguments: kindsOfTokens)
+  @Test("a head that samples tokens learns how the tokens of a chunk depend on each other", arguments: kindsOfTokens)
   func learnsDependence(kind: HeadKind) throws {
     let generator = Generator(seed: 4)
     let sizes = LanguageModelConfiguration(
@@ -81,7 +81,7 @@ import Torch
       ContinuousLanguageModel(sizes, autoencoder: nil, generator: generator).head as? any TokenHead)
     head.setTrainable(true)
     let optimizer = AdamW(head.namedParameters())
-    // After one hidden state two equal tokens, 1 1 or 2 2, after the other 3 4 in nine of ten cases, else 5 6.
+    // After one hidden state come two equal tokens, 1 1 or 2 2; after the other 3 4 in nine of ten cases, else 5 6.
     let wanted: [[[Int32]: Double]] = [[[1, 1]: 0.5, [2, 2]: 0.5], [[3, 4]: 0.9, [5, 6]: 0.1]]
     let chunks: [[Int64]] = (0..<10).flatMap { [$0 % 2 == 0 ? [1, 1] : [2, 2], $0 == 0 ? [5, 6] : [3, 4]] }
     let conditions = generator.normal([2, 32])
@@ -103,7 +103,7 @@ import Torch
           let first = (2 * sample + condition) * 2
           return Array(samples[first..<first + 2]) == chunk
         }
-        // Training error sets the tolerance: 2,000 samples leave a standard error of 0.011.
+        // Training error determines the tolerance: 2,000 samples have a standard error of 0.011.
         let share = Double(found) / Double(count)
         #expect(abs(share - probability) < 0.08, "\(chunk): \(share)")
       }
@@ -146,7 +146,7 @@ import Torch
     #expect(error?.description.contains("diffusion") == true)
   }
 
-  /// Latents, or tokens of a head that samples tokens.
+  /// Latents, or tokens for a head that samples tokens.
   private func samples(of model: ContinuousLanguageModel) throws -> Tensor {
     try withoutGradients {
       let hidden = Generator(seed: 1).normal([2, model.configuration.hiddenSize])

@@ -4,7 +4,7 @@ import Torch
 
 @Suite("Language model: hidden states")
 struct BackboneTests {
-  /// In chunks.
+  /// The length in chunks.
   private static let length = 9
 
   private let model = SmallModels.languageModel()
@@ -99,7 +99,7 @@ struct BackboneTests {
       for parameter in full.namedParameters() {
         guard let source = sources[parameter.name] else { continue }
         let isShared = parameter.name.contains("k_proj") || parameter.name.contains("v_proj")
-        // [heads, size, h], each head as often as query heads share it.
+        // [heads, size, h], with each head repeated as often as query heads share it.
         let heads = source.reshaped(isShared ? [keyValueHeads, headSize, -1] : source.shape)
         let order = (0..<4).map { Int64($0 * keyValueHeads / 4) }
         let value = isShared ? heads.gathered(0, Tensor(order)).reshaped(parameter.tensor.shape) : heads
@@ -114,7 +114,7 @@ struct BackboneTests {
     withoutGradients {
       let wide = model.hiddenStates(ids)
       model.convert(to: .bfloat16)
-      // bfloat16 keeps 8 bits: each of some thirty roundings on the way costs up to 0.4 %.
+      // bfloat16 has 8 significant bits: each of about thirty roundings costs up to 0.4 %.
       let size = wide.magnitude().mean().item()
       #expect((model.hiddenStates(ids).to(.float32) - wide).magnitude().mean().item() < 0.05 * size)
     }

@@ -3,7 +3,7 @@ import Foundation
 import Testing
 import Torch
 
-/// Attention within documents, of both kinds of model.
+/// Attention within documents, for both kinds of model.
 @Suite("Document masking")
 struct DocumentStartsTests {
   /// Two documents of three chunks in one sequence; the id 2 ends a document.
@@ -34,12 +34,12 @@ struct DocumentStartsTests {
     zip(a, b).map { abs($0 - $1) }.max() ?? .infinity
   }
 
-  @Test("a masked document has the hidden states that it has alone after the end of the previous one")
+  @Test("a masked document has the same hidden states as alone after the end of the previous document")
   func alone() {
     let packed = hidden(first + second, separate: true)
     let behindEnd = hidden(Array(first.suffix(2)) + second, separate: true)
     #expect(difference(packed.suffix(4 * 16), behindEnd[...]) < 1e-5)
-    // The plain model sees both documents.
+    // The model without masking sees both documents.
     #expect(difference(hidden(first + second, separate: false).suffix(4 * 16), behindEnd[...]) > 1e-3)
   }
 
@@ -77,7 +77,7 @@ struct DocumentStartsTests {
     #expect(difference(packed.suffix(3 * 16), short.suffix(3 * 16)) < 1e-4)
   }
 
-  @Test("continuations from all positions of a sequence see their own document only")
+  @Test("continuations from all positions of a sequence see only their own document")
   func branches() {
     withoutGradients {
       let model = model(separate: true)

@@ -6,7 +6,7 @@ import Torch
 struct LabelTests {
   private let ids = SmallModels.ids(rows: 2, tokens: 15, seed: 3)
 
-  /// The labels with −100 at some places.
+  /// The labels with −100 at some positions.
   private func labels(ignoring places: [Int]) -> Tensor {
     var values = ids.elements(as: Int64.self)
     for place in places { values[place] = -100 }
@@ -38,7 +38,7 @@ struct LabelTests {
 
   @Test("chunks without labels get no gradient as targets")
   func gradients() {
-    // All but the last chunk of the second row are left out: the first row's tokens get no gradient at all.
+    // All but the last chunk of the second row are excluded: the tokens of the first row get no gradient at all.
     let kept = Tensor([Int64](repeating: -100, count: 27) + ids.elements(as: Int64.self).suffix(3), shape: ids.shape)
     let model = SmallModels.languageModel()
     model.setTrainable(true)

@@ -7,7 +7,7 @@ import Torch
 struct RotaryAnglesTests {
   private static let headSize = 8
 
-  /// A query and a key turned to two positions, and their product.
+  /// The product of a query and a key rotated to two positions.
   private func product(
     of query: Tensor, at first: Int, and key: Tensor, at second: Int, _ angles: RotaryAngles
   ) -> Double {
@@ -39,7 +39,7 @@ struct RotaryAnglesTests {
         for pair in 0..<Self.headSize / 2 {
           let angle = Double(start + index) * pow(theta, -2 * Double(pair) / Double(Self.headSize))
           let place = index * Self.headSize / 2 + pair
-          // The angles are float32: at position 5000 they are known to some 3e-4.
+          // The angles are float32, so at position 5000 they are accurate to about 3e-4.
           #expect(abs(cosines[place] - cos(angle)) < 1e-3)
           #expect(abs(sines[place] - sin(angle)) < 1e-3)
         }

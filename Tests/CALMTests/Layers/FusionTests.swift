@@ -4,7 +4,7 @@ import Torch
 
 @Suite("Fusion of model layers")
 struct FusionTests {
-  @Test("a block of the energy head has the form of one kernel")
+  @Test("a block of the energy head can run as one kernel")
   func energyHead() throws {
     let head = try #require(SmallModels.languageModel().head as? EnergyHead)
     let condition = Generator(seed: 1).normal([3, 32])
@@ -15,7 +15,7 @@ struct FusionTests {
       ])
   }
 
-  @Test("two layers of an autoencoder have the form of one kernel")
+  @Test("two layers of an autoencoder can run as one kernel")
   func autoencoder() {
     let configuration = AutoencoderConfiguration(vocabularySize: 8, hiddenSize: 32)
     let layers = (0..<2).map { AutoencoderLayer(configuration, generator: Generator(seed: $0)) }

@@ -37,7 +37,7 @@ struct AutoencoderParity {
     try numbers.check("ae.train_ce", loss.crossEntropy)
     try numbers.check("ae.train_kl", loss.divergence)
     try numbers.check("ae.train_loss", loss.total)
-    // That of the official training mode, which rounds embeddings to bfloat16; its tolerance spans the difference.
+    // The loss in the official training mode, which rounds embeddings to bfloat16; its tolerance covers the difference.
     try numbers.check("ae.train_loss_bf16emb", loss.total)
     try withoutGradients { try checkTrainingLogits(of: ids, noise: noise) }
 

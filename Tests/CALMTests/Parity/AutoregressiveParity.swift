@@ -38,7 +38,7 @@ struct AutoregressiveParity {
       agreement += scores.map { $0.collision[0] }
     }
     try numbers.check("ar.ngram_probability", Tensor(probabilities))
-    // The last positions have no four tokens behind them and are not scored.
+    // The last positions have no four tokens after them and are not scored.
     let recorded = try numbers.input("ar.collision1").narrowed(1, 0..<tokens - 4).contiguous()
     numbers.expect("ar.collision1", Tensor(agreement), toBe: recorded)
   }

@@ -41,8 +41,8 @@ struct BrierParity {
     return try accumulator.result()
   }
 
-  /// Several chunks are needed: accuracy from the predictions given the truth, agreement from two samples that roll on
-  /// from their common prefix. As the official code does, the last window is left out.
+  /// Several chunks are needed: accuracy from the predictions given the truth, agreement from two samples that are
+  /// extended from their common prefix. As in the official code, the last window is omitted.
   private func rolledOut(_ predictions: [Tensor], ids: Tensor, truths: Tensor) throws -> BrierLM {
     let steps = (BrierScore.maximumOrder + chunkSize - 1) / chunkSize
     let noise = try numbers.input("brier.noise_table")
@@ -62,7 +62,7 @@ struct BrierParity {
     return try accumulator.result()
   }
 
-  /// Two samples from position `start` on, each [row][tokens]. Both are sampled given the first sample so far.
+  /// Two samples starting at position `start`, each [row][tokens]. Both are sampled given the first sample so far.
   private func rolledOn(
     _ predictions: [Tensor], from start: Int, steps: Int, ids: Tensor, noise: Tensor
   ) throws -> [[[Int64]]] {

@@ -4,8 +4,8 @@ import Torch
 
 /// The recorded runs of the official `generate` at temperature 1.
 ///
-/// The official rules about padding are not this package's, so they stand here: the prompt is padded at its end to
-/// whole chunks, a sequence with the end token continues with padding, and at last all padding moves to the end.
+/// The official padding rules differ from this package's, so they are implemented here: the prompt is padded at its end
+/// to whole chunks, a sequence with the end token continues with padding, and finally all padding is moved to the end.
 struct GenerationParity {
   let model: ContinuousLanguageModel
   let numbers: RecordedNumbers

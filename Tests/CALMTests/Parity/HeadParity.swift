@@ -2,15 +2,15 @@ import CALM
 import Testing
 import Torch
 
-/// The recorded numbers of one kind of generative head, and the samples that other checks use.
+/// The recorded numbers of one kind of generative head, and the samples used by other checks.
 protocol HeadParity {
-  /// The training loss for the recorded random numbers; its parts are checked too.
+  /// Returns the training loss for the recorded random numbers, and checks its parts.
   func loss(hidden: Tensor, latent: LatentDistribution) throws -> Tensor
-  /// Whatever else was recorded of the head.
+  /// Checks all other recorded numbers of the head.
   func checkSampling(hidden: Tensor, latent: LatentDistribution) throws
   /// Samples for the recorded noise, two or more: [samples, positions, l].
   func samples(hidden: Tensor) throws -> Tensor
-  /// Recorded noise for one sample of each row in the shape that the head takes: [1, rows, …].
+  /// Recorded noise for one sample of each row, in the shape that the head expects: [1, rows, …].
   func noise(recorded: Tensor, rows: Int) -> Tensor
 }
 
@@ -70,7 +70,7 @@ struct EnergyHeadParity: HeadParity {
 
   private func checkEnergyScore(of samples: Tensor, targets: Tensor) throws {
     let own = model.configuration.exponent
-    // With every sample equal to x_n the loss is twice the mean distance of x_n to the targets.
+    // If every sample equals x_n, the loss is twice the mean distance of x_n to the targets.
     let count = samples.shape[0]
     let toTargets = (0..<count).map { index in
       let sample = samples.narrowed(0, index..<index + 1)
@@ -178,7 +178,7 @@ struct DiffusionHeadParity: HeadParity {
     }
   }
 
-  /// One step back for every row, each from a step of its own.
+  /// One reverse step for every row, each from a different step.
   private func checkSingleSteps(_ hidden: Tensor) throws {
     let steps = try numbers.input("diff.step_t")
     let before = head.stepBack(
@@ -197,13 +197,13 @@ struct DiffusionHeadParity: HeadParity {
     return tensor.reshaped(-1, hidden.shape[0], tensor.shape[1])
   }
 
-  /// The recorded noise of the sampling steps behind the first few, [samples, positions, steps, l].
+  /// The recorded noise of the sampling steps after the first few, [samples, positions, steps, l].
   private func stepNoise(_ start: Tensor, after skipped: Int) throws -> Tensor {
     let noise = try numbers.input("diff.sample_noise")
     return noise.narrowed(0, skipped..<noise.shape[0]).transposed(0, 1)
       .reshaped(start.shape[0], start.shape[1], -1, start.shape[2])
   }
 
-  /// Recorded as [1, 101, rows, l].
+  /// The recorded shape is [1, 101, rows, l].
   func noise(recorded: Tensor, rows: Int) -> Tensor { recorded.transposed(1, 2) }
 }

@@ -16,8 +16,8 @@ struct LanguageModelParity {
     let latent = try withoutGradients { try targets(of: ids.narrowed(1, k..<tokens).contiguous()) }
     let loss = try head.loss(hidden: hidden, latent: latent)
     try numbers.check("lm.loss", loss)
-    // That with the frozen autoencoder in official training mode, which rounds its embeddings to bfloat16; its
-    // tolerance spans the difference.
+    // The loss with the frozen autoencoder in official training mode, which rounds its embeddings to bfloat16; its
+    // tolerance covers the difference.
     try numbers.check("lm.loss_trainmode", loss)
     loss.backward()
     try checkGradients()

@@ -5,13 +5,13 @@ import Testing
 ///
 /// The `meta.json` and the configurations of a case define its content, not its name.
 struct ParityCase: Sendable {
-  /// How near a recorded tensor must be met.
+  /// The tolerance of a recorded tensor.
   struct Tolerance: Decodable, Sendable {
-    /// The largest difference of an element; nil where none is given, or none is finite.
+    /// The maximum difference of an element; nil if none is given or none is finite.
     let abs: Double?
-    /// The same for each row where rows differ much in size.
+    /// The same for each row, if rows differ greatly in magnitude.
     let absPerRow: [Double]?
-    /// Whether nothing but the recorded numbers will do.
+    /// Whether only the exact recorded numbers are accepted.
     let exact: Bool?
 
     private enum CodingKeys: String, CodingKey {
@@ -45,10 +45,10 @@ struct ParityCase: Sendable {
   let folder: URL
   let description: Description
 
-  /// Which model was recorded, for example `energy`.
+  /// The kind of recorded model, for example `energy`.
   var modelType: String { description.modelType ?? description.kind ?? "a model without a type" }
 
-  /// Nil where the folder is no case.
+  /// Nil if the folder is not a case.
   private init?(folder: URL) throws {
     self.folder = folder
     let files = ["meta.json", "expected.safetensors"].map { folder.appending(path: $0) }
@@ -56,14 +56,14 @@ struct ParityCase: Sendable {
     description = try JSONDecoder().decode(Description.self, from: Data(contentsOf: files[0]))
   }
 
-  /// The folders in this one that hold a model.
+  /// The subfolders that contain a model.
   var modelFolders: [URL] {
     Self.subfolders(of: folder).filter {
       $0.lastPathComponent != "head" && FileManager.default.fileExists(atPath: $0.appending(path: "config.json").path)
     }
   }
 
-  /// The folder with the weights of a head alone, in a case that is cut down to them; nil in one of a whole model.
+  /// The folder with the weights of a head alone, in a case reduced to them; nil in a case with a whole model.
   var headFolder: URL? {
     let head = folder.appending(path: "head")
     return FileManager.default.fileExists(atPath: head.path) ? head : nil
@@ -81,10 +81,10 @@ struct ParityCase: Sendable {
     return [tests.appending(path: "Fixtures"), shared.appending(path: "fixtures")]
   }()
 
-  /// Whether `CALM_FIXTURES` says which cases there are.
+  /// Whether `CALM_FIXTURES` specifies the cases.
   static let areNamed = ProcessInfo.processInfo.environment["CALM_FIXTURES"] != nil
 
-  /// Every case in the roots, each a folder there or the root itself.
+  /// Every case in the roots: each is a subfolder, or the root itself.
   static func all() throws -> [ParityCase] {
     try roots.flatMap { root in try ([root] + subfolders(of: root)).compactMap { try ParityCase(folder: $0) } }
   }

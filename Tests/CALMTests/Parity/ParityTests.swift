@@ -5,7 +5,7 @@ import Torch
 
 @Suite("Numbers of the official code")
 struct ParityTests {
-  /// The recorded models that these tests know by their configuration.
+  /// The recorded models that these tests recognize by their configuration.
   private static func kind(of recorded: ParityCase) -> ModelFolder.Kind? {
     let kinds = recorded.modelFolders.compactMap { try? ModelFolder($0).kind }
     if kinds.contains(.autoregressive) { return .autoregressive }
@@ -100,13 +100,13 @@ struct ParityTests {
     withKnownIssue { numbers.expectNothingMissing() }
   }
 
-  /// The recorded model. A case may hold it in several formats: all must give the same parameters.
+  /// The recorded model. If a case contains it in several formats, all must have the same parameters.
   private func load(_ recorded: ParityCase) throws -> ContinuousLanguageModel {
     let folders = try recorded.modelFolders.map { try ModelFolder($0) }
     let autoencoders = folders.filter { $0.kind == .autoencoder }
     let models = try folders.filter { $0.kind == .languageModel }
       .map { try $0.loadLanguageModel(autoencoder: autoencoders.first?.url) }
-    let model = try #require(models.first, "\(recorded.testDescription) holds no language model")
+    let model = try #require(models.first, "\(recorded.testDescription) contains no language model")
     for other in models.dropFirst() { expectEqual(model, other) }
     for folder in autoencoders { expectEqual(model.knownAutoencoder, try folder.loadAutoencoder()) }
     return model

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 import Torch
 
-/// The recorded tensors of a case, with an account of which were used, which were met, and which a check missed.
+/// The recorded tensors of a case, with a record of those that were used, matched and missing.
 final class RecordedNumbers {
   let source: ParityCase
   private let file: SafetensorsFile
@@ -17,7 +17,7 @@ final class RecordedNumbers {
     inputs = Set(source.description.inputs ?? [])
   }
 
-  /// The names of the recorded tensors that begin with a prefix; without any, the prefix counts as missing.
+  /// The names of the recorded tensors that begin with a prefix; if there are none, the prefix counts as missing.
   func names(withPrefix prefix: String) -> [String] {
     let names = file.names.filter { $0.hasPrefix(prefix) }
     if names.isEmpty { missing.insert(prefix + "*") }
@@ -31,18 +31,18 @@ final class RecordedNumbers {
     return false
   }
 
-  /// A recorded tensor to compute from.
+  /// A recorded tensor to use as an input.
   func input(_ name: String) throws -> Tensor {
     read.insert(name)
     return try file.tensor(named: name)
   }
 
-  /// A recorded number to compute from.
+  /// A recorded number to use as an input.
   func number(_ name: String) throws -> Int { Int(try input(name).item()) }
 
   /// Expects a result to equal the recorded one, element by element: integers and marked tensors exactly.
   ///
-  /// A tensor that was not recorded counts as missing: see ``expectNothingMissing()``.
+  /// A tensor that was not recorded counts as missing; see ``expectNothingMissing()``.
   func check(_ name: String, _ actual: Tensor) throws {
     guard has(name) else { return }
     expect(name, actual, toBe: try file.tensor(named: name))
@@ -66,14 +66,14 @@ final class RecordedNumbers {
       "\(name)[\(worst)] is \(found[worst]), recorded \(recorded[worst]), tolerance \(tolerances[worst / rowLength])")
   }
 
-  /// Counts a tensor as met by a check that does not compare it element by element.
+  /// Counts a tensor as matched by a check that does not compare it element by element.
   func markChecked(_ name: String) { checked.insert(name) }
 
   /// Expects gradients to have the recorded norms, and every parameter to be among them.
   ///
   /// - Parameters:
-  ///   - module: its parameters have their gradients.
-  ///   - norms: by parameter name, as `meta.json` gives them.
+  ///   - module: the module whose parameters have gradients.
+  ///   - norms: the norms by parameter name, as in `meta.json`.
   func checkGradientNorms(of module: some Module, _ norms: [String: Double]?) throws {
     let norms = try #require(norms, "meta.json has no norms of the gradients")
     let parameters = module.namedParameters()
@@ -87,8 +87,8 @@ final class RecordedNumbers {
     }
   }
 
-  /// Expects every recorded tensor to have been checked or to be an input that a check was computed from, and every
-  /// tensor that a check wanted to be recorded.
+  /// Expects that every recorded tensor was checked or used as an input, and that every tensor that a check requested
+  /// was recorded.
   func expectComplete() {
     expectNothingMissing()
     let open = Set(file.names).subtracting(checked).subtracting(read.intersection(inputs))
@@ -98,10 +98,11 @@ final class RecordedNumbers {
         + "\(read.subtracting(checked).count) were inputs, \(open.count) were not used")
   }
 
-  /// Expects every tensor that a check wanted to be recorded, but for those that `meta.json` declares as not recorded.
+  /// Expects that every tensor that a check requested was recorded, except those that `meta.json` declares as not
+  /// recorded.
   func expectNothingMissing() {
     let omitted = Set(source.description.notRecorded ?? [])
-    #expect(missing == omitted, "expected.safetensors lacks other tensors than meta.json declares as not recorded")
+    #expect(missing == omitted, "the missing tensors differ from those that meta.json declares as not recorded")
     if !omitted.isEmpty {
       print("\(source.testDescription): not recorded, so not checked: \(omitted.sorted().joined(separator: ", "))")
     }

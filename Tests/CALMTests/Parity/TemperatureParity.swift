@@ -39,7 +39,7 @@ struct TemperatureParity {
     }
   }
 
-  /// Expects the middle of each chunk's share of [0, 1) to choose it: chunks are distinguished, counted and ordered, by
+  /// Expects the midpoint of each chunk's interval in [0, 1) to select it: chunks are distinct, counted, and ordered by
   /// first appearance, as recorded.
   private func checkChoices(_ pool: String, rule: BatchTemperatureRule, probabilities: [Double]) throws {
     let (draws, chunks) = (try rows(of: "\(pool).pool"), try rows(of: "\(pool).chunks"))
@@ -47,7 +47,7 @@ struct TemperatureParity {
     var start = 0.0
     for (chunk, probability) in zip(chunks, probabilities) where probability > 0 {
       var generator = FixedNumber(start + probability / 2)
-      #expect(rule.select(from: draws, using: &generator) == chunk, "\(pool): the chunk chosen at \(start)")
+      #expect(rule.select(from: draws, using: &generator) == chunk, "\(pool): the chunk selected at \(start)")
       start += probability
     }
     for part in ["pool", "chunks", "counts"] { numbers.markChecked("\(pool).\(part)") }
@@ -64,7 +64,7 @@ struct TemperatureParity {
   }
 }
 
-/// A generator from which every number in [0, 1) comes out the same.
+/// A generator that returns the same number in [0, 1) every time.
 private struct FixedNumber: RandomNumberGenerator {
   private let bits: UInt64
 

@@ -12,7 +12,7 @@ struct BatchSelectionLaw {
   /// The n of 1/T = n + α.
   private let whole: Int
 
-  /// The documented rule, written down once more: C(c, n + α), relative to C(N, n + α), and Good–Turing at c = n.
+  /// The documented rule, implemented independently: C(c, n + α), relative to C(N, n + α), and Good–Turing at c = n.
   init(temperature: Temperature, candidateCount: Int) {
     let (whole, alpha) = (temperature.wholeExponent, temperature.fractionalExponent)
     self.init(whole: whole, weights: Self.gammaRatios(temperature, candidateCount: candidateCount)) { counts in
@@ -22,7 +22,7 @@ struct BatchSelectionLaw {
     }
   }
 
-  /// Any rule that weighs by counts.
+  /// A rule whose weights depend only on counts.
   init(whole: Int = 1, weights: [Double], correction: @escaping ([Int]) -> Double = { _ in 1 }) {
     self.whole = whole
     self.weights = weights
@@ -80,7 +80,7 @@ struct BatchSelectionLaw {
     return result.map { $0 / mass }
   }
 
-  /// The expected weight, without the correction, of an outcome of probability p with a binomial count.
+  /// The expected weight, without the correction, of an outcome with probability p and a binomial count.
   func expectedWeight(_ probability: Double, logFactorial: [Double]) -> Double {
     (0...candidateCount).reduce(0) { sum, count in
       let logMass =
@@ -96,9 +96,9 @@ struct BatchSelectionLaw {
   }
 }
 
-/// Weights by counts that were weighed against the library's rule for 1/T = n + α, and lost.
+/// Alternative weights that were compared with the library's rule for 1/T = n + α and performed worse.
 enum RejectedWeights {
-  /// C(c, n) · ((c − n) / (N − n))^α: with the frequency among the other samples in place of P(x).
+  /// C(c, n) · ((c − n) / (N − n))^α, with the frequency among the other samples in place of P(x).
   static func leaveOut(_ temperature: Temperature, candidateCount: Int) -> BatchSelectionLaw {
     let whole = temperature.wholeExponent
     return BatchSelectionLaw(
@@ -109,7 +109,7 @@ enum RejectedWeights {
       })
   }
 
-  /// C(c, n) · (c / N)^α: with the frequency among all samples in place of P(x).
+  /// C(c, n) · (c / N)^α, with the frequency among all samples in place of P(x).
   static func plugIn(_ temperature: Temperature, candidateCount: Int) -> BatchSelectionLaw {
     BatchSelectionLaw(
       weights: (0...candidateCount).map { count in
@@ -123,7 +123,7 @@ enum RejectedWeights {
     BatchSelectionLaw(weights: BatchSelectionLaw.gammaRatios(temperature, candidateCount: candidateCount))
   }
 
-  /// C(c, n + α) for c > n and nothing for c = n: a factory that ends undecided rejects.
+  /// C(c, n + α) for c > n and 0 for c = n: a factory that ends undecided rejects.
   static func undecidedRejects(_ temperature: Temperature, candidateCount: Int) -> BatchSelectionLaw {
     var weights = BatchSelectionLaw.gammaRatios(temperature, candidateCount: candidateCount)
     weights[temperature.wholeExponent] = 0

@@ -33,7 +33,7 @@ struct BatchTemperatureTests {
     "the weights are those of the Bernoulli factory, averaged over all orders of the samples", arguments: fractional)
   func factoryAverage(value: Double) throws {
     // The probability that a factory run over a random order of N − n samples, k of which are the candidate, accepts or
-    // ends undecided: by recursion over the samples.
+    // ends undecided, by recursion over the samples.
     let temperature = try Temperature(value)
     let (whole, alpha) = (temperature.wholeExponent, temperature.fractionalExponent)
     func acceptance(_ candidates: Int, _ others: Int, _ trial: Int) -> Double {
@@ -71,7 +71,7 @@ struct BatchTemperatureTests {
       laws.append(RejectedWeights.undecidedRejects(temperature, candidateCount: candidateCount))
     }
     for law in laws {
-      // Relative to the weight of N equal samples, which is 1: the expectation of a perfect estimator is P^(1/T).
+      // Relative to the weight of N equal samples, which is 1. The expectation of a perfect estimator is P^(1/T).
       let expected = law.expectedWeight(probability, logFactorial: BatchSelectionLaw.logFactorials(candidateCount))
       #expect(abs(expected - pow(probability, temperature.exponent)) <= bound + 1e-10)
     }

@@ -30,7 +30,7 @@ enum ChiSquare {
 
   /// The probability of a statistic at least as large if two samples of counts come from one distribution.
   ///
-  /// Outcomes with fewer than 10 counts in all are merged into one bin.
+  /// Outcomes with fewer than 10 counts in total are merged into one bin.
   static func pValue(_ first: [Int], _ second: [Int]) -> Double {
     var bins: [(first: Double, second: Double)] = [(0, 0)]
     for (one, other) in zip(first, second) {

@@ -44,10 +44,11 @@ struct ExactTemperatureSamplerTests {
     #expect(ChiSquare.pValue(counts: counts, probabilities: wrong) < 1e-5)
   }
 
-  // Expected samples: (1 + S_1 + … + S_(n−1) + S_(n+α−1)) / S_(n+α), S_k = Σ p^k. The number for one sample is close to
-  // geometric, so the mean of 4,000 has a relative error near 1.6 %; 8 % is five of them (14 tests at 6e-7).
+  // Expected samples: (1 + S_1 + … + S_(n−1) + S_(n+α−1)) / S_(n+α), S_k = Σ p^k. The number for one result is nearly
+  // geometric, so the mean of 4,000 has a relative error near 1.6 %; 8 % is five times that (14 tests at 6e-7).
   @Test(
-    "the mean number of samples is the documented one", arguments: [KnownCategorical.threeOutcomes, .zipf], temperatures
+    "the mean number of samples equals the documented one", arguments: [KnownCategorical.threeOutcomes, .zipf],
+    temperatures
   )
   func costsWhatIsDocumented(distribution: KnownCategorical, value: Double) throws {
     let temperature = try Temperature(value)

@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Decoding a pool token by token")
 struct PrefixPoolTests {
-  /// A pool of random chunks whose sharing ranges from everything to nothing.
+  /// A pool of random chunks that share anything from all tokens to none.
   private func randomPool(using generator: inout SeededGenerator) -> [[Int32]] {
     let length = 1 + generator.uniform(below: 5)
     let alphabet = [1, 2, 3, 10, 1_000][generator.uniform(below: 5)]
@@ -46,7 +46,7 @@ struct PrefixPoolTests {
     }
   }
 
-  @Test("samples whose prefix is not shared n times are decoded no further")
+  @Test("samples whose prefix is not shared n times are not decoded further")
   func dropsUnshared() throws {
     let chunks: [[Int32]] = [
       [1, 1, 1], [1, 1, 1], [1, 1, 1],  // the only chunk sampled three times

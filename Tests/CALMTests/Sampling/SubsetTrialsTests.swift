@@ -24,7 +24,8 @@ struct SubsetTrialsTests {
 
   // False alarms: 1e-5 each.
   @Test(
-    "the choice by sets, and otherwise by the rule, has the distribution of the rule alone", arguments: [0.5, 1 / 3.0])
+    "the choice by sets, with the rule as a fallback, has the distribution of the rule alone",
+    arguments: [0.5, 1 / 3.0])
   func lawOfTheRule(value: Double) throws {
     let temperature = try Temperature(value)
     let rule = BatchTemperatureRule(temperature: temperature)
@@ -46,13 +47,13 @@ struct SubsetTrialsTests {
       }
       counts[outcomes.firstIndex(of: chunk)!] += 1
     }
-    #expect(early > 5_000 && early < 39_000, "one of the two ways is too rare")
+    #expect(early > 5_000 && early < 39_000, "one of the two paths is too rare")
     let weights = rule.weights(forCounts: frequencies)
     let total = weights.reduce(0, +)
     #expect(ChiSquare.pValue(counts: counts, probabilities: weights.map { $0 / total }) > 1e-5)
   }
 
-  @Test("one set decides among equal candidates")
+  @Test("one set determines the choice among equal candidates")
   func allEqual() throws {
     let draws = [[Int32]](repeating: [4, 3, 2, 1], count: 200)
     for n in 2...5 {
@@ -63,7 +64,7 @@ struct SubsetTrialsTests {
     }
   }
 
-  @Test("candidates are decoded as far as those of a set agree, and only once")
+  @Test("candidates are decoded only as far as those of a set agree, and only once")
   func decodesNoFurther() throws {
     let temperature = try Temperature(0.5)
     var generator = SeededGenerator(seed: 9)

@@ -4,7 +4,7 @@ import CALMSupport
 import Foundation
 import Testing
 
-/// Makes the tables of `docs/temperature.md`: about a minute and a half, with `CALM_LONG_TESTS=1` only.
+/// Prints the tables of `docs/temperature.md`; takes about a minute and a half, only with `CALM_LONG_TESTS=1`.
 @Suite(
   "Tables of docs/temperature.md", .serialized,
   .enabled(
@@ -83,7 +83,7 @@ struct TemperatureTables {
 
   /// Estimates the distance by averaging the probabilities of choice over simulated pools.
   ///
-  /// The noise of the ratio W_x / ΣW is lessened by subtracting its linear part around the expected weights, which are
+  /// The noise of the ratio W_x / ΣW is reduced by subtracting its linear part around the expected weights, which are
   /// binomial sums: that part has mean zero.
   private func simulatedDistance(
     _ law: BatchSelectionLaw, _ distribution: KnownCategorical, _ temperature: Temperature
@@ -119,7 +119,7 @@ struct TemperatureTables {
     let controlled = probabilities.indices.map { index in
       scale * (ratios[index] - weights[index] / expectedTotal + expected[index] * total / pow(expectedTotal, 2))
     }
-    // Where pools are small the ratio is far from linear and the plain average is the quieter one.
+    // If pools are small, the ratio is far from linear, and the plain average has less noise.
     return totalVariation(candidateCount < 300 ? plain : controlled, temperature.applied(to: probabilities))
   }
 }

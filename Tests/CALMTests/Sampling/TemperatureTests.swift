@@ -51,7 +51,7 @@ struct TemperatureTests {
     #expect(throws: TemperatureError.self) { try Temperature(parsing: "1/0") }
   }
 
-  @Test("temperature errors are one line that says what to do")
+  @Test("temperature errors are one line that explains what to do")
   func messages() {
     #expect(TemperatureError.outOfRange(1.5).description == "temperature must be above 0 and at most 1, got 1.5")
     let errors: [TemperatureError] = [

@@ -18,7 +18,7 @@ struct BrierLMTests {
     #expect(best.score == 100 && best.brier == [1, 1, 1, 1])
     #expect(best.scoreStandardError == 0 && best.brierStandardError == [0, 0, 0, 0])
     #expect(best.accuracy == [1, 1, 1, 1] && best.collision == [1, 1, 1, 1])
-    // Four times −1: the product is 1, but there is nothing to praise.
+    // Four times −1: the product is 1, but the model deserves no score.
     let worst = try repeating.result()
     #expect(worst.score == 0 && worst.brier == [-1, -1, -1, -1])
   }
@@ -61,7 +61,7 @@ struct BrierLMTests {
     #expect(abs(errors[0] - errors[1]) < 1e-9)
   }
 
-  @Test("each position has the same weight, whatever the length of its document")
+  @Test("each position has the same weight, regardless of the length of its document")
   func positionsWeighTheSame() throws {
     var accumulator = try BrierAccumulator()
     for (document, value) in [(0, 1.0), (0, 1.0), (0, 1.0), (1, 0.0)] {
@@ -71,8 +71,8 @@ struct BrierLMTests {
     #expect(try accumulator.result().brier == [0.75, 0.75, 0.75, 0.75])
   }
 
-  // The score of 200 documents of 20 positions each is simulated 300 times; the standard deviation of the scores has
-  // itself a standard error of 4 %, the mean of the bootstrap's errors one far below. 20 % is five of them.
+  // The score of 200 documents of 20 positions each is simulated 300 times. The standard deviation of the scores has a
+  // standard error of 4 %; that of the mean of the bootstrap's errors is far smaller. 20 % is five times as much.
   @Test("the bootstrap's standard error is the standard deviation of the score over corpora")
   func bootstrapMatchesSpread() throws {
     var generator = SeededGenerator(seed: 62)
@@ -101,7 +101,7 @@ struct BrierLMTests {
     let spread = (scores.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / 299).squareRoot()
     let bootstrap = errors.reduce(0, +) / 300
     #expect(abs(bootstrap / spread - 1) < 0.2)
-    // Taking positions for independent would understate it by far.
+    // Treating positions as independent would greatly underestimate it.
     #expect(naive.reduce(0, +) / 300 < 0.5 * spread)
   }
 
@@ -114,7 +114,7 @@ struct BrierLMTests {
     let errors = ClusterBootstrap(replicates: 20_000).standardErrors(clusters: 5, using: &generator) { multiplicities in
       [zip(values, multiplicities).reduce(0) { $0 + $1.0 * Double($1.1) } / 5, 3]
     }
-    // 20,000 replicates: a relative error of 0.5 %; 2.5 % is five of them.
+    // 20,000 replicates: a relative error of 0.5 %; 2.5 % is five times that.
     #expect(abs(try #require(errors)[0] / textbook - 1) < 0.025)
     #expect(errors?[1] == 0)
     #expect(ClusterBootstrap().standardErrors(clusters: 1, using: &generator) { _ in [1] } == nil)

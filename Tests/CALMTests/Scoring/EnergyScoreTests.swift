@@ -5,9 +5,9 @@ import Torch
 
 /// The expected energy score is minimal if the samples have the distribution of the targets.
 ///
-/// Every position is an independent experiment: N = 8 samples, M = 16 targets. A mean over positions is called larger
-/// than another if it is by 5 standard errors of the paired difference, and equal if within 5: a seed misleads with
-/// probability below 6e-7.
+/// Every position is an independent experiment with N = 8 samples and M = 16 targets. A mean over positions is
+/// considered larger than another if it exceeds it by 5 standard errors of the paired difference, and equal if within
+/// 5: a seed misleads with a probability below 6e-7.
 @Suite("Energy score")
 struct EnergyScoreTests {
   private static let positions = 4000
@@ -32,7 +32,7 @@ struct EnergyScoreTests {
   /// The score of each position, against targets from the standard normal.
   private func scores(_ prediction: Prediction, exponent: Double, samples: Int = Self.samples) -> [Double] {
     let shape = [samples, Self.positions, Self.size]
-    // A collapsed prediction keeps a trace of noise: at distance zero the power has no gradient.
+    // A collapsed prediction retains a trace of noise, because the power has no gradient at distance zero.
     let x = Generator(seed: 11).normal(shape, mean: prediction.mean, deviation: max(prediction.deviation, 1e-6))
     let y = Generator(seed: 12).normal([Self.targets, Self.positions, Self.size])
     return energyScore(samples: x, targets: y, exponent: exponent).elements(as: Double.self)
@@ -57,7 +57,7 @@ struct EnergyScoreTests {
     #expect(difference.mean > 5 * difference.error)
   }
 
-  @Test("for β = 2 the energy score depends on the mean only", arguments: Prediction.wrong)
+  @Test("for β = 2 the energy score depends only on the mean", arguments: Prediction.wrong)
   func squaredDistanceSeesOnlyTheMean(prediction: Prediction) {
     // 2(‖μ‖² + l σx² + l σy²) − 2 l σx² = 2‖μ‖² + 2 l σy², and σy = 1.
     let expected = 2 * Double(Self.size) * (prediction.mean * prediction.mean + 1)

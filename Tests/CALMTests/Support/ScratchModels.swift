@@ -12,7 +12,7 @@ final class ScratchModels {
 
   deinit { try? FileManager.default.removeItem(at: url) }
 
-  /// The folder of the model as training would leave it.
+  /// The folder of the model as written by training.
   func saved(_ name: String) throws -> URL {
     let folder = url.appendingPathComponent(name)
     try model.save(to: folder, tokenizer: nil)

@@ -1,11 +1,11 @@
 import CALM
 import Torch
 
-/// Models small enough to compute with in milliseconds, with weights that are not all but zero.
+/// Models small enough to compute with in milliseconds, with weights that are not close to zero.
 enum SmallModels {
   static let vocabularySize = 50
 
-  /// An autoencoder with fresh weights.
+  /// An autoencoder with random weights.
   static func autoencoder(
     chunkSize: Int = 3, latentSize: Int = 6, isVariational: Bool = true, seed: UInt64 = 1,
     adjusting adjust: (inout AutoencoderConfiguration) -> Void = { _ in }
@@ -18,7 +18,7 @@ enum SmallModels {
     return Autoencoder(configuration, generator: Generator(seed: seed))
   }
 
-  /// A language model with fresh weights, of which those that start training at zero are not zero.
+  /// A language model with random weights; those that training initializes to zero are not zero.
   static func languageModel(
     keyValueHeads: Int = 4, head: HeadKind = .energy, isOneStep: Bool = false, chunkSize: Int = 3, seed: UInt64 = 2
   ) -> ContinuousLanguageModel {
@@ -41,7 +41,7 @@ enum SmallModels {
     return model
   }
 
-  /// An autoregressive Transformer with fresh weights.
+  /// An autoregressive Transformer with random weights.
   static func transformer() -> AutoregressiveModel {
     AutoregressiveModel(
       AutoregressiveConfiguration(
@@ -50,7 +50,7 @@ enum SmallModels {
       generator: Generator(seed: 3))
   }
 
-  /// Random ids of the whole vocabulary, [rows, tokens].
+  /// Random ids from the whole vocabulary, [rows, tokens].
   static func ids(rows: Int, tokens: Int, seed: UInt64) -> Tensor {
     Generator(seed: seed).uniform([rows, tokens], in: 0..<Double(vocabularySize)).to(.int64)
   }
@@ -70,7 +70,7 @@ extension ContinuousLanguageModel {
   }
 }
 
-/// The largest difference of two tensors of one shape.
+/// The largest difference between two tensors of the same shape.
 func largestDifference(_ a: Tensor, _ b: Tensor) -> Double {
   precondition(a.shape == b.shape, "\(a.shape) and \(b.shape)")
   return (a.to(.float32) - b.to(.float32)).magnitude().elements(as: Double.self).max() ?? 0

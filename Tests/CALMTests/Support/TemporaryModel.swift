@@ -2,7 +2,7 @@ import CALM
 import Foundation
 import Torch
 
-/// A model stored in a folder that goes away with this object.
+/// A model stored in a folder that is removed with this object.
 final class TemporaryModel<Model> {
   let model: Model
   let url: URL

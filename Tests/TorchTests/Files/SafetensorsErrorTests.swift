@@ -52,12 +52,12 @@ struct SafetensorsErrorTests {
   func fields() throws {
     try expectRefusal("tensor 'a' is damaged", file(#"{"a":3}"#, data: 0))
     try expectRefusal(
-      "must have dtype, shape and data_offsets only", file(#"{"a":{"dtype":"F32","shape":[]}}"#, data: 0))
+      "must contain exactly dtype, shape and data_offsets", file(#"{"a":{"dtype":"F32","shape":[]}}"#, data: 0))
     try expectRefusal(
-      "must have dtype, shape and data_offsets only",
+      "must contain exactly dtype, shape and data_offsets",
       file(#"{"a":{"dtype":"F32","shape":[],"data_offsets":[0,4],"x":1}}"#, data: 4))
     try expectRefusal(
-      "must have dtype, shape and data_offsets only",
+      "must contain exactly dtype, shape and data_offsets",
       file(#"{"a":{"dtype":"F32","shape":[],"shape":[],"data_offsets":[0,4]}}"#, data: 4))
     try expectRefusal("'F8_E5M2' is not one of", file("{\"a\":\(described("[4]", 0, 4, dtype: "F8_E5M2"))}", data: 4))
     for shape in ["[-1]", "[1.5]", "[1e999]", "[\"1\"]", "3", "[[1]]", "[99999999999999999999]"] {

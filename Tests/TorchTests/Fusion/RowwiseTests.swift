@@ -91,7 +91,7 @@ struct RowwiseTests {
       ])
   }
 
-  @Test("a row-wise network gives a row the same result among many rows as among few")
+  @Test("a row-wise network computes the same result for a row among many rows as among few")
   func independent() {
     let layers = Layers()
     let (norm, gate, up, down) = (

@@ -98,7 +98,7 @@ struct LinearArgmaxTests {
     let generator = Generator(seed: 5)
     let hidden = generator.normal([rows, size]).to(dtype)
     let base = generator.normal([vocabulary / 3 + 1, size])
-    // Every vector three times: as it is, larger by the least difference in float32, and as it is again.
+    // Every vector three times: unchanged, larger by the smallest difference in float32, and unchanged again.
     let near = base * (1 + 1.2e-7)
     let weight = Tensor.concatenated([base, near, base]).narrowed(0, 0..<vocabulary).to(dtype)
     let expected = matmul(hidden.to(.float64), weight.to(.float64).transposed()).elements(as: Double.self)

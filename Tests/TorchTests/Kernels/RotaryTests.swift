@@ -44,7 +44,7 @@ struct RotaryTests {
     check([2, 3, 4, 10]).expectGradientsAreSlopes([Generator(seed: 2).normal([2, 3, 4, 10])], terms: 4)
   }
 
-  @Test("rotary embedding preserves norms, and makes products depend on the distance only")
+  @Test("rotary embedding preserves norms, and makes products depend only on the distance")
   func isometry() {
     let shape = [1, 12, 1, 16]
     let (cosine, sine) = Self.angles(shape)

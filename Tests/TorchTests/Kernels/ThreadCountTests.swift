@@ -1,7 +1,7 @@
 import Testing
 import Torch
 
-/// The kernels give the same bits on any number of threads, because sums are not split at thread boundaries.
+/// The kernels compute the same bits with any number of threads, because sums are not split at thread boundaries.
 @Suite("Thread counts", .serialized)
 struct ThreadCountTests {
   /// The bytes that `body` computes on one, two and three threads. The count is local to the thread that sets it.

@@ -2,7 +2,7 @@ import CALM
 import CALMSupport
 import Foundation
 
-/// Scores two samplers with BrierLM, and samples one of them at a temperature. Neither has probabilities to ask for.
+/// Scores two samplers with BrierLM, and samples one of them at a temperature. Neither computes probabilities.
 ///
 ///     swift run ScoreYourSampler
 @main

@@ -11,7 +11,7 @@ struct Weather {
     .rainy: [0.1, 0.3, 0.6],
   ]
 
-  /// The same frequencies on every day, whatever the day before.
+  /// The same frequencies on every day, regardless of the day before.
   static let withoutMemory = Weather(
     probabilities: Dictionary(uniqueKeysWithValues: Day.allCases.map { ($0, [0.48, 0.26, 0.26]) }))
 
