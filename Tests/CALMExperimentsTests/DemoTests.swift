@@ -16,7 +16,7 @@ import Testing
     var recipe = DemoRecipe.stories(head: head)
     (recipe.corpusBytes, recipe.vocabularySize, recipe.validationFraction) = (60_000, 300, 0.1)
     (recipe.latentSize, recipe.autoencoderHiddenSize, recipe.hiddenSize, recipe.layers) = (8, 16, 32, 1)
-    (recipe.autoencoder.steps, recipe.languageModel.steps) = (3, 4)
+    (recipe.autoencoder.steps, recipe.languageModel.steps, recipe.distillation.steps) = (3, 4, 2)
     (recipe.evaluationChunks, recipe.evaluationSequences) = (16, 2)
     (recipe.generatedTexts, recipe.maximumNewTokens, recipe.temperature) = (2, 8, "1")
     return recipe
@@ -52,7 +52,8 @@ import Testing
     #expect(end == .finished)
     let hasAutoencoder = recipe.head == .energy
     #expect(began == recipe.stages && finished == began && began.contains(.autoencoder) == hasAutoencoder)
-    #expect(steps == (hasAutoencoder ? [.autoencoder: 3, .languageModel: 4] : [.languageModel: 4]))
+    #expect(steps == (hasAutoencoder ? [.autoencoder: 3, .languageModel: 4] : [.languageModel: 4, .distillation: 2]))
+    #expect(exists(recipe.modelFolder) && exists("student/model") == !hasAutoencoder)
     let results = demo.results
     #expect(results.stages.map(\.name) == recipe.stages && results.head == recipe.head.rawValue)
     let data = try TrainingData(path: folder.appendingPathComponent("data").path)
@@ -80,7 +81,7 @@ import Testing
         #expect(seconds > 0)
         plans.append(steps)
       }
-      if case .training(_, .step(let step), let total) = event {
+      if case .training(.languageModel, .step(let step), let total) = event {
         rates[step.step] = step.learningRate
         #expect(total == plans.last)
       }

@@ -86,6 +86,7 @@ public final class Demo {
     let data = try TrainingData(path: url("data").path)
     if recipe.head.usesAutoencoder { try stage(.autoencoder) { _ in try trainAutoencoder(on: data, report) } }
     try stage(.languageModel) { _ in try trainLanguageModel(on: data, report) }
+    if recipe.isDistilled { try stage(.distillation) { _ in try distill(report) } }
     try stage(.evaluation) { _ in try evaluate(on: data) }
     try stage(.samples, generate)
   }
@@ -149,11 +150,25 @@ public final class Demo {
       auxiliaryWarmupSteps: recipe.auxiliaryLossWeight > 0 ? recipe.auxiliaryWarmupSteps : 0,
       training: recipe.languageModel)
     let last = try train(
-      settings, in: "lm", .languageModel, until: 1 - recipe.samplesShare,
-      laterSteps: recipe.evaluationSteps, report: report)
-    results.languageModelParameters = try loadModel().parameterCount
+      settings, in: "lm", .languageModel,
+      until: 1 - recipe.samplesShare - (recipe.isDistilled ? recipe.distillationShare : 0),
+      laterSteps: recipe.isDistilled ? 0 : recipe.evaluationSteps, report: report)
+    results.languageModelParameters = try ModelFolder(url("lm/model")).loadLanguageModel(device: device).parameterCount
     results.languageModelSteps = last.step
     results.trainingLoss = last.parts[recipe.head.rawValue] ?? last.loss
+  }
+
+  private func distill(_ report: @escaping (DemoEvent) -> Decision) throws {
+    var settings = DistillationSettings()
+    settings.inputs.initialModel = url("lm/model").path
+    settings.model = try ModelFolder(url("lm/model")).languageModelConfiguration()
+    settings.model.auxiliaryLossWeight = 0
+    settings.paths = 1
+    settings.training = recipe.distillation
+    let last = try train(
+      settings, in: "student", .distillation, until: 1 - recipe.samplesShare, laterSteps: recipe.evaluationSteps,
+      report: report)
+    results.distillationSteps = last.step
   }
 
   /// Trains a model to the end of its run.
@@ -169,7 +184,7 @@ public final class Demo {
   ) throws -> StepReport {
     var settings = settings
     settings.training = training(settings.training)
-    settings.inputs = RunInputs(data: [Corpus(path: url("data").path)])
+    settings.inputs.data = [Corpus(path: url("data").path)]
     settings.inputs.device = device.description
     let record = RunRecord(settings, program: program)
     var last: StepReport?
@@ -207,8 +222,9 @@ public final class Demo {
       .validation, chunkSize: recipe.chunkSize, sequenceChunks: recipe.evaluationChunks, remainder: .padded)
   }
 
+  /// The language model, distilled if its head is.
   private func loadModel() throws -> ContinuousLanguageModel {
-    let model = try ModelFolder(url("lm/model")).loadLanguageModel(device: device)
+    let model = try ModelFolder(url(recipe.modelFolder)).loadLanguageModel(device: device)
     model.convert(to: precision)
     model.autoencoder?.convert(to: precision)
     return model

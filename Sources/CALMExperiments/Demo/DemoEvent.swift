@@ -1,10 +1,10 @@
 import CALMTraining
 
-/// A stage of a demo, in order. The autoencoder is trained only for a head that uses it.
+/// A stage of a demo, in order. The energy head needs an autoencoder; the posterior head is distilled into one step.
 public enum DemoStage: String, CaseIterable, Codable, Sendable {
   case text, tokenizer, data, autoencoder
   case languageModel = "language model"
-  case evaluation, samples
+  case distillation, evaluation, samples
 }
 
 /// A progress report of a demo.

@@ -5,10 +5,10 @@ import CALMTraining
 public struct DemoRecipe: Sendable {
   /// The time for all stages together, from which the steps of the training runs follow. Nil takes the steps below.
   public var duration: Duration?
-  /// The time of the evaluation, in training steps of the language model.
-  private(set) var evaluationSteps = 170
+  /// The time of the evaluation, in training steps of the model.
+  private(set) var evaluationSteps = 30
   /// The fraction of the time that is left for samples.
-  private(set) var samplesShare = 0.06
+  private(set) var samplesShare = 0.03
   /// Bytes of synthetic stories.
   public var corpusBytes = 6_000_000
   /// Tokens in the vocabulary.
@@ -39,6 +39,11 @@ public struct DemoRecipe: Sendable {
   public var languageModel = TrainingSettings(
     steps: 6400, batchSize: 8,
     schedule: LearningRateSchedule(peak: 1e-3, shape: .stableDecay))
+  /// The distillation of the posterior head into one step.
+  public var distillation = TrainingSettings(
+    steps: 400, batchSize: 8, schedule: LearningRateSchedule(peak: 1e-3, shape: .stableDecay))
+  /// The fraction of the time in which the head is distilled.
+  private(set) var distillationShare = 0.12
   /// The weight of the auxiliary token loss.
   public var auxiliaryLossWeight = 1.0
   /// Steps at the start that train on the auxiliary token loss alone, if it has a weight.
@@ -62,11 +67,8 @@ public struct DemoRecipe: Sendable {
   public static func stories(head: HeadKind = .posterior) -> DemoRecipe {
     var recipe = DemoRecipe()
     recipe.head = head
-    if head == .energy {
-      // The paper's loss.
-      recipe.auxiliaryLossWeight = 0
-      recipe.evaluationSteps = 20
-    }
+    // The paper's loss.
+    if head == .energy { recipe.auxiliaryLossWeight = 0 }
     return recipe
   }
 
@@ -80,7 +82,7 @@ public struct DemoRecipe: Sendable {
     recipe.temperature = "1/2"
     recipe.samplesShare = 0.02
     // With the energy head, words emerge earlier after a warm-up.
-    if head == .energy { (recipe.auxiliaryWarmupSteps, recipe.evaluationSteps) = (1400, 20) }
+    if head == .energy { recipe.auxiliaryWarmupSteps = 1400 }
     return recipe
   }
 
@@ -90,13 +92,20 @@ public struct DemoRecipe: Sendable {
     recipe.corpusBytes = 600_000
     recipe.autoencoder.steps = 150
     recipe.languageModel.steps = 60
+    recipe.distillation.steps = 20
     recipe.auxiliaryWarmupSteps = min(20, auxiliaryWarmupSteps)
     recipe.generatedTexts = 8
     return recipe
   }
 
   /// The stages, in order.
-  public var stages: [DemoStage] { DemoStage.allCases.filter { head.usesAutoencoder || $0 != .autoencoder } }
+  public var stages: [DemoStage] { DemoStage.allCases.filter { $0 != (isDistilled ? .autoencoder : .distillation) } }
+
+  /// Whether the language model is distilled at the end.
+  var isDistilled: Bool { head == .posterior }
+
+  /// The folder of the final model in that of the demo.
+  public var modelFolder: String { isDistilled ? "student/model" : "lm/model" }
 
   func autoencoderConfiguration(for data: TrainingData) -> AutoencoderConfiguration {
     AutoencoderConfiguration(

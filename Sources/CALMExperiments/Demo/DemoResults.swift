@@ -39,9 +39,11 @@ public struct DemoResults: Encodable, Sendable {
   public internal(set) var languageModelParameters: Int?
   /// The last step of the language model's training.
   public internal(set) var languageModelSteps: Int?
-  /// The head's loss in the last step.
+  /// The last step of the distillation; nil if there is none.
+  public internal(set) var distillationSteps: Int?
+  /// The head's loss in the last step of the language model's training.
   public internal(set) var trainingLoss: Double?
-  /// Evaluation of the language model; nil if no text was held out.
+  /// Evaluation of the final model; nil if no text was held out.
   public internal(set) var languageModel: LanguageModelEvaluation?
   /// The judgement of the generated stories; nil for other text.
   public internal(set) var report: StoryReport?

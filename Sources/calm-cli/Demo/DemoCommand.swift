@@ -19,8 +19,9 @@ struct DemoCommand: ParsableCommand {
       The demo measures the machine's speed and takes as many training steps as fit into --minutes. For the same \
       training on every machine, give --steps.
 
-      By default, the model samples the tokens of a chunk with the posterior head, which gave the best stories. With \
-      --head energy it is the paper's: an autoencoder is trained first, and the head samples its latents.
+      By default, the model has the posterior head, which learns fastest. It samples the tokens of a chunk in a few \
+      steps, and is distilled into one step at the end. With --head energy, the model is the paper's: an autoencoder \
+      is trained first, and the head samples its latents in one step.
 
       Example:
         calm demo
@@ -146,7 +147,7 @@ struct DemoCommand: ParsableCommand {
     case .stoppedBeforeTraining: "stopped before training; nothing was kept"
     case .stopped: "stopped; the trained models are in \(folder)"
     case .stoppedInTraining(let kind, let run, let step):
-      "stopped after step \(step); resume with: calm train \(kind.rawValue) --resume \(relativePath(run))"
+      "stopped after step \(step); resume with: \(kind.command) --resume \(relativePath(run))"
     }
   }
 
@@ -160,8 +161,8 @@ struct DemoCommand: ParsableCommand {
 
       \(summary)
       Continue with:
-        calm generate \(folder)/lm/model --temperature 1/3 --seed 7
-        calm eval lm \(folder)/lm/model --data \(folder)/data
+        calm generate \(folder)/\(demo.recipe.modelFolder) --temperature 1/3 --seed 7
+        calm eval lm \(folder)/\(demo.recipe.modelFolder) --data \(folder)/data
         calm train lm --resume \(folder)/lm --steps \(2 * (demo.results.languageModelSteps ?? 0))
 
       """

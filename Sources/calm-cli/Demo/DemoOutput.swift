@@ -80,6 +80,8 @@ final class DemoOutput {
         \(shortCount(results.languageModelParameters ?? 0)) parameters, \(results.languageModelSteps ?? 0) steps, \
         \(results.head) loss \(String(format: "%.2f", results.trainingLoss ?? 0))
         """
+    case .distillation:
+      return "\(results.distillationSteps ?? 0) steps; the student samples a chunk in one step of its head"
     case .evaluation:
       guard let score = results.languageModel?.brierLM else { return "no text was held out" }
       let error = score.scoreStandardError.map { String(format: " ± %.2f", $0) } ?? ""
