@@ -49,6 +49,7 @@ let package = Package(
     .target(name: "CALMCorpus", dependencies: ["CALMTokenizer", "CALMSupport"]),
     .target(name: "CALM", dependencies: ["Torch", "CALMTokenizer", "CALMCorpus", "CALMSupport"]),
     .target(name: "CALMTraining", dependencies: ["CALM", "Torch", "CALMTokenizer", "CALMCorpus", "CALMSupport"]),
+    .target(name: "CALMServing", dependencies: ["CALM", "Torch", "CALMTokenizer", "CALMSupport"]),
     .target(name: "CALMReports", dependencies: ["CALMTraining", "CALM", "CALMSupport"]),
     .target(
       name: "CALMExperiments",
@@ -92,6 +93,9 @@ let package = Package(
     .testTarget(
       name: "CALMExperimentsTests",
       dependencies: ["CALMExperiments", "CALMTraining", "CALM", "CALMCorpus", "CALMSupport", "TrainingTestSupport"]),
+    .testTarget(
+      name: "CALMServingTests",
+      dependencies: ["CALMServing", "CALM", "Torch", "CALMTokenizer", "CALMSupport", "CALMCorpus"]),
     .testTarget(name: "CALMTerminalTests", dependencies: ["CALMTerminal", "CALMSupport"]),
     .testTarget(
       name: "CLITests", dependencies: ["calm-cli", "calm-bench", "CALMCorpus", "CALMSupport"]),

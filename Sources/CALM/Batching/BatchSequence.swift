@@ -11,6 +11,8 @@ package final class BatchSequence {
   package let maximumPositions: Int
   /// Whether the model has yet to read a part of the prompt.
   package var isReading: Bool { !unread.isEmpty }
+  /// Whether the next chunk may take up to ``GenerationOptions/maximumSamples`` samples, instead of one or a pool.
+  package var isCostly: Bool { !beginning.isEmpty || (options.sampler == .exact && options.temperature != 1) }
 
   /// The keys and values of the positions read so far.
   let context: Backbone.Context

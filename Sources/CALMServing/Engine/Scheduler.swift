@@ -1,0 +1,201 @@
+import CALM
+
+/// Continuous batching: sequences join and leave the running batch between steps.
+///
+/// It has no thread and no clock of its own: each ``turn(at:)`` admits sequences that wait, reads a piece of prompts and
+/// takes a step. A piece of prompts is bounded, so that a long prompt does not delay the running sequences. Sequences
+/// are admitted in the order of their arrival, each when its whole cache fits into the memory that is left: an admitted
+/// sequence never waits for memory.
+package final class Scheduler {
+  package typealias Stream = AsyncThrowingStream<EnginePiece, any Error>
+
+  private let model: ServedModel
+  private let limits: EngineLimits
+  private var waiting: [Job] = []
+  private var running: [Job] = []
+  /// The bytes reserved for the running sequences.
+  package private(set) var reservedBytes = 0
+  /// Measurements of the latest turns, taken by ``takeReport()``.
+  private var report = TurnReport()
+
+  package init(_ model: ServedModel, limits: EngineLimits) {
+    (self.model, self.limits) = (model, limits)
+  }
+
+  /// The number of sequences that wait.
+  package var waitingCount: Int { waiting.count }
+  /// The number of sequences that run.
+  package var runningCount: Int { running.count }
+  /// Whether a turn would do anything.
+  package var hasWork: Bool { !waiting.isEmpty || !running.isEmpty }
+
+  /// Adds a request.
+  ///
+  /// - Parameters:
+  ///   - id: unique among the requests.
+  ///   - now: the time of its arrival.
+  package func add(_ request: EngineRequest, id: Int, at now: ContinuousClock.Instant, _ stream: Stream.Continuation) {
+    let shared = SharedRequest(id: id, request: request, arrival: now, stream: stream)
+    let bytes = model.facts.cacheBytes(prompt: request.prompt.count, maximumTokens: request.options.maximumTokens)
+    for choice in 0..<request.options.sequences {
+      waiting.append(
+        Job(
+          request: shared, choice: choice, bytes: bytes,
+          text: ChoiceText(model.facts.tokenizer, stops: request.stops)))
+    }
+  }
+
+  /// Removes a request, whose client is gone.
+  package func cancel(_ id: Int) {
+    for job in waiting + running where job.request.id == id { job.request.fail(CancellationError()) }
+    removeFinished()
+  }
+
+  /// Ends all requests with an error.
+  package func fail(_ error: any Error) {
+    for job in waiting + running { job.request.fail(error) }
+    removeFinished()
+  }
+
+  /// Admits, reads and takes a step.
+  ///
+  /// - Parameter now: the time, for deadlines and measurements.
+  package func turn(at now: ContinuousClock.Instant) {
+    for job in waiting + running {
+      if let deadline = job.request.deadline, deadline <= now { job.request.fail(EngineError.timedOut) }
+    }
+    removeFinished()
+    admit(at: now)
+    read()
+    step()
+    removeFinished()
+  }
+
+  /// What happened since the last report.
+  package func takeReport() -> TurnReport {
+    defer { report = TurnReport() }
+    return report
+  }
+
+  private func admit(at now: ContinuousClock.Instant) {
+    while let job = waiting.first, running.count < limits.sequences, reservedBytes + job.bytes <= limits.cacheBytes {
+      waiting.removeFirst()
+      do {
+        let request = job.request.request
+        job.sequence = try model.batch.sequence(prompt: request.prompt, options: request.options, index: job.choice)
+        running.append(job)
+        reservedBytes += job.bytes
+        report.queueTimes.append(job.request.arrival.duration(to: now))
+      } catch {
+        job.request.fail(error)
+        removeFinished()
+      }
+    }
+  }
+
+  /// Reads pieces of prompts, one position or more of each sequence in turn, up to the size of a piece in all.
+  private func read() {
+    var left = type(of: model.batch).pieceSize
+    for job in running {
+      guard left > 0 else { break }
+      guard let sequence = job.sequence, sequence.isReading else { continue }
+      left -= model.batch.read(sequence)
+    }
+    // The sequences that were not reached come first the next time.
+    if let first = running.firstIndex(where: { $0.sequence?.isReading == true }) {
+      running = Array(running[first...] + running[..<first])
+    }
+  }
+
+  private func step() {
+    var ready = running.filter { $0.sequence?.isReading == false }
+    if ready.isEmpty { return }
+    // Of the sequences whose chunk may take many samples, one at a time: the others wait for it once, not for all.
+    if let costly = ready.first(where: { $0.sequence?.isCostly == true }) {
+      ready.removeAll { $0 !== costly && $0.sequence?.isCostly == true }
+      running.removeAll { $0 === costly }
+      running.append(costly)
+    }
+    report.batchSizes.append(ready.count)
+    for (job, result) in zip(ready, model.batch.step(ready.compactMap(\.sequence))) {
+      // A failure of another choice may have ended the request.
+      if job.request.isOver { continue }
+      do {
+        let chunk = try result.get()
+        let (text, finish) = try job.text.append(chunk)
+        report.generatedTokens += chunk.tokens.count
+        job.isFinished = finish != nil
+        job.request.deliver(
+          EnginePiece(choice: job.choice, text: text, tokens: chunk.tokens.count, finish: finish))
+      } catch {
+        job.request.fail(error)
+      }
+    }
+  }
+
+  private func removeFinished() {
+    waiting.removeAll(where: \.isOver)
+    for job in running where job.isOver { reservedBytes -= job.bytes }
+    running.removeAll(where: \.isOver)
+  }
+}
+
+/// One choice of a request.
+private final class Job {
+  let request: SharedRequest
+  let choice: Int
+  /// The memory reserved for its cache.
+  let bytes: Int
+  var text: ChoiceText
+  /// Nil while it waits.
+  var sequence: BatchSequence?
+  var isFinished = false
+  var isOver: Bool { isFinished || request.isOver }
+
+  init(request: SharedRequest, choice: Int, bytes: Int, text: ChoiceText) {
+    (self.request, self.choice, self.bytes, self.text) = (request, choice, bytes, text)
+  }
+}
+
+/// What the choices of a request share.
+private final class SharedRequest {
+  let id: Int
+  let request: EngineRequest
+  let arrival: ContinuousClock.Instant
+  /// Whether it has ended, or its client is gone.
+  var isOver = false
+  private let stream: Scheduler.Stream.Continuation
+  private var choicesLeft: Int
+
+  var deadline: ContinuousClock.Instant? { request.deadline }
+
+  init(id: Int, request: EngineRequest, arrival: ContinuousClock.Instant, stream: Scheduler.Stream.Continuation) {
+    (self.id, self.request, self.arrival, self.stream) = (id, request, arrival, stream)
+    choicesLeft = request.options.sequences
+  }
+
+  func deliver(_ piece: EnginePiece) {
+    if case .terminated = stream.yield(piece) { isOver = true }
+    if piece.finish != nil { choicesLeft -= 1 }
+    if choicesLeft == 0, !isOver {
+      isOver = true
+      stream.finish()
+    }
+  }
+
+  func fail(_ error: any Error) {
+    if isOver { return }
+    isOver = true
+    stream.finish(throwing: error)
+  }
+}
+
+/// Measurements of turns.
+package struct TurnReport: Sendable {
+  /// The number of sequences of each step.
+  package var batchSizes: [Int] = []
+  /// The time that each admitted sequence waited.
+  package var queueTimes: [Duration] = []
+  /// The number of tokens that were generated.
+  package var generatedTokens = 0
+}

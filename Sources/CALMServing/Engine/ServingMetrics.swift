@@ -1,0 +1,131 @@
+import Synchronization
+
+/// What a server counts and times, in the text format of Prometheus.
+package final class ServingMetrics: Sendable {
+  private struct State {
+    var requests: [Request: Int] = [:]
+    var promptTokens = 0
+    var generatedTokens = 0
+    var firstText = Histogram(bounds: seconds)
+    var betweenPieces = Histogram(bounds: seconds)
+    var queue = Histogram(bounds: seconds)
+    var batch = Histogram(bounds: [1, 2, 4, 8, 16, 32, 64, 128, 256])
+
+    static let seconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
+  }
+
+  private struct Request: Hashable {
+    let route: String
+    let status: Int
+  }
+
+  private let state = Mutex(State())
+
+  package init() {}
+
+  /// Counts a response.
+  ///
+  /// - Parameter route: one of a few, never a path that a client chose.
+  package func count(route: String, status: Int) {
+    state.withLock { $0.requests[Request(route: route, status: status), default: 0] += 1 }
+  }
+
+  /// Counts the tokens of an accepted prompt.
+  package func countPrompt(tokens: Int) {
+    state.withLock { $0.promptTokens += tokens }
+  }
+
+  /// Adds the measurements of a turn.
+  package func add(_ report: TurnReport) {
+    state.withLock { state in
+      state.generatedTokens += report.generatedTokens
+      for size in report.batchSizes { state.batch.add(Double(size)) }
+      for time in report.queueTimes { state.queue.add(time / .seconds(1)) }
+    }
+  }
+
+  /// Adds the time from the arrival of a request to the first piece of a choice.
+  package func addFirstPiece(after time: Duration) {
+    state.withLock { $0.firstText.add(time / .seconds(1)) }
+  }
+
+  /// Adds the time between two pieces of a choice.
+  package func addPiece(after time: Duration) {
+    state.withLock { $0.betweenPieces.add(time / .seconds(1)) }
+  }
+
+  /// The exposition in the text format, version 0.0.4.
+  ///
+  /// - Parameter engines: the name, state and limits of each model.
+  package func text(engines: [(name: String, status: Engine.Status, limits: EngineLimits)]) -> String {
+    let state = state.withLock { $0 }
+    var text = MetricsText()
+    let requests = state.requests.sorted { ($0.key.route, $0.key.status) < ($1.key.route, $1.key.status) }
+    text.add(
+      "requests_total", "counter", "Responses by route and status.",
+      requests.map { ("route=\"\($0.key.route)\",status=\"\($0.key.status)\"", Double($0.value)) })
+    text.add("prompt_tokens_total", "counter", "Tokens of accepted prompts.", [("", Double(state.promptTokens))])
+    text.add("generated_tokens_total", "counter", "Generated tokens.", [("", Double(state.generatedTokens))])
+    func gauge(_ name: String, _ help: String, _ value: (Engine.Status, EngineLimits) -> Int) {
+      text.add(
+        name, "gauge", help,
+        engines.map { ("model=\"\(MetricsText.escaped($0.name))\"", Double(value($0.status, $0.limits))) })
+    }
+    gauge("running_sequences", "Sequences that are generated.") { status, _ in status.running }
+    gauge("waiting_sequences", "Sequences that wait.") { status, _ in status.waiting }
+    gauge("cache_reserved_bytes", "Memory reserved for keys and values.") { status, _ in status.cacheBytes }
+    gauge("cache_limit_bytes", "Memory for keys and values.") { _, limits in limits.cacheBytes }
+    text.add("time_to_first_piece_seconds", "From the arrival of a request to the first piece.", state.firstText)
+    text.add("time_between_pieces_seconds", "Between two pieces of a choice.", state.betweenPieces)
+    text.add("queue_time_seconds", "From the arrival of a request to its admission.", state.queue)
+    text.add("batch_size", "Sequences of a step.", state.batch)
+    return text.lines
+  }
+}
+
+/// Counts of values up to bounds.
+private struct Histogram {
+  let bounds: [Double]
+  private(set) var counts: [Int]
+  private(set) var sum = 0.0
+
+  init(bounds: [Double]) {
+    self.bounds = bounds
+    counts = Array(repeating: 0, count: bounds.count + 1)
+  }
+
+  mutating func add(_ value: Double) {
+    counts[bounds.firstIndex { value <= $0 } ?? bounds.count] += 1
+    sum += value
+  }
+}
+
+/// Metrics as text.
+private struct MetricsText {
+  private(set) var lines = ""
+
+  mutating func add(_ name: String, _ type: String, _ help: String, _ values: [(labels: String, value: Double)]) {
+    lines += "# HELP calm_\(name) \(help)\n# TYPE calm_\(name) \(type)\n"
+    for (labels, value) in values {
+      lines += "calm_\(name)\(labels.isEmpty ? "" : "{\(labels)}") \(Self.number(value))\n"
+    }
+  }
+
+  mutating func add(_ name: String, _ help: String, _ histogram: Histogram) {
+    lines += "# HELP calm_\(name) \(help)\n# TYPE calm_\(name) histogram\n"
+    var total = 0
+    for (bound, count) in zip(histogram.bounds.map(Self.number) + ["+Inf"], histogram.counts) {
+      total += count
+      lines += "calm_\(name)_bucket{le=\"\(bound)\"} \(total)\n"
+    }
+    lines += "calm_\(name)_sum \(histogram.sum)\ncalm_\(name)_count \(total)\n"
+  }
+
+  static func escaped(_ label: String) -> String {
+    label.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"").replacing("\n", with: "\\n")
+  }
+
+  private static func number(_ value: Double) -> String {
+    value == value.rounded() && abs(value) < 1e15 ? String(Int(value)) : "\(value)"
+  }
+}
