@@ -131,10 +131,14 @@ struct ServingResponder: HTTPResponder {
       throw tooLarge
     }
     var bytes: [UInt8] = []
-    for try await part in request.body {
+    var parts = request.body.makeAsyncIterator()
+    while true {
+      let part: ByteBuffer?
+      // A body that does not end is one of a client that is gone.
+      do { part = try await parts.next() } catch { throw CancellationError() }
+      guard let part else { return bytes }
       guard bytes.count + part.readableBytes <= settings.bodyBytes else { throw tooLarge }
       bytes += part.readableBytesView
     }
-    return bytes
   }
 }

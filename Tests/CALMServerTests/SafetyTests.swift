@@ -144,4 +144,22 @@ struct SafetyTests {
       #expect(try await server.send("GET", "/health").status == 200)
     }
   }
+
+  @Test("a body that breaks off is no error of the server", .timeLimit(.minutes(2)))
+  func brokenBody() async throws {
+    try await TestServer.run { (server: TestServer) async throws in
+      let port = server.port
+      let text = server.request("POST", "/v1/completions", Self.good)
+      try await TestServer.onThread {
+        let client = try SocketClient(port: port)
+        client.transmit(String(text.dropLast(5)))
+        client.hangUp()
+      }
+      let counted = #"calm_requests_total{route="/v1/completions",status="499"} 1"#
+      while try await !server.send("GET", "/metrics").body.contains("calm_requests_total{route=\"/v1/completions\"") {
+        try await Task.sleep(for: .milliseconds(2))
+      }
+      #expect(try await server.send("GET", "/metrics").body.contains(counted))
+    }
+  }
 }
