@@ -1,7 +1,7 @@
 # Common commands; `make` lists them. Each command installs missing prerequisites first.
 
 calm := .build/release/calm
-formatted := Package.swift Sources Tests
+formatted := Package.swift Sources Tests examples/Package.swift examples/Sources
 
 # Without testable imports, the tests link the objects of the release build instead of compiling every module again.
 test_flags := -c release --disable-testable-imports --disable-xctest --quiet
@@ -17,6 +17,9 @@ demo: build ## Train, evaluate and sample a small model on synthetic stories (op
 .PHONY: build
 build: swift libtorch ## Build the command-line program, .build/release/calm
 	swift build -c release --product calm
+
+# The package has the server only with this variable: see Package.swift.
+serve test test-long test-processors test-kernels: export CALM_SERVER = 1
 
 .PHONY: serve
 serve: swift libtorch ## Build the server, .build/release/calm-serve, for calm serve
@@ -48,6 +51,15 @@ bench: swift libtorch ## Time every job for docs/benchmarks.md (with the officia
 	.build/release/calm-bench --shape small wide --precision float32 bfloat16 \
 	  --out docs/benchmarks.json --markdown docs/benchmarks.md $(ARGS)
 
+.PHONY: docs
+docs: swift libtorch ## Build the documentation of the library, .build/documentation
+	CALM_DOCS=1 swift package -c release --allow-writing-to-directory .build/documentation \
+	  generate-documentation --target CALM --output-path .build/documentation --warnings-as-errors
+
+.PHONY: examples
+examples: swift libtorch ## Build the example programs, examples/.build
+	swift build --package-path examples
+
 .PHONY: format
 format: swift ## Format all Swift files in place
 	swift format --in-place --recursive --parallel $(formatted)
@@ -58,7 +70,7 @@ lint: swift ## Check the formatting of all Swift files
 
 .PHONY: clean
 clean: ## Remove build products (libtorch stays in the user's cache)
-	rm -rf .build
+	rm -rf .build examples/.build
 
 .PHONY: swift
 swift:

@@ -17,7 +17,53 @@ let packageConfiguration = (installed.map { cache + "/installed" + $0 } ?? libto
 
 // Executables and tests find the libraries at run time. SwiftPM allows unsafe flags there: no other package uses them.
 let findsLibtorch: [LinkerSetting] = [.unsafeFlags(["-Xlinker", "-rpath", "-Xlinker", libtorch + "/lib"])]
+// The plugin of `make docs`, which sets the variable. Without the condition, the first build of anything else would
+// compile the plugin's tools too, which takes half a minute.
+let documentation: [Package.Dependency] =
+  variable("CALM_DOCS") == nil
+  ? [] : [.package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0")]
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+
+// The server, calm-serve, with its tests. Its HTTP library and what that depends on take minutes to build, so they are
+// part of the package only for `make serve` and the tests, which set the variable.
+let log = Target.Dependency.product(name: "Logging", package: "swift-log")
+let server: (products: [Product], packages: [Package.Dependency], targets: [Target]) =
+  variable("CALM_SERVER") == nil
+  ? ([], [], [])
+  : (
+    [.executable(name: "calm-serve", targets: ["calm-serve"])],
+    [
+      .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+      .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+      .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+      .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+      .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
+      .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
+    [
+      .target(
+        name: "CALMServer",
+        dependencies: [
+          "CALMServing", "CALMSupport", .product(name: "Hummingbird", package: "hummingbird"),
+          .product(name: "HummingbirdCore", package: "hummingbird"),
+          .product(name: "HTTPTypes", package: "swift-http-types"), log,
+          .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+          .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+          .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+        ]),
+      .executableTarget(
+        name: "calm-serve",
+        dependencies: [
+          "CALMServer", "CALMServing", "CALMTerminal", "CALM", "Torch", "CALMSupport", argumentParser, log,
+        ], linkerSettings: findsLibtorch),
+      .testTarget(
+        name: "CALMServerTests",
+        dependencies: [
+          "CALMServer", "CALMServing", "CALM", "Torch", "CALMTokenizer", "CALMSupport", "CALMCorpus", "calm-cli",
+          "calm-serve", log,
+        ]),
+    ]
+  )
 
 let package = Package(
   name: "calm",
@@ -26,21 +72,13 @@ let package = Package(
     .library(
       name: "CALM", targets: ["CALM", "CALMTraining", "CALMCorpus", "CALMTokenizer", "CALMSupport", "Torch"]),
     .executable(name: "calm", targets: ["calm-cli"]),
-    .executable(name: "calm-serve", targets: ["calm-serve"]),
-  ],
+  ] + server.products,
   dependencies: [
     // Options, validation and help of the command line.
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     // YAML for files that people write by hand (experiments, settings): lists and comments without JSON's quotes.
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
-    // The HTTP server, its log and its shutdown at a signal. Only calm-serve is built with them.
-    .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
-    .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
-    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
-    .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
-    .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
-    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
-  ],
+  ] + documentation + server.packages,
   // Each target imports only targets above it: see docs/design.md.
   targets: [
     .systemLibrary(name: "Clibtorch", pkgConfig: packageConfiguration),
@@ -58,16 +96,6 @@ let package = Package(
     .target(name: "CALM", dependencies: ["Torch", "CALMTokenizer", "CALMCorpus", "CALMSupport"]),
     .target(name: "CALMTraining", dependencies: ["CALM", "Torch", "CALMTokenizer", "CALMCorpus", "CALMSupport"]),
     .target(name: "CALMServing", dependencies: ["CALM", "Torch", "CALMTokenizer", "CALMSupport"]),
-    .target(
-      name: "CALMServer",
-      dependencies: [
-        "CALMServing", "CALMSupport", .product(name: "Hummingbird", package: "hummingbird"),
-        .product(name: "HummingbirdCore", package: "hummingbird"),
-        .product(name: "HTTPTypes", package: "swift-http-types"), .product(name: "Logging", package: "swift-log"),
-        .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
-        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
-        .product(name: "UnixSignals", package: "swift-service-lifecycle"),
-      ]),
     .target(name: "CALMReports", dependencies: ["CALMTraining", "CALM", "CALMSupport"]),
     .target(
       name: "CALMExperiments",
@@ -86,12 +114,6 @@ let package = Package(
       dependencies: [
         "CALMTerminal", "CALMReports", "CALMTraining", "CALM", "Torch", "CALMTokenizer", "CALMCorpus", "CALMSupport",
         argumentParser,
-      ], linkerSettings: findsLibtorch),
-    .executableTarget(
-      name: "calm-serve",
-      dependencies: [
-        "CALMServer", "CALMServing", "CALMTerminal", "CALM", "Torch", "CALMSupport", argumentParser,
-        .product(name: "Logging", package: "swift-log"),
       ], linkerSettings: findsLibtorch),
 
     .target(name: "TestSupport", dependencies: ["Torch", "CALMSupport"], path: "Tests/Support"),
@@ -120,15 +142,9 @@ let package = Package(
     .testTarget(
       name: "CALMServingTests",
       dependencies: ["CALMServing", "CALM", "Torch", "CALMTokenizer", "CALMSupport", "CALMCorpus"]),
-    .testTarget(
-      name: "CALMServerTests",
-      dependencies: [
-        "CALMServer", "CALMServing", "CALM", "Torch", "CALMTokenizer", "CALMSupport",
-        .product(name: "Logging", package: "swift-log"),
-      ]),
     .testTarget(name: "CALMTerminalTests", dependencies: ["CALMTerminal", "CALMSupport"]),
     .testTarget(
       name: "CLITests", dependencies: ["calm-cli", "calm-bench", "CALMCorpus", "CALMSupport"]),
-  ],
+  ] + server.targets,
   cxxLanguageStandard: .cxx20
 )

@@ -43,6 +43,16 @@ extension ExperimentPlan {
     return Run(name: try variant.text("name") + variant.label, settings: settings, autoencoder: nil)
   }
 
+  /// A run of an entry of `models` with a head that samples tokens.
+  static func languageModel(_ variant: SettingsGrid.Variant, seed: UInt64) throws -> Run {
+    var settings: LanguageModelSettings = try resolve(variant, seed: seed)
+    guard !settings.model.head.usesAutoencoder else {
+      throw SettingsError("'\(variant.place)' has the head '\(settings.model.head.rawValue)': name its 'autoencoder'")
+    }
+    settings.model.transformer.maximumPositions = settings.training.sequenceLength / settings.model.chunkSize
+    return Run(name: try variant.text("name") + variant.label, settings: settings, autoencoder: nil)
+  }
+
   /// A run of an entry of `models` on an autoencoder of the family that its name stands for.
   static func languageModel(
     _ variant: SettingsGrid.Variant, on autoencoder: Run, of family: String, seed: UInt64

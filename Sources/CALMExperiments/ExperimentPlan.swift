@@ -94,7 +94,8 @@ public struct ExperimentPlan: Sendable {
       let place = "models[\(index)]"
       for variant in try SettingsGrid(entry, at: place).variants {
         guard entry["autoencoder"] != nil else {
-          runs.append(try Self.transformer(variant, seed: seed))
+          let hasHead = variant.members.contains { $0.key == "head" }
+          runs.append(try hasHead ? Self.languageModel(variant, seed: seed) : Self.transformer(variant, seed: seed))
           continue
         }
         let name = try variant.text("autoencoder")

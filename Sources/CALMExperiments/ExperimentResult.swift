@@ -24,8 +24,10 @@ public struct ExperimentResult: Codable, Sendable {
   /// Pearson's correlation of BrierLM with cross-entropy over the evaluations during training; autoregressive models
   /// only.
   public var crossEntropyCorrelation: Double?
-  /// The energy score; continuous language models only.
+  /// The energy score; continuous language models whose head samples latents only.
   public var energyScore: Double?
+  /// The loss of the head in nats per token; continuous language models whose head samples tokens only.
+  public var headLoss: Double?
   /// Token accuracy by noise level; autoencoders only.
   public var accuracy: [AutoencoderEvaluation.NoiseLevel]?
 }
@@ -62,7 +64,7 @@ public struct ExperimentTable: Sendable {
 
   private static let header = [
     "run", "kind", "K", "parameters", "training FLOPs", "FLOPs/token", "BrierLM", "standard error", "cross-entropy",
-    "correlation with BrierLM", "energy score", "accuracy", "accuracy at noise 0.3",
+    "correlation with BrierLM", "energy score", "head loss", "accuracy", "accuracy at noise 0.3",
   ]
 
   private var rows: [[String]] {
@@ -76,7 +78,7 @@ public struct ExperimentTable: Sendable {
         format(result.training.flops, "%.3g"), format(result.inferenceFlopsPerToken, "%.3g"),
         format(result.brierLM?.score, "%.2f"), format(result.brierLM?.scoreStandardError, "%.2f"),
         format(result.crossEntropy, "%.4f"), format(result.crossEntropyCorrelation, "%.3f"),
-        format(result.energyScore, "%.4f"), accuracy(0), accuracy(0.3),
+        format(result.energyScore, "%.4f"), format(result.headLoss, "%.4f"), accuracy(0), accuracy(0.3),
       ]
     }
   }

@@ -174,18 +174,19 @@ public struct ExperimentRunner {
       let noise = [0, 0.1, 0.2, 0.3, 0.4, 0.5]
       row.accuracy = try autoencoder.evaluate(on: held, sequences: plan.blocks, noise: noise, seed: plan.seed).accuracy
       return row
-    case .lm:
+    case .lm, .student:
       let language = try model.loadLanguageModel(device: device)
       let sizes = try model.languageModelConfiguration()
-      let autoencoder = language.autoencoder.configuration
+      let autoencoder = language.autoencoder?.configuration
       var row = result(kind: sizes.head.rawValue, cost: sizes.cost(autoencoder: autoencoder))
       row.training.autoencoder = earlier.first { $0.name == run.autoencoder }?.training.flops ?? 0
       row.training.auxiliaryWarmupSteps = run.settings.auxiliaryWarmupSteps
       row.training.auxiliaryWarmupStep = sizes.auxiliaryWarmupPerToken(autoencoder: autoencoder) * tokens
       language.convert(to: precision)
-      language.autoencoder.convert(to: precision)
+      language.autoencoder?.convert(to: precision)
       let evaluation = try language.evaluate(on: held, sequences: plan.blocks, samples: plan.samples, seed: plan.seed)
-      (row.brierLM, row.energyScore) = (evaluation.brierLM, finite(evaluation.energyScore))
+      (row.brierLM, row.energyScore) = (evaluation.brierLM, evaluation.energyScore.flatMap(finite))
+      row.headLoss = evaluation.headLoss.flatMap(finite)
       return row
     case .transformer:
       let transformer = try model.loadAutoregressiveModel(device: device)

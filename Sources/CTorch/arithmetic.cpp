@@ -63,6 +63,10 @@ int ct_cumulative_maximum(ct_tensor *out, ct_tensor a, int64_t dim) {
   return make(out, [&] { return std::get<0>(at::cummax(a->value, dim)); });
 }
 
+int ct_cumulative_sum(ct_tensor *out, ct_tensor a, int64_t dim) {
+  return make(out, [&] { return at::cumsum(a->value, dim); });
+}
+
 int ct_argmax(ct_tensor *out, ct_tensor a, int64_t dim) {
   return make(out, [&] { return a->value.argmax(dim); });
 }

@@ -1,8 +1,8 @@
-// Memory for tensors on the CPU that is kept and given out again.
+// An allocator for CPU tensors that keeps freed blocks for reuse.
 //
-// Every training step and every chunk of generation asks for the same sizes. The C library's allocator splits, merges
-// and consolidates its chunks each time; here a freed block waits in the list of its size, and the next tensor of that
-// size gets the block that was last in the processor's caches.
+// Every training step and every generated chunk allocates the same sizes. The C library's allocator splits, merges and
+// consolidates its chunks each time. Here a freed block is kept in the list of its size class. The next tensor of that
+// size gets the block that was freed last, which is the most likely to be in the processor's caches.
 
 #include <c10/core/Allocator.h>
 #include <c10/core/CPUAllocator.h>
@@ -25,13 +25,13 @@ namespace {
 
 constexpr size_t kAlignment = 64;
 
-// In front of every block, on a cache line of its own.
+// The header of a block, on a cache line of its own.
 struct alignas(kAlignment) Block {
   Block *next;
   size_t size_class;
 };
 
-// Sizes are rounded up to one of eight steps between powers of two, so that at most an eighth is wasted.
+// Sizes are rounded up to one of eight steps between powers of two, which wastes at most an eighth.
 constexpr size_t kSteps = 8;
 constexpr size_t kSmallest = 512;
 
@@ -48,8 +48,8 @@ size_t bytes_of(size_t size_class) {
   return (size_t(1) << power) + (step << (power - 3));
 }
 
-// Asks the system for pages of two megabytes in the memory that the heap has gained since the last call, before
-// anything is written there: reading all weights once is a fifth faster from such pages.
+// Requests huge pages (2 MiB) for the memory by which the heap has grown since the last call, before it is written to.
+// Reading all weights from huge pages is 20 % faster.
 void ask_for_large_pages() {
 #ifdef __GLIBC__
   constexpr uintptr_t kPage = 1 << 21;
@@ -64,7 +64,7 @@ class CachingAllocator final : public c10::Allocator {
  public:
   c10::DataPtr allocate(size_t bytes) override {
     if (bytes == 0) return {nullptr, nullptr, &release, c10::Device(c10::DeviceType::CPU)};
-    TORCH_CHECK(bytes < size_t(1) << 46, "a tensor of ", bytes, " bytes is more than any machine holds");
+    TORCH_CHECK(bytes < size_t(1) << 46, "a tensor of ", bytes, " bytes is more than any machine has");
     void *data = take(class_of(bytes));
     return {data, data, &release, c10::Device(c10::DeviceType::CPU)};
   }
@@ -89,18 +89,18 @@ class CachingAllocator final : public c10::Allocator {
       lists_[size_class] = block->next;
       kept_ -= bytes;
     } else {
-      // Blocks kept in other sizes may add at most a quarter to the peak of the memory in use.
+      // The kept blocks of other sizes may take at most a quarter of the peak memory in use.
       if (in_use + kept_ > peak + peak / 4) give_back();
       block = static_cast<Block *>(std::aligned_alloc(kAlignment, sizeof(Block) + bytes));
       if (!block) {
         give_back();
         block = static_cast<Block *>(std::aligned_alloc(kAlignment, sizeof(Block) + bytes));
       }
-      TORCH_CHECK(block, "out of memory: no ", bytes >> 20, " MiB are left for a tensor");
+      TORCH_CHECK(block, "out of memory: cannot allocate ", bytes >> 20, " MiB for a tensor");
       ask_for_large_pages();
       block->size_class = size_class;
     }
-    // Only now: memory that was refused is not in use, and must not raise the peak.
+    // Updated last: a failed allocation must not raise the peak.
     in_use_ = in_use;
     peak_ = peak;
     return block + 1;
@@ -140,8 +140,8 @@ class CachingAllocator final : public c10::Allocator {
 void ct_tune_allocator(void) {
   c10::SetCPUAllocator(&CachingAllocator::shared(), 1);
 #ifdef __GLIBC__
-  // The same for memory outside of tensors, above all the scratch memory of matrix products: with the defaults each
-  // large buffer is mapped, faulted in page by page and unmapped.
+  // The same for memory outside of tensors, such as the buffers of matrix products. By default, each large buffer is
+  // mapped, faulted in page by page, and unmapped.
   mallopt(M_MMAP_MAX, 0);
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
   mallopt(M_TOP_PAD, 64 << 20);

@@ -1,10 +1,10 @@
 // Averages gradients over a process group during the backward pass.
 //
 // Leaves are assigned to flat buckets in the reverse order of the forward pass. A hook on each leaf copies its
-// gradient into the bucket as soon as it is computed. A full bucket is sent after those before it, so that all
+// gradient into the bucket as soon as it is computed. A full bucket is sent after the previous ones, so that all
 // processes send the same buckets in the same order. If a backward pass does not reach a leaf, the next pass does not
-// wait for it; when it is reached again, it is sent separately. c10d's Reducer does the same, but its constructor
-// differs between versions of libtorch, and it offers neither weights nor the waiting time.
+// wait for it; if it is reached again, it is sent separately. c10d's Reducer does the same, but its constructor differs
+// between versions of libtorch, and it offers neither weights nor the waiting time.
 
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <torch/csrc/autograd/function_hook.h>

@@ -20,15 +20,15 @@ struct ct_process_group_handle {
   // The backend for a tensor, by its device.
   c10d::Backend &backend(const at::Tensor &tensor) const {
     if (!tensor.is_cuda()) return *gloo;
-    TORCH_CHECK(nccl, "a tensor of a GPU in a process group that was made for the CPU");
+    TORCH_CHECK(nccl, "a GPU tensor in a process group that was created for the CPU");
     return *nccl;
   }
 };
 
 namespace ctorch {
 
-// NCCL over the GPUs of the group's processes, of which `device` is this process's (process_group_nccl.cpp). Throws if
-// libtorch has no CUDA or NCCL, or the GPUs cannot connect.
+// NCCL over the GPUs of the group's processes; `device` is the GPU of this process (process_group_nccl.cpp). Throws if
+// libtorch lacks CUDA or NCCL, or if the GPUs cannot connect.
 std::shared_ptr<c10d::Backend> nccl_backend(c10::intrusive_ptr<c10d::Store> store, int rank, int size,
                                             std::chrono::milliseconds timeout, c10::Device device);
 

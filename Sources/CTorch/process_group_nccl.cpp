@@ -1,10 +1,10 @@
-// The backend of CUDA tensors: ProcessGroupNCCL of libtorch_cuda, which is loaded while running.
+// The backend for CUDA tensors: ProcessGroupNCCL of libtorch_cuda, which is loaded at run time.
 //
-// Its declaration needs headers of CUDA and of the very NCCL that libtorch was built with, which libtorch does not
-// bring, and of which PyTorch's wheels bring a part. It is used through c10d::Backend, whose header is there; only to
-// make one takes more, its constructor and its size. So the constructor is found by name and given memory with room to
-// spare. The names hold the arguments' types and are the same from libtorch 2.11 to 2.15; a libtorch in which they are
-// others is refused.
+// Its declaration needs headers of CUDA and of the version of NCCL that libtorch was built with. libtorch does not
+// include them, and PyTorch's wheels include only some. The object is used through c10d::Backend, whose header is
+// available; only its construction needs more: the constructor and the size. The constructor is looked up by its
+// mangled name and called on memory that is larger than the object. The names contain the argument types and are the
+// same from libtorch 2.11 to 2.15; a libtorch that lacks them is refused.
 
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <dlfcn.h>
@@ -42,8 +42,7 @@ Function *find(const char *name) {
   return reinterpret_cast<Function *>(address);
 }
 
-// The object in a room, as of a class that it derives from. Its count of references never falls to 0, so nobody frees
-// the contents of the memory.
+// The object in `room`, as one of its base classes. Its reference count never reaches 0, so nothing destroys it.
 template <typename Base>
 c10::intrusive_ptr<Base> object_in(std::byte *room) {
   return c10::intrusive_ptr<Base>::unsafe_adapt_non_heap_allocated(reinterpret_cast<Base *>(room), 1);
@@ -90,8 +89,8 @@ class Group {
 
 std::shared_ptr<c10d::Backend> ctorch::nccl_backend(c10::intrusive_ptr<c10d::Store> store, int rank, int size,
                                                     std::chrono::milliseconds timeout, c10::Device device) {
-  // Waiting then means until the GPU is done, and failures and timeouts are thrown there, as with Gloo. Otherwise a
-  // thread of NCCL's process group would end the program.
+  // Waiting then blocks until the GPU is done and throws failures and timeouts, as with Gloo. Otherwise a thread of
+  // NCCL's process group would terminate the program.
   setenv("TORCH_NCCL_BLOCKING_WAIT", "1", /*overwrite=*/0);
   auto group = std::make_shared<Group>();
   group->make(c10::make_intrusive<c10d::PrefixStore>("nccl", std::move(store)), rank, size, timeout);

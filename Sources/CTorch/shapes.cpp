@@ -48,3 +48,7 @@ int ct_cat(ct_tensor *out, const ct_tensor *tensors, int count, int64_t dim) {
 int ct_stack(ct_tensor *out, const ct_tensor *tensors, int count, int64_t dim) {
   return make(out, [&] { return at::stack(values(tensors, count), dim); });
 }
+
+int ct_as_strided(ct_tensor *out, ct_tensor x, const int64_t *shape, const int64_t *strides, int rank) {
+  return make(out, [&] { return x->value.as_strided(ints(shape, rank), ints(strides, rank)); });
+}

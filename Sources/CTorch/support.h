@@ -44,7 +44,7 @@ inline at::TensorOptions options(ct_dtype dtype, ct_device where) {
 // Whether a backward pass can reach this tensor.
 inline bool differentiable(const at::Tensor &tensor) { return c10::GradMode::is_enabled() && tensor.requires_grad(); }
 
-// Runs `body`; 0 when it returns, 1 with the message stored when it throws anything.
+// Runs `body` and returns 0, or stores the message of an exception and returns 1.
 template <typename Body>
 int guard(Body &&body) {
   try {

@@ -93,6 +93,11 @@ extension Tensor {
     .make { ct_mean($0, handle, dimensions.map(Int64.init), Int32(dimensions.count), keepDimensions) }
   }
 
+  /// The running sum along a dimension.
+  public func cumulativeSum(along dimension: Int) -> Tensor {
+    .make { ct_cumulative_sum($0, handle, Int64(dimension)) }
+  }
+
   /// The running maximum along a dimension.
   public func cumulativeMaximum(along dimension: Int) -> Tensor {
     .make { ct_cumulative_maximum($0, handle, Int64(dimension)) }

@@ -107,11 +107,12 @@ struct BenchGrowth: ParsableCommand {
     if let threads = compute.threads { arguments += ["--threads", "\(threads)"] }
     struct Answer: Decodable { let measurement: BenchMeasurement }
     let measured = try BenchProcess.runSelf(arguments, as: Answer.self).measurement
+    let chunks = measured.tokens / BenchShape.Name.small.shape.chunk
     // The time of a generated chunk excludes the prompt.
     let seconds =
       series.job.isTraining
       ? measured.secondsMedian
-      : (measured.secondsMedian - (measured.promptSeconds ?? 0)) / Double(measured.tokens / 4)
+      : (measured.secondsMedian - (measured.promptSeconds ?? 0)) / Double(chunks)
     return Point(
       subject: subject.rawValue, series: series.name, x: x, milliseconds: 1000 * seconds, peakMib: measured.peakMib)
   }

@@ -25,7 +25,7 @@ struct BenchModelJob {
       return training(AutoencoderTask(model, validation: nil, tokenizer: Data()), job)
     case .trainLanguageModel:
       return training(LanguageModelTask(languageModel(), validation: nil, tokenizer: Data()), job)
-    case .evaluate: return evaluation()
+    case .evaluate: return try evaluation()
     case .generate, .generateHalf, .generateHalfEqual, .generateHalfLate: return try generation(job)
     case .tokenizer, .data: preconditionFailure("not a job of a model")
     }
@@ -61,16 +61,16 @@ struct BenchModelJob {
     return result
   }
 
-  private func evaluation() -> BenchMeasurement {
+  private func evaluation() throws -> BenchMeasurement {
     let model = languageModel()
     convert(model)
     let ids = (0..<shape.sequences).map { _ in randomIds(1, shape.tokens).elements(as: Int32.self) }
     let samples = 2
-    var result = BenchMeasurement(
+    var result = try BenchMeasurement(
       steps: work.steps, warmUp: 1, tokens: shape.sequences * shape.tokens, label: BenchJob.evaluate.rawValue
     ) {
-      withoutGradients {
-        for sequence in ids { _ = model.scores(of: sequence, samples: samples, generator: generator) }
+      try withoutGradients {
+        for sequence in ids { _ = try model.scores(of: sequence, samples: samples, generator: generator) }
       }
     }
     let cost = shape.languageModel.cost(autoencoder: shape.autoencoder)
@@ -121,7 +121,8 @@ struct BenchModelJob {
       }
       guard job == .generateHalfLate else { return }
       // All tokens of a chunk except the last are decoded from values that do not depend on the latent.
-      for parameter in model.autoencoder.namedParameters() where parameter.name == "decoder.expand_layer.weight" {
+      for parameter in model.autoencoder?.namedParameters() ?? [] where parameter.name == "decoder.expand_layer.weight"
+      {
         let width = parameter.tensor.shape[0] / shape.chunk
         parameter.tensor.narrowed(0, 0..<width * (shape.chunk - 1)).fill(0)
       }
@@ -130,7 +131,7 @@ struct BenchModelJob {
 
   private func convert(_ model: ContinuousLanguageModel) {
     model.convert(to: compute.precision)
-    model.autoencoder.convert(to: compute.precision)
+    model.autoencoder?.convert(to: compute.precision)
     model.setTrainable(false)
   }
 

@@ -5,7 +5,7 @@ import CALMTerminal
 /// The sizes of a model and of its work.
 struct BenchShape: Codable, Hashable {
   var vocabulary: Int
-  var chunk = 4
+  var chunk: Int
   var autoencoderHidden: Int
   var autoencoderIntermediate: Int
   var latent: Int
@@ -32,15 +32,17 @@ struct BenchShape: Codable, Hashable {
       switch self {
       case .small:
         BenchShape(
-          vocabulary: 8192, autoencoderHidden: 256, autoencoderIntermediate: 640, latent: 64, hidden: 384,
+          vocabulary: 8192, chunk: 4, autoencoderHidden: 256, autoencoderIntermediate: 640, latent: 64, hidden: 384,
           intermediate: 1024, layers: 8, heads: 6, sequences: 4, tokens: 1024)
       case .wide:
         BenchShape(
-          vocabulary: 128_256, autoencoderHidden: 512, autoencoderIntermediate: 1280, latent: 128, hidden: 384,
+          vocabulary: 128_256, chunk: 4, autoencoderHidden: 512, autoencoderIntermediate: 1280, latent: 128,
+          hidden: 384,
           intermediate: 1024, layers: 4, heads: 6, sequences: 2, tokens: 512)
       case .calmM:
         BenchShape(
-          vocabulary: 128_257, autoencoderHidden: 512, autoencoderIntermediate: 1280, latent: 128, hidden: 1024,
+          vocabulary: 128_257, chunk: 4, autoencoderHidden: 512, autoencoderIntermediate: 1280, latent: 128,
+          hidden: 1024,
           intermediate: 2752, layers: 16, heads: 16, headBlocks: 4, sequences: 4, tokens: 8192)
       }
     }

@@ -34,7 +34,8 @@ struct Calm: ParsableCommand {
       CommandGroup(
         name: "Training",
         subcommands: [
-          DemoCommand.self, TrainCommand.self, ExperimentCommand.self, RunsCommand.self, ReportCommand.self,
+          DemoCommand.self, TrainCommand.self, DistillCommand.self, ExperimentCommand.self, RunsCommand.self,
+          ReportCommand.self,
         ]),
       CommandGroup(
         name: "Model",
@@ -51,9 +52,10 @@ struct Calm: ParsableCommand {
     signal(SIGPIPE, SIG_DFL)
     // A file that outgrows its size limit becomes an error of the write, reported like a full disk.
     signal(SIGXFSZ, SIG_IGN)
+    var command: any ParsableCommand = Calm()
     do {
       try Processor.Level.checkLimit()
-      var command = try parseAsRoot()
+      command = try parseAsRoot()
       try command.run()
     } catch {
       // Without the clearing up at exit: threads may still wait for a process that is gone.
@@ -63,7 +65,7 @@ struct Calm: ParsableCommand {
         exit()
       }
       guard exitCode(for: error) == .failure else { exit(withError: error) }
-      let line = failureLine(for: error) + optionHint(for: error)
+      let line = failureLine(for: error) + optionHint(for: error, of: command)
       if !line.isEmpty { StandardError.write("Error: \(line)\n") }
       if error is ProcessGroupError { _exit(ExitCode.failure.rawValue) }
       exit(withError: ExitCode.failure)

@@ -41,6 +41,17 @@ import TrainingTestSupport
       ])
   }
 
+  @Test("A model with a head of tokens needs no autoencoder, and one with a head of latents does")
+  func headsOfTokens() throws {
+    defer { try? FileManager.default.removeItem(at: folder) }
+    func models(_ head: String) -> String { #"{"stories": {}, "models": [{"name": "m", "steps": 5, \#(head)}]}"# }
+    let runs = try plan(models(#""head": ["posterior", "tokens"], "chunk_size": 8"#)).runs
+    #expect(runs.map(\.name) == ["m-head-posterior", "m-head-tokens"])
+    #expect(runs.allSatisfy { $0.settings is LanguageModelSettings && $0.chunkSize == 8 && $0.autoencoder == nil })
+    let error = #expect(throws: ExperimentError.self) { try plan(models(#""head": "energy""#)) }
+    #expect("\(error.map { "\($0)" } ?? "")".contains("autoencoder"))
+  }
+
   @Test(
     "An invalid experiment is an error that names the problem before anything runs",
     arguments: [

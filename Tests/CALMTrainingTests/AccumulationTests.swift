@@ -112,7 +112,7 @@ import TrainingTestSupport
   @Test("A token limit ends the run and its schedule with the step that reaches it")
   func tokenLimit() throws {
     var settings = world.settings(steps: 100)
-    settings.maximumTokens = 4 * 16 * 4 * 3 + 1
+    settings.maximumTokens = 3 * settings.batchSize * settings.sequenceLength + 1
     let run = try world.autoencoder("run", settings)
     var rates: [Double] = []
     let end = try run.trainer.run { event in

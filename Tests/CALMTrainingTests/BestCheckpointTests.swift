@@ -21,7 +21,8 @@ import TrainingTestSupport
     let run = try world.autoencoder("run", settings)
     let sequences = try #require(
       try TrainingData(path: world.data).sequences(
-        .train, chunkSize: 4, sequenceChunks: settings.sequenceLength / 4, remainder: .dropped))
+        .train, chunkSize: TinyWorld.chunkSize, sequenceChunks: settings.sequenceLength / TinyWorld.chunkSize,
+        remainder: .dropped))
     let task = PrescribedEvaluations(
       of: run.task, [2, 1, 4, 3].map { [EvaluationMetric("quality", $0, direction)] })
     try Trainer(task, on: [WeightedSequences(sequences)], settings: settings, folder: run.folder).run()

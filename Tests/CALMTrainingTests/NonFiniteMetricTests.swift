@@ -22,7 +22,8 @@ import TrainingTestSupport
     let run = try world.autoencoder("run", settings)
     let sequences = try #require(
       try TrainingData(path: world.data).sequences(
-        .train, chunkSize: 4, sequenceChunks: settings.sequenceLength / 4, remainder: .dropped))
+        .train, chunkSize: TinyWorld.chunkSize, sequenceChunks: settings.sequenceLength / TinyWorld.chunkSize,
+        remainder: .dropped))
     let task = PrescribedEvaluations(
       of: run.task,
       [(.nan, 0.25), (3, .nan), (.infinity, 0.5), (.nan, -.infinity)].map { accuracy, energyScore in

@@ -15,7 +15,7 @@ private func inProcesses<Result: Sendable>(
 }
 
 private enum Job: String, CaseIterable {
-  case autoencoder, energy, diffusion, transformer
+  case autoencoder, energy, diffusion, posterior, tokens, transformer
 }
 
 @Suite("Training in several processes", .serialized) struct ProcessTests {
@@ -45,6 +45,8 @@ private enum Job: String, CaseIterable {
     case .energy: try world.languageModel(name, on: autoencoder, settings, auxiliaryWarmupSteps: 2, group: group)
     case .diffusion:
       try world.languageModel(name, on: autoencoder, settings, head: .diffusion, group: group)
+    case .posterior: try world.tokenModel(name, settings, head: .posterior, group: group)
+    case .tokens: try world.tokenModel(name, settings, head: .tokens, group: group)
     case .transformer: try world.transformer(name, settings, group: group)
     }
   }
@@ -91,7 +93,7 @@ private enum Job: String, CaseIterable {
         tiesEmbeddings: false, special: data.specialWithoutStandIn)
       let model = AutoregressiveModel(configuration, generator: Generator(seed: UInt64(group.rank)))
       let sequences = try data.sequences(
-        .train, chunkSize: 1, sequenceChunks: settings.sequenceLength / 4, remainder: .dropped)
+        .train, chunkSize: 1, sequenceChunks: settings.sequenceLength / TinyWorld.chunkSize, remainder: .dropped)
       let folder = group.rank == 0 ? try RunFolder(creating: place) : RunFolder(at: place)
       let corpus = WeightedSequences(try #require(sequences))
       let task = AutoregressiveTask(model, validation: nil, tokenizer: data.tokenizerFile)
@@ -196,7 +198,8 @@ private enum Job: String, CaseIterable {
     let (model, data) = (run.folder.modelURL, world.data)
     @Sendable func scores(_ shard: EvaluationShard) throws -> [Double] {
       let sequences = try #require(
-        try TrainingData(path: data).sequences(.validation, chunkSize: 4, sequenceChunks: 16, remainder: .padded))
+        try TrainingData(path: data).sequences(
+          .validation, chunkSize: TinyWorld.chunkSize, sequenceChunks: 16, remainder: .padded))
       let model = try ModelFolder(model).loadLanguageModel()
       return try model.evaluate(on: sequences, sequences: 4, samples: 4, seed: 1, shard: shard).brierLM.brier
     }

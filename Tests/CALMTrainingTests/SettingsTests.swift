@@ -172,7 +172,9 @@ struct SettingsTests {
     let help = LanguageModelSettings.help()
     for declaration in LanguageModelSettings.declarations { #expect(help.contains("  \(declaration.option)")) }
     #expect(help.contains("--batch-size <n>        Sequences per step. (default: 16)\n"))
-    #expect(LanguageModelSettings.help(width: 500).contains("(values: energy, diffusion, flow; default: energy)\n"))
+    #expect(
+      LanguageModelSettings.help(width: 500).contains(
+        "(values: energy, diffusion, flow, posterior, tokens; default: energy)\n"))
     #expect(help.split(separator: "\n").allSatisfy { $0.count <= 80 })
   }
 }

@@ -24,7 +24,8 @@ import TrainingTestSupport
     _ = try losses(of: run)
     let model = try ModelFolder(run.folder.modelURL).loadAutoencoder()
     let data = try TrainingData(path: world.data)
-    let held = try #require(try data.sequences(.validation, chunkSize: 4, sequenceChunks: 16, remainder: .padded))
+    let held = try #require(
+      try data.sequences(.validation, chunkSize: TinyWorld.chunkSize, sequenceChunks: 16, remainder: .padded))
     let result = try model.evaluate(on: held, noise: [0, 3], seed: 1)
     #expect(result.accuracy[0].accuracy > 0.9)
     #expect(result.accuracy[1].accuracy < result.accuracy[0].accuracy)

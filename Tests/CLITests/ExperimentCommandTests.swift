@@ -21,7 +21,7 @@ import Testing
       "experiment", root.appendingPathComponent("examples/stories.yaml").path, "--out", folder.path("out"), "--check",
     ])
     #expect(result.status == 0, "\(result.errorOutput)")
-    #expect(result.text.split(separator: "\n").count == 9 && result.text.contains("lm-chunk_size-2-head-flow\n"))
+    #expect(result.text.split(separator: "\n").count == 13 && result.text.contains("lm-chunk_size-2-head-flow\n"))
     #expect(!FileManager.default.fileExists(atPath: folder.path("out")))
   }
 

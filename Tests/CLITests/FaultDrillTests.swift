@@ -43,9 +43,9 @@ private enum Fault: String, CaseIterable {
   case terminate = "SIGTERM"
   case fullDisk = "disk full while training"
   case flippedBit = "a bit of the latest checkpoint flipped"
-  case cutShort = "a file of the latest checkpoint cut short"
-  case missingFile = "a file of the latest checkpoint gone"
-  case missingSeal = "the checksums of the latest checkpoint gone"
+  case cutShort = "a file of the latest checkpoint truncated"
+  case missingFile = "a file of the latest checkpoint missing"
+  case missingSeal = "the checksums of the latest checkpoint missing"
   case halfDeleted = "half of the latest checkpoint deleted"
 
   /// Whether it is the latest checkpoint that suffers.
@@ -234,7 +234,7 @@ private final class FaultDrill {
     return """
       Fault drill: \(steps) steps, a checkpoint each \(Self.interval); full disk by \
       \(disk.isMounted ? "a small tmpfs" : "a limit of file size")
-      | fault | tried | survived | steps done again | at most |
+      | fault | injected | survived | steps repeated | at most |
       | --- | --- | --- | --- | --- |
       \(lines.joined(separator: "\n"))
       """

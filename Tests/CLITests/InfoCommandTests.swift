@@ -45,6 +45,22 @@ struct InfoCommandTests {
     expectFailure(try Command.run(["info", folder.url.path]), saying: "config.json", "vocab_size")
   }
 
+  @Test("the plan of a training, as text and as JSON")
+  func plan() throws {
+    let arguments = ["info", "calm-l", "--plan", "230B", "--devices", "64", "--rate", "989"]
+    let text = try Command.run(arguments).text
+    #expect(text.contains("230.00 B tokens on 64 devices of 989 TFLOP/s, of which 40 % are reached, in bfloat16"))
+    #expect(text.contains("expected restarts") && text.contains("Assumed: 50 GB/s"))
+    let one = try Command.run(arguments + ["--json"]).json()
+    let two = try Command.run(arguments + ["--json", "--devices", "128", "--shard-optimizer"]).json()
+    let hours = try [one, two].map { try #require($0["computing_hours"] as? Double) }
+    #expect(abs(hours[0] / hours[1] - 2) < 1e-12)
+    let results = try Command.run(["info", "calm-l", "--tokens", "230B", "--json"]).json()
+    #expect(one["model_flops"] as? Double == results["training_flops"] as? Double)
+    let memory = try [one, two].map { try #require($0["memory_bytes"] as? Int) }
+    #expect(memory[0] > memory[1])
+  }
+
   @Test("doctor reports libtorch, devices and rates")
   func doctor() throws {
     let machine = try Command.run(["doctor", "--threads", "1", "--json"]).json()

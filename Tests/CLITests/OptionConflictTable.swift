@@ -25,6 +25,7 @@ struct OptionConflict {
           "--validation-max-documents, --seed have no effect with --validation-fraction 0"),
       ]
     ),
+    ("data join", []),
     (
       "demo",
       [
@@ -60,6 +61,10 @@ struct OptionConflict {
       "train lm",
       ofTraining + ofInitialTransformer("{calm}") + [
         .init("{new} --autoencoder a --head flow --noise-size 8", "--noise-size has no effect with --head flow"),
+        .init("{new} --head tokens --autoencoder a", "--autoencoder has no effect with --head tokens"),
+        .init("{new} --head tokens --embedding-size 8", "--embedding-size has no effect with --head tokens"),
+        .init("{new} --autoencoder a --chunk-size 8", "--chunk-size has no effect with --head energy"),
+        .init("{new} --head posterior --best-metric energy_score", "is not a metric of --head posterior"),
         .init("{new} --autoencoder a --latent-bound 8", "--latent-bound has no effect with --head energy"),
         .init(
           "{new} --autoencoder a --aux-warmup-steps 5 --aux-weight 0",
@@ -72,6 +77,13 @@ struct OptionConflict {
         .init("{new} --init-from {calm} --noise-size 5", "--noise-size is 16 in the model of --init-from, not 5"),
         .init("{new} --init-from {calm} --input latents", "--input is tokens in the model of --init-from, not latents"),
         .init("{new} --init-from {calm} --latent-bound 8", "--latent-bound has no effect with --head energy"),
+      ]
+    ),
+    (
+      "distill",
+      [
+        .init("{calm} {new}", "distillation takes posterior and flow"),
+        .init("{new}", "name the model to distill first"),
       ]
     ),
     (
@@ -121,7 +133,21 @@ struct OptionConflict {
         .init("{transformer} --autoencoder a", "--autoencoder needs a continuous language model"),
       ]
     ),
-    ("info", []),
+    (
+      "info",
+      [
+        .init(
+          "calm-m --devices 8 --rate 100 --shard-optimizer --mtbf 9",
+          "--devices, --rate, --shard-optimizer, --mtbf have no effect without --plan"),
+        .init("calm-m --plan 1B", "--plan needs --rate"),
+        .init("--plan 1B --rate 100", "--plan needs a model's folder or a preset"),
+        .init("calm-m --plan 1B --rate 100 --tokens 1B", "--tokens has no effect with --plan"),
+        .init("calm-m --plan 1B --rate 100 --utilization 40", "--utilization must be at most 1"),
+        .init("calm-m --plan 1B --rate 100 --link 0", "--link must be above 0"),
+        .init("calm-m --plan 1e30 --rate 100", "--plan must be at most 1e18"),
+        .init("calm-m --plan 1B --rate 100 --devices 512", "256 sequences per step cannot be split among 512 devices"),
+      ]
+    ),
     (
       "convert",
       [

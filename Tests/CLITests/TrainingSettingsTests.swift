@@ -154,7 +154,7 @@ struct TrainingSettingsTests {
       "'stray' belongs to no option", "'--energy-beta' needs a value", "run.yaml: 'keepp'", "with --data", "with --out",
       "with --autoencoder",
     ] {
-      #expect(line.contains(phrase), "'\(line)' does not say '\(phrase)'")
+      #expect(line.components(separatedBy: phrase).count == 2, "'\(line)' does not say '\(phrase)' once")
     }
     #expect(lines.dropFirst().first?.hasPrefix("Usage: calm train lm") == true, "\(result.errorOutput)")
     let help = try Command.run(["train", "lm", "--hidden", "96", "--help"])

@@ -7,6 +7,9 @@ import Torch
 
 /// Synthetic stories, a tokenizer and a data set small enough to train on in seconds, in a temporary folder.
 package final class TinyWorld: Sendable {
+  /// The chunk size of its models.
+  package static let chunkSize = 4
+
   package let folder: URL
   package let tokenizer: Tokenizer
 
@@ -64,7 +67,7 @@ package final class TinyWorld: Sendable {
     group: any DataParallelGroup = SingleProcess()
   ) throws -> TrainingRun {
     let configuration = AutoencoderConfiguration(
-      vocabularySize: tokenizer.vocabularySize, chunkSize: 4, latentSize: latent, hiddenSize: hidden,
+      vocabularySize: tokenizer.vocabularySize, chunkSize: Self.chunkSize, latentSize: latent, hiddenSize: hidden,
       special: try TrainingData(path: data).special)
     let record = RunRecord(
       AutoencoderSettings(model: configuration, training: settings, inputs: RunInputs(data: [Corpus(path: data)])),
@@ -82,7 +85,7 @@ package final class TinyWorld: Sendable {
       tiesEmbeddings: false, special: try TrainingData(path: self.data).specialWithoutStandIn)
     var settings = settings
     // The same number of positions as the models of chunks.
-    settings.sequenceLength /= 4
+    settings.sequenceLength /= Self.chunkSize
     let inputs = RunInputs(data: corpora ?? [Corpus(path: data ?? self.data)])
     let record = RunRecord(
       TransformerSettings(model: configuration, training: settings, inputs: inputs), program: "tests")
@@ -105,6 +108,34 @@ package final class TinyWorld: Sendable {
         training: settings,
         inputs: RunInputs(data: [Corpus(path: data ?? self.data)])), program: "tests")
     return try TrainingRun(record, in: place(name), group: group)
+  }
+}
+
+extension TinyWorld {
+  /// A run of a model whose head samples tokens.
+  package func tokenModel(
+    _ name: String, _ settings: TrainingSettings, head: HeadKind, group: any DataParallelGroup = SingleProcess()
+  ) throws -> TrainingRun {
+    let data = try TrainingData(path: data)
+    let configuration = LanguageModelConfiguration(
+      vocabularySize: tokenizer.vocabularySize, chunkSize: 4, latentSize: 16, hiddenSize: 32, intermediateSize: 64,
+      layers: 2, attentionHeads: 2, head: head, headBlocks: 1, auxiliaryLossWeight: 1, special: data.special)
+    let record = RunRecord(
+      LanguageModelSettings(
+        model: configuration, autoencoder: nil, training: settings,
+        inputs: RunInputs(data: [Corpus(path: data.set.path)])), program: "tests")
+    return try TrainingRun(record, in: place(name), group: group)
+  }
+
+  /// A run that distills a model.
+  package func student(_ name: String, of teacher: URL, _ settings: TrainingSettings) throws -> TrainingRun {
+    let arguments = ["--init-from", teacher.path, "--data", data]
+    let given = GivenSettings(
+      arguments: arguments, of: DistillationSettings.declarations, isResumed: false, otherOptions: [])
+    var (student, faults) = DistillationSettings.resolve(given, over: try DistillationSettings.base(for: given))
+    precondition(faults.isEmpty, "\(faults)")
+    student.training = settings
+    return try TrainingRun(RunRecord(student, program: "tests"), in: place(name))
   }
 }
 

@@ -1,6 +1,8 @@
 extension LanguageModelConfiguration {
   /// The cost of a ``ContinuousLanguageModel`` with this configuration, including its frozen autoencoder.
-  public func cost(autoencoder: AutoencoderConfiguration) -> ModelCost {
+  ///
+  /// - Parameter autoencoder: nil for a head that samples tokens.
+  public func cost(autoencoder: AutoencoderConfiguration?) -> ModelCost {
     let (h, k) = (transformer.hiddenSize, chunkSize)
     var builder = CostBuilder(tokensPerPosition: k)
     builder.add("token embedding", parameters: vocabularySize * h, macs: 0)
@@ -19,22 +21,26 @@ extension LanguageModelConfiguration {
       "\(head) head", parameters: headCost.parameters, inferenceMACs: headCost.inferenceMACs,
       trainingMACs: 3 * headCost.trainingMACs)
     if auxiliaryLossWeight > 0 {
+      // A head that samples tokens contains the projection.
+      let projection = head.usesAutoencoder ? h * k * h : 0
       builder.add(
-        "auxiliary token loss", parameters: h * k * h + k * h,
-        macs: h * k * h + k * h * vocabularySize, inference: 0)
+        "auxiliary token loss", parameters: projection > 0 ? projection + k * h : 0,
+        macs: projection + k * h * vocabularySize, inference: 0)
     }
-    builder.add(
-      "frozen autoencoder: encoder", parameters: autoencoder.embeddingParameters + autoencoder.encoderParameters,
-      macs: autoencoder.encoderMACs, inference: 0, training: input.hasLatents ? 2 : 1, isTrained: false)
-    builder.add(
-      "frozen autoencoder: decoder", parameters: autoencoder.decoderParameters,
-      macs: autoencoder.decoderMACs + autoencoder.vocabularyMACs, training: 0, isTrained: false)
+    if let autoencoder {
+      builder.add(
+        "frozen autoencoder: encoder", parameters: autoencoder.embeddingParameters + autoencoder.encoderParameters,
+        macs: autoencoder.encoderMACs, inference: 0, training: input.hasLatents ? 2 : 1, isTrained: false)
+      builder.add(
+        "frozen autoencoder: decoder", parameters: autoencoder.decoderParameters,
+        macs: autoencoder.decoderMACs + autoencoder.vocabularyMACs, training: 0, isTrained: false)
+    }
     return ModelCost(parts: builder.parts)
   }
 
   /// Training FLOPs per token during the auxiliary warm-up, which runs neither the head nor the encoder of the targets.
-  public func auxiliaryWarmupPerToken(autoencoder: AutoencoderConfiguration) -> Double {
-    let omitted = 3 * head.type.cost(of: self).trainingMACs + autoencoder.encoderMACs
+  public func auxiliaryWarmupPerToken(autoencoder: AutoencoderConfiguration?) -> Double {
+    let omitted = 3 * head.type.cost(of: self).trainingMACs + (autoencoder?.encoderMACs ?? 0)
     return cost(autoencoder: autoencoder).trainingPerToken - 2 * Double(omitted) / Double(chunkSize)
   }
 }

@@ -24,7 +24,7 @@ public final class Autoencoder: Module {
     encoder(ids.reshaped(-1, configuration.chunkSize))
   }
 
-  /// The most likely tokens of each latent. ``TokenDecoder`` is faster for many calls with the same weights.
+  /// The most likely tokens of each latent.
   ///
   /// - Parameter latents: [chunks, l].
   /// - Returns: [chunks, K], int64.

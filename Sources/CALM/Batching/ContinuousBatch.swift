@@ -47,7 +47,7 @@ package final class ContinuousBatch: BatchModel {
   package func step(_ sequences: [BatchSequence]) -> [Result<GeneratedChunk, any Error>] {
     withoutGradients {
       readLatest(of: sequences.filter { !$0.latestIsRead })
-      let isSimple = sequences.map { $0.options.temperature == 1 && $0.beginning.isEmpty }
+      let isSimple = sequences.map { samplesBlocks && $0.options.temperature == 1 && $0.beginning.isEmpty }
       var samples = sampled(zip(sequences, isSimple).filter(\.1).map(\.0))[...]
       return zip(sequences, isSimple).map { sequence, isSimple in
         Result {
@@ -74,18 +74,44 @@ package final class ContinuousBatch: BatchModel {
     }
   }
 
+  /// Whether the head samples blocks of rows such that the numbers of a row do not depend on the others.
+  private var samplesBlocks: Bool { (model.head as? any TokenHead).map { type(of: $0).keepsRowsApart } ?? true }
+
   /// One sample of the next chunk of each sequence; nil where the model computed a number that is not finite.
   private func sampled(_ sequences: [BatchSequence]) -> [ChunkSampler.Choice?] {
     RowBlocks.ranges(sequences.count).flatMap { range -> [ChunkSampler.Choice?] in
       let block = sequences[range]
       let noise = block.map { model.head.noise(samples: 1, positions: 1, generator: $0.randomness.noise) }
-      let hidden = RowBlocks.padded(.concatenated(block.compactMap(\.hidden)))
-      let latents = model.head(hidden, noise: RowBlocks.padded(.concatenated(noise, along: 1), along: 1)).selected(0, 0)
-      let chunks = model.tokenDecoder.chunks(latents)
-      return block.indices.map { index in
-        let row = index - block.startIndex
-        return chunks[row].map { ChunkSampler.Choice(tokens: $0, latent: latents.narrowed(0, row..<row + 1)) }
+      let hidden = block.compactMap(\.hidden)
+      switch model.head {
+      case let head as any LatentHead:
+        let latents = head(
+          RowBlocks.padded(.concatenated(hidden)), noise: RowBlocks.padded(.concatenated(noise, along: 1), along: 1)
+        ).selected(0, 0)
+        let chunks = model.tokenDecoder.chunks(latents)
+        return block.indices.map { index in
+          let row = index - block.startIndex
+          return chunks[row].map {
+            ChunkSampler.Choice(tokens: $0, latent: latents.narrowed(0, row..<row + 1), isForced: false)
+          }
+        }
+      case let head as any TokenHead:
+        // The error of a block does not say which of its rows is not finite.
+        let rows = tokens(head, hidden, noise) ?? zip(hidden, noise).map { tokens(head, [$0], [$1])?[0] }
+        return rows.map { $0.map { ChunkSampler.Choice(tokens: $0, latent: nil, isForced: false) } }
+      default: preconditionFailure("a head samples latents or tokens")
       }
+    }
+  }
+
+  /// A chunk of tokens for each of a few hidden states, [1, h]; nil if a number is not finite.
+  private func tokens(_ head: some TokenHead, _ hidden: [Tensor], _ noise: [Tensor]) -> [[Int32]?]? {
+    let tokens = try? head.tokens(
+      RowBlocks.padded(.concatenated(hidden)), noise: RowBlocks.padded(.concatenated(noise, along: 1), along: 1),
+      vocabulary: model.backbone.embedding.weight)
+    return tokens.map { tokens in
+      let ids = tokens.elements(as: Int32.self)
+      return hidden.indices.map { Array(ids[$0 * chunkSize..<($0 + 1) * chunkSize]) }
     }
   }
 

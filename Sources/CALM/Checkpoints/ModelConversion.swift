@@ -29,6 +29,12 @@ extension ModelFolder {
   public func convert(to format: CheckpointFormat, at target: URL, autoencoder: URL? = nil) throws {
     guard kind != .autoregressive else { throw ModelError.nothingToConvert(url.path) }
     guard AtomicFolder.isFree(target.path) else { throw ModelError.targetExists(target.path) }
+    if kind == .languageModel {
+      let head = try languageModelConfiguration().head
+      guard head.usesAutoencoder else {
+        throw ModelError.notOfficial(url.path, "a head of the kind '\(head.rawValue)'")
+      }
+    }
     let source = try autoencoderSource(given: autoencoder)
     try source.check()
     guard source.configuration.isVariational else {

@@ -15,6 +15,8 @@ public enum ModelError: DescribedError, Equatable {
   case tokenizerMismatch(String, tokenizer: Int, model: Int)
   /// The language model's autoencoder is missing.
   case noAutoencoder(String)
+  /// A language model whose head samples tokens and has no autoencoder: the path, and the kind of the head.
+  case samplesTokens(String, HeadKind)
   /// The official code has no such model.
   case notOfficial(String, String)
   /// The folder of an autoregressive model needs no conversion for Hugging Face's transformers.
@@ -37,6 +39,8 @@ public enum ModelError: DescribedError, Equatable {
       "\(path): contains neither tokenizer.json nor tokenizer.model; add the model's tokenizer"
     case .tokenizerMismatch(let path, let tokenizer, let model):
       "\(path): the tokenizer has \(tokenizer) ids, but the model's vocabulary has \(model); use the model's own tokenizer"
+    case .samplesTokens(let path, let head):
+      "\(path): the head of this model, '\(head.rawValue)', samples tokens and has no autoencoder; leave it out"
     case .noAutoencoder(let path):
       "\(path): the autoencoder is missing from autoencoder/, ae_path and the weights; name its folder"
     case .notOfficial(let path, let what):

@@ -32,7 +32,9 @@ extension ModelFolder {
 
   /// The autoencoder in this folder, or the language model's autoencoder.
   ///
-  /// - Parameter dtype: the type of its parameters, whatever the type in the file.
+  /// - Parameters:
+  ///   - device: the device of its parameters.
+  ///   - dtype: the type of its parameters, whatever the type in the file.
   /// - Throws: ``ModelError``, or a checkpoint error.
   public func loadAutoencoder(device: Device = .cpu, as dtype: DType = .float32) throws -> Autoencoder {
     try autoencoderSource(given: nil).load(device: device, as: dtype)
@@ -49,6 +51,7 @@ extension ModelFolder {
   ///
   /// - Parameters:
   ///   - autoencoder: the autoencoder's folder, if it is not the one that the model's folder names.
+  ///   - device: the device of all parameters.
   ///   - dtype: the type of all parameters, whatever the types in the files.
   /// - Throws: ``ModelError``, or a checkpoint error.
   public func loadLanguageModel(
@@ -56,7 +59,9 @@ extension ModelFolder {
   ) throws -> ContinuousLanguageModel {
     var configuration = try languageModelConfiguration()
     // The layer that only training uses may be missing.
-    if try !weights().names.contains(where: { $0.hasPrefix(Self.auxiliaryPrefix) }) {
+    if try configuration.head.usesAutoencoder
+      && !weights().names.contains(where: { $0.hasPrefix(Self.auxiliaryPrefix) })
+    {
       configuration.auxiliaryLossWeight = 0
     }
     return try loadLanguageModel(
@@ -69,20 +74,26 @@ extension ModelFolder {
   package func loadLanguageModel(
     _ configuration: LanguageModelConfiguration, autoencoder: URL?, generator: Generator, as dtype: DType = .float32
   ) throws -> ContinuousLanguageModel {
-    let source = try autoencoderSource(given: autoencoder)
+    if autoencoder != nil && !configuration.head.usesAutoencoder {
+      throw ModelError.samplesTokens(url.path, configuration.head)
+    }
     let weights = try weights()
-    try agree(configuration, source.configuration, weights)
+    let source = try configuration.head.usesAutoencoder ? autoencoderSource(given: autoencoder) : nil
+    try agree(configuration, source?.configuration, weights)
     let model = ContinuousLanguageModel(
-      configuration, autoencoder: try source.load(device: generator.device, as: dtype), generator: generator)
+      configuration, autoencoder: try source?.load(device: generator.device, as: dtype), generator: generator)
     model.convert(to: dtype)
     try model.load(
-      from: weights, ignoring: Self.unused(by: configuration), keeping: [Self.auxiliaryPrefix])
+      from: weights, ignoring: Self.unused(by: configuration),
+      keeping: [Self.auxiliaryPrefix, "\(PosteriorHead.key).evidence_scale"])
     return model
   }
 
   /// The autoregressive Transformer: any Llama in the format of Hugging Face.
   ///
-  /// - Parameter dtype: the type of all parameters, whatever the type in the file.
+  /// - Parameters:
+  ///   - device: the device of all parameters.
+  ///   - dtype: the type of all parameters, whatever the type in the file.
   /// - Throws: ``ModelError``, or a checkpoint error.
   public func loadAutoregressiveModel(device: Device = .cpu, as dtype: DType = .float32) throws -> AutoregressiveModel {
     try loadAutoregressiveModel(autoregressiveConfiguration(), device: device, as: dtype)
@@ -154,6 +165,8 @@ extension ModelFolder {
       return AutoencoderSource(
         configuration: try autoencoderConfiguration(), weights: try weights(), prefix: "", folder: self)
     }
+    let head = try languageModelConfiguration().head
+    guard head.usesAutoencoder else { throw ModelError.samplesTokens(url.path, head) }
     if let given {
       let folder = try ModelFolder(given)
       try folder.require(.autoencoder)
@@ -196,14 +209,16 @@ extension ModelFolder {
   }
 
   private func agree(
-    _ model: LanguageModelConfiguration, _ autoencoder: AutoencoderConfiguration, _ weights: DistinctTensors
+    _ model: LanguageModelConfiguration, _ autoencoder: AutoencoderConfiguration?, _ weights: DistinctTensors
   ) throws {
-    for (name, own, other) in [
-      ("chunk size", model.chunkSize, autoencoder.chunkSize),
-      ("latent size", model.latentSize, autoencoder.latentSize),
-      ("vocabulary size", model.vocabularySize, autoencoder.vocabularySize),
-    ] where own != other {
-      throw ModelError.sizesDiffer(url.path, name: name, model: own, autoencoder: other)
+    if let autoencoder {
+      for (name, own, other) in [
+        ("chunk size", model.chunkSize, autoencoder.chunkSize),
+        ("latent size", model.latentSize, autoencoder.latentSize),
+        ("vocabulary size", model.vocabularySize, autoencoder.vocabularySize),
+      ] where own != other {
+        throw ModelError.sizesDiffer(url.path, name: name, model: own, autoencoder: other)
+      }
     }
     try weights.checkSize(model.cost(autoencoder: autoencoder).parameters)
   }

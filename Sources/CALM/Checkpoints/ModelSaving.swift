@@ -6,6 +6,7 @@ extension Autoencoder {
   /// Writes `config.json`, `model.safetensors` and `tokenizer.json` into a folder, each complete or absent.
   ///
   /// - Parameters:
+  ///   - folder: the folder, which is created if it does not exist.
   ///   - weights: float32 values by parameter name, if the model computes in another type; nil writes the model's own.
   ///   - tokenizer: the content of `tokenizer.json`; nil writes none.
   /// - Throws: a file error; existing files stay readable.
@@ -15,9 +16,10 @@ extension Autoencoder {
 }
 
 extension ContinuousLanguageModel {
-  /// Writes `config.json`, `model.safetensors`, `tokenizer.json` and `autoencoder/` into a folder.
+  /// Writes `config.json`, `model.safetensors`, `tokenizer.json` and, if the model has one, `autoencoder/` into a folder.
   ///
   /// - Parameters:
+  ///   - folder: the folder, which is created if it does not exist.
   ///   - weights: float32 values by parameter name, if the model computes in another type; nil writes the model's own.
   ///   - autoencoderWeights: the same for the autoencoder.
   ///   - tokenizer: the content of `tokenizer.json`; nil writes none.
@@ -30,7 +32,7 @@ extension ContinuousLanguageModel {
     try write(self, configuration: configuration, to: folder, weights: weights, tokenizer: tokenizer) { name in
       auxiliary || !name.hasPrefix("auxiliary_projection.")
     }
-    try autoencoder.save(
+    try autoencoder?.save(
       to: folder.appendingPathComponent("autoencoder"), weights: autoencoderWeights, tokenizer: nil)
   }
 }
@@ -40,6 +42,7 @@ extension AutoregressiveModel {
   /// LlamaForCausalLM also reads.
   ///
   /// - Parameters:
+  ///   - folder: the folder, which is created if it does not exist.
   ///   - weights: float32 values by parameter name, if the model computes in another type; nil writes the model's own.
   ///   - tokenizer: the content of `tokenizer.json`; nil writes none.
   /// - Throws: a file error.

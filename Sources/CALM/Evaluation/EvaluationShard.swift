@@ -15,7 +15,10 @@ public struct EvaluationShard {
 
   /// The shard of one process.
   ///
-  /// - Parameter sum: returns element-wise sums over the processes, all of which call it.
+  /// - Parameters:
+  ///   - rank: the number of this process, from 0.
+  ///   - count: the number of processes.
+  ///   - sum: returns element-wise sums over the processes, all of which call it.
   public init(rank: Int, count: Int, sum: @escaping ([Double]) throws -> [Double]) {
     (self.rank, self.count, self.sum) = (rank, count, sum)
   }

@@ -5,8 +5,12 @@ import Torch
 public struct LanguageModelEvaluation: Codable, Sendable {
   /// BrierLM with its parts and standard errors.
   public let brierLM: BrierLM
-  /// The mean energy score of the samples over positions. It is defined for every head, whatever its training loss.
-  public let energyScore: Double
+  /// The mean energy score of the samples over positions, for every head that samples latents, whatever its training
+  /// loss; nil for a head that samples tokens.
+  public let energyScore: Double?
+  /// The loss of a head that samples tokens, in nats per token; nil for a head that samples latents. For the tokens head
+  /// it is the cross-entropy of the text, for the posterior head that of the posterior at random times.
+  public let headLoss: Double?
   /// The sequence length in tokens, on which the scores depend.
   public let sequenceTokens: Int
   /// Samples per position.
@@ -23,7 +27,8 @@ extension ContinuousLanguageModel {
   ///   - seed: the seed of the samples.
   ///   - shard: the part of this process; all processes return the results of the whole evaluation.
   ///   - progress: called after each sequence with the number of finished ones.
-  /// - Throws: ``EvaluationError``, ``BrierError``, and errors of reading the text.
+  /// - Throws: ``EvaluationError``, ``BrierError``, ``GenerationError/notFinite`` for a head that samples tokens, and
+  ///   errors of reading the text.
   public func evaluate(
     on text: PackedSequences, sequences: Int? = nil, samples: Int = 2, seed: UInt64, shard: EvaluationShard = .whole,
     progress: (Int) -> Void = { _ in }
@@ -33,26 +38,29 @@ extension ContinuousLanguageModel {
         tokens: text.sequenceTokens, needed: (scoredChunks + 1) * configuration.chunkSize)
     }
     var accumulator = try BrierAccumulator(samplesPerPosition: samples)
-    var (energy, predicted) = (0.0, 0)
+    var (energy, loss, predicted) = (0.0, 0.0, 0)
     for index in shard.sequences(of: min(sequences ?? text.count, text.count)) {
       let sequence = try text.sequence(index)
       let chunks = sequence.documents.prefix { $0 != PackedSequences.noDocument }.count
       if chunks <= scoredChunks { continue }
       let generator = Generator(
         seed: EvaluationShard.seed(seed, sequence: index), device: backbone.embedding.weight.device)
-      let scores = withoutGradients {
-        self.scores(of: Array(sequence.ids.prefix(chunks * text.chunkSize)), samples: samples, generator: generator)
+      let scores = try withoutGradients {
+        try self.scores(of: Array(sequence.ids.prefix(chunks * text.chunkSize)), samples: samples, generator: generator)
       }
       for (position, score) in scores.brier.enumerated() {
         accumulator.add(score, document: Int(sequence.documents[position + 1]))
       }
-      energy += scores.energy
+      energy += scores.energy ?? 0
+      loss += scores.headLoss ?? 0
       predicted += chunks - 1
       progress(index + 1)
     }
-    let sums = try shard.sum([energy, Double(predicted)])
+    let sums = try shard.sum([energy, loss, Double(predicted)])
     return LanguageModelEvaluation(
-      brierLM: try accumulator.merged(over: shard).result(seed: seed), energyScore: sums[0] / max(1, sums[1]),
+      brierLM: try accumulator.merged(over: shard).result(seed: seed),
+      energyScore: configuration.head.usesAutoencoder ? sums[0] / max(1, sums[2]) : nil,
+      headLoss: configuration.head.usesAutoencoder ? nil : sums[1] / max(1, sums[2]),
       sequenceTokens: text.sequenceTokens, samples: samples)
   }
 
@@ -62,7 +70,7 @@ extension ContinuousLanguageModel {
   }
 
   /// The Brier scores of the next four tokens after each chunk of a text, if it has four successors, and the total
-  /// energy score of all chunks but the first.
+  /// energy score and head loss of all chunks but the first.
   ///
   /// If four tokens take several chunks, the accuracy term samples each chunk given the true chunks before it; the
   /// product has the probability of the whole continuation. The collision term needs complete sampled continuations,
@@ -73,45 +81,50 @@ extension ContinuousLanguageModel {
   ///   - samples: m, the samples per position.
   package func scores(
     of ids: [Int32], samples: Int, generator: Generator
-  ) -> (brier: [BrierScore], energy: Double) {
+  ) throws(GenerationError) -> (brier: [BrierScore], energy: Double?, headLoss: Double?) {
     let (k, m) = (configuration.chunkSize, samples)
     let all = Tensor(ids.map(Int64.init), shape: [1, ids.count], device: backbone.embedding.weight.device)
     let next = all.narrowed(1, k..<ids.count).contiguous()
     let context = scoredChunks > 1 ? Backbone.Context(layers: configuration.layers) : nil
     let hidden = hiddenStates(all.narrowed(1, 0..<ids.count - k).contiguous(), context: context).selected(0, 0)
-    let latents = sampleLatents(hidden, count: m, generator: generator)
-    let targets = autoencoder.encode(next).samples(configuration.targetSamples, generator: generator)
-    let energy = energyScore(samples: latents, targets: targets, exponent: configuration.exponent).sum().item()
-
+    let samples = try chunkSamples(hidden, count: m, generator: generator)
+    let energy = samples.latents.map { latents in
+      let targets = encoded(next).samples(configuration.targetSamples, generator: generator)
+      return energyScore(samples: latents, targets: targets, exponent: configuration.exponent).sum().item()
+    }
     let positions = hidden.shape[0]
+    let loss =
+      configuration.head.usesAutoencoder
+      ? nil : headLoss(hidden, next: next, generator: generator).item() * Double(positions)
     let windows = positions - scoredChunks + 1
-    let sampled = tokenDecoder.decode(latents.reshaped(m * positions, -1)).to(.int32).reshaped(m, positions, k)
-    let givenTruth = (0..<scoredChunks).map { sampled.narrowed(1, $0..<$0 + windows) }
+    let givenTruth = (0..<scoredChunks).map { samples.tokens.narrowed(1, $0..<$0 + windows) }
     let scores = brierScores(of: .concatenated(givenTruth, along: 2), truths: ids[k...])
-    guard let context else { return (scores, energy) }
-    let continued = (0..<m).map { sample in
-      continuations(
-        of: sampled.selected(0, sample).narrowed(0, 0..<windows),
-        latents: latents.selected(0, sample).narrowed(0, 0..<windows),
+    guard let context else { return (scores, energy, loss) }
+    let continued = try (0..<m).map { (sample) throws(GenerationError) in
+      try continuations(
+        of: samples.tokens.selected(0, sample).narrowed(0, 0..<windows),
+        latents: samples.latents?.selected(0, sample).narrowed(0, 0..<windows),
         context: context.branches(windows, device: hidden.device), generator: generator)
     }
     let agreement = brierScores(of: .stacked(continued), truths: ids[k...])
-    return (zip(scores, agreement).map { BrierScore(accuracy: $0.accuracy, collision: $1.collision) }, energy)
+    return (zip(scores, agreement).map { BrierScore(accuracy: $0.accuracy, collision: $1.collision) }, energy, loss)
   }
 
   /// Continues the first sampled chunk of each position, chunk by chunk: [windows, K] → [windows, scored chunks · K].
   ///
-  /// - Parameter latents: the latents of the first chunks, [windows, l].
+  /// - Parameter latents: the latents of the first chunks, [windows, l], if the head samples latents.
   private func continuations(
-    of first: Tensor, latents: Tensor, context: Backbone.Context, generator: Generator
-  ) -> Tensor {
+    of first: Tensor, latents: Tensor?, context: Backbone.Context, generator: Generator
+  ) throws(GenerationError) -> Tensor {
     var chunks = [first]
     var latents = latents
     while chunks.count < scoredChunks {
       let latest = chunks[chunks.count - 1].to(.int64).reshaped(1, -1)
-      let hidden = hiddenStates(latest, latents: latents.reshaped([1] + latents.shape), context: context).selected(0, 0)
-      latents = sampleLatents(hidden, count: 1, generator: generator).selected(0, 0)
-      chunks.append(tokenDecoder.decode(latents).to(.int32))
+      let read = latents.map { $0.reshaped([1] + $0.shape) }
+      let hidden = hiddenStates(latest, latents: read, context: context).selected(0, 0)
+      let samples = try chunkSamples(hidden, count: 1, generator: generator)
+      latents = samples.latents?.selected(0, 0)
+      chunks.append(samples.tokens.selected(0, 0))
     }
     return .concatenated(chunks, along: 1)
   }

@@ -28,6 +28,7 @@ extension ChunkSampler {
     let candidates = isForced ? last : SampledChunks(joining: matching)
     let pool = Array(0..<min(candidateCount, candidates.count))
     let rest = choose(from: [pool], of: candidates, after: beginning.count, randomness: [randomness])[0]
-    return Choice(tokens: beginning + rest.tokens, latent: isForced ? nil : candidates.latent(of: rest.chunk))
+    return Choice(
+      tokens: beginning + rest.tokens, latent: isForced ? nil : candidates.latent(of: rest.chunk), isForced: isForced)
   }
 }

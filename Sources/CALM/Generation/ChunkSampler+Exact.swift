@@ -13,7 +13,7 @@ extension ChunkSampler {
       var source = ChunkSource(
         sampler: self, hidden: hidden, beginning: beginning, isSelective: matching, randomness: randomness)
       let rest = try sampler.sample(using: &randomness.selection) { _ in try source.next() }
-      return Choice(tokens: beginning + rest.tokens, latent: matching ? rest.latent : nil)
+      return Choice(tokens: beginning + rest.tokens, latent: matching ? rest.latent : nil, isForced: !matching)
     }
     do {
       return try sample(matching: true)
@@ -26,7 +26,7 @@ extension ChunkSampler {
 /// The tokens of a sampled chunk after its beginning. Chunks with equal tokens are equal.
 private struct SampledTokens: Hashable {
   let tokens: [Int32]
-  let latent: Tensor
+  let latent: Tensor?
 
   static func == (one: Self, other: Self) -> Bool { one.tokens == other.tokens }
 

@@ -19,7 +19,7 @@ extension ChunkSampler {
       for (sequence, choice) in zip(undecided, choices) { chosen[sequence] = choice }
     }
     return randomness.indices.map {
-      Choice(tokens: chosen[$0]!.tokens, latent: pools.sampled.latent(of: chosen[$0]!.chunk))
+      Choice(tokens: chosen[$0]!.tokens, latent: pools.sampled.latent(of: chosen[$0]!.chunk), isForced: false)
     }
   }
 

@@ -9,11 +9,11 @@ struct ChunkSampler {
   /// The next chunk of a sequence.
   struct Choice {
     let tokens: [Int32]
-    /// The latent that decodes to the tokens, [1, l]; nil if given tokens replaced the first ones.
+    /// The latent that decodes to the tokens, [1, l]; nil if given tokens replaced the first ones, or if the head
+    /// samples tokens.
     let latent: Tensor?
-
     /// Whether given tokens replaced the first tokens of the sample.
-    var isForced: Bool { latent == nil }
+    let isForced: Bool
   }
 
   /// The chunks sampled in one pass of the head, such that its activations and noise take at most a few tens of
@@ -59,10 +59,17 @@ struct ChunkSampler {
   func sample(
     _ count: Int, _ hidden: Tensor, randomness: [SequenceRandomness]
   ) throws(GenerationError) -> SampledChunks {
-    let noise = randomness.map { model.head.noise(samples: count, positions: 1, generator: $0.noise) }
-    let latents = model.head(hidden, noise: Tensor.concatenated(noise, along: 1))
-    return try SampledChunks(
-      latents: latents.reshaped(-1, model.configuration.latentSize), decoder: model.tokenDecoder)
+    let noise = Tensor.concatenated(
+      randomness.map { model.head.noise(samples: count, positions: 1, generator: $0.noise) }, along: 1)
+    switch model.head {
+    case let head as any LatentHead:
+      let latents = head(hidden, noise: noise).reshaped(-1, model.configuration.latentSize)
+      return try SampledChunks(latents: latents, decoder: model.tokenDecoder)
+    case let head as any TokenHead:
+      let tokens = try head.tokens(hidden, noise: noise, vocabulary: model.backbone.embedding.weight)
+      return SampledChunks(tokens: tokens.reshaped(-1, model.configuration.chunkSize))
+    default: preconditionFailure("a head samples latents or tokens")
+    }
   }
 
   private func row(_ index: Int, of hidden: Tensor) -> Tensor { hidden.narrowed(0, index..<index + 1) }

@@ -5,16 +5,23 @@ import Torch
 /// The autoencoder's decoder expands a latent into K rows, which decode to tokens independently. The product of a row
 /// with the vocabulary is by far the most expensive part, so it is deferred until its token is requested, and the token
 /// is then cached.
+///
+/// The chunks of a head that samples tokens are decoded from the start.
 final class SampledChunks {
-  private let latents: Tensor  // [count, l]
-  private let expanded: Tensor  // [count·K, h]
-  /// The decoded tokens, by chunk and position.
-  private var decoded: [Int32?]
-  private let decoder: TokenDecoder
-  private var chunkSize: Int { decoder.chunkSize }
+  /// Latents whose tokens are decoded on demand.
+  private struct Latents {
+    let values: Tensor  // [count, l]
+    let expanded: Tensor  // [count·K, h]
+    let decoder: TokenDecoder
+  }
 
   /// The number of chunks.
-  var count: Int { latents.shape[0] }
+  let count: Int
+  /// Nil if all chunks were sampled as tokens.
+  private let latents: Latents?
+  /// The decoded tokens, by chunk and position.
+  private var decoded: [Int32?]
+  private let chunkSize: Int
 
   /// - Parameter latents: [chunks, l].
   /// - Throws: ``GenerationError/notFinite``.
@@ -22,33 +29,45 @@ final class SampledChunks {
     let expanded = decoder.expanded(latents)
     // The argmax of NaNs is some token, so they must be detected here.
     guard decoder.hasFiniteWeights, withoutGradients({ expanded.isFinite().all() }) else { throw .notFinite }
+    let count = latents.shape[0]
     self.init(
-      latents: latents, expanded: expanded,
-      decoded: Array(repeating: nil, count: latents.shape[0] * decoder.chunkSize),
-      decoder: decoder)
+      count: count, latents: Latents(values: latents, expanded: expanded, decoder: decoder),
+      decoded: Array(repeating: nil, count: count * decoder.chunkSize), chunkSize: decoder.chunkSize)
   }
 
-  /// The chunks of several batches, in their order; at least one batch.
+  /// - Parameter tokens: [chunks, K], int32.
+  convenience init(tokens: Tensor) {
+    self.init(
+      count: tokens.shape[0], latents: nil, decoded: tokens.elements(as: Int32.self), chunkSize: tokens.shape[1])
+  }
+
+  /// The chunks of several batches of one model, in their order; at least one batch.
   convenience init(joining batches: [SampledChunks]) {
+    let latents = batches.compactMap(\.latents)
     self.init(
-      latents: Tensor.concatenated(batches.map(\.latents)), expanded: Tensor.concatenated(batches.map(\.expanded)),
-      decoded: batches.flatMap(\.decoded), decoder: batches[0].decoder)
+      count: batches.reduce(0) { $0 + $1.count },
+      latents: latents.first.map { first in
+        Latents(
+          values: .concatenated(latents.map(\.values)), expanded: .concatenated(latents.map(\.expanded)),
+          decoder: first.decoder)
+      }, decoded: batches.flatMap(\.decoded), chunkSize: batches[0].chunkSize)
   }
 
-  private init(latents: Tensor, expanded: Tensor, decoded: [Int32?], decoder: TokenDecoder) {
-    (self.latents, self.expanded, self.decoded, self.decoder) = (latents, expanded, decoded, decoder)
+  private init(count: Int, latents: Latents?, decoded: [Int32?], chunkSize: Int) {
+    (self.count, self.latents, self.decoded, self.chunkSize) = (count, latents, decoded, chunkSize)
   }
 
-  /// The latent of a chunk, [1, l].
-  func latent(of chunk: Int) -> Tensor { latents.narrowed(0, chunk..<chunk + 1) }
+  /// The latent of a chunk, [1, l]; nil if it was sampled as tokens.
+  func latent(of chunk: Int) -> Tensor? { latents?.values.narrowed(0, chunk..<chunk + 1) }
 
   /// The token at each of the given places.
   func tokens(at places: [(chunk: Int, position: Int)]) -> [Int32] {
     let places = places.map { $0.chunk * chunkSize + $0.position }
     var new = places.filter { decoded[$0] == nil }
-    if !new.isEmpty {
-      new += later(than: new, atMost: decoder.freeRows - new.count)
-      let tokens = decoder.tokens(ofExpanded: gathered(new)).elements(as: Int32.self)
+    if let latents, !new.isEmpty {
+      new += later(than: new, atMost: latents.decoder.freeRows - new.count)
+      let rows = gathered(new, of: latents.expanded)
+      let tokens = latents.decoder.tokens(ofExpanded: rows).elements(as: Int32.self)
       for (place, token) in zip(new, tokens) { decoded[place] = token }
     }
     return places.map { decoded[$0]! }
@@ -77,22 +96,29 @@ final class SampledChunks {
   func chunks(beginningWith beginning: [Int32]) -> [Int] {
     var left = Array(0..<count)
     for (position, token) in beginning.enumerated() where !left.isEmpty {
-      let rows = gathered(left.map { $0 * chunkSize + position })
-      left = decoder.rows(ofExpanded: rows, mostLikely: token).map { left[$0] }
+      let places = left.map { $0 * chunkSize + position }
+      if let latents {
+        let rows = gathered(places, of: latents.expanded)
+        left = latents.decoder.rows(ofExpanded: rows, mostLikely: token).map { left[$0] }
+      } else {
+        left = zip(left, places).filter { decoded[$1] == token }.map(\.0)
+      }
     }
     return left
   }
 
   /// The given chunks.
   func selecting(_ chunks: [Int]) -> SampledChunks {
-    let rows = gathered(chunks.flatMap { $0 * chunkSize..<($0 + 1) * chunkSize })
-    let own = latents.gathered(0, Tensor(chunks.map(Int64.init), device: latents.device))
+    let places = chunks.flatMap { $0 * chunkSize..<($0 + 1) * chunkSize }
     return SampledChunks(
-      latents: own, expanded: rows,
-      decoded: chunks.flatMap { decoded[$0 * chunkSize..<($0 + 1) * chunkSize] }, decoder: decoder)
+      count: chunks.count,
+      latents: latents.map {
+        Latents(
+          values: gathered(chunks, of: $0.values), expanded: gathered(places, of: $0.expanded), decoder: $0.decoder)
+      }, decoded: places.map { decoded[$0] }, chunkSize: chunkSize)
   }
 
-  private func gathered(_ rows: [Int]) -> Tensor {
-    expanded.gathered(0, Tensor(rows.map(Int64.init), device: expanded.device))
+  private func gathered(_ rows: [Int], of tensor: Tensor) -> Tensor {
+    tensor.gathered(0, Tensor(rows.map(Int64.init), device: tensor.device))
   }
 }

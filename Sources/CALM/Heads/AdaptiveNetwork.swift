@@ -12,49 +12,65 @@ final class AdaptiveNetwork: Module {
   @Submodule("res_blocks") var blocks: [AdaptiveBlock]
   @Submodule("final_layer") var final: AdaptiveOutput
 
-  /// - Parameter outputs: l for a velocity, 2l for noise and its variance.
-  init(_ configuration: LanguageModelConfiguration, outputs: Int, generator: Generator) {
+  /// - Parameters:
+  ///   - inputs: the size of the vectors that the network reads.
+  ///   - outputs: the size of its result, for example l for a velocity, or 2l for noise and its variance.
+  ///   - times: the number of times that the network reads with each vector.
+  init(
+    _ configuration: LanguageModelConfiguration, inputs: Int, outputs: Int, times: Int = 1, generator: Generator
+  ) {
     let h = configuration.hiddenSize
-    time = TimeEmbedding(h, generator: generator)
+    time = TimeEmbedding(h, times: times, generator: generator)
     condition = Linear(h, h, generator: generator)
-    input = Linear(configuration.latentSize, h, generator: generator)
+    input = Linear(inputs, h, generator: generator)
     blocks = (0..<configuration.headBlocks).map { _ in AdaptiveBlock(h, generator: generator) }
     final = AdaptiveOutput(h, outputs, generator: generator)
   }
 
   /// - Parameters:
-  ///   - x: [samples, positions, l].
-  ///   - times: whole numbers 0 to 999, int64: one for all, [1], or one for each sample, [samples, positions].
+  ///   - x: [samples, positions, inputs].
+  ///   - times: whole numbers 0 to 999, int64: the same for all, [times], or of each sample,
+  ///     [samples, positions, times]. A single time needs no dimension of its own: [1] or [samples, positions].
   ///   - condition: the result of ``embedded(_:)``, [positions, h].
-  /// - Returns: [samples, positions, outputs], float32.
+  /// - Returns: [samples, positions, outputs].
   func callAsFunction(_ x: Tensor, times: Tensor, condition: Tensor) -> Tensor {
     // With one time for all samples, the modulation is the same for all samples of a position.
     let modulation = silu(time(times) + condition)
     var x = input(x.to(input.weight.dtype))  // [samples, positions, h]
     for block in blocks { x = block(x, modulation: modulation) }
-    return final(x, modulation: modulation).to(.float32)  // [samples, positions, outputs]
+    return final(x, modulation: modulation)  // [samples, positions, outputs]
   }
 
   /// The condition of the hidden states, computed once for all evaluations of the network: [positions, h].
   func embedded(_ hidden: Tensor) -> Tensor { condition(hidden) }
 
   /// - Parameters:
+  ///   - inputs: see the initializer.
   ///   - outputs: see the initializer.
+  ///   - times: see the initializer.
   ///   - evaluations: of the network, per sample.
-  static func cost(of configuration: LanguageModelConfiguration, outputs: Int, evaluations: Int) -> HeadCost {
-    let (h, l, blocks) = (configuration.hiddenSize, configuration.latentSize, configuration.headBlocks)
-    let time = TimeEmbedding.frequencies * h + h * h
-    let body = l * h + blocks * 5 * h * h + 2 * h * h + h * outputs
+  ///   - trainingSamples: the samples per position in training.
+  static func cost(
+    of configuration: LanguageModelConfiguration, inputs: Int, outputs: Int, times: Int = 1, evaluations: Int,
+    trainingSamples: Int
+  ) -> HeadCost {
+    let (h, blocks) = (configuration.hiddenSize, configuration.headBlocks)
+    let time = times * TimeEmbedding.frequencies * h + h * h
+    let body = inputs * h + blocks * 5 * h * h + 2 * h * h + h * outputs
     let biases = 4 * h + blocks * (2 * h + 5 * h) + 2 * h + outputs
     return HeadCost(
       parameters: time + h * h + body + biases,
       // The embedding of a time is the same for all positions and not counted.
       inferenceMACs: h * h + evaluations * body,
-      trainingMACs: h * h + configuration.samples * (time + body))
+      trainingMACs: h * h + trainingSamples * (time + body),
+      // The hidden state. For each sample: the input, the time's waves and two SiLUs; in each block the modulation, the
+      // norm's input and result, the layers' inputs and the gated output; four values in the output.
+      activations: h
+        + trainingSamples * (inputs + times * TimeEmbedding.frequencies + 4 * h + blocks * 9 * h + 4 * h))
   }
 }
 
-/// Sines and cosines of a time at 128 frequencies each, then Linear, SiLU, Linear.
+/// Sines and cosines of one time or several at 128 frequencies each, then Linear, SiLU, Linear.
 final class TimeEmbedding: Module {
   static let frequencies = 256
   /// Times are whole numbers below this.
@@ -64,16 +80,22 @@ final class TimeEmbedding: Module {
   @Submodule("mlp.2") var mix: Linear
   private var table: Tensor
 
-  init(_ hiddenSize: Int, generator: Generator) {
+  private let count: Int
+
+  /// - Parameter times: the number of times.
+  init(_ hiddenSize: Int, times: Int, generator: Generator) {
+    count = times
     table = Self.waves(device: generator.device)
-    expand = Linear(Self.frequencies, hiddenSize, generator: generator)
+    expand = Linear(times * Self.frequencies, hiddenSize, generator: generator)
     mix = Linear(hiddenSize, hiddenSize, generator: generator)
   }
 
-  /// - Parameter times: int64, […] → […, h].
+  /// - Parameter times: int64, […, times] → […, h]; a single time […] → […, h].
   func callAsFunction(_ times: Tensor) -> Tensor {
     if table.device != times.device { table = table.to(device: times.device) }
-    return mix(silu(expand(embedding(times, weight: table).to(expand.weight.dtype))))
+    var waves = embedding(times, weight: table)
+    if count > 1 { waves = waves.reshaped(times.shape.dropLast() + [count * Self.frequencies]) }
+    return mix(silu(expand(waves.to(expand.weight.dtype))))
   }
 
   /// The cosines, then the sines of t·10000^(−i/128), in float32 as in the official code: [1000, 256].

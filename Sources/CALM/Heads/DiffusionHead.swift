@@ -6,7 +6,7 @@ import Torch
 ///
 /// The network predicts the noise, and the variance of a step relative to its bounds. Training picks one of 1,000 steps
 /// at random for each sample; sampling takes 100 of them.
-package final class DiffusionHead: GenerativeHead {
+package final class DiffusionHead: LatentHead {
   package static let architecture = "DiffusionTransformer"
   package static let key = "generative_head"
   /// The process whose steps training picks from.
@@ -19,7 +19,8 @@ package final class DiffusionHead: GenerativeHead {
 
   package init(_ configuration: LanguageModelConfiguration, generator: Generator) {
     self.configuration = configuration
-    network = AdaptiveNetwork(configuration, outputs: 2 * configuration.latentSize, generator: generator)
+    network = AdaptiveNetwork(
+      configuration, inputs: configuration.latentSize, outputs: 2 * configuration.latentSize, generator: generator)
   }
 
   package static func signatureTensor(of configuration: LanguageModelConfiguration) -> (name: String, shape: [Int]) {
@@ -28,7 +29,8 @@ package final class DiffusionHead: GenerativeHead {
 
   package static func cost(of configuration: LanguageModelConfiguration) -> HeadCost {
     AdaptiveNetwork.cost(
-      of: configuration, outputs: 2 * configuration.latentSize, evaluations: samplingSchedule.times.count)
+      of: configuration, inputs: configuration.latentSize, outputs: 2 * configuration.latentSize,
+      evaluations: samplingSchedule.times.count, trainingSamples: configuration.samples)
   }
 
   // MARK: Sampling
@@ -74,7 +76,7 @@ package final class DiffusionHead: GenerativeHead {
   private func stepBack(from x: Tensor, steps: Tensor, condition: Tensor) -> StepBack {
     let times = Tensor(Self.samplingSchedule.times.map(Int64.init), device: x.device)
       .gathered(0, steps.reshaped(-1)).reshaped(steps.shape)
-    let output = network(x, times: times, condition: condition).split(2)
+    let output = network(x, times: times, condition: condition).to(.float32).split(2)
     return StepBack(
       from: x, noise: output[0], variance: output[1], bound: configuration.latentBound,
       DiffusionCoefficients(Self.samplingSchedule, at: steps))
@@ -112,7 +114,7 @@ package final class DiffusionHead: GenerativeHead {
   ) -> (noise: Tensor, bound: Tensor) {
     let at = DiffusionCoefficients(Self.schedule, at: steps)
     let x = targets * at.signal + noise * at.noise
-    let output = network(x, times: steps, condition: network.embedded(hidden)).split(2)
+    let output = network(x, times: steps, condition: network.embedded(hidden)).to(.float32).split(2)
     let error = (noise - output[0]).squared().mean(-1)
 
     let found = StepBack(from: x, noise: output[0].detached(), variance: output[1], bound: nil, at)

@@ -5,7 +5,7 @@ import Torch
 /// Trained by the energy score, it needs no likelihood and no iteration. See the paper, section 3. Initial weights have
 /// the standard deviation 1/√inputs instead of the official 0.02: at a hidden size of 192, BrierLM then passed 20 after
 /// 250 steps instead of some 600.
-package final class EnergyHead: GenerativeHead {
+package final class EnergyHead: LatentHead {
   package static let architecture = "EnergyTransformer"
   package static let key = "mlp_generator"
 
@@ -40,9 +40,13 @@ package final class EnergyHead: GenerativeHead {
     let shared = (1 + blocks) * h * h
     let perSample = configuration.noiseSize * h + blocks * 5 * h * h + h * h + h * configuration.latentSize
     let biasesAndNorms = 2 * h + 4 * h + blocks * 7 * h + 3 * h + configuration.latentSize
+    // The hidden state, its embedding and the condition. For each sample: the noise and its embedding; in each block
+    // the norm's input and result, both sides of two SiLUs, the gates and their product; four values in the output.
+    let activationsPerSample = configuration.noiseSize + h + blocks * 9 * h + 4 * h
     return HeadCost(
       parameters: shared + perSample + biasesAndNorms, inferenceMACs: shared + perSample,
-      trainingMACs: shared + configuration.samples * perSample)
+      trainingMACs: shared + configuration.samples * perSample,
+      activations: 3 * h + configuration.samples * activationsPerSample)
   }
 
   package var noiseCount: Int { configuration.noiseSize }

@@ -2,8 +2,10 @@ import Torch
 
 /// A generative head by flow matching: a velocity field carries noise to the latent (Lipman et al., 2023).
 ///
+/// A one-step head is distilled from such a head (``DistillableHead``): it takes a single step of the whole length.
+///
 /// Trained on straight paths x_t = (1 − t)·x_0 + t·x_1 from noise x_0 to target x_1, whose velocity is x_1 − x_0.
-package final class FlowHead: GenerativeHead {
+package final class FlowHead: LatentHead, DistillableHead {
   package static let architecture = "FlowTransformer"
   package static let key = "generative_head"
   /// Steps of the midpoint solver, each of two evaluations.
@@ -14,7 +16,8 @@ package final class FlowHead: GenerativeHead {
 
   package init(_ configuration: LanguageModelConfiguration, generator: Generator) {
     self.configuration = configuration
-    network = AdaptiveNetwork(configuration, outputs: configuration.latentSize, generator: generator)
+    network = AdaptiveNetwork(
+      configuration, inputs: configuration.latentSize, outputs: configuration.latentSize, generator: generator)
   }
 
   package static func signatureTensor(of configuration: LanguageModelConfiguration) -> (name: String, shape: [Int]) {
@@ -22,7 +25,9 @@ package final class FlowHead: GenerativeHead {
   }
 
   package static func cost(of configuration: LanguageModelConfiguration) -> HeadCost {
-    AdaptiveNetwork.cost(of: configuration, outputs: configuration.latentSize, evaluations: 2 * steps)
+    AdaptiveNetwork.cost(
+      of: configuration, inputs: configuration.latentSize, outputs: configuration.latentSize,
+      evaluations: configuration.isOneStep ? 1 : 2 * steps, trainingSamples: configuration.samples)
   }
 
   package var noiseCount: Int { configuration.latentSize }
@@ -34,8 +39,9 @@ package final class FlowHead: GenerativeHead {
 
   package func callAsFunction(_ hidden: Tensor, noise: Tensor) -> Tensor {
     let condition = network.embedded(hidden)
-    let length = 1 / Double(Self.steps)
     var x = noise.to(.float32)
+    if configuration.isOneStep { return x + velocity(x, at: 0, condition) }
+    let length = 1 / Double(Self.steps)
     for times in Self.solverTimes {
       let middle = x + velocity(x, at: times.start, condition) * (length / 2)
       x = x + velocity(middle, at: times.middle, condition) * length
@@ -50,7 +56,7 @@ package final class FlowHead: GenerativeHead {
   }
 
   private func velocity(_ x: Tensor, at time: Int, _ condition: Tensor) -> Tensor {
-    network(x, times: Tensor([Int64(time)], device: x.device), condition: condition)
+    network(x, times: Tensor([Int64(time)], device: x.device), condition: condition).to(.float32)
   }
 
   package func loss(hidden: Tensor, targets: LatentDistribution, generator: Generator) -> Tensor {
@@ -72,8 +78,19 @@ package final class FlowHead: GenerativeHead {
   package func losses(hidden: Tensor, targets: Tensor, times: Tensor, start: Tensor) -> Tensor {
     let t = times.reshaped(times.shape + [1])
     let x = start * (1 - t) + targets * t
-    let found = network(x, times: Self.networkTimes(times), condition: network.embedded(hidden))
+    let found = network(x, times: Self.networkTimes(times), condition: network.embedded(hidden)).to(.float32)
     return (found - (targets - start)).squared().mean(-1)
+  }
+
+  /// The mean square distance of the latents.
+  package func distillationLoss(
+    from teacher: any GenerativeHead, hidden: Tensor, noise: Tensor, vocabulary: Tensor
+  ) -> Tensor {
+    guard let teacher = teacher as? FlowHead else {
+      preconditionFailure("a one-step head learns from a head of its kind")
+    }
+    let ends = withoutGradients { teacher(hidden, noise: noise) }
+    return (self(hidden, noise: noise) - ends).squared().mean()
   }
 
   /// ⌊1000·t⌋: the network has embeddings for a thousand times.

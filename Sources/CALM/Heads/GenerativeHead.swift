@@ -1,8 +1,8 @@
 import Torch
 
-/// The part of a language model that samples the next latent given a hidden state, with its training loss.
+/// The part of a language model that samples the next chunk given a hidden state, with its training loss.
 ///
-/// A head is a class that conforms to this protocol, and a case of ``HeadKind``.
+/// A head is a class that conforms to ``LatentHead`` or ``TokenHead``, and a case of ``HeadKind``.
 package protocol GenerativeHead: Module {
   /// The class name of such models in the official code: `architectures` in `config.json`.
   static var architecture: String { get }
@@ -23,7 +23,10 @@ package protocol GenerativeHead: Module {
 
   /// The random numbers of samples, [samples, positions, …]. Dimensions 0 and 1 may be split and concatenated.
   func noise(samples: Int, positions: Int, generator: Generator) -> Tensor
+}
 
+/// A head whose samples are latents, which the decoder of an autoencoder turns into tokens.
+package protocol LatentHead: GenerativeHead {
   /// Samples of the latent.
   ///
   /// - Parameters:
@@ -41,6 +44,51 @@ package protocol GenerativeHead: Module {
   func loss(hidden: Tensor, targets: LatentDistribution, generator: Generator) -> Tensor
 }
 
+/// A head whose samples are tokens. It needs no autoencoder and learns by cross-entropy.
+package protocol TokenHead: GenerativeHead {
+  /// Predicts each of the K tokens on its own: h → K·h. The products of the K parts with the token embeddings are
+  /// logits. The head adds what it learns of the dependence between the tokens.
+  var prior: Linear { get }
+
+  /// Whether samples of the positions of a block, see ``RowBlocks``, have the same bits next to any other positions.
+  static var keepsRowsApart: Bool { get }
+
+  /// Samples of the chunk.
+  ///
+  /// - Parameters:
+  ///   - hidden: [positions, h].
+  ///   - noise: the result of ``noise(samples:positions:generator:)``.
+  ///   - vocabulary: the token embeddings, [V, h].
+  /// - Returns: [samples, positions, K], int32.
+  /// - Throws: ``GenerationError/notFinite``.
+  func tokens(_ hidden: Tensor, noise: Tensor, vocabulary: Tensor) throws(GenerationError) -> Tensor
+
+  /// The training loss in nats per token, a mean over positions: a float32 scalar.
+  ///
+  /// - Parameters:
+  ///   - hidden: [positions, h].
+  ///   - next: the true chunks, [positions, K], int64.
+  ///   - vocabulary: the token embeddings, [V, h].
+  ///   - generator: the source of all random numbers of the loss.
+  func loss(hidden: Tensor, next: Tensor, vocabulary: Tensor, generator: Generator) -> Tensor
+}
+
+/// A head that samples in several steps, and whose samples a head of the same kind can learn to give in one step.
+package protocol DistillableHead: GenerativeHead {
+  /// The loss of a one-step head: how far its samples are from where the paths of a teacher end that begin with the same
+  /// noise. A mean over positions, a float32 scalar.
+  ///
+  /// - Parameters:
+  ///   - teacher: a head of the same kind and sizes that samples in several steps.
+  ///   - hidden: [positions, h], without gradients.
+  ///   - noise: the result of ``noise(samples:positions:generator:)``.
+  ///   - vocabulary: the token embeddings, [V, h], without gradients.
+  /// - Throws: ``GenerationError/notFinite``.
+  func distillationLoss(
+    from teacher: any GenerativeHead, hidden: Tensor, noise: Tensor, vocabulary: Tensor
+  ) throws(GenerationError) -> Tensor
+}
+
 /// The cost of a generative head at one position: see ``ModelCost`` for the counting rule.
 package struct HeadCost {
   /// The number of parameters.
@@ -49,4 +97,6 @@ package struct HeadCost {
   package let inferenceMACs: Int
   /// Multiply-accumulate operations of the forward pass in training.
   package let trainingMACs: Int
+  /// Values that a training step keeps for its backward pass: see ``ActivationCost`` for the counting rule.
+  package let activations: Int
 }

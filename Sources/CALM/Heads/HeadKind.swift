@@ -8,6 +8,10 @@ public enum HeadKind: String, CaseIterable, Codable, Sendable {
   case diffusion
   /// A flow from noise to latent, solved in 10 midpoint steps of two evaluations each.
   case flow
+  /// A flow over token embeddings, whose velocity follows from a posterior over tokens.
+  case posterior
+  /// No continuous vector: a small network predicts the K tokens one after the other.
+  case tokens
 
   /// The class of such heads.
   package var type: any GenerativeHead.Type {
@@ -15,8 +19,13 @@ public enum HeadKind: String, CaseIterable, Codable, Sendable {
     case .energy: EnergyHead.self
     case .diffusion: DiffusionHead.self
     case .flow: FlowHead.self
+    case .posterior: PosteriorHead.self
+    case .tokens: TokensHead.self
     }
   }
+
+  /// Whether the head samples latents of an autoencoder. The others sample tokens and need none.
+  public var usesAutoencoder: Bool { type is any LatentHead.Type }
 
   /// The head of official models of that class name; nil for another name.
   init?(architecture: String) {

@@ -4,7 +4,7 @@ import Torch
 ///
 /// K ids → K embeddings → input compression (or the chunk's latent: ``ModelInput``) → Transformer → hidden state →
 /// generative head with noise → latent → the frozen autoencoder's decoder → K ids. Names and sizes are those of the
-/// official checkpoints.
+/// official checkpoints. Some heads (``HeadKind``) sample the K ids themselves and need no autoencoder.
 public final class ContinuousLanguageModel: Module {
   @Submodule("transformer") package var backbone: Backbone
   @Submodule("embed_proj") package var compression: InputCompression?
@@ -13,20 +13,28 @@ public final class ContinuousLanguageModel: Module {
   @Submodule("auxiliary_projection") var auxiliary: Linear?
   /// The sizes and training constants.
   public let configuration: LanguageModelConfiguration
-  /// The frozen autoencoder that encodes the targets and decodes the samples. It is not a submodule: its parameters are
-  /// stored separately and not trained here.
-  public let autoencoder: Autoencoder
+  /// The frozen autoencoder that encodes the targets and decodes the samples; nil for a head that samples tokens. It is
+  /// not a submodule: its parameters are stored separately and not trained here.
+  public let autoencoder: Autoencoder?
   private var latestDecoder: TokenDecoder?
 
   /// A model with initial weights.
   ///
+  /// - Parameters:
+  ///   - configuration: the sizes and training constants.
+  ///   - autoencoder: the trained autoencoder; nil for a head that samples tokens.
+  ///   - generator: generates the initial weights.
   /// - Precondition: the chunk, latent and vocabulary sizes equal the autoencoder's.
-  public init(_ configuration: LanguageModelConfiguration, autoencoder: Autoencoder, generator: Generator) {
+  public init(_ configuration: LanguageModelConfiguration, autoencoder: Autoencoder?, generator: Generator) {
     self.configuration = configuration
     self.autoencoder = autoencoder
-    precondition(configuration.chunkSize == autoencoder.configuration.chunkSize, "chunk sizes differ")
-    precondition(configuration.latentSize == autoencoder.configuration.latentSize, "latent sizes differ")
-    autoencoder.setTrainable(false)
+    precondition(
+      configuration.head.usesAutoencoder == (autoencoder != nil), "only a head of latents has an autoencoder")
+    if let autoencoder {
+      precondition(configuration.chunkSize == autoencoder.configuration.chunkSize, "chunk sizes differ")
+      precondition(configuration.latentSize == autoencoder.configuration.latentSize, "latent sizes differ")
+      autoencoder.setTrainable(false)
+    }
     _head = Submodule(configuration.head.type.key)
     backbone = Backbone(
       configuration.transformer, vocabularySize: configuration.vocabularySize,
@@ -35,7 +43,7 @@ public final class ContinuousLanguageModel: Module {
     projection = configuration.input.hasLatents ? LatentProjection(configuration, generator: generator) : nil
     head = configuration.head.type.init(configuration, generator: generator)
     auxiliary = nil
-    if configuration.auxiliaryLossWeight > 0 {
+    if configuration.head.usesAutoencoder && configuration.auxiliaryLossWeight > 0 {
       let (h, k) = (configuration.hiddenSize, configuration.chunkSize)
       let projection = Linear(h, k * h, generator: generator)
       SharedInitialization.apply(to: projection, chunkSize: k, generator: generator)
@@ -45,7 +53,10 @@ public final class ContinuousLanguageModel: Module {
 
   /// The autoencoder's decoder with its quantized vocabulary. Quantization takes a while, so the decoder is kept until
   /// the vocabulary's weights change.
+  ///
+  /// - Precondition: the head samples latents.
   var tokenDecoder: TokenDecoder {
+    guard let autoencoder else { preconditionFailure("a head of tokens has no decoder") }
     if let decoder = latestDecoder, decoder.isCurrent(for: autoencoder) { return decoder }
     let decoder = TokenDecoder(autoencoder)
     latestDecoder = decoder
@@ -76,7 +87,7 @@ public final class ContinuousLanguageModel: Module {
         backbone.embedding(ids).reshaped(batch, chunks, configuration.chunkSize * configuration.hiddenSize))
     }
     let ofLatents = projection.map { projection in
-      projection(latents ?? withoutGradients { autoencoder.encode(ids).mean }).reshaped(batch, chunks, -1)
+      projection(latents ?? withoutGradients { encoded(ids).mean }).reshaped(batch, chunks, -1)
     }
     switch (ofTokens, ofLatents) {
     case (let tokens?, let latents?): return tokens + latents
@@ -86,25 +97,19 @@ public final class ContinuousLanguageModel: Module {
   }
 
   /// The latent of a chunk that was not sampled, [1, l].
+  ///
+  /// - Precondition: the model has an autoencoder.
   func encodedLatent(of tokens: [Int32]) -> Tensor {
     let ids = Tensor(
       tokens.map(Int64.init), shape: [1, tokens.count], device: backbone.embedding.weight.device)
-    return withoutGradients { autoencoder.encode(ids).mean.reshaped(1, -1) }
+    return withoutGradients { encoded(ids).mean.reshaped(1, -1) }
   }
 
-  /// Samples of the latent that follows each hidden state.
+  /// The latents of chunks: [rows, tokens] → [chunks, l].
   ///
-  /// - Parameter hidden: [positions, h].
-  /// - Returns: [count, positions, l].
-  public func sampleLatents(_ hidden: Tensor, count: Int, generator: Generator) -> Tensor {
-    let positions = hidden.shape[0]
-    let atOnce = max(1, Self.noiseAtOnce / (positions * head.noiseCount))
-    let parts = stride(from: 0, to: count, by: atOnce).map { start in
-      head(hidden, noise: head.noise(samples: min(atOnce, count - start), positions: positions, generator: generator))
-    }
-    return parts.count == 1 ? parts[0] : Tensor.concatenated(parts)
+  /// - Precondition: the model has an autoencoder.
+  func encoded(_ ids: Tensor) -> LatentDistribution {
+    guard let autoencoder else { preconditionFailure("a head of tokens has no latents") }
+    return autoencoder.encode(ids)
   }
-
-  /// The maximum number of random numbers held at once in sampling; a sample of the diffusion head takes 101·l.
-  static let noiseAtOnce = 1 << 23
 }

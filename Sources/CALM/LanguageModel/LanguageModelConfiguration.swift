@@ -7,7 +7,7 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
   public var vocabularySize: Int
   /// K, the number of tokens in a chunk.
   public var chunkSize: Int
-  /// l, the size of a latent vector.
+  /// l, the size of a latent vector; for the posterior head that of its vector, which has K parts of equal size.
   public var latentSize: Int
   /// The sizes of the Transformer; its width is also that of the head. They are also members of the configuration, as
   /// in `configuration.hiddenSize`.
@@ -26,6 +26,17 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
   public var latentBound: Double?
   /// N, the model samples per position in the energy score; for the other heads, the target samples per position.
   public var samples: Int
+  /// The points of paths per position in the loss of the posterior head.
+  public var pathSamples: Int
+  /// The power p of the posterior head's random times in training, t ∝ uᵖ with a uniform u.
+  public var timePower: Double
+  /// Whether a posterior or flow head is distilled and samples in one step.
+  public var isOneStep: Bool
+  /// How far apart in time the posterior head samples the tokens of a chunk: from 0, all at once, to 1, one after the
+  /// other.
+  public var pathStagger: Double
+  /// The steps of the posterior head's solver, each of two evaluations.
+  public var solverSteps: Int
   /// M, the target samples per position in the energy score.
   public var targetSamples: Int
   /// β, the exponent of the energy score.
@@ -59,6 +70,7 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
     noiseSize = 64
     latentBound = 16
     samples = 8
+    (pathSamples, timePower, pathStagger, solverSteps, isOneStep) = (1, 1.5, 0, 3, false)
     targetSamples = 100
     exponent = 1
     hasDocumentEnds = true
@@ -84,6 +96,11 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
     case noiseSize = "noise_size"
     case latentBound = "latent_bound"
     case samples = "num_samples"
+    case pathSamples = "path_samples"
+    case timePower = "time_power"
+    case pathStagger = "path_stagger"
+    case solverSteps = "solver_steps"
+    case isOneStep = "one_step"
     case targetSamples = "num_target_samples"
     case exponent = "beta"
     case auxiliaryLossWeight = "auxiliary_loss_weight"
@@ -111,6 +128,11 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
     noiseSize = try values.positive(.noiseSize) ?? 64
     latentBound = try values.decodeIfPresent(Double.self, forKey: .latentBound)
     samples = try values.positive(.samples, upTo: 1024) ?? 8
+    pathSamples = try values.positive(.pathSamples, upTo: 1024) ?? 1
+    timePower = try values.decodeIfPresent(Double.self, forKey: .timePower) ?? 1.5
+    pathStagger = try values.decodeIfPresent(Double.self, forKey: .pathStagger) ?? 0
+    solverSteps = try values.positive(.solverSteps, upTo: 1024) ?? 3
+    isOneStep = try values.decodeIfPresent(Bool.self, forKey: .isOneStep) ?? false
     targetSamples = try values.positive(.targetSamples) ?? 100
     exponent = try values.decodeIfPresent(Double.self, forKey: .exponent) ?? 1
     auxiliaryLossWeight = try values.decodeIfPresent(Double.self, forKey: .auxiliaryLossWeight) ?? 0
@@ -119,6 +141,22 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
     try special.check(vocabularySize: vocabularySize, decoder)
     guard samples >= 2 else { throw values.corrupted(.samples, "'num_samples' must be 2 or more, not \(samples)") }
     guard exponent > 0 else { throw values.corrupted(.exponent, "'beta' must be above 0, not \(exponent)") }
+    guard timePower > 0, timePower.isFinite else {
+      throw values.corrupted(.timePower, "'time_power' must be above 0, not \(timePower)")
+    }
+    if head == .posterior, latentSize % chunkSize != 0 {
+      throw values.corrupted(
+        .latentSize, "'latent_size' must be a multiple of 'patch_size', \(chunkSize), not \(latentSize)")
+    }
+    guard (0...1).contains(pathStagger) else {
+      throw values.corrupted(.pathStagger, "'path_stagger' must be from 0 to 1, not \(pathStagger)")
+    }
+    if isOneStep, !(head.type is any DistillableHead.Type) {
+      throw values.corrupted(.isOneStep, "'one_step' is not possible with the head '\(head.rawValue)'")
+    }
+    if !head.usesAutoencoder, input != .tokens {
+      throw values.corrupted(.input, "'model_input' must be tokens for the head '\(head.rawValue)'")
+    }
     if let latentBound, !(latentBound > 0) {
       throw values.corrupted(.latentBound, "'latent_bound' must be above 0, not \(latentBound)")
     }
@@ -159,6 +197,13 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
     try values.encode(noiseSize, forKey: .noiseSize)
     try values.encodeIfPresent(latentBound, forKey: .latentBound)
     try values.encode(samples, forKey: .samples)
+    if head == .posterior {
+      try values.encode(pathSamples, forKey: .pathSamples)
+      try values.encode(timePower, forKey: .timePower)
+      try values.encode(pathStagger, forKey: .pathStagger)
+      try values.encode(solverSteps, forKey: .solverSteps)
+    }
+    if isOneStep { try values.encode(isOneStep, forKey: .isOneStep) }
     try values.encode(targetSamples, forKey: .targetSamples)
     try values.encode(exponent, forKey: .exponent)
     try values.encode(auxiliaryLossWeight, forKey: .auxiliaryLossWeight)

@@ -24,8 +24,7 @@ extension ContinuousLanguageModel {
   /// - Precondition: at least one chunk has labels, not counting the first of each sequence.
   public func loss(_ ids: Tensor, labels: Tensor? = nil, generator: Generator) -> LanguageModelLoss {
     let (hidden, next) = predictions(ids, labels: labels, generator: generator)
-    let targets = withoutGradients { autoencoder.encode(next) }  // [positions, l]
-    let headLoss = head.loss(hidden: hidden, targets: targets, generator: generator)
+    let headLoss = headLoss(hidden, next: next, generator: generator)
     guard let tokenLoss = tokenLoss(hidden, next: next) else {
       return LanguageModelLoss(total: headLoss, head: headLoss, auxiliary: nil)
     }
@@ -41,7 +40,7 @@ extension ContinuousLanguageModel {
   ///   - labels: as in ``loss(_:labels:generator:)``.
   ///   - generator: the source of the latents that the model reads, if it reads any.
   public func auxiliaryLoss(_ ids: Tensor, labels: Tensor? = nil, generator: Generator) -> Tensor? {
-    if auxiliary == nil { return nil }
+    if tokenProjection == nil { return nil }
     let (hidden, next) = predictions(ids, labels: labels, generator: generator)
     return tokenLoss(hidden, next: next)
   }
@@ -65,7 +64,7 @@ extension ContinuousLanguageModel {
     let past = ids.narrowed(1, 0..<tokens - k)
     let latents =
       configuration.input.hasLatents
-      ? withoutGradients { autoencoder.encode(past).samples(1, generator: generator) } : nil
+      ? withoutGradients { encoded(past).samples(1, generator: generator) } : nil
     let states = hiddenStates(past, latents: latents).reshaped(-1, configuration.hiddenSize)
     guard let chunks, let labelled else { return (states, ids.narrowed(1, k..<tokens).contiguous()) }
     return (states.gathered(0, labelled), chunks.gathered(0, labelled).reshaped(1, -1))
@@ -79,8 +78,28 @@ extension ContinuousLanguageModel {
     return Tensor(kept.map { Int64($0 / k) }, device: labels.device)
   }
 
+  /// The loss of the head, a mean over positions; see ``predictions(_:labels:generator:)`` for the shapes.
+  func headLoss(_ hidden: Tensor, next: Tensor, generator: Generator) -> Tensor {
+    switch head {
+    case let head as any LatentHead:
+      let targets = withoutGradients { encoded(next) }  // [positions, l]
+      return head.loss(hidden: hidden, targets: targets, generator: generator)
+    case let head as any TokenHead:
+      return head.loss(
+        hidden: hidden, next: next.reshaped(-1, configuration.chunkSize), vocabulary: backbone.embedding.weight,
+        generator: generator)
+    default: preconditionFailure("a head samples latents or tokens")
+    }
+  }
+
+  /// The layer of the auxiliary token loss: that of the model, or the prior of a head that samples tokens. Nil if the
+  /// loss is left out.
+  private var tokenProjection: Linear? {
+    configuration.auxiliaryLossWeight > 0 ? (head as? any TokenHead)?.prior ?? auxiliary : nil
+  }
+
   private func tokenLoss(_ hidden: Tensor, next: Tensor) -> Tensor? {
-    auxiliary.map { projection in
+    tokenProjection.map { projection in
       linearCrossEntropy(
         projection(hidden).reshaped(-1, configuration.hiddenSize),  // [K·positions, h]
         weight: backbone.embedding.weight, targets: next.reshaped(-1))

@@ -38,7 +38,7 @@ extension Preset {
   /// FLOPs of a training run as long as the paper's, including the autoencoder's: the quantity in Table 1.
   public var paperTraining: Double {
     let language = model.cost.trainingPerToken * Self.paperTokens
-    guard case .continuous(_, let autoencoder) = model else { return language }
+    guard case .continuous(_, let autoencoder?) = model else { return language }
     return language + autoencoder.cost.trainingPerToken * Self.paperAutoencoderTokens
   }
 }

@@ -23,8 +23,8 @@ public enum Preset: String, CaseIterable, Sendable {
 
   /// A preset's kind and sizes.
   public enum Model: Hashable, Sendable {
-    /// A continuous language model with its autoencoder.
-    case continuous(LanguageModelConfiguration, AutoencoderConfiguration)
+    /// A continuous language model with its autoencoder, if its head needs one.
+    case continuous(LanguageModelConfiguration, AutoencoderConfiguration?)
     /// An autoencoder on its own.
     case autoencoder(AutoencoderConfiguration)
     /// An autoregressive Transformer.

@@ -57,6 +57,18 @@ public struct TextPipeline: Sendable {
     try preparation.run(source, into: folder, encode: { [tokenizer] in tokenizer.encode($0) }, progress: progress)
   }
 
+  /// Encodes the documents of one part of a corpus into a folder that ``DataPartJoin`` reads.
+  ///
+  /// - Parameter progress: called with each event; its result can stop the preparation.
+  /// - Throws: the errors of ``DataPreparation/runPart(_:into:encode:progress:)``.
+  @discardableResult
+  public func preparePart(
+    _ source: CorpusPartReader, into folder: String,
+    progress: (PreparationEvent) throws -> Decision = { _ in .continue }
+  ) throws -> DataPartManifest {
+    try preparation.runPart(source, into: folder, encode: { [tokenizer] in tokenizer.encode($0) }, progress: progress)
+  }
+
   /// Packs the documents of shards into sequences.
   ///
   /// - Parameter padding: the model's padding token; nil for the tokenizer's, or the end of text where it has none.

@@ -1,5 +1,5 @@
 /// The format of corpus files.
-public enum CorpusFormat: String, Sendable, CaseIterable {
+public enum CorpusFormat: String, Codable, Sendable, CaseIterable {
   /// Determined by the extension: `.jsonl`, `.ndjson` and `.json` are JSON Lines; all other files and standard input
   /// are text.
   case automatic
@@ -10,7 +10,7 @@ public enum CorpusFormat: String, Sendable, CaseIterable {
 }
 
 /// The part of a plain text file that is one document.
-public enum DocumentUnit: String, Sendable, CaseIterable {
+public enum DocumentUnit: String, Codable, Sendable, CaseIterable {
   /// The whole file.
   case file
   /// A paragraph; blank lines separate paragraphs.
@@ -20,7 +20,7 @@ public enum DocumentUnit: String, Sendable, CaseIterable {
 }
 
 /// Options of a ``CorpusReader``.
-public struct CorpusOptions: Sendable, Equatable {
+public struct CorpusOptions: Codable, Sendable, Equatable {
   /// The format of the files.
   public var format: CorpusFormat
   /// The unit of plain text that is one document.

@@ -14,7 +14,7 @@ public final class CorpusReader: TextSource {
   /// The options of the reader.
   public let options: CorpusOptions
 
-  private let files: [CorpusFile]
+  let files: [CorpusFile]
   private let totalBytes: Int?
   private var nextFile = 0
   private var current: FileDocuments?

@@ -58,62 +58,36 @@ public struct DataPreparation: Sendable {
     _ source: some TextSource, into folder: String, encode: @escaping @Sendable (String) throws -> [Int32],
     progress: (PreparationEvent) throws -> Decision = { _ in .continue }
   ) throws -> DataSetManifest {
-    precondition((0...1).contains(validationFraction), "DataPreparation: validationFraction \(validationFraction)")
-    precondition(tokensPerShard > 0 && threads > 0, "DataPreparation: tokensPerShard and threads must be positive")
-    let replacement = try AtomicFolder(at: folder, replacing: try mustReplace(folder))
-    var manifest = DataSetManifest(
-      createdBy: createdBy, tokenizerHash: vocabulary.tokenizerHash, vocabularySize: vocabulary.size,
-      endOfText: vocabulary.endOfText, seed: seed, train: .init(), validation: .init(), sources: source.names,
-      skippedLines: 0, repairedDocuments: 0)
-    func sequence(_ split: DataSplit) -> ShardSequence {
-      ShardSequence(
-        split, in: replacement.temporaryPath, vocabulary: vocabulary, limit: tokensPerShard, hasPrompts: hasPrompts)
-    }
-    var (train, validation) = (sequence(.train), sequence(.validation))
+    check()
+    let replacement = try AtomicFolder(
+      at: folder, overwrite: overwrite, isReplaceable: { (try? TokenDataSet.manifest(path: $0)) != nil },
+      refusal: { DataSetError.targetExists(path: folder, isDataSet: $0) })
+    var writer = DataSetWriter(self, in: replacement.temporaryPath)
     func report(_ event: PreparationEvent?) throws {
       if let event, try progress(event) == .stop { throw DataSetError.stopped }
     }
-
     while let portion = try nextPortion(of: source) {
-      let encoded = try Self.encode(portion, threads: threads, with: encode)
-      for (document, (tokens, prompt)) in zip(portion, encoded) {
-        let bytes = document.bytes
-        if isForValidation(document.ordinal, alreadyChosen: validation.part.documents) {
-          try report(try validation.append(tokens, prompt: prompt, bytes: bytes))
-        } else {
-          try report(try train.append(tokens, prompt: prompt, bytes: bytes))
-        }
+      for (document, encoded) in zip(portion, try encoded(portion, with: encode)) {
+        try report(try writer.append(encoded, ordinal: document.ordinal))
       }
-      try report(.encoded(source.progress, tokens: train.part.tokens + validation.part.tokens))
+      try report(.encoded(source.progress, tokens: writer.tokens))
     }
-    if train.part.documents == 0 { throw DataSetError.noDocuments }
-    try report(try train.finish())
-    try report(try validation.finish())
-    (manifest.train, manifest.validation) = (train.part, validation.part)
-    manifest.skippedLines = source.progress.skippedLines
-    manifest.repairedDocuments = source.progress.repairedDocuments
-    try write(manifest, into: replacement.temporaryPath)
+    let counts = source.progress
+    let manifest = try writer.finish(
+      sources: source.names, skippedLines: counts.skippedLines, repairedDocuments: counts.repairedDocuments,
+      report: report)
     try replacement.commit()
     return manifest
   }
 
-  /// Whether the target is a data set to replace.
-  private func mustReplace(_ folder: String) throws -> Bool {
-    AtomicFolder.recover(folder)
-    if AtomicFolder.isFree(folder) { return false }
-    let isDataSet = (try? TokenDataSet.manifest(path: folder)) != nil
-    guard isDataSet && overwrite else { throw DataSetError.targetExists(path: folder, isDataSet: isDataSet) }
-    return true
+  /// Checks the settings that have no representation in their types.
+  func check() {
+    precondition((0...1).contains(validationFraction), "DataPreparation: validationFraction \(validationFraction)")
+    precondition(tokensPerShard > 0 && threads > 0, "DataPreparation: tokensPerShard and threads must be positive")
   }
 
-  /// The first document is always used for training, so that the training part is never empty.
-  private func isForValidation(_ ordinal: Int, alreadyChosen: Int) -> Bool {
-    guard ordinal > 0, alreadyChosen < validationMaxDocuments else { return false }
-    let fraction = Double(StableHash.combine(seed, UInt64(ordinal)) >> 11) * 0x1p-53
-    return fraction < validationFraction
-  }
-
-  private func nextPortion(of source: some TextSource) throws -> [Document]? {
+  /// The next documents of the source, some megabytes of text; nil after the last.
+  func nextPortion(of source: some TextSource) throws -> [Document]? {
     var documents: [Document] = []
     var bytes = 0
     while bytes < Self.portionSize, let document = try source.next() {
@@ -122,62 +96,4 @@ public struct DataPreparation: Sendable {
     }
     return documents.isEmpty ? nil : documents
   }
-
-  /// Returns the token ids of each document in order, and the length of its prompt. Prompt and completion are encoded
-  /// separately, because generation from a prompt cannot produce a token across the boundary either.
-  private static func encode(
-    _ documents: [Document], threads: Int, with encode: @escaping @Sendable (String) throws -> [Int32]
-  ) throws -> [EncodedDocument] {
-    let results = EncodingResults(count: documents.count)
-    DispatchQueue.concurrentPerform(iterations: min(threads, documents.count)) { _ in
-      while let index = results.claim() {
-        results.store(
-          Result {
-            let prompt = try documents[index].prompt.map(encode) ?? []
-            return (prompt + (try encode(documents[index].text)), prompt.count)
-          }, at: index)
-      }
-    }
-    return try results.all()
-  }
-
-  private func write(_ manifest: DataSetManifest, into folder: String) throws {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    var files = attachments
-    files[DataSetManifest.fileName] = try encoder.encode(manifest) + Data("\n".utf8)
-    for (name, data) in files { try AtomicFile.write(data, to: (folder as NSString).appendingPathComponent(name)) }
-  }
-}
-
-/// The token ids of a document and the length of its prompt.
-private typealias EncodedDocument = (tokens: [Int32], prompt: Int)
-
-/// Results of several threads, each of which claims the next unclaimed document.
-private final class EncodingResults: @unchecked Sendable {
-  private let lock = NSLock()
-  private var next = 0
-  private var results: [Result<EncodedDocument, any Error>]
-  private var failed = false
-
-  init(count: Int) {
-    results = Array(repeating: .success(([], 0)), count: count)
-  }
-
-  func claim() -> Int? {
-    lock.withLock {
-      guard next < results.count, !failed else { return nil }
-      next += 1
-      return next - 1
-    }
-  }
-
-  func store(_ result: Result<EncodedDocument, any Error>, at index: Int) {
-    lock.withLock {
-      results[index] = result
-      if case .failure = result { failed = true }
-    }
-  }
-
-  func all() throws -> [EncodedDocument] { try lock.withLock { try results.map { try $0.get() } } }
 }

@@ -10,6 +10,8 @@ public enum DataSetError: DescribedError, Equatable, Sendable {
   case stopped
   /// The folder has no readable `data.json`.
   case notADataSet(path: String, reason: String)
+  /// The folder is one part of a data set.
+  case unjoinedPart(path: String, part: CorpusPart)
   /// A shard named in `data.json` is missing.
   case missingShard(path: String)
   /// The shards contradict `data.json`.
@@ -32,6 +34,8 @@ public enum DataSetError: DescribedError, Equatable, Sendable {
       "the preparation was stopped; nothing was written"
     case .notADataSet(let path, let reason):
       "\(path): not a prepared data set (\(reason)); prepare the data again"
+    case .unjoinedPart(let path, let part):
+      "\(path): \(part) of a data set; join all parts first"
     case .missingShard(let path):
       "\(path): the shard is missing; copy it again, or prepare the data again"
     case .disagreement(let path, let reason):

@@ -1,19 +1,22 @@
 import Foundation
 
-/// Writes the numbered shards of a split, starting a new shard when the last is full.
+/// Writes numbered shards, starting a new shard when the last is full.
 struct ShardSequence {
   /// The shards written so far, complete after ``finish()``.
   private(set) var part = DataSetManifest.Part()
 
-  private let split: DataSplit
+  private let prefix: String
   private let folder: String
   private let vocabulary: TokenVocabulary
   private let limit: Int
   private let hasPrompts: Bool
   private var writer: TokenShardWriter?
 
-  init(_ split: DataSplit, in folder: String, vocabulary: TokenVocabulary, limit: Int, hasPrompts: Bool) {
-    self.split = split
+  /// - Parameters:
+  ///   - prefix: The start of the file names, before the number.
+  ///   - limit: The number of tokens at which a shard is full.
+  init(_ prefix: String, in folder: String, vocabulary: TokenVocabulary, limit: Int, hasPrompts: Bool) {
+    self.prefix = prefix
     self.folder = folder
     self.vocabulary = vocabulary
     self.limit = limit
@@ -21,12 +24,12 @@ struct ShardSequence {
   }
 
   /// Adds a document. Returns an event if the document completed a shard.
-  mutating func append(_ tokens: [Int32], prompt: Int, bytes: Int) throws -> PreparationEvent? {
+  mutating func append(_ document: EncodedDocument) throws -> PreparationEvent? {
     let writer = try self.writer ?? begin()
-    try writer.append(tokens, prompt: prompt)
+    try writer.append(document.tokens, prompt: document.prompt)
     part.documents += 1
-    part.tokens += tokens.count
-    part.bytes += bytes
+    part.tokens += document.tokens.count
+    part.bytes += document.bytes
     return writer.tokenCount >= limit ? try finish() : nil
   }
 
@@ -40,7 +43,7 @@ struct ShardSequence {
 
   private mutating func begin() throws -> TokenShardWriter {
     let number = String(part.shards.count)
-    let name = "\(split.rawValue)-\(String(repeating: "0", count: max(0, 5 - number.count)))\(number).calmtokens"
+    let name = "\(prefix)-\(String(repeating: "0", count: max(0, 5 - number.count)))\(number).calmtokens"
     let writer = try TokenShardWriter(
       path: (folder as NSString).appendingPathComponent(name), vocabulary: vocabulary,
       hasPrompts: hasPrompts)

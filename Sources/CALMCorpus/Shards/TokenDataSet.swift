@@ -30,6 +30,7 @@ public struct TokenDataSet: Sendable {
   static func manifest(path: String) throws -> DataSetManifest {
     let file = (path as NSString).appendingPathComponent(DataSetManifest.fileName)
     guard let data = FileManager.default.contents(atPath: file) else {
+      if let part = try? DataPartManifest(path: path).part { throw DataSetError.unjoinedPart(path: path, part: part) }
       throw DataSetError.notADataSet(path: path, reason: "no readable \(DataSetManifest.fileName)")
     }
     guard let manifest = try? JSONDecoder().decode(DataSetManifest.self, from: data) else {

@@ -186,7 +186,7 @@ public final class Demo {
   private func loadModel() throws -> ContinuousLanguageModel {
     let model = try ModelFolder(url("lm/model")).loadLanguageModel(device: device)
     model.convert(to: precision)
-    model.autoencoder.convert(to: precision)
+    model.autoencoder?.convert(to: precision)
     return model
   }
 

@@ -29,9 +29,9 @@ public final class LanguageModelTask: TrainingTask {
 
   /// The language model without the frozen autoencoder.
   public var module: any Module { model }
-  /// The autoencoder.
-  public var frozen: [NamedParameter] { model.autoencoder.namedParameters() }
-  /// K of the language model and of its autoencoder.
+  /// The autoencoder, if the model has one.
+  public var frozen: [NamedParameter] { model.autoencoder?.namedParameters() ?? [] }
+  /// K.
   public var chunkSize: Int { model.configuration.chunkSize }
 
   /// True: chunks that belong to a prompt are read but not predicted.
@@ -41,9 +41,8 @@ public final class LanguageModelTask: TrainingTask {
   /// backward pass recomputes the Transformer's layers.
   public func prepare(precision: DType, recomputingLayers: Bool) {
     model.backbone.recomputesLayers = recomputingLayers
-    autoencoderWeights = Dictionary(
-      uniqueKeysWithValues: model.autoencoder.namedParameters().map { ($0.name, $0.tensor.detached()) })
-    model.autoencoder.convert(to: precision)
+    autoencoderWeights = Dictionary(uniqueKeysWithValues: frozen.map { ($0.name, $0.tensor.detached()) })
+    model.autoencoder?.convert(to: precision)
   }
 
   /// The head's loss plus the weighted auxiliary token loss; during the auxiliary warm-up the latter alone, unweighted.
@@ -59,17 +58,16 @@ public final class LanguageModelTask: TrainingTask {
       parts: [(model.configuration.head.rawValue, loss.head)] + (loss.auxiliary.map { [("auxiliary", $0)] } ?? []))
   }
 
-  /// `brier_lm` with four samples per position, and `energy_score`, for every kind of head; empty without held-out
-  /// sequences.
+  /// `brier_lm` with four samples per position, and `energy_score`, or `head_loss` for a head that samples tokens; empty
+  /// without held-out sequences.
   ///
-  /// - Throws: ``EvaluationError``, ``BrierError``, or an error from reading the sequences or from the other processes.
+  /// - Throws: ``EvaluationError``, ``BrierError``, ``GenerationError``, or an error from reading the sequences or from the other processes.
   public func evaluate(sequences: Int, seed: UInt64, shard: EvaluationShard) throws -> [EvaluationMetric] {
     guard let validation else { return [] }
     let result = try model.evaluate(on: validation, sequences: sequences, samples: 4, seed: seed, shard: shard)
-    return [
-      EvaluationMetric("brier_lm", result.brierLM.score, .higherIsBetter),
-      EvaluationMetric("energy_score", result.energyScore, .lowerIsBetter),
-    ]
+    let losses = [("energy_score", result.energyScore), ("head_loss", result.headLoss)]
+    return [EvaluationMetric("brier_lm", result.brierLM.score, .higherIsBetter)]
+      + losses.compactMap { name, value in value.map { EvaluationMetric(name, $0, .lowerIsBetter) } }
   }
 
   /// Writes the model, its autoencoder and its tokenizer; the layer of the auxiliary token loss only if `resumable`.

@@ -36,12 +36,16 @@ public enum TrainingError: DescribedError, Equatable {
   case processesDiffer([String])
   /// A corpus, as given, whose weight is not above 0.
   case invalidWeight(String)
+  /// A distillation without a model to distill.
+  case noTeacher
   /// The data's tokenizer has more ids than the model's vocabulary.
   case vocabularyTooLarge(data: String, tokens: Int, model: String, vocabulary: Int)
 
   /// One line: the file or setting, what is wrong with it, and what to do.
   public var description: String {
     switch self {
+    case .noTeacher:
+      "a distillation has no model to distill; name it as the initial model"
     case .runExists(let path):
       "\(path): already holds a training run; resume that run, or choose another folder"
     case .noRun(let path):

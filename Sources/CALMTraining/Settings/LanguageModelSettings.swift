@@ -6,7 +6,7 @@ public struct LanguageModelSettings: RunSettings {
   /// A continuous language model.
   public static let kind = ModelKind.lm
   /// Scores of the prediction.
-  public static let metrics = ["energy_score", "brier_lm"]
+  public static let metrics = ["energy_score", "brier_lm", "head_loss"]
 
   /// Data, initial weights, device.
   public var inputs: RunInputs
@@ -34,6 +34,7 @@ public struct LanguageModelSettings: RunSettings {
   public init() {
     var model = LanguageModelConfiguration(vocabularySize: 1, headBlocks: 2, auxiliaryLossWeight: 1)
     model.transformer = TransformerShape()
+    model.latentSize = Self.usualEmbeddingSize * model.chunkSize
     self.init(model: model, autoencoder: nil)
   }
 
@@ -48,6 +49,12 @@ public struct LanguageModelSettings: RunSettings {
     set { model.latentBound = newValue > 0 ? newValue : nil }
   }
 
+  /// The size of a token's part of the posterior head's vector.
+  private var embeddingSize: Int {
+    get { model.latentSize / model.chunkSize }
+    set { model.latentSize = newValue * model.chunkSize }
+  }
+
   /// Everything that can be set.
   public static let groups: [SettingGroup<Self>] =
     RunInputs.groups.map { $0.at(\.inputs) }
@@ -57,12 +64,17 @@ public struct LanguageModelSettings: RunSettings {
         [
           Setting(
             "autoencoder", \.autoencoder, .text("path"), "The folder of the trained autoencoder.",
-            default: "that of init_from"),
+            default: "that of init_from"
+          ).only(with: "head", .text("energy"), .text("diffusion"), .text("flow")),
+          Setting(
+            "chunk_size", \.model.chunkSize, .integer(1...64),
+            "K, the tokens of a chunk, if no autoencoder determines it."
+          ).ofModelSize.only(with: "head", .text("posterior"), .text("tokens")),
           TransformerShape.presetSetting(\.preset, as: \.continuous),
           Setting(
             "input", \.model.input, .choice(of: ModelInput.self),
             "What the Transformer reads of each chunk: its tokens, the autoencoder's latents of it, or both."
-          ).ofModelSize,
+          ).ofModelSize.only(with: "head", .text("energy"), .text("diffusion"), .text("flow")),
         ])
     ] + TransformerShape.groups.map { $0.at(\.model.transformer) }
     + [
@@ -71,9 +83,29 @@ public struct LanguageModelSettings: RunSettings {
         [
           Setting(
             "head", \.model.head, .choice(of: HeadKind.self),
-            "The generative head, which samples in 1 step (energy), 100 (diffusion) or 10 (flow)."
+            "The generative head: it samples latents in 1 step (energy), 100 (diffusion) or 10 (flow), or tokens in a few "
+              + "steps (posterior) or one after the other (tokens)."
           ).ofModelSize,
           Setting("head_blocks", \.model.headBlocks, .count, "Blocks of the head.").ofModelSize,
+          Setting(
+            "embedding_size", \.embeddingSize, .count, "The size of a token's part of the posterior head's vector."
+          ).ofModelSize.only(with: "head", .text("posterior")),
+          Setting(
+            "path_samples", \.model.pathSamples, .integer(1...1024),
+            "Points of the path per position in the posterior head's loss."
+          ).only(with: "head", .text("posterior")),
+          Setting(
+            "time_power", \.model.timePower, .number(.above(0, through: 16)),
+            "Power p of the posterior head's random times, proportional to uᵖ with a uniform u."
+          ).only(with: "head", .text("posterior")),
+          Setting(
+            "path_stagger", \.model.pathStagger, .number(.unitInterval),
+            "Distance in time between the tokens that the posterior head samples: 0 all at once, 1 one after the other."
+          ).only(with: "head", .text("posterior")),
+          Setting(
+            "solver_steps", \.model.solverSteps, .integer(1...1024),
+            "Steps in which the posterior head samples, each of two evaluations."
+          ).only(with: "head", .text("posterior")),
           Setting(
             "noise_size", \.model.noiseSize, .count, "The size of the energy head's noise."
           ).ofModelSize.only(with: "head", .text(HeadKind.energy.rawValue)),
@@ -83,12 +115,15 @@ public struct LanguageModelSettings: RunSettings {
           ).only(with: "head", .text(HeadKind.diffusion.rawValue)),
           Setting(
             "energy_samples", \.model.samples, .integer(2...1024),
-            "Model samples per position in the energy score; of other heads, targets per position."),
+            "Model samples per position in the energy score; of diffusion and flow, targets per position."
+          ).only(with: "head", .text("energy"), .text("diffusion"), .text("flow")),
           Setting(
-            "target_samples", \.model.targetSamples, .count, "Target samples per position in the energy score."),
+            "target_samples", \.model.targetSamples, .count, "Target samples per position in the energy score."
+          ).only(with: "head", .text("energy"), .text("diffusion"), .text("flow")),
           Setting(
             "energy_beta", \.model.exponent, .number(.above(0, through: 2)),
-            "Exponent of the energy score; at 2 it is no longer strictly proper (it only compares means)."),
+            "Exponent of the energy score; at 2 it is no longer strictly proper (it only compares means)."
+          ).only(with: "head", .text("energy"), .text("diffusion"), .text("flow")),
           Setting(
             "aux_weight", \.model.auxiliaryLossWeight, .number(.nonNegative),
             "Weight of the auxiliary token loss; 0 leaves it out, as in the paper."),
@@ -101,13 +136,15 @@ public struct LanguageModelSettings: RunSettings {
   /// The defaults with the sizes of `init_from`, or those of `autoencoder` and `preset`.
   public static func base(for given: GivenSettings) throws -> Self {
     var base = Self()
+    if given.value(of: "head", as: HeadKind.self)?.usesAutoencoder == false { base.training.bestMetric = "head_loss" }
     if let path: String = given.value(of: "init_from") {
       let usual = base.model
       base.model = try ModelFolder(URL(fileURLWithPath: path)).languageModelConfiguration()
       base.model.hasDocumentEnds = true
+      if !base.model.head.usesAutoencoder { base.training.bestMetric = "head_loss" }
       (base.model.samples, base.model.targetSamples) = (usual.samples, usual.targetSamples)
       (base.model.exponent, base.model.auxiliaryLossWeight) = (usual.exponent, usual.auxiliaryLossWeight)
-      base.autoencoder = path
+      base.autoencoder = base.model.head.usesAutoencoder ? path : nil
       return base
     }
     if let preset = given.value(of: "preset", as: Preset.self)?.continuous {
@@ -129,25 +166,45 @@ public struct LanguageModelSettings: RunSettings {
   /// Sets the sizes that follow from the width.
   public mutating func deriveSizes(from base: Self, _ given: GivenSettings) {
     preset = nil
+    if !model.head.usesAutoencoder {
+      // The chunk size may have been set after the size of its parts.
+      model.latentSize = (given.value(of: "embedding_size", as: Int.self) ?? Self.usualEmbeddingSize) * model.chunkSize
+    }
     model.transformer.derive(from: base.model.transformer, given)
   }
 
   /// Counts of heads that do not divide what they must, and steps of a loss that is left out.
   public func modelFaults(_ given: GivenSettings) -> [String] {
     let needsLoss = auxiliaryWarmupSteps > 0 && model.auxiliaryLossWeight == 0
-    return model.transformer.faults(given)
+    return model.transformer.faults(given) + metricFaults(given)
       + (needsLoss ? ["\(given.title(of: "aux_warmup_steps")) needs an \(given.title(of: "aux_weight")) above 0"] : [])
   }
 
-  /// Takes over the special tokens; the vocabulary is the autoencoder's.
-  public mutating func adopt(_ data: TrainingData) { model.special = data.special }
+  /// The default of `embedding_size`.
+  private static let usualEmbeddingSize = 16
+
+  /// A metric that the head does not have.
+  private func metricFaults(_ given: GivenSettings) -> [String] {
+    let missing = model.head.usesAutoencoder ? "head_loss" : "energy_score"
+    guard training.bestMetric == missing else { return [] }
+    return [
+      "\(given.phrase("best_metric", .text(missing))) is not a metric of \(given.phrase("head", .text(model.head.rawValue)))"
+    ]
+  }
+
+  /// Takes over the special tokens, and the vocabulary unless it is the autoencoder's.
+  public mutating func adopt(_ data: TrainingData) {
+    model.special = data.special
+    if !model.head.usesAutoencoder { model.vocabularySize = data.tokenizer.vocabularySize }
+  }
 
   /// A fresh language model, or one with the weights of `initial`.
   public func newTask(from initial: ModelFolder?, _ parts: TaskParts) throws -> any TrainingTask {
     let own = autoencoder == inputs.initialModel ? nil : autoencoder.map { URL(fileURLWithPath: $0) }
     let language =
       try initial?.loadLanguageModel(model, autoencoder: own, generator: parts.generator)
-      ?? ContinuousLanguageModel(model, autoencoder: loadAutoencoder(parts), generator: parts.generator)
+      ?? ContinuousLanguageModel(
+        model, autoencoder: model.head.usesAutoencoder ? loadAutoencoder(parts) : nil, generator: parts.generator)
     return task(language, parts)
   }
 

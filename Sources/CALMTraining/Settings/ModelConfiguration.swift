@@ -8,6 +8,11 @@ public enum ModelKind: String, Codable, CaseIterable, Sendable {
   case lm
   /// The autoregressive baseline.
   case transformer
+  /// A language model whose head is distilled into one step.
+  case student
+
+  /// The command that trains such a model.
+  package var command: String { self == .student ? "calm distill" : "calm train \(rawValue)" }
 
   /// The settings of runs that train such a model.
   public var settings: any RunSettings.Type {
@@ -15,6 +20,7 @@ public enum ModelKind: String, Codable, CaseIterable, Sendable {
     case .autoencoder: AutoencoderSettings.self
     case .lm: LanguageModelSettings.self
     case .transformer: TransformerSettings.self
+    case .student: DistillationSettings.self
     }
   }
 }

@@ -64,7 +64,8 @@ extension RunSettings {
   /// None.
   public var auxiliaryWarmupSteps: Int { 0 }
 
-  /// Settings with everything that was given, the rest derived or by default, and what is wrong with them.
+  /// Settings with everything that was given, the rest derived or by default, and what is wrong with them: the faults of
+  /// `given`, then others.
   ///
   /// - Parameter base: the settings to which given ones are applied; see ``base(for:)``.
   public static func resolve(_ given: GivenSettings, over base: Self) -> (settings: Self, faults: [String]) {

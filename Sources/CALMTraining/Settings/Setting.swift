@@ -3,12 +3,12 @@ import Foundation
 /// What can be said about a setting without its place in memory: the row of the table that the command line, files,
 /// help and documentation share.
 public struct SettingDeclaration: Sendable {
-  /// The only other setting's value with which a setting has an effect.
+  /// The values of another setting with which a setting has an effect.
   public struct Condition: Sendable {
     /// The other setting.
     public let name: String
-    /// Its value.
-    public let value: SettingValue
+    /// Its values.
+    public let values: [SettingValue]
   }
 
   /// The name in files, such as `learning_rate`.
@@ -70,10 +70,10 @@ public struct Setting<Root>: Sendable {
   /// The same setting of a value that contains `Root`.
   func at<Outer>(_ path: WritableKeyPath<Outer, Root> & Sendable) -> Setting<Outer> { Setting<Outer>(self, at: path) }
 
-  /// The setting with an effect only where the setting `name` has a value.
-  func only(with name: String, _ value: SettingValue) -> Setting {
+  /// The setting with an effect only where the setting `name` has one of some values.
+  func only(with name: String, _ values: SettingValue...) -> Setting {
     var setting = self
-    setting.declaration.condition = .init(name: name, value: value)
+    setting.declaration.condition = .init(name: name, values: values)
     return setting
   }
 

@@ -144,6 +144,9 @@ public struct NumberRange: Sendable, CustomStringConvertible {
   /// Numbers from 0, below 1.
   public static let probability = NumberRange(lower: 0, includesLower: true, upper: 1, includesUpper: false)
 
+  /// Numbers from 0 to 1.
+  public static let unitInterval = NumberRange(lower: 0, includesLower: true, upper: 1, includesUpper: true)
+
   private init(lower: Double, includesLower: Bool, upper: Double, includesUpper: Bool) {
     (self.lower, self.includesLower, self.upper, self.includesUpper) = (lower, includesLower, upper, includesUpper)
   }

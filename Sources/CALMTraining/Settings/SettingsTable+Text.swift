@@ -50,7 +50,10 @@ extension SettingsTable {
       "### \(group.title)\n\n| name | values | default | |\n| --- | --- | --- | --- |\n"
         + group.settings.map { setting in
           let declaration = setting.declaration
-          let effect = declaration.condition.map { " Only with `\($0.name): \($0.value)`." } ?? ""
+          let effect =
+            declaration.condition.map { condition in
+              " Only with `\(condition.name)` \(condition.values.map { "`\($0)`" }.joined(separator: ", "))."
+            } ?? ""
           return "| `\(declaration.name)` | \(declaration.type.requirement) "
             + "| \(defaultText(of: setting) ?? "") | \(declaration.help)\(effect) |\n"
         }.joined()
@@ -78,6 +81,6 @@ package enum SettingsDocument {
     `CALM_WRITE_DOCS=1 swift test --filter SettingsDocumentTests` writes it.
 
 
-    """ + ModelKind.allCases.map { "## calm train \($0.rawValue)\n\n" + $0.settings.markdown }.joined(separator: "\n")
+    """ + ModelKind.allCases.map { "## \($0.command)\n\n" + $0.settings.markdown }.joined(separator: "\n")
   }
 }

@@ -39,7 +39,7 @@ extension SettingsTable {
 
   /// Whether the condition of a setting holds.
   func hasEffect(_ declaration: SettingDeclaration) -> Bool {
-    declaration.condition.map { self[$0.name] == $0.value } ?? true
+    declaration.condition.map { condition in condition.values.contains { self[condition.name] == $0 } } ?? true
   }
 
   /// A fault for the given settings that have no effect with the value of another one.

@@ -1,7 +1,7 @@
 // One AdamW step (Loshchilov and Hutter, 2019) over all parameters, in a single pass over each.
 //
-// Where a parameter is bfloat16 its float32 master holds the true value: the step moves the master and rounds it into
-// the parameter, so neither the gradient nor the parameter is ever widened into a tensor of its own.
+// A bfloat16 parameter has a float32 master copy. The step updates the master copy and rounds it into the parameter, so
+// neither gradient nor parameter is converted to a separate float32 tensor.
 
 #include <ATen/ATen.h>
 
@@ -26,7 +26,8 @@ INLINE void update(T *parameter, float *master, const T *gradient, float *first,
     float v = rates.beta2 * second[i] + (1 - rates.beta2) * g * g;
     first[i] = m;
     second[i] = v;
-    master[i] = master[i] * rates.decay - rates.step_size * m / (square_root(v) * rates.root_correction + rates.epsilon);
+    float change = rates.step_size * m / (square_root(v) * rates.root_correction + rates.epsilon);
+    master[i] = master[i] * rates.decay - change;
     store(parameter[i], master[i]);
   }
 }

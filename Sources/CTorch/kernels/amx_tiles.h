@@ -1,4 +1,4 @@
-// Products of bfloat16 tiles (Intel AMX): 16 × 32 by 32 × 16 entries an instruction, summed in float32.
+// Products of bfloat16 tiles (Intel AMX): 16 × 32 by 32 × 16 entries per instruction, summed in float32.
 
 #pragma once
 
@@ -19,7 +19,7 @@ constexpr int64_t kTileRows = 16, kTileDepth = 32;
 
 inline bool has_amx_tiles() { return cpu_level() >= CPULevel::amx; }
 
-// Within it the thread's eight tiles are configured to full size.
+// While it exists, the thread's eight tiles are configured to full size.
 struct TileScope {
   TILED INLINE TileScope() {
     struct alignas(64) {
@@ -32,7 +32,7 @@ struct TileScope {
   TILED INLINE ~TileScope() { _tile_release(); }
 };
 
-// Exchanges rows and columns of 16 × 16 entries of 32 bits.
+// Transposes 16 × 16 entries of 32 bits.
 TILED INLINE void transpose(__m512 (&r)[16]) {
   __m512 t[16];
   for (int i = 0; i < 16; i += 2) {
@@ -71,8 +71,8 @@ TILED INLINE void pack_rows(bf16 *packed, const bf16 *x, int64_t rows, int64_t s
   }
 }
 
-// Sums of products [32 rows of w, a stride apart] times [16 · groups rows of x, packed], in tiles 0 and 2 with one
-// group of x, in tiles 0 … 3 with two: [16 of w][16 of x], the groups of x side by side. size: a multiple of 32.
+// The products of 32 rows of w, `stride` apart, and 16 · groups packed rows of x, as [16 of w][16 of x]: in tiles 0 and
+// 2 for one group of x, in tiles 0 … 3 for two. size: a multiple of 32.
 template <int groups>
 TILED INLINE void sum_products(const bf16 *w, int64_t stride, const bf16 *x, int64_t size) {
   const bf16 *w1 = w + kTileRows * stride, *x1 = x + kTileRows * size;
@@ -92,7 +92,7 @@ TILED INLINE void sum_products(const bf16 *w, int64_t stride, const bf16 *x, int
   }
 }
 
-// [32 rows of w] times [32 rows of x]: four tiles.
+// The products of 32 rows of w and 32 packed rows of x, in four tiles.
 TILED INLINE void multiply_tiles(float (*tiles)[kTileRows * kTileRows], const bf16 *w, int64_t stride, const bf16 *x,
                                  int64_t size) {
   sum_products<2>(w, stride, x, size);

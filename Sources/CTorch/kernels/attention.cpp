@@ -1,8 +1,8 @@
 // softmax(query·keyᵀ / √size)·value for sequences short enough that the weights of all pairs can be kept.
 //
-// libtorch's fused attention never keeps them, and so multiplies in small blocks, one call of the matrix library for
-// each head and block: at 64 positions a head these calls cost ten times their arithmetic. Here all heads are one
-// batched product, and the softmax and its gradient are one pass over the weights, in place.
+// libtorch's fused attention does not keep them, so it multiplies in small blocks, with one call of the matrix library
+// for each head and block. With 64 positions per head, these calls cost ten times as much as their arithmetic. Here all
+// heads are one batched product, and the softmax and its gradient are one pass over the weights, in place.
 
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
@@ -17,8 +17,8 @@ using torch::autograd::variable_list;
 
 namespace {
 
-// The longest sequence whose weights, [batch · heads, length, length], are worth computing whole: half of them are
-// zeros, and float32 products cost more than the calls saved sooner.
+// The longest sequence for which it is faster to compute all weights, [batch · heads, length, length], although half of
+// them are zeros. In float32 the products cost more, so the limit is lower.
 int64_t longest(c10::ScalarType type) { return type == at::kFloat ? 128 : 512; }
 
 // The positions to which a row attends: [begin, end).

@@ -1,9 +1,9 @@
-// One position of a few sequences through a Transformer layer, the step of generation.
+// A Transformer layer for one position of a few sequences: a step of generation.
 //
-// Composed of libtorch's operations, a layer takes about thirty calls, each with its own tensor of a few hundred
-// numbers. Together they take longer than reading the weights, which is the actual work. Here a layer is one
-// call: five products that read each weight once (skinny_gemm.h), and between them short loops over float32 numbers
-// that stay in the first-level cache. In bfloat16 only weights, keys and values are rounded, not the values in between.
+// With libtorch's operations, a layer takes about thirty calls, each of which allocates a tensor of a few hundred
+// numbers. Together they take longer than reading the weights, which is the actual work. Here a layer is one call: five
+// products that read each weight once (skinny_gemm.h), with short loops between them over float32 numbers that stay in
+// the L1 cache. In bfloat16, only weights, keys and values are rounded, not the intermediate values.
 
 #include <ATen/ops/empty_like.h>
 
@@ -61,7 +61,7 @@ INLINE void rotate(float *x, const float *cosine, const float *sine, int64_t hal
 }
 
 INLINE void gate_with(float *gate, const float *up, int64_t count) {
-  for (int64_t i = 0; i < count; ++i) gate[i] = gate[i] / (1.0f + exponential(-gate[i])) * up[i];
+  for (int64_t i = 0; i < count; ++i) gate[i] = silu(gate[i]) * up[i];
 }
 
 // A matrix of weights, [outputs, inputs].
@@ -72,8 +72,8 @@ struct Weight {
   explicit Weight(const at::Tensor &tensor) : values(data<T>(tensor)), outputs(tensor.size(0)) {}
 };
 
-// The products of several matrices with the same rows, one after the other in y: a thread computes a part of all
-// outputs.
+// The products of the same rows with several matrices, concatenated in y. The outputs of all matrices are divided among
+// the threads.
 template <typename T>
 void multiply(float *y, int64_t y_stride, const float *x, int64_t rows, int64_t size,
               std::initializer_list<Weight<T>> weights) {
@@ -156,7 +156,7 @@ void step(T *out, const T *in, const ct_decode_layer_weights &layer, const std::
   for (int64_t row = 0; row < rows; ++row)
     vectorized<normalize<T>>(&normal[row * size], &x[row * size], data<T>(layer.mlp_norm->value), size, epsilon);
   multiply(inner.data(), 2 * wide, normal.data(), rows, size, {gate, up});
-  // The gated values of all rows without gaps, as the next product reads them.
+  // The next product reads the gated values of all rows without gaps.
   for (int64_t row = 0; row < rows; ++row) {
     vectorized<gate_with>(&inner[row * 2 * wide], &inner[row * 2 * wide + wide], wide);
     if (row > 0) std::copy_n(&inner[row * 2 * wide], wide, &inner[row * wide]);
@@ -194,7 +194,7 @@ int ct_decode_layer(ct_tensor *out, ct_tensor x, const ct_decode_layer_weights *
       const at::Tensor &w = weight->value;
       TORCH_CHECK(w.is_contiguous() && w.scalar_type() == input.scalar_type() && w.numel() == outputs * inputs &&
                       w.size(0) == outputs,
-                  "a weight of ", w.sizes(), " where ", outputs, " by ", inputs, " are wanted");
+                  "a weight of ", w.sizes(), " where ", outputs, " by ", inputs, " is needed");
     };
     TORCH_CHECK(query % shared == 0, "keys of another number");
     check(layer->attention_norm, size, 1);

@@ -2,9 +2,9 @@
 //
 //     2/(N·M) Σ‖x_n − y_m‖^β − 1/(N(N−1)) Σ_{n≠k} ‖x_n − x_k‖^β
 //
-// Composed from tensor operations this builds differences of shape [N, M, positions, size]. Here a position's samples
-// and one target at a time stay in cache: the targets are read once, and nothing of that shape exists. Targets from
-// normal distributions are never stored: they are sampled in the loop that uses them.
+// With tensor operations, the differences are a tensor of shape [N, M, positions, size]. Here the samples of a position
+// and one target at a time stay in the cache: the targets are read once, and no such tensor is stored. Targets from
+// normal distributions are not stored either, but sampled in the loop that uses them.
 
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
@@ -38,7 +38,7 @@ INLINE float attract(float *gradient, float &pull, const float *x, const float *
   return scale * power;
 }
 
-// One position. x: [N][size]; targets of the position are `stride` floats apart. Returns the score, writes [N][size].
+// The score of one position; writes its gradient, [N][size]. x: [N][size]; the targets are `stride` floats apart.
 INLINE float position_score(float *gradient, float *pull, const float *x, const float *targets, int64_t stride,
                             int64_t n, int64_t m, int64_t size, float beta) {
   for (int64_t i = 0; i < n * size; ++i) gradient[i] = 0;
@@ -71,12 +71,12 @@ INLINE void sample_targets(float *targets, float *noise, const float *mean, cons
 struct Distribution {
   at::Tensor mean, deviation;
   int64_t count;
-  // One for all positions, or one for each row of the batch, whose positions follow each other.
+  // One for all positions, or one for each row of the batch, whose positions are consecutive.
   std::vector<uint64_t> seeds;
 };
 
 struct EnergyScore : torch::autograd::Function<EnergyScore> {
-  // Targets are given, [M, positions, size], or sampled from the distribution.
+  // The targets are given, [M, positions, size], or sampled from the distribution.
   static at::Tensor forward(AutogradContext *context, const at::Tensor &samples,
                             const std::optional<at::Tensor> &targets, const Distribution *distribution, double beta) {
     int64_t n = samples.size(0), positions = samples.size(1), size = samples.size(2);
@@ -116,7 +116,7 @@ struct EnergyScore : torch::autograd::Function<EnergyScore> {
 
 // ‖a_i − b_j‖ of every pair at each position: [positions, N, M].
 at::Tensor distances(const at::Tensor &a, const at::Tensor &b) {
-  constexpr int64_t kWithoutProducts = 2;  // the expanded form loses digits where the points are close
+  constexpr int64_t kWithoutProducts = 2;  // the expanded form is inaccurate for points that are close
   return at::cdist(a.transpose(0, 1), b.transpose(0, 1), 2.0, kWithoutProducts);
 }
 

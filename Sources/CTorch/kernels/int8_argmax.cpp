@@ -1,5 +1,5 @@
-// The first pass of an argmax in eight bits: bounds on all products of vectors with a matrix (int8_weight.cpp), of
-// which those that may be the largest are kept.
+// The first pass of an argmax in int8: bounds on all products of vectors and a quantized matrix (int8_weight.cpp), of
+// which it keeps those that may be the largest.
 
 #include "int8_argmax.h"
 
@@ -19,7 +19,7 @@ namespace {
 // Quantized vectors, padded with zeros to whole groups.
 struct Int8Rows {
   std::vector<int8_t> numbers;  // [rows][depth]
-  std::vector<float> offsets;   // the part of a sum that comes from adding 128 to the weights
+  std::vector<float> offsets;   // the share of the sums that is due to the offset of 128 of the weights
   std::vector<float> scales, inverses;
   std::vector<float> lengths, lost;  // ‖x‖ and ‖x − x̂‖
   bool finite = true;
@@ -50,10 +50,10 @@ Int8Rows quantize_rows(const T *x, int64_t rows, int64_t size) {
   return result;
 }
 
-// Compares the sums of up to 32 vectors, from the `first` on, with the lower bounds of their maxima.
+// Compares the sums of up to 32 vectors, starting at `first`, with the lower bounds of their maxima.
 VNNI void compare(const int32_t *sums, const BlockBounds &block, int64_t index, int64_t count, int64_t first,
                   int64_t rows, const Int8Rows &x, float *lower, Search &search) {
-  // Divided by the scales of the vectors, by which the sums are not yet multiplied.
+  // The thresholds are divided by the scales of the vectors, because the sums are not multiplied by them yet.
   alignas(64) float errors[kBlockRows], thresholds[kBlockRows];
   for (int64_t row = 0; row < rows; row += kHalfBlock) {
     __m512 error = _mm512_mul_ps(_mm512_set1_ps(block.lost), _mm512_loadu_ps(&x.lengths[first + row]));
@@ -86,7 +86,7 @@ using Multiply = void (*)(int32_t *, const int8_t *, const uint8_t *, int64_t, i
 
 void search_blocks(Search &search, const uint8_t *weight, const BlockBounds *bounds, int64_t vocabulary, int64_t begin,
                    int64_t end, const Int8Rows &x, int64_t rows, int64_t depth, Multiply multiply) {
-  // Finite, so that results computed from it are; padded to whole groups.
+  // Finite, so that numbers computed from it are finite; padded to whole groups.
   std::vector<float> lower(x.scales.size(), std::numeric_limits<float>::lowest() / 2);
   alignas(64) int32_t sums[kBlockRows * kBlockRows];
   int64_t groups = (rows + kBlockRows - 1) / kBlockRows,

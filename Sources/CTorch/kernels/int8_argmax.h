@@ -1,4 +1,4 @@
-// The first pass of an argmax in eight bits.
+// The first pass of an argmax in int8.
 
 #pragma once
 
@@ -10,8 +10,8 @@
 
 namespace ctorch {
 
-// Finds the entries of x·weightᵀ that may be the largest of their rows. Returns nothing where eight bits cannot rule
-// out enough of them, or a row is not finite.
+// Finds the entries of x·weightᵀ that may be the largest of their rows. Returns nothing if int8 does not rule out
+// enough of them, or if a row is not finite.
 template <typename T>
 std::vector<Search> search_int8(const ct_int8_weight &weight, const T *x, int64_t rows, int64_t size,
                                 int64_t vocabulary);

@@ -1,4 +1,4 @@
-// Sums of products of int8 vectors with a block of weights, by tiles (AMX) or by vectors (AVX-512 VNNI).
+// Products of int8 vectors with a block of weights, with tiles (AMX) or vectors (AVX-512 VNNI).
 
 #pragma once
 
@@ -12,8 +12,8 @@
 
 namespace ctorch {
 
-// The part of the next block of weights to prefetch while a group of vectors is multiplied with this one: for each step
-// of the depth, the bytes from `begin` to `end` of that step.
+// The part of the next block of weights to prefetch while a group of vectors is multiplied by the current block: bytes
+// `begin` to `end` of each step of the depth.
 struct Prefetch {
   const uint8_t *block;
   int64_t begin, end;
@@ -23,7 +23,7 @@ struct Prefetch {
   }
 };
 
-// Sums of products of up to 32 vectors with a block, [32][32]: in tiles of 16 × 16.
+// The products of up to 32 vectors with a block, [32][32], in tiles of 16 × 16.
 template <bool second>
 TILED INLINE void sum_in_tiles(int32_t *sums, const int8_t *x, const uint8_t *w, int64_t depth, Prefetch prefetch) {
   _tile_zero(0);
@@ -55,7 +55,7 @@ TILED inline void multiply_tiles(int32_t *sums, const int8_t *x, const uint8_t *
     sum_in_tiles<false>(sums, x, w, depth, prefetch);
 }
 
-// The same with vectors: `count` rows at a time share each read of the block.
+// The same with vectors: `count` rows share each load of the block.
 template <int count>
 VNNI INLINE void multiply_rows(int32_t *sums, const int8_t *x, const uint8_t *w, int64_t depth) {
   const uint8_t *w1 = w + kHalfBlock * depth;

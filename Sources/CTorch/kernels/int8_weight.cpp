@@ -1,13 +1,14 @@
-// A matrix of weights in eight bits, for the first pass of an argmax over it.
+// A matrix quantized to int8, for the first pass of an argmax over its rows.
 //
-// Each row is rounded to whole numbers of -127…127 times a scale of its own, and so is each vector that it is
-// multiplied with. An instruction takes twice as many products in int8 tiles (AMX) as in tiles of bfloat16, four times
-// as many in int8 vectors (AVX-512 VNNI) as in float32, and the matrix takes half or a quarter of the memory: reading
-// it is the cost of a search for a few rows. The sums are exact, and the rounding errors are known:
+// Each row is rounded to integers from -127 to 127 times a scale of its own, and so is each vector that is multiplied
+// by it. An int8 tile instruction (AMX) computes twice as many products as one for bfloat16, an int8 vector instruction
+// (AVX-512 VNNI) four times as many as one for float32. The matrix takes half or a quarter of the memory, and reading
+// it is what limits the speed for a few rows. The sums are exact, and by the Cauchy–Schwarz inequality the rounding
+// error is bounded:
 //
 //   |ŵ·x̂ − w·x| ≤ ‖w − ŵ‖‖x‖ + ‖ŵ‖‖x − x̂‖
 //
-// with Cauchy's inequality. Of random vectors that leaves a few tens of 100,000 entries for the second pass.
+// With random vectors, a few tens of 100,000 entries remain for the second pass.
 
 #include "int8_weight.h"
 
@@ -24,7 +25,7 @@ using namespace ctorch;
 
 namespace {
 
-// Four numbers of eight bits travel as two of sixteen.
+// Packs pairs of int8 as if they were single 16-bit numbers, then adds the offset.
 TILED void pack_half(uint8_t *packed, const int8_t *rounded, int64_t depth) {
   pack_rows(reinterpret_cast<bf16 *>(packed), reinterpret_cast<const bf16 *>(rounded), kHalfBlock, depth / 2);
   const __m512i offset = _mm512_set1_epi8(static_cast<char>(128));
@@ -57,7 +58,7 @@ int ct_int8_weight_new(ct_int8_weight *out, ct_tensor weight) {
     *out = {nullptr, nullptr};
     at::Tensor w = weight->value;
     if (!(has_amx_tiles() || has_vnni()) || !is_supported(w) || w.dim() != 2 || w.numel() == 0) return;
-    // Sums of longer rows, of up to 255 · 127 a product, may leave the range of 32 bits.
+    // With longer rows, sums of products of up to 255 · 127 may overflow 32 bits.
     if (w.size(1) > 1 << 16) return;
     w = w.contiguous();
     int64_t vocabulary = w.size(0), size = w.size(1), depth = padded_depth(size),

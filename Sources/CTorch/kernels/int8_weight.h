@@ -1,4 +1,4 @@
-// A matrix of weights in eight bits, for the first pass of an argmax over it, and how numbers are rounded to it.
+// The layout of a matrix quantized to int8, for the first pass of an argmax, and the rounding of numbers.
 
 #pragma once
 
@@ -9,8 +9,8 @@
 
 namespace ctorch {
 
-// A block is 32 entries of the vocabulary, in two halves in the order of the second factor: [2][depth / 4][16][4]. To
-// them 128 is added, because one factor of the instructions is unsigned. Vectors come in groups of 32, row by row.
+// A block has 32 entries of the vocabulary, in two halves in the order of the second factor: [2][depth / 4][16][4]. An
+// offset of 128 is added, because one factor of the instructions is unsigned. Vectors are in groups of 32, row by row.
 constexpr int64_t kBlockRows = 32, kHalfBlock = 16, kDepthStep = 64;
 
 // The scales and bounds of a block.
@@ -27,8 +27,8 @@ struct Quantized {
   float scale = 1, lost = 0, length = 0;
 };
 
-// Rounds `size` numbers. The norms are rounded up. The scale is NaN where x is not finite, or so large or small that
-// products of norms leave the range of float32.
+// Rounds `size` numbers. The norms are rounded up. The scale is NaN if a number is not finite, or so large or small
+// that products of norms overflow or underflow float32.
 template <typename T>
 INLINE void quantize(Quantized &result, int8_t *y, const T *x, int64_t size) {
   ANY_ORDER

@@ -1,7 +1,7 @@
-// LayerNorm: y = (x − mean) / √(variance + ε) · weight + bias, one pass forward, one backward.
+// LayerNorm: y = (x − mean) / √(variance + ε) · weight + bias, in one pass forward and one backward.
 //
-// libtorch's backward pass walks the rows once for the input and once more, by columns, for weight and bias; here a row
-// is read once and added to the sums of weight and bias while it is in the first-level cache.
+// libtorch's backward pass reads the rows once for the gradient of the input and again, by columns, for those of weight
+// and bias. Here a row is read once and added to the gradients of weight and bias while it is in the L1 cache.
 
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>

@@ -1,8 +1,8 @@
 // x·weightᵀ + bias + residual, as one step of the autograd graph.
 //
-// libtorch's linear takes four steps for a three-dimensional input without bias, writes the bias into the result before
-// the product, adds the residual in a separate pass, and sums the bias's gradient by columns, with one cache line per
-// number. Here bias and residual are added in one pass over the product, and the bias's gradient is summed by rows.
+// libtorch's linear takes four steps for a three-dimensional input without bias, copies the bias into the result before
+// the product, adds the residual in a separate pass, and sums the gradient of the bias by columns, which reads a cache
+// line per number. Here bias and residual are added in one pass, and the gradient of the bias is summed by rows.
 
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
@@ -66,7 +66,7 @@ struct Linear : torch::autograd::Function<Linear> {
     at::Tensor g = in_rows(gradients[0]), dx, dweight, dbias, dresidual;
     if (context->needs_input_grad(0)) dx = at::mm(g, weight).view(with_last(gradients[0], weight.size(1)));
     if (context->needs_input_grad(1)) dweight = at::mm(g.t(), x);
-    // Absent inputs are not counted in this numbering.
+    // Absent inputs are not numbered.
     bool has_bias = context->saved_data["bias"].toBool(), has_residual = context->saved_data["residual"].toBool();
     if (has_bias && context->needs_input_grad(2)) {
       int64_t size = g.size(1);

@@ -1,29 +1,30 @@
 // The index of the largest entry in each row of hidden·weightᵀ, exactly: as if the product were computed without
 // rounding.
 //
-// A first pass finds each entry within a proven bound, and keeps those that may be the largest; where several are left,
-// each is computed again in double precision. So the result depends neither on the precision of the first pass, which
-// is eight bits where the weight was quantized (int8_argmax.cpp), else bfloat16 on processors with AMX (tiles of 16 ×
-// 16 entries, 16,384 products and sums an instruction), nor on blocks, threads or the other rows. No logits are stored:
-// a tile of them is compared where it was computed.
+// A first pass computes each entry within a proven error bound and keeps the candidates: the entries that may be the
+// largest. If a row has several candidates, a second pass computes them in double precision. The result therefore does
+// not depend on the precision of the first pass, nor on blocks, threads or the other rows. The first pass uses int8 if
+// the weight is quantized (int8_argmax.cpp), bfloat16 on processors with AMX (16,384 multiply-adds per instruction, in
+// tiles of 16 × 16 entries), and otherwise libtorch's products. With AMX no logits are stored: each tile is compared as
+// soon as it is computed.
 //
-// The bounds. A bfloat16 has 8 significant bits, 7 of them stored: from 2ⁿ to 2ⁿ⁺¹ the spacing is 2ⁿ⁻⁷, so rounding to
-// nearest errs by at most 2ⁿ⁻⁸, which relative to a number of at least 2ⁿ is u = 2⁻⁸.
+// The error bounds. A bfloat16 has 8 significant bits, 7 of them stored. From 2ⁿ to 2ⁿ⁺¹ the spacing is 2ⁿ⁻⁷, so
+// rounding to nearest has an error of at most 2ⁿ⁻⁸. The unit roundoff is therefore u = 2⁻⁸.
 //
-//   1. Factors in float32, rounded to bfloat16: ‖ŵ − w‖ ≤ u‖w‖ and ‖x̂ − x‖ ≤ u‖x‖, and with Cauchy's inequality
+//   1. Factors in float32, rounded to bfloat16: ‖ŵ − w‖ ≤ u‖w‖ and ‖x̂ − x‖ ≤ u‖x‖. By the Cauchy–Schwarz inequality,
 //        |ŵ·x̂ − w·x| ≤ |(ŵ − w)·x| + |w·(x̂ − x)| + |(ŵ − w)·(x̂ − x)| ≤ (2u + u²)‖w‖‖x‖.
-//   2. Factors as they are, but a product rounded to bfloat16: u·|w·x| ≤ u‖w‖‖x‖.
-//   3. Sums of D products in float32, whose unit roundoff is v = 2⁻²⁴, err in any order by Dv/(1 − Dv)·Σ|wᵢxᵢ| or less,
-//      and Σ|wᵢxᵢ| ≤ ‖w‖‖x‖. `error_of_sums` has twice Dv, which also covers the factors 1/(1 − Dv) and (1 + u)² of
-//      rounded vectors, and 32v for the norms, the product of the three and the comparisons.
+//   2. Exact factors and a product rounded to bfloat16: the error is at most u·|w·x| ≤ u‖w‖‖x‖.
+//   3. A sum of D products in float32, whose unit roundoff is v = 2⁻²⁴: in any order, the error is at most
+//      Dv/(1 − Dv)·Σ|wᵢxᵢ|, and Σ|wᵢxᵢ| ≤ ‖w‖‖x‖. `error_of_sums` is 2Dv, which also covers the factors 1/(1 − Dv) and
+//      (1 + u)² of rounded vectors, plus 32v for the norms, the product of the three and the comparisons.
 //
-// Each is relative to ‖w‖‖x‖, so `length` is the norm. Numbers below 2⁻¹²⁶ may be taken for zero by the processor,
-// which errs by √D·2⁻¹²⁶ in a vector: `length` adds √D·2⁻¹¹⁸, which u is multiplied with. Where a product or sum falls
-// below 2⁻¹²⁶, `kTiny` covers it. Products must not leave the range of float32.
+// Each bound is relative to ‖w‖‖x‖, so `length` is the norm. Processors may flush numbers below 2⁻¹²⁶ to zero, which
+// changes a vector by at most √D·2⁻¹²⁶: `length` adds √D·2⁻¹¹⁸, which is multiplied by u. `kTiny` covers products and
+// sums below 2⁻¹²⁶. Products must not overflow float32.
 //
-// The same holds for the bound of the eight-bit pass (int8_argmax.cpp), with one more rounding: sums of 8-bit numbers
-// are exact as integers, and become float32 with an error of v·255·127·D ≤ 2.01·Dv·‖ŵ‖‖x̂‖, as the largest entry of each
-// vector is 127. `error_of_sums` covers that.
+// The int8 pass (int8_argmax.cpp) adds one rounding: its sums are exact integers, and converting them to float32 has an
+// error of at most v·255·127·D ≤ 2.01·Dv·‖ŵ‖‖x̂‖, because the largest entry of each vector is 127. `error_of_sums`
+// covers it.
 
 #include <ATen/ops/mm.h>
 #include <ATen/ops/zeros.h>
@@ -57,14 +58,15 @@ INLINE float length(const T *x, int64_t size) {
 
 constexpr float kUnitRoundoff = 0x1p-8f;  // of bfloat16
 
-// The bound of a product of two vectors, relative to their norms, where their numbers are rounded to bfloat16.
+// The error bound of a product of two vectors that are rounded to bfloat16, relative to their norms.
 float error_of_rounded_factors(int64_t size) {
   return 2 * kUnitRoundoff + kUnitRoundoff * kUnitRoundoff + error_of_sums(size);
 }
 
-// The same where only the product is rounded.
+// The same if only the product is rounded.
 float error_of_rounded_product(int64_t size) { return kUnitRoundoff + error_of_sums(size); }
 
+// The second pass: writes the index of the largest candidate of each row.
 template <typename T>
 void resolve(int64_t *result, std::vector<Search> &searches, const T *x, const T *weight, int64_t rows, int64_t size) {
   std::vector<float> lower(rows, -std::numeric_limits<float>::infinity());
@@ -89,7 +91,7 @@ void resolve(int64_t *result, std::vector<Search> &searches, const T *x, const T
   });
 }
 
-// The first pass by libtorch's products, whose entries are rounded to the elements' type.
+// The first pass with libtorch's products, which are rounded to the element type.
 template <typename T>
 Search search_plainly(const at::Tensor &hidden, const at::Tensor &weight) {
   int64_t rows = hidden.size(0), size = hidden.size(1), vocabulary = weight.size(0);
@@ -98,7 +100,7 @@ Search search_plainly(const at::Tensor &hidden, const at::Tensor &weight) {
     for (int64_t i = begin; i < end; ++i) lengths[i] = vectorized<length<T>>(data<T>(weight) + i * size, size);
   });
   float longest = vocabulary > 0 ? *std::max_element(lengths.begin(), lengths.end()) : 0;
-  // As many rows as have some four megabytes of logits: they fit in cache and make an efficient product.
+  // About four megabytes of logits at a time: they fit in the cache, and the product is efficient.
   int64_t block = std::clamp<int64_t>((1 << 20) / std::max<int64_t>(1, vocabulary), 32, 4096);
   float relative = std::is_same_v<T, bf16> ? error_of_rounded_product(size) : error_of_sums(size);
   std::vector<std::vector<int64_t>> found(rows);
@@ -134,7 +136,7 @@ void rounded(bf16 *y, const bf16 *x, int64_t count) { std::memcpy(static_cast<vo
 
 TILED void pack_group(bf16 *packed, const bf16 *x, int64_t rows, int64_t size) { pack_rows(packed, x, rows, size); }
 
-// The rows of x in groups, as `pack_rows` has them.
+// The rows of x in groups, in the layout of `pack_rows`.
 template <typename T>
 std::vector<bf16> packed(const T *x, int64_t rows, int64_t size, int64_t groups) {
   std::vector<bf16> result(groups * kTileRows * size);
@@ -149,8 +151,8 @@ std::vector<bf16> packed(const T *x, int64_t rows, int64_t size, int64_t groups)
   return result;
 }
 
-// Compares the entries of two times two tiles, [32 of the vocabulary][32 rows], with the lower bounds of the rows.
-// Bounds are padded to whole groups: a row that is not there has an infinite lower bound.
+// Compares the entries of 2 × 2 tiles, [32 of the vocabulary][32 rows], with the lower bounds of the rows. The bounds
+// are padded to whole groups: a missing row has an infinite lower bound.
 TILED void compare(const float (*tiles)[kTileRows * kTileRows], const float *errors, int64_t index, int64_t count,
                    int64_t group, const float *lengths, float *lower, Search &search, int64_t rows) {
   for (int64_t half = 0; half < 2; ++half)

@@ -1,8 +1,8 @@
 // Cross-entropy of hidden·weightᵀ against target ids, in blocks of rows.
 //
-// The logits of a batch, [rows, vocabulary], are the largest tensor of a language model: with their float32 copy, the
-// softmax and its gradient they exist four times over. One block of rows at a time is enough: it is replaced
-// by its gradient in place, which is multiplied at once.
+// The logits of a batch, [rows, vocabulary], are the largest tensor of a language model. With their float32 copy, the
+// softmax and its gradient there are four of that size. Here they exist for one block of rows at a time: the gradient
+// replaces the logits in place and is multiplied immediately.
 
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
@@ -22,13 +22,13 @@ namespace {
 
 constexpr int64_t kIgnored = -100;
 
-// As many rows as have some four megabytes of logits: they fit in cache and make an efficient product.
+// About four megabytes of logits at a time: they fit in the cache, and the product is efficient.
 int64_t block_rows(int64_t vocabulary) {
   return std::clamp<int64_t>((1 << 20) / std::max<int64_t>(1, vocabulary), 32, 4096);
 }
 
-// The same in training, where each block also adds to the weight's gradient in float32, [vocabulary, size], which is in
-// no cache: as many bytes of logits are worth the pass over it.
+// The same in training, where each block is also added to the weight's gradient in float32, [vocabulary, size], which
+// does not fit in the cache. A block has at least as many bytes of logits as that gradient.
 int64_t training_rows(const at::Tensor &hidden, int64_t vocabulary) {
   return std::max<int64_t>(block_rows(vocabulary), hidden.size(1) * 4 / hidden.element_size());
 }
@@ -49,8 +49,8 @@ void add_product(at::Tensor &dweight, const at::Tensor &logits, const at::Tensor
   });
 }
 
-// Replaces a row of logits by the gradient of scale·(−log softmax[target]); returns −log softmax[target]. The
-// exponentials are kept in `powers` instead of being computed twice.
+// Replaces a row of logits with the gradient of scale·(−log softmax[target]); returns −log softmax[target]. The
+// exponentials are kept in `powers`, so that they are computed once.
 template <typename T>
 INLINE double descend(T *row, float *powers, int64_t size, int64_t target, float scale) {
   ANY_ORDER

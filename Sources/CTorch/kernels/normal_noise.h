@@ -1,5 +1,5 @@
-// Normal random numbers by counter: the n-th is a function of a seed and n, so any thread makes any of them, in vector
-// code. libtorch's generator makes one after the other.
+// A counter-based generator of normal random numbers: the n-th is a function of the seed and n, so threads and vector
+// lanes compute them independently. libtorch's generator is sequential.
 
 #pragma once
 
@@ -7,7 +7,7 @@
 
 namespace ctorch {
 
-// ln x for a normal x > 0, within 2 units in the last place (the polynomial of Cephes' logf).
+// ln x for a normal x > 0, with an error of at most 2 ULP (the polynomial of Cephes' logf).
 INLINE float logarithm(float x) {
   uint32_t bits;
   std::memcpy(&bits, &x, 4);
@@ -30,7 +30,7 @@ INLINE float logarithm(float x) {
   return f + (p * f * square - 0.5f * square + exponent * -2.12194440e-4f) + exponent * 0.693359375f;
 }
 
-// sin and cos of a whole turn times u, 0 ≤ u < 1.
+// sin 2πu and cos 2πu for 0 ≤ u < 1.
 INLINE void turn(float u, float &sine, float &cosine) {
   float quarters = u * 4.0f, quadrant = std::nearbyintf(quarters);
   float a = (quarters - quadrant) * 1.57079632679f, square = a * a;
@@ -55,7 +55,7 @@ INLINE void philox(uint32_t (&words)[4], uint32_t key0, uint32_t key1) {
   }
 }
 
-// 4·blocks standard normal numbers of a stream, by the method of Box and Muller.
+// 4·blocks standard normal numbers of a stream, by the Box–Muller transform.
 INLINE void normal_noise(float *out, int64_t blocks, uint64_t seed, uint64_t stream) {
   for (int64_t i = 0; i < blocks; ++i) {
     uint32_t words[4] = {static_cast<uint32_t>(i), 0, static_cast<uint32_t>(stream),

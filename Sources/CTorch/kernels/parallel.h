@@ -1,8 +1,8 @@
 // A parallel loop on the thread pool that libtorch itself uses.
 //
-// `at::parallel_for` is a template that needs an OpenMP compiler, which the Swift toolchain's clang is not everywhere;
-// without one it runs on one thread. The OpenMP library is in the process anyway, so its entry point is called
-// directly. A second thread pool would compete with it for the cores.
+// `at::parallel_for` is a template that needs a compiler with OpenMP, which the clang of the Swift toolchain does not
+// have everywhere; without OpenMP the template uses one thread. The OpenMP library is in the process anyway, so its
+// entry point is called directly. A second thread pool would compete with it for the cores.
 
 #pragma once
 
@@ -20,7 +20,7 @@
 
 namespace ctorch {
 
-// Calls body(begin, end) over slices of 0..<count, each of at least `grain` items, one slice a thread.
+// Calls body(begin, end) over slices of 0..<count, each of at least `grain` items, one slice per thread.
 template <typename Body>
 void parallel_for(int64_t count, int64_t grain, const Body &body) {
   struct Work {
@@ -54,7 +54,7 @@ void parallel_for(int64_t count, int64_t grain, const Body &body) {
   }
   start(
       [](void *data) {
-        // A team may be smaller than requested: each thread runs every team-th slice.
+        // A team may be smaller than requested, so each thread strides over the slices.
         const Work &work = *static_cast<Work *>(data);
         for (int slice = index(); slice < work.slices; slice += team()) work.run(slice);
       },

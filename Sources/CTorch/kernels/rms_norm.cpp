@@ -1,7 +1,7 @@
-// RMSNorm: y = x / √(mean(x²) + ε) · weight, one pass forward, one backward.
+// RMSNorm: y = x / √(mean(x²) + ε) · weight, in one pass forward and one backward.
 //
-// Composed from libtorch's operations it reads and writes the rows some eight times; the rows of a model are narrow
-// enough to stay in the first-level cache between our passes.
+// libtorch's operations would read and write the rows about eight times. The rows of a model are narrow enough to stay
+// in the L1 cache between the loops here.
 
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>

@@ -1,7 +1,7 @@
 // Rotary position embedding (Su et al., 2021) in the half-split order of Llama: entry i is rotated with entry i + d/2.
 //
-// One pass over queries or keys. libtorch's operations would split, negate, join, multiply twice and add, each with
-// its own tensor.
+// One pass over queries or keys. libtorch's operations would split, negate, concatenate, multiply twice and add, each
+// with a tensor of its own.
 
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
@@ -26,7 +26,7 @@ INLINE void rotate(T *y, const T *x, const float *cosine, const float *sine, int
     }
 }
 
-// x: [batch, length, heads, size]. A sign of −1 inverts the rotation, which is also the gradient.
+// input: [batch, length, heads, size]. A sign of −1 inverts the rotation, which is also its gradient.
 at::Tensor turn(const at::Tensor &input, const at::Tensor &cosine, const at::Tensor &sine, float sign) {
   at::Tensor x = input.contiguous(), y = at::empty_like(x);
   int64_t length = x.size(1), heads = x.size(2), size = x.size(3);

@@ -1,11 +1,11 @@
 // Row-wise networks, such as the generative head and the autoencoder's decoder: each row is processed independently.
 //
-// Operation by operation, the arithmetic of a few hundred rows costs less than the calls, the threads that wait for
-// each other after each operation, and the repacking of weights. Here a thread carries its rows through all layers in
-// its own second-level cache. Numbers are stored by feature, [size][rows]: tiles of products are read and written in
-// that order, and norms and activations are plain loops over rows. A thread reads each weight once for 128 rows.
+// With separate operations and a few hundred rows, the calls, the synchronization of threads after each operation, and
+// the repacking of weights cost more than the arithmetic. Here each thread computes all layers for its rows within its
+// L2 cache. Numbers are stored by feature, [size][rows]: tiles are loaded and stored in that order, and norms and
+// activations are plain loops over rows. A thread reads each weight once for 128 rows.
 //
-// Only weights and the factors of products are rounded to bfloat16. The result of a row depends on no other row.
+// Only weights and the factors of products are rounded to bfloat16. The result of a row does not depend on other rows.
 
 #include <ATen/ops/empty.h>
 
@@ -52,17 +52,17 @@ int64_t size_after(const ct_row_step &step, int64_t size) {
   return 0;
 }
 
-// Up to 128 rows on their way through the network.
+// Up to 128 rows, to which the steps of the network are applied.
 class Slice {
  public:
-  // widest: the most features between two steps.
+  // widest: the maximum number of features between two steps.
   Slice(const bf16 *source, int64_t first, int64_t rows, int64_t size, int64_t widest)
       : first_(first),
         rows_(rows),
         size_(size),
         groups_((rows + kTileRows - 1) / kTileRows),
         stride_(groups_ * kTileRows) {
-    // Kept per thread: new memory for each call would cost more than the arithmetic.
+    // Kept per thread: allocating memory for each call would cost more than the arithmetic.
     static thread_local std::vector<float> numbers[3], sums;
     static thread_local std::vector<bf16> packed;
     for (auto &buffer : numbers)

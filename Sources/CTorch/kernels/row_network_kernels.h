@@ -1,5 +1,5 @@
-// The loops of row_network.cpp. Numbers are stored by feature, [size][stride], with a number of rows that fills whole
-// groups of sixteen as the stride; the factors of products are packed in the order of tiles.
+// The loops of row_network.cpp. Numbers are stored by feature, [size][stride], where the stride is the number of rows
+// rounded up to a multiple of sixteen. The factors of products are packed in the order of tiles.
 
 #pragma once
 
@@ -14,7 +14,7 @@
 
 namespace ctorch::row_network {
 
-// Groups of sixteen rows that go through the network together.
+// The maximum number of groups of sixteen rows in a slice.
 constexpr int64_t kMaxGroups = 8;
 
 // MARK: Loops over features and rows
@@ -66,11 +66,11 @@ INLINE void add(float *x, const float *y, int64_t count) {
 }
 
 INLINE void activate(float *x, int64_t count) {
-  for (int64_t i = 0; i < count; ++i) x[i] = x[i] / (1.0f + exponential(-x[i]));
+  for (int64_t i = 0; i < count; ++i) x[i] = silu(x[i]);
 }
 
 INLINE void gate(float *gates, const float *up, int64_t count) {
-  for (int64_t i = 0; i < count; ++i) gates[i] = gates[i] / (1.0f + exponential(-gates[i])) * up[i];
+  for (int64_t i = 0; i < count; ++i) gates[i] = silu(gates[i]) * up[i];
 }
 
 // MARK: From rows to features and back
@@ -89,7 +89,7 @@ TILED inline void pack(bf16 *packed, const float *x, int64_t groups, int64_t siz
       _mm512_storeu_si512(packed + i * kTileRows, pairs(x + i * stride + group * kTileRows, stride));
 }
 
-// rows: those that are there; the others become zeros.
+// rows: the number of rows in `source`; the others become zeros.
 TILED inline void load_rows(float *x, bf16 *packed, const bf16 *source, int64_t rows, int64_t groups, int64_t size,
                             int64_t stride) {
   const __m512i upper = _mm512_set1_epi32(static_cast<int>(0xffff0000));

@@ -22,8 +22,8 @@ INLINE void dots(float *y, int64_t y_stride, const float *x, int64_t size, const
   for (int row = 0; row < rows; ++row) y[row * y_stride] = sums[row];
 }
 
-// Prefetches the weights that are read some four kilobytes later: hardware prefetchers start anew at each page, and
-// without this reach half of the memory's bandwidth.
+// Prefetches the weights 4 KiB ahead. Hardware prefetchers stop at the end of each page, and without this they reach
+// half of the memory bandwidth.
 INLINE void prefetch(const void *place, int64_t bytes) {
   for (int64_t i = 0; i < bytes; i += 64) __builtin_prefetch(static_cast<const char *>(place) + 4096 + i);
 }
@@ -35,7 +35,7 @@ INLINE void multiply(float *y, int64_t y_stride, const float *x, int64_t rows, i
     const T *w = weight + output * weight_stride;
     prefetch(w, size * static_cast<int64_t>(sizeof(T)));
     int64_t row = 0;
-    // A weight that was read once is in the first-level cache for the rows behind.
+    // The weights stay in the L1 cache for the other rows.
     for (; row + 4 <= rows; row += 4) dots<4>(y + row * y_stride + output, y_stride, x + row * size, size, w);
     for (; row + 2 <= rows; row += 2) dots<2>(y + row * y_stride + output, y_stride, x + row * size, size, w);
     if (row < rows) dots<1>(y + row * y_stride + output, y_stride, x + row * size, size, w);
@@ -82,7 +82,7 @@ at::Tensor skinny_linear(const at::Tensor &input, const at::Tensor &weight, cons
   std::vector<float> wide(rows * size), sums(rows * outputs);
   with_element(x, [&]<typename T>() {
     vectorized<widen<T>>(wide.data(), data<T>(x), rows * size);
-    // A thread reads at least some 64 kB of weights.
+    // A thread reads at least about 64 kB of weights.
     parallel_for(outputs, std::max<int64_t>(1, (1 << 15) / size), [&](int64_t begin, int64_t end) {
       skinny_gemm(sums.data(), outputs, wide.data(), rows, size, data<T>(weight), weight.stride(0), begin, end);
       for (int64_t row = 0; row < rows; ++row)

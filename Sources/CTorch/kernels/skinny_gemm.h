@@ -1,7 +1,7 @@
-// Products of a few rows with a matrix of weights, at the bandwidth of memory.
+// Products of a few rows and a matrix of weights, at memory bandwidth.
 //
-// libtorch's products are designed for many rows: with one row they read weights at 14 (float32) to 19 GB/s (bfloat16)
-// of 58 GB/s of memory bandwidth. Here every weight is read once, in order, for all rows.
+// libtorch's products are designed for many rows: with one row they read weights at 14 GB/s (float32) or 19 GB/s
+// (bfloat16), of a memory bandwidth of 58 GB/s. Here every weight is read once, in order, for all rows.
 
 #pragma once
 

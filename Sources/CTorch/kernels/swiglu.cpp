@@ -16,18 +16,15 @@ namespace {
 
 template <typename T>
 INLINE void multiply(T *y, const T *gate, const T *up, int64_t count) {
-  for (int64_t i = 0; i < count; ++i) {
-    float g = load(gate[i]);
-    store(y[i], g / (1.0f + exponential(-g)) * load(up[i]));
-  }
+  for (int64_t i = 0; i < count; ++i) store(y[i], silu(load(gate[i])) * load(up[i]));
 }
 
 template <typename T>
 INLINE void differentiate(T *dgate, T *dup, const T *dy, const T *gate, const T *up, int64_t count) {
   for (int64_t i = 0; i < count; ++i) {
-    float g = load(gate[i]), d = load(dy[i]), sigmoid = 1.0f / (1.0f + exponential(-g));
-    store(dup[i], d * g * sigmoid);
-    store(dgate[i], d * load(up[i]) * sigmoid * (1.0f + g * (1.0f - sigmoid)));
+    float g = load(gate[i]), d = load(dy[i]), s = sigmoid(g);
+    store(dup[i], d * g * s);
+    store(dgate[i], silu_gradient(d * load(up[i]), g, s));
   }
 }
 
@@ -59,12 +56,12 @@ struct SwiGLU : torch::autograd::Function<SwiGLU> {
   }
 };
 
-// A row of gate and up in one, with a bias of both or none: as above, and the bias's gradient is added to dbias.
+// The same for a row of [gate, up] with a bias, whose gradient is added to dbias.
 template <typename T>
 INLINE void multiply_biased(T *y, const T *row, const T *bias, int64_t size) {
   for (int64_t i = 0; i < size; ++i) {
-    float g = load(row[i]) + load(bias[i]);
-    store(y[i], g / (1.0f + exponential(-g)) * (load(row[size + i]) + load(bias[size + i])));
+    float gate = load(row[i]) + load(bias[i]), up = load(row[size + i]) + load(bias[size + i]);
+    store(y[i], silu(gate) * up);
   }
 }
 
@@ -72,8 +69,7 @@ template <typename T>
 INLINE void differentiate_biased(T *dx, float *dbias, const T *dy, const T *row, const T *bias, int64_t size) {
   for (int64_t i = 0; i < size; ++i) {
     float g = load(row[i]) + load(bias[i]), up = load(row[size + i]) + load(bias[size + i]), d = load(dy[i]);
-    float sigmoid = 1.0f / (1.0f + exponential(-g)), dup = d * g * sigmoid;
-    float dgate = d * up * sigmoid * (1.0f + g * (1.0f - sigmoid));
+    float s = sigmoid(g), dup = d * g * s, dgate = silu_gradient(d * up, g, s);
     store(dx[i], dgate);
     store(dx[size + i], dup);
     dbias[i] += dgate;

@@ -1,4 +1,4 @@
-// Row loops that the compiler vectorizes for several processors in one binary.
+// Loops over rows that the compiler vectorizes for several processors in one binary.
 
 #pragma once
 
@@ -11,21 +11,21 @@
 
 #include "../processor.h"
 
-// The instructions of the levels. Named one by one: compilers tune code for the architecture x86-64-v4 as for its first
-// processors, which are slower with vectors of 512 bits.
+// The instructions of the levels, named one by one: for the architecture x86-64-v4, compilers tune code for its first
+// processors, which are slower with 512-bit vectors.
 #define AVX2_FEATURES "avx2,bmi,bmi2,f16c,fma,lzcnt,movbe"
 #define AVX2_TARGET __attribute__((target(AVX2_FEATURES), noinline))
 #define AVX512_TARGET __attribute__((target(AVX2_FEATURES ",avx512f,avx512bw,avx512cd,avx512dq,avx512vl"), noinline))
 
 #define INLINE inline __attribute__((always_inline))
 
-// Sums may be taken in any order, products and sums in one rounding: without this no reduction is vectorized.
+// Allows sums in any order and fused multiply-adds. Without this, no reduction is vectorized.
 #define ANY_ORDER _Pragma("clang fp reassociate(on) contract(fast)")
 
 namespace ctorch {
 
-// A kernel, an INLINE function, compiled for each level of processors. Compilers inline it into each form, so that its
-// loops become code of that level. Kernels are templates of the elements' type T, and called as
+// A kernel (an INLINE function) compiled for each level. It is inlined into one function per level, so its loops are
+// compiled for that level. Kernels are templates over the element type T and are called as
 // `vectorized<add<T>>(y, bias, size)`.
 template <auto kernel>
 struct Vectorized;
@@ -70,7 +70,7 @@ INLINE float load(bf16 value) {
 
 INLINE void store(float &place, float value) { place = value; }
 
-// Rounds to the nearest, ties to even; a NaN stays one.
+// Rounds to nearest, ties to even; NaN remains NaN.
 INLINE void store(bf16 &place, float value) {
   uint32_t bits;
   std::memcpy(&bits, &value, 4);
@@ -78,10 +78,10 @@ INLINE void store(bf16 &place, float value) {
   place.bits = static_cast<uint16_t>(value != value ? 0x7fc0 : rounded);
 }
 
-// √x. Unlike std::sqrt it never sets errno, which would keep a loop from being vectorized.
+// √x. Unlike std::sqrt it does not set errno, which would prevent vectorization.
 INLINE float square_root(float x) { return __builtin_elementwise_sqrt(x); }
 
-// eˣ within 2 units in the last place over the range of float32; 0 below it.
+// eˣ with an error of at most 2 ULP; x is clamped to the range in which eˣ is a normal float32.
 INLINE float exponential(float x) {
   x = x < -87.3f ? -87.3f : (x > 88.3f ? 88.3f : x);
   float n = std::nearbyintf(x * 1.44269504088896341f);
@@ -99,6 +99,13 @@ INLINE float exponential(float x) {
   std::memcpy(&scale, &bits, 4);
   return p * scale;
 }
+
+INLINE float sigmoid(float x) { return 1.0f / (1.0f + exponential(-x)); }
+
+INLINE float silu(float x) { return x / (1.0f + exponential(-x)); }
+
+// The gradient of silu(x), given that of its result and s = σ(x).
+INLINE float silu_gradient(float gradient, float x, float s) { return gradient * s * (1.0f + x * (1.0f - s)); }
 
 constexpr int64_t kLanes = 32;
 

@@ -10,5 +10,5 @@ struct DataCommand: ParsableCommand {
       Example:
         calm data prepare books/*.txt --tokenizer tokenizer.json --out data
       """,
-    subcommands: [DataPrepare.self])
+    subcommands: [DataPrepare.self, DataJoin.self])
 }

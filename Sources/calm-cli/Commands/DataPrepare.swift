@@ -18,10 +18,15 @@ struct DataPrepare: ParsableCommand {
       With --prompt-field and --completion-field each JSON line is a prompt with its completion: training reads both \
       and predicts only chunks that contain completion tokens.
 
+      With --part 2/5 the folder holds the second of five parts of the corpus. Run the same command for each part, on \
+      any machines that see the files under the same paths, then 'calm data join'. The parts are about equal in size; a \
+      file that several parts share is read by each of them.
+
       Example:
         calm data prepare books/*.txt --tokenizer tokenizer.json --out data
         calm data prepare tasks.jsonl --prompt-field prompt --completion-field completion --tokenizer runs/lm/model \
           --out tasks
+        calm data prepare 'pile/*.jsonl.zst' --tokenizer tokenizer.json --part 2/5 --out parts/2
       """)
 
   @OptionGroup var input: TextInputOptions
@@ -36,6 +41,9 @@ struct DataPrepare: ParsableCommand {
 
   @Option(name: .customLong("out"), help: ArgumentHelp("The new folder.", valueName: "folder"))
   var output: String
+
+  @Option(help: ArgumentHelp("Prepare only part I of N, such as 2/5, for 'calm data join'.", valueName: "i/n"))
+  var part: CorpusPart?
 
   @Option(help: ArgumentHelp("Fraction of the documents held out for validation.", valueName: "share"))
   var validationFraction = 0.01
@@ -58,6 +66,12 @@ struct DataPrepare: ParsableCommand {
     let folder: String
     let manifest: DataSetManifest
     let bytesPerToken: Double
+    let seconds: Double
+  }
+
+  private struct PartResults: Encodable {
+    let folder: String
+    let manifest: DataPartManifest
     let seconds: Double
   }
 
@@ -95,19 +109,12 @@ struct DataPrepare: ParsableCommand {
     pipeline.preparation.overwrite = overwrite
     pipeline.preparation.hasPrompts = fields != nil
 
+    if let part { return try prepare(part, of: reader, with: pipeline, start: start) }
+
+    let bar = ProgressBar(label: "tokenizing", total: reader.progress.totalBytes)
     // Control-C takes the unfinished folder away with it.
     Interruption.watch()
-    let bar = ProgressBar(label: "tokenizing", total: reader.progress.totalBytes)
-    let manifest = try pipeline.prepare(
-      reader, into: output,
-      progress: { event in
-        if case .encoded(let progress, let tokens) = event {
-          bar.update(
-            completed: progress.bytesRead,
-            detail: "\(counted(progress.documents, "document")), \(shortCount(tokens)) tokens")
-        }
-        return Interruption.isRequested ? .stop : .continue
-      })
+    let manifest = try pipeline.prepare(reader, into: output, progress: { show($0, on: bar) })
     bar.finish()
     let (train, apart) = (manifest.train, manifest.validation)
     let seconds = start.duration(to: .now).seconds
@@ -123,4 +130,35 @@ struct DataPrepare: ParsableCommand {
         \(reader.progress.remarks)
         """)
   }
+  private func prepare(
+    _ part: CorpusPart, of reader: CorpusReader, with pipeline: TextPipeline, start: ContinuousClock.Instant
+  ) throws {
+    let partReader = try reader.reader(of: part)
+    let bar = ProgressBar(label: "tokenizing \(part)", total: partReader.progress.totalBytes)
+    Interruption.watch()
+    let manifest = try pipeline.preparePart(partReader, into: output, progress: { show($0, on: bar) })
+    bar.finish()
+    let content = manifest.content
+    let seconds = start.duration(to: .now).seconds
+    try report.print(
+      PartResults(folder: output, manifest: manifest, seconds: seconds),
+      text: """
+        \(output): \(part), \(shortCount(content.tokens)) tokens in \(counted(content.documents, "document")), \
+        in \(String(format: "%.1f", seconds)) s\(partReader.progress.remarks)
+        """)
+  }
+
+  private func show(_ event: PreparationEvent, on bar: ProgressBar) -> Decision {
+    if case .encoded(let progress, let tokens) = event {
+      bar.update(
+        completed: progress.bytesRead,
+        detail: "\(counted(progress.documents, "document")), \(shortCount(tokens)) tokens")
+    }
+    return Interruption.isRequested ? .stop : .continue
+  }
+}
+
+extension CorpusPart: ExpressibleByArgument {
+  /// Reads `I/N`; nil for any other text.
+  public init?(argument: String) { self.init(argument) }
 }

@@ -43,8 +43,9 @@ struct EvalLanguageModel: ParsableCommand {
       try model.evaluate(
         on: $0, sequences: brier.text.numSequences, samples: brier.brierSamples, seed: brier.seed, progress: $1)
     }
+    let losses = [("energy score", result.energyScore), ("head loss", result.headLoss)]
     let table = brierTable(
-      result.brierLM, others: [("energy score", String(format: "%.4f", result.energyScore))],
+      result.brierLM, others: losses.compactMap { name, loss in loss.map { (name, String(format: "%.4f", $0)) } },
       sequenceTokens: result.sequenceTokens, samples: result.samples)
     try report.print(result, text: table + compute.summary)
   }

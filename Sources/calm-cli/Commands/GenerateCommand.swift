@@ -87,18 +87,12 @@ struct GenerateCommand: ParsableCommand {
   @OptionGroup var report: OutputOptions
 
   private func options() throws -> GenerationOptions {
-    var options = GenerationOptions()
-    options.temperature = try Temperature.number(parsing: temperature)
-    if let sampler { options.sampler = sampler }
-    if let candidates { options.candidates = candidates }
-    if let maxSamples { options.maximumSamples = maxSamples }
-    options.topK = topK
-    options.topP = topP
-    options.maximumTokens = maxNewTokens
-    options.sequences = numSamples
-    options.seed = seed
-    options.continuesText = continuesText
-    return options
+    let standard = GenerationOptions()
+    return try GenerationOptions(
+      temperature: Temperature.number(parsing: temperature), sampler: sampler ?? standard.sampler,
+      candidates: candidates ?? standard.candidates, maximumSamples: maxSamples ?? standard.maximumSamples,
+      topK: topK, topP: topP, maximumTokens: maxNewTokens, sequences: numSamples, seed: seed,
+      continuesText: continuesText)
   }
 
   func validate() throws {
@@ -121,7 +115,7 @@ struct GenerateCommand: ParsableCommand {
 
   /// Makes any error one of usage.
   private func asUsage(_ check: () throws -> Void) throws {
-    do { try check() } catch { throw ValidationError("\(error)") }
+    do { try check() } catch { throw ValidationError("\(error)" + optionHint(for: error, of: self)) }
   }
 
   func run() throws {

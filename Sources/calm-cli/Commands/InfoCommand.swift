@@ -16,9 +16,13 @@ struct InfoCommand: ParsableCommand {
       Only matrix products count, two FLOPs per multiply-add. Attention is counted at the full context, training as \
       three forward passes, the head once per sample in training and once in inference.
 
+      With --plan, estimates what a training takes: hours at a share of the devices' rate, memory, communication, \
+      checkpoints and restarts. docs/scaling.md explains the estimate.
+
       Example:
         calm info calm-m --tokens 500B
         calm info runs/lm/model --json
+        calm info calm-l --plan 230B --devices 64 --rate 989
       """)
 
   static let presetNames = Preset.allCases.map(\.rawValue).joined(separator: ", ")
@@ -30,32 +34,48 @@ struct InfoCommand: ParsableCommand {
     help: ArgumentHelp("Also show the FLOPs for training on this many tokens, such as 2e9 or 500B.", valueName: "n"))
   var tokens: TokenCount?
 
+  @OptionGroup(title: "Plan of a training") var plan: PlanOptions
   @OptionGroup var report: OutputOptions
+
+  func validate() throws {
+    if plan.tokens == nil { return }
+    if model == nil { throw ValidationError("--plan needs a model's folder or a preset") }
+    try refuse(withoutEffect("with --plan", ["--tokens": tokens]))
+  }
 
   func run() throws {
     guard let model else {
       let costs = Preset.allCases.map { ModelCosts(preset: $0, tokens: tokens?.count) }
       return try report.print(costs, text: comparison(costs))
     }
-    let costs = try costs(of: model)
+    let preset = Preset(rawValue: model)
+    let sizes = try preset?.model ?? sizes(ofFolder: model)
+    if let plan = try plan.plan(of: sizes) {
+      let results = PlanReport(plan, of: model)
+      return try report.print(results, text: results.text)
+    }
+    let costs =
+      preset.map { ModelCosts(preset: $0, tokens: tokens?.count) }
+      ?? ModelCosts(name: model, model: sizes, tokens: tokens?.count)
     try report.print(costs, text: description(costs))
   }
 
-  private func costs(of name: String) throws -> ModelCosts {
-    if let preset = Preset(rawValue: name) { return ModelCosts(preset: preset, tokens: tokens?.count) }
+  private func sizes(ofFolder name: String) throws -> Preset.Model {
     if !FileManager.default.fileExists(atPath: name) {
       let near = nearestNames(to: name, among: Preset.allCases.map(\.rawValue))
       throw InfoError.unknownModel(name, suggestions: near.isEmpty ? Preset.allCases.map(\.rawValue) : near)
     }
     let folder = try ModelFolder(URL(fileURLWithPath: name))
-    let model: Preset.Model =
-      switch folder.kind {
-      case .autoencoder: .autoencoder(try folder.autoencoderConfiguration())
-      case .languageModel:
-        .continuous(try folder.languageModelConfiguration(), try folder.autoencoderConfiguration())
-      case .autoregressive: .autoregressive(try folder.autoregressiveConfiguration())
-      }
-    return ModelCosts(name: name, model: model, tokens: tokens?.count)
+    return switch folder.kind {
+    case .autoencoder: .autoencoder(try folder.autoencoderConfiguration())
+    case .languageModel: try continuous(folder)
+    case .autoregressive: .autoregressive(try folder.autoregressiveConfiguration())
+    }
+  }
+
+  private func continuous(_ folder: ModelFolder) throws -> Preset.Model {
+    let model = try folder.languageModelConfiguration()
+    return .continuous(model, model.head.usesAutoencoder ? try folder.autoencoderConfiguration() : nil)
   }
 
   private func description(_ costs: ModelCosts) -> String {

@@ -43,12 +43,9 @@ struct ReportCommand: ParsableCommand {
   private var usedTemperature: String { temperature ?? "1/2" }
 
   private func options() throws -> GenerationOptions {
-    var options = GenerationOptions()
-    options.temperature = try Temperature.number(parsing: usedTemperature)
-    options.sequences = max(1, numSamples)
-    // A few sentences: the page is to be there at once.
-    options.maximumTokens = 80
-    return options
+    // A few sentences, so that the page is written soon.
+    try GenerationOptions(
+      temperature: Temperature.number(parsing: usedTemperature), maximumTokens: 80, sequences: max(1, numSamples))
   }
 
   func validate() throws {

@@ -36,7 +36,7 @@ struct RunsCommand: ParsableCommand {
 
   private func text(of runs: [RunSummary]) -> String {
     var table = Table(
-      header: ["run", "kind", "state", "step", "loss", "tokens/s", "last heard of", "held out"],
+      header: ["run", "kind", "state", "step", "loss", "tokens/s", "last update", "held out"],
       alignments: [.left, .left, .left, .right, .right, .right, .right, .left])
     for run in runs {
       let steps = grouped(run.step) + (run.totalSteps.map { " of " + grouped($0) } ?? "")

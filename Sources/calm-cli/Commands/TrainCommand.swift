@@ -76,8 +76,9 @@ func train(
   try options.print(
     results,
     text: end.isComplete
-      ? "\(run.folder.modelURL.path): \(end.remark)trained \(run.trainer.step) steps\(summary)"
-      : "stopped after step \(run.trainer.step); resume with: calm train \(label) --resume \(run.folder.url.path)")
+      ? "\(run.folder.modelURL.path): \(end.remark)trained \(counted(run.trainer.step, "step"))\(summary)"
+      : "stopped after step \(run.trainer.step); resume with: \(run.record.kind.command) --resume \(run.folder.url.path)"
+  )
   // The status that a shell expects of an interrupted program.
   if !end.isComplete && Interruption.isRequested { throw ExitCode(130) }
 }

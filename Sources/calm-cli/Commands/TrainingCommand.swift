@@ -66,7 +66,7 @@ extension TrainingCommand {
       maximumSeconds: request.given.value(of: "max_time"))
     let record = try TrainingRun.record(resuming: url.path, limits: limits)
     guard record.kind == Settings.kind else {
-      throw InputError.otherCommand(run: url.path, command: record.kind.rawValue)
+      throw InputError.otherCommand(run: url.path, command: record.kind.command)
     }
     if options.printSettings { return try printSettings(of: record) }
     let launch = request.launch
@@ -114,7 +114,7 @@ extension TrainingCommand {
       _ = try base.get()
     }
     let resolved = Settings.resolve(given, over: (try? base.get()) ?? Settings())
-    try refuseAll(others + resolved.faults)
+    try refuseAll(others + resolved.faults.dropFirst(given.faults.count))
     _ = try base.get()
     return RunRequest(given: given, launch: launch, resumed: nil, settings: resolved.settings)
   }
@@ -125,7 +125,9 @@ extension TrainingCommand {
     if !given.has("out") && !options.printSettings {
       missing.append("name the folder of the new run with --out")
     }
-    if Settings.kind == .lm && !given.has("autoencoder") && !given.has("init_from") {
+    let needsAutoencoder = Settings.kind == .lm && given.value(of: "head", as: HeadKind.self)?.usesAutoencoder != false
+    if Settings.kind == .student && !given.has("init_from") { missing.append("name the model to distill first") }
+    if needsAutoencoder && !given.has("autoencoder") && !given.has("init_from") {
       missing.append("name the trained autoencoder with --autoencoder")
     }
     return missing
@@ -149,7 +151,7 @@ extension TrainingCommand {
     if settings.training.sequenceLength < needed * chunkSize {
       let error = EvaluationError.sequenceTooShort(
         tokens: settings.training.sequenceLength, needed: needed * chunkSize)
-      problems.append("\(error)")
+      problems.append("\(error)" + optionHint(for: error, of: self))
     }
     try refuse(problems)
     // The held-out documents of all corpora follow one another; only the last sequence may be shorter than the others.

@@ -37,11 +37,17 @@ struct TrainOptions: ParsableArguments {
   func given(_ declarations: [SettingDeclaration], kind: ModelKind) throws -> (GivenSettings, faultsOfFile: [String]?) {
     let isResumed = resume != nil
     let line = GivenSettings(
-      arguments: settings, of: declarations, isResumed: isResumed, otherOptions: Self.otherOptions)
+      arguments: kind == .student ? Self.namingTeacher(settings) : settings, of: declarations, isResumed: isResumed,
+      otherOptions: Self.otherOptions)
     var file = GivenSettings(isFromFile: true)
     if let config { file = try GivenSettings(file: config, of: declarations, kind: kind, isResumed: isResumed) }
     let isOfFileAlone = line.faults.isEmpty && !file.faults.isEmpty
     return (line.over(file, faultsIn: config ?? ""), isOfFileAlone ? file.faults : nil)
+  }
+
+  /// The arguments of `calm distill`, whose first may be the model.
+  private static func namingTeacher(_ arguments: [String]) -> [String] {
+    arguments.first.map { !$0.hasPrefix("-") } == true ? ["--init-from"] + arguments : arguments
   }
 
   /// The run or checkpoint to resume: that of --resume. A process that a launcher has restarted resumes the run itself,

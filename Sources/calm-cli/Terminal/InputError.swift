@@ -39,7 +39,7 @@ enum InputError: DescribedError, Equatable {
     case .settings(let file, let problems):
       "\(file): \(problems.joined(separator: "; "))"
     case .otherCommand(let path, let command):
-      "\(path): a run of 'calm train \(command)'; resume it with: calm train \(command) --resume \(path)"
+      "\(path): a run of '\(command)'; resume it with: \(command) --resume \(path)"
     case .nothingToScore(let data, let tokens):
       "\(data): the held-out part has \(tokens) tokens, too few to score a prediction; prepare the data with a larger --validation-fraction, or with --validation-fraction 0"
     case .noFolderToRead(let path):

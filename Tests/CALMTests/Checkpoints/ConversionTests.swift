@@ -17,12 +17,25 @@ struct ConversionTests {
     try ModelFolder(folder).convert(to: format, at: place("out"))
     let loaded = try ModelFolder(place("out")).loadLanguageModel()
     expectSameParameters(loaded, scratch.model)
-    expectSameParameters(loaded.autoencoder, scratch.model.autoencoder)
+    expectSameParameters(loaded.knownAutoencoder, scratch.model.knownAutoencoder)
     #expect(try ModelFolder(place("out")).languageModelConfiguration() == scratch.model.configuration)
-    expectSameParameters(try ModelFolder(place("out/autoencoder")).loadAutoencoder(), scratch.model.autoencoder)
+    expectSameParameters(try ModelFolder(place("out/autoencoder")).loadAutoencoder(), scratch.model.knownAutoencoder)
   }
 
-  @Test("a converted model keeps its head", arguments: HeadKind.allCases, CheckpointFormat.allCases)
+  @Test(
+    "a model whose head samples tokens is refused, and nothing is written", arguments: [HeadKind.posterior, .tokens])
+  func tokenHeads(kind: HeadKind) throws {
+    try SmallModels.languageModel(head: kind).save(to: place("own"), tokenizer: nil)
+    let error = #expect(throws: ModelError.self) {
+      try ModelFolder(place("own")).convert(to: .official, at: place("out"))
+    }
+    #expect(error?.description.contains("'\(kind.rawValue)'") == true)
+    #expect(!FileManager.default.fileExists(atPath: place("out").path))
+  }
+
+  @Test(
+    "a converted model keeps its head", arguments: HeadKind.allCases.filter(\.usesAutoencoder),
+    CheckpointFormat.allCases)
   func heads(kind: HeadKind, format: CheckpointFormat) throws {
     let model = SmallModels.languageModel(head: kind)
     try model.save(to: place("own"), tokenizer: nil)
@@ -39,7 +52,7 @@ struct ConversionTests {
   @Test("converting back restores the same bytes, for any type of the weights", arguments: [DType.float32, .float16])
   func roundTrip(_ dtype: DType) throws {
     scratch.model.convert(to: dtype)
-    scratch.model.autoencoder.convert(to: dtype)
+    scratch.model.knownAutoencoder.convert(to: dtype)
     let folder = try scratch.saved("own")
     try Safetensors.write(
       Dictionary(uniqueKeysWithValues: scratch.model.namedParameters().map { ($0.name, $0.tensor) }),
@@ -97,7 +110,7 @@ struct ConversionTests {
     var configuration = scratch.model.configuration
     configuration.input = .both
     try ContinuousLanguageModel(
-      configuration, autoencoder: scratch.model.autoencoder, generator: Generator(seed: 1)
+      configuration, autoencoder: scratch.model.knownAutoencoder, generator: Generator(seed: 1)
     ).save(to: place("latents"), tokenizer: nil)
     #expect(throws: ModelError.notOfficial(place("latents").path, "a Transformer that reads latents")) {
       try ModelFolder(place("latents")).convert(to: .official, at: place("x"))

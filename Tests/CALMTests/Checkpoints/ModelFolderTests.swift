@@ -13,7 +13,7 @@ struct ModelFolderTests {
   private func write(_ rename: (String) -> String?, to folder: URL) throws {
     let model = scratch.model
     let own = model.namedParameters().map { ($0.name, $0.tensor) }
-    let frozen = model.autoencoder.namedParameters().map { ("ae_model." + $0.name, $0.tensor) }
+    let frozen = model.knownAutoencoder.namedParameters().map { ("ae_model." + $0.name, $0.tensor) }
     try Safetensors.write(
       Dictionary(uniqueKeysWithValues: (own + frozen).compactMap { name, tensor in rename(name).map { ($0, tensor) } }),
       to: folder.appendingPathComponent("model.safetensors"))
@@ -31,10 +31,10 @@ struct ModelFolderTests {
       try write(rename, to: folder)
       let loaded = try ModelFolder(folder).loadLanguageModel()
       expectSameParameters(loaded, scratch.model)
-      expectSameParameters(loaded.autoencoder, scratch.model.autoencoder)
+      expectSameParameters(loaded.knownAutoencoder, scratch.model.knownAutoencoder)
       let shown = try ModelFolder(folder).autoencoderConfiguration()
-      #expect(shown.parameterCount == scratch.model.autoencoder.configuration.parameterCount)
-      expectSameParameters(try ModelFolder(folder).loadAutoencoder(), scratch.model.autoencoder)
+      #expect(shown.parameterCount == scratch.model.knownAutoencoder.configuration.parameterCount)
+      expectSameParameters(try ModelFolder(folder).loadAutoencoder(), scratch.model.knownAutoencoder)
     }
     try write({ $0.hasPrefix("ae_model.") ? nil : $0 }, to: folder)
     #expect(throws: ModelError.noAutoencoder(folder.path)) { try ModelFolder(folder).loadLanguageModel() }
@@ -56,11 +56,11 @@ struct ModelFolderTests {
     let folder = try scratch.saved("own")
     let other = SmallModels.autoencoder(seed: 9)
     try other.save(to: folder.appendingPathComponent("autoencoder"), tokenizer: nil)
-    expectSameParameters(try ModelFolder(folder).loadLanguageModel().autoencoder, other)
+    expectSameParameters(try ModelFolder(folder).loadLanguageModel().knownAutoencoder, other)
     try write({ $0 }, to: folder)
-    expectSameParameters(try ModelFolder(folder).loadLanguageModel().autoencoder, scratch.model.autoencoder)
+    expectSameParameters(try ModelFolder(folder).loadLanguageModel().knownAutoencoder, scratch.model.knownAutoencoder)
     let named = folder.appendingPathComponent("autoencoder")
-    expectSameParameters(try ModelFolder(folder).loadLanguageModel(autoencoder: named).autoencoder, other)
+    expectSameParameters(try ModelFolder(folder).loadLanguageModel(autoencoder: named).knownAutoencoder, other)
   }
 
   @Test("ae_path is absolute, or relative to the model's folder or its parent", arguments: 0..<3)
@@ -70,7 +70,7 @@ struct ModelFolderTests {
     try FileManager.default.moveItem(at: folder.appendingPathComponent("autoencoder"), to: moved)
     #expect(throws: ModelError.noAutoencoder(folder.path)) { try ModelFolder(folder).loadLanguageModel() }
     try scratch.setConfiguration(of: folder, "ae_path", [moved.path, "../elsewhere", "elsewhere"][form])
-    expectSameParameters(try ModelFolder(folder).loadLanguageModel().autoencoder, scratch.model.autoencoder)
+    expectSameParameters(try ModelFolder(folder).loadLanguageModel().knownAutoencoder, scratch.model.knownAutoencoder)
   }
 
   @Test("a configuration of a much larger model than the weights is an error before memory is allocated")
@@ -92,8 +92,8 @@ struct ModelFolderTests {
     let half = try ModelFolder(folder).loadLanguageModel(as: .bfloat16)
     let whole = try ModelFolder(folder).loadLanguageModel()
     whole.convert(to: .bfloat16)
-    whole.autoencoder.convert(to: .bfloat16)
+    whole.knownAutoencoder.convert(to: .bfloat16)
     expectSameParameters(half, whole)
-    expectSameParameters(half.autoencoder, whole.autoencoder)
+    expectSameParameters(half.knownAutoencoder, whole.knownAutoencoder)
   }
 }

@@ -5,12 +5,12 @@ import Torch
 /// The evaluator, compared with one that recomputes the hidden states of every prefix.
 @Suite("BrierLM of a continuous model") struct ContinuousBrierTests {
   @Test("BrierLM of a continuous model agrees with brute force for any chunk size", arguments: [1, 2, 3, 4, 6])
-  func bruteForce(chunkSize: Int) {
+  func bruteForce(chunkSize: Int) throws {
     let model = TinyGenerator.model(vocabulary: 4, chunkSize: chunkSize, latentDeviation: 0.3)
     let ids = TinyGenerator.prompt(chunkSize * 7, vocabulary: 4)
     let generator = Generator(seed: 21)
-    let runs = (0..<40).map { _ in
-      withoutGradients { mean(model.scores(of: ids, samples: 4, generator: generator).brier) }
+    let runs = try (0..<40).map { _ in
+      try withoutGradients { try mean(model.scores(of: ids, samples: 4, generator: generator).brier) }
     }
     let other = Generator(seed: 22)
     let wanted = (0..<40).map { _ in mean(bruteForce(model, ids, samples: 4, generator: other)) }
@@ -27,10 +27,10 @@ import Torch
   }
 
   @Test("every position with four successors is scored", arguments: [1, 2, 3, 4, 5])
-  func positions(chunkSize: Int) {
+  func positions(chunkSize: Int) throws {
     let model = TinyGenerator.model(chunkSize: chunkSize)
     let ids = TinyGenerator.prompt(chunkSize * 9)
-    let scores = withoutGradients { model.scores(of: ids, samples: 2, generator: Generator(seed: 1)) }
+    let scores = try withoutGradients { try model.scores(of: ids, samples: 2, generator: Generator(seed: 1)) }
     #expect(scores.brier.count == 9 - (4 + chunkSize - 1) / chunkSize)
   }
 

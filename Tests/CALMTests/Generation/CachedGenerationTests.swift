@@ -56,17 +56,18 @@ struct CachedGenerationTests {
     let randomness = SequenceRandomness(seed: options.seed, sequence: 0, device: .cpu)
     var ids = prompt.map(Int64.init)
     withoutGradients {
-      var latents = model.autoencoder.encode(Tensor(ids, shape: [1, ids.count])).mean.reshaped(1, ids.count / 4, -1)
+      var latents = model.knownAutoencoder.encode(Tensor(ids, shape: [1, ids.count])).mean.reshaped(
+        1, ids.count / 4, -1)
       for _ in 0..<6 {
         let hidden = model.hiddenStates(Tensor(ids, shape: [1, ids.count]), latents: latents)
         let next = model.sampleLatents(
           hidden.selected(1, hidden.shape[1] - 1), count: 1, generator: randomness.noise)
-        ids += model.autoencoder.decode(next.selected(0, 0)).elements(as: Int32.self).map(Int64.init)
+        ids += model.knownAutoencoder.decode(next.selected(0, 0)).elements(as: Int32.self).map(Int64.init)
         latents = Tensor.concatenated([latents, next], along: 1)
       }
       #expect(generated.tokens == ids[prompt.count...].map { Int32($0) })
       // The encoder's latents of the tokens differ from the sampled ones.
-      let again = model.autoencoder.encode(Tensor(ids, shape: [1, ids.count])).mean.reshaped(1, ids.count / 4, -1)
+      let again = model.knownAutoencoder.encode(Tensor(ids, shape: [1, ids.count])).mean.reshaped(1, ids.count / 4, -1)
       #expect(largestDifference(again, latents) > 1e-2)
     }
   }

@@ -105,20 +105,32 @@ struct ContinuousBatchingTests {
     #expect(try run(batch, all, seed: 1)[0] == alone[0])
   }
 
-  @Test("the requests of every head are independent", arguments: HeadKind.allCases)
-  func heads(head: HeadKind) throws {
-    let model = SmallModels.languageModel(keyValueHeads: 2, head: head)
+  @Test("the requests of every head are independent", arguments: HeadKind.allCases, [1, 0.5])
+  func heads(head: HeadKind, temperature: Double) throws {
+    try expectIndependence(SmallModels.languageModel(keyValueHeads: 2, head: head), temperature: temperature)
+  }
+
+  @Test("the requests of a distilled model are independent", arguments: [HeadKind.flow, .posterior])
+  func distilled(head: HeadKind) throws {
+    try expectIndependence(SmallModels.languageModel(keyValueHeads: 2, head: head, isOneStep: true), temperature: 1)
+  }
+
+  private func expectIndependence(_ model: ContinuousLanguageModel, temperature: Double) throws {
     let batch = ContinuousBatch(model)
-    var requests = Array(requests(Self.long, temperatures: [1]).prefix(12))
+    var options = Self.long
+    (options.temperature, options.candidates) = (temperature, 8)
+    var requests = Array(requests(options, temperatures: [1]).prefix(12))
     requests[0].start = 3
-    #expect(try run(batch, requests, seed: 1)[0] == run(batch, [requests[0]])[0])
+    let alone = try run(batch, [requests[0]])[0]
+    #expect(alone.tokens.count > 20)
+    #expect(try run(batch, requests, seed: 1)[0] == alone)
   }
 
   @Test("the requests of a model in bfloat16 and with the exact sampler are independent")
   func bfloat16() throws {
     let model = TinyGenerator.model(vocabulary: 6, special: SpecialTokens(padding: 0), latentDeviation: 0.2)
     model.convert(to: .bfloat16)
-    model.autoencoder.convert(to: .bfloat16)
+    model.knownAutoencoder.convert(to: .bfloat16)
     var options = Self.long
     (options.temperature, options.sampler, options.maximumSamples) = (0.5, .exact, 1_000_000)
     let all = requests(options, temperatures: [1, 0.5], vocabulary: 6)
@@ -194,6 +206,28 @@ struct ContinuousBatchingTests {
       #expect(traces.last?.error == .notFinite)
       #expect(traces.last?.tokens == [])
     }
+  }
+
+  @Test("numbers of a head of tokens that are not finite end their sequence alone", arguments: [1, 0.5])
+  func tokensNotFinite(temperature: Double) throws {
+    let model = SmallModels.languageModel(head: .tokens)
+    let damaged = SmallModels.vocabularySize - 1
+    withoutGradients {
+      // A chunk of this token overflows. As the next token it is impossible: the vectors of all logits are positive.
+      model.backbone.embedding.weight.selected(0, damaged).fill(-3e38)
+      (model.head as? TokensHead)?.prior.bias?.fill(10)
+    }
+    let options = GenerationOptions(temperature: temperature, candidates: 8, maximumTokens: 9, seed: 5)
+    let sound = (0..<5).map {
+      Request(prompt: TinyGenerator.prompt(9, vocabulary: damaged, seed: UInt64($0)), options: options)
+    }
+    let batch = ContinuousBatch(model)
+    let expected = try run(batch, sound)
+    #expect(expected.allSatisfy { $0.error == nil && $0.tokens.count == 9 })
+    let bad = Request(prompt: [3, 4, 5] + Array(repeating: Int32(damaged), count: 3), options: options)
+    let traces = try run(batch, sound + [bad], seed: 1)
+    #expect(Array(traces.dropLast()) == expected)
+    #expect(traces.last?.error == .notFinite)
   }
 
   @Test("a sequence holds no more positions than its prompt and tokens need")

@@ -120,7 +120,7 @@ struct SequenceTests {
   func bfloat16() throws {
     let model = TinyGenerator.model()
     model.convert(to: .bfloat16)
-    model.autoencoder.convert(to: .bfloat16)
+    model.knownAutoencoder.convert(to: .bfloat16)
     let options = try TinyGenerator.options(temperature: 0.5) { $0.maximumTokens = 20 }
     let generator = try ChunkGenerator(model, prompt: TinyGenerator.prompt(6), options: options)
     #expect(generator.hidden.dtype == .bfloat16)

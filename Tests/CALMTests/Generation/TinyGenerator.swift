@@ -66,7 +66,7 @@ extension ContinuousLanguageModel {
   func chunks(after ids: [Int32], count: Int, generator: Generator) -> [[Int32]] {
     withoutGradients {
       let latents = sampleLatents(recomputedHidden(ids), count: count, generator: generator)
-      let tokens = autoencoder.decode(latents.reshaped(count, -1)).elements(as: Int32.self)
+      let tokens = knownAutoencoder.decode(latents.reshaped(count, -1)).elements(as: Int32.self)
       let k = configuration.chunkSize
       return (0..<count).map { Array(tokens[$0 * k..<($0 + 1) * k]) }
     }

@@ -7,7 +7,7 @@ import Torch
     let tokens = SmallModels.languageModel()
     var configuration = tokens.configuration
     configuration.input = input
-    return ContinuousLanguageModel(configuration, autoencoder: tokens.autoencoder, generator: Generator(seed: 3))
+    return ContinuousLanguageModel(configuration, autoencoder: tokens.knownAutoencoder, generator: Generator(seed: 3))
   }
 
   @Test("a saved model has the same input after loading", arguments: ModelInput.allCases)

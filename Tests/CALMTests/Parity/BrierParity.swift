@@ -17,7 +17,7 @@ struct BrierParity {
       let latents = try headParity(of: model, numbers).samples(
         hidden: hidden.reshaped(-1, model.configuration.hiddenSize))
       let predictions = try (0..<2).map { sample in
-        let decoded = model.autoencoder.decode(latents.selected(0, sample))
+        let decoded = model.knownAutoencoder.decode(latents.selected(0, sample))
         try numbers.check("brier.pred\(sample + 1)", decoded)
         return decoded.reshaped(batch, positions, chunkSize)
       }
@@ -73,8 +73,8 @@ struct BrierParity {
     for step in 1..<steps {
       let hidden = model.hiddenStates(chunks[0][step - 1].contiguous(), context: context)
       let draws = noise.selected(0, start).selected(0, step - 1).reshaped(2, batch, -1)
-      let latents = model.head(hidden.reshaped(batch, -1), noise: draws)
-      for sample in 0..<2 { chunks[sample].append(model.autoencoder.decode(latents.selected(0, sample))) }
+      let latents = model.latentHead(hidden.reshaped(batch, -1), noise: draws)
+      for sample in 0..<2 { chunks[sample].append(model.knownAutoencoder.decode(latents.selected(0, sample))) }
     }
     return chunks.map { sample in
       let tokens = Tensor.concatenated(sample, along: 1)

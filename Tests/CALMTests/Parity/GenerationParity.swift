@@ -63,7 +63,7 @@ struct GenerationParity {
       let ids = Tensor(rows.flatMap { $0 }, shape: [rows.count, rows[0].count])
       let hidden = model.hiddenStates(ids, context: context)
       let last = hidden.selected(1, hidden.shape[1] - 1).contiguous()
-      return model.autoencoder.decode(model.head(last, noise: noise).selected(0, 0))
+      return model.knownAutoencoder.decode(model.latentHead(last, noise: noise).selected(0, 0))
     }
   }
 }

@@ -20,7 +20,7 @@ extension HeadParity {
 
 /// The checks for the head of a model.
 func headParity(of model: ContinuousLanguageModel, _ numbers: RecordedNumbers) throws -> any HeadParity {
-  try headParity(of: model.head, in: model, numbers)
+  try headParity(of: model.latentHead, in: model, numbers)
 }
 
 /// The checks for a head; those of the energy head need its model.
@@ -103,7 +103,7 @@ struct EnergyHeadParity: HeadParity {
     let next = labels.narrowed(1, k..<labels.shape[1]).contiguous().reshaped(-1, k)
     let kept = ContinuousLanguageModel.labelledChunks(next)
     let count = kept.count
-    let latent = model.autoencoder.encode(next.gathered(0, kept))
+    let latent = model.knownAutoencoder.encode(next.gathered(0, kept))
     let loss = head.loss(
       hidden: hidden.gathered(0, kept), noise: try numbers.input("head.noise").narrowed(1, 0..<count).contiguous(),
       targets: latent.samples(noise: try numbers.input("energy.eps").narrowed(1, 0..<count)))

@@ -35,7 +35,7 @@ struct LanguageModelParity {
   }
 
   private func targets(of next: Tensor) throws -> LatentDistribution {
-    let latent = model.autoencoder.encode(next)
+    let latent = model.knownAutoencoder.encode(next)
     try numbers.check("lm.target_mean", latent.mean)
     if let logDeviation = latent.logDeviation { try numbers.check("lm.target_log_std", logDeviation) }
     return latent

@@ -40,7 +40,7 @@ struct ParityTests {
   func recordedNumbers(of recorded: ParityCase) throws {
     let numbers = try RecordedNumbers(recorded)
     let model = try load(recorded)
-    try AutoencoderParity(autoencoder: model.autoencoder, numbers: numbers).check()
+    try AutoencoderParity(autoencoder: model.knownAutoencoder, numbers: numbers).check()
     try LanguageModelParity(model: model, numbers: numbers).check()
     try BrierParity(model: model, numbers: numbers).check()
     try GenerationParity(model: model, numbers: numbers).check()
@@ -108,7 +108,7 @@ struct ParityTests {
       .map { try $0.loadLanguageModel(autoencoder: autoencoders.first?.url) }
     let model = try #require(models.first, "\(recorded.testDescription) holds no language model")
     for other in models.dropFirst() { expectEqual(model, other) }
-    for folder in autoencoders { expectEqual(model.autoencoder, try folder.loadAutoencoder()) }
+    for folder in autoencoders { expectEqual(model.knownAutoencoder, try folder.loadAutoencoder()) }
     return model
   }
 

@@ -46,7 +46,8 @@ struct TemperatureTests {
   func refusesSpecialValues() {
     #expect(throws: TemperatureError.self) { try Temperature(.nan) }
     #expect(throws: TemperatureError.tooSmall(1e-9)) { try Temperature(1e-9) }
-    #expect(throws: TemperatureError.tooSmall(5e-324)) { try Temperature(5e-324) }
+    let least = Double.leastNonzeroMagnitude
+    #expect(throws: TemperatureError.tooSmall(least)) { try Temperature(least) }
     #expect(throws: TemperatureError.self) { try Temperature(parsing: "1/0") }
   }
 

@@ -20,15 +20,16 @@ enum SmallModels {
 
   /// A language model with fresh weights, of which those that start training at zero are not zero.
   static func languageModel(
-    keyValueHeads: Int = 4, head: HeadKind = .energy, chunkSize: Int = 3, seed: UInt64 = 2
+    keyValueHeads: Int = 4, head: HeadKind = .energy, chunkSize: Int = 3, isOneStep: Bool = false, seed: UInt64 = 2
   ) -> ContinuousLanguageModel {
-    let autoencoder = autoencoder(chunkSize: chunkSize)
+    let autoencoder = head.usesAutoencoder ? autoencoder(chunkSize: chunkSize) : nil
     var configuration = LanguageModelConfiguration(
-      vocabularySize: vocabularySize, chunkSize: autoencoder.configuration.chunkSize,
-      latentSize: autoencoder.configuration.latentSize, hiddenSize: 32, intermediateSize: 48, layers: 3,
+      vocabularySize: vocabularySize, chunkSize: chunkSize, latentSize: 2 * chunkSize, hiddenSize: 32,
+      intermediateSize: 48, layers: 3,
       attentionHeads: 4, keyValueHeads: keyValueHeads, head: head, headBlocks: 2)
     configuration.noiseSize = 8
     configuration.initializerRange = 0.2
+    configuration.isOneStep = isOneStep
     let generator = Generator(seed: seed)
     let model = ContinuousLanguageModel(configuration, autoencoder: autoencoder, generator: generator)
     withoutGradients {
@@ -52,6 +53,20 @@ enum SmallModels {
   /// Random ids of the whole vocabulary, [rows, tokens].
   static func ids(rows: Int, tokens: Int, seed: UInt64) -> Tensor {
     Generator(seed: seed).uniform([rows, tokens], in: 0..<Double(vocabularySize)).to(.int64)
+  }
+}
+
+extension ContinuousLanguageModel {
+  /// The autoencoder of a model that has one.
+  var knownAutoencoder: Autoencoder {
+    guard let autoencoder else { preconditionFailure("a model with a head of tokens") }
+    return autoencoder
+  }
+
+  /// The head of a model that samples latents.
+  var latentHead: any LatentHead {
+    guard let head = head as? any LatentHead else { preconditionFailure("a model with a head of tokens") }
+    return head
   }
 }
 

@@ -1,6 +1,6 @@
-// What libtorch's ProcessGroupGloo.hpp names of Gloo. Its wheel has the library inside libtorch_cpu, but not Gloo's
-// headers. Nothing here is called or laid out by this package: the types stand behind pointers, and what is virtual is
-// overridden in libtorch itself.
+// The declarations of Gloo that libtorch's ProcessGroupGloo.hpp needs. libtorch_cpu contains Gloo, but the wheel does not
+// include its headers. This package neither calls these functions nor relies on the layout of these types: they are used
+// through pointers, and the virtual functions are overridden in libtorch itself.
 
 #pragma once
 

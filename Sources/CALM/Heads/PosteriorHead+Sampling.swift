@@ -1,0 +1,99 @@
+import Torch
+
+extension PosteriorHead {
+  package func tokens(
+    _ hidden: Tensor, noise: Tensor, vocabulary: Tensor
+  ) throws(GenerationError) -> Tensor {
+    let codeWords = codeWords
+    let (samples, positions) = (noise.shape[0], noise.shape[1])
+    let rows = try stride(from: 0, to: positions, by: positionsAtOnce).map { (start) throws(GenerationError) in
+      let range = start..<min(start + positionsAtOnce, positions)
+      let context = context(hidden.narrowed(0, range), vocabulary: vocabulary, codeWords: codeWords)
+      let atOnce = max(1, positionsAtOnce / range.count)
+      let parts = try stride(from: 0, to: samples, by: atOnce).map { (first) throws(GenerationError) in
+        let part = first..<min(first + atOnce, samples)
+        return try solve(noise.narrowed(1, range).narrowed(0, part), context)
+      }
+      return Tensor.concatenated(parts)
+    }
+    return rows.count == 1 ? rows[0] : .concatenated(rows, along: 1)
+  }
+
+  /// What all points of the paths of some positions share.
+  private struct Context {
+    /// The logits of the prior, [positions·K, V], float32.
+    let prior: Tensor
+    /// The condition of the network, [positions, h].
+    let condition: Tensor
+    let vocabulary: Tensor
+    let codeWords: Tensor
+  }
+
+  private func context(_ hidden: Tensor, vocabulary: Tensor, codeWords: Tensor) -> Context {
+    let rows = prior(hidden).reshaped(-1, configuration.hiddenSize)  // [positions·K, h]
+    return Context(
+      prior: matmul(rows, vocabulary.transposed()).to(.float32), condition: coupling.embedded(hidden),
+      vocabulary: vocabulary, codeWords: codeWords)
+  }
+
+  /// Follows the paths from noise by the midpoint rule. The tokens are the most likely ones at the last midpoint. A
+  /// one-step head reads the noise alone.
+  ///
+  /// - Parameter noise: [samples, positions, K·d].
+  /// - Returns: [samples, positions, K], int32.
+  private func solve(_ noise: Tensor, _ context: Context) throws(GenerationError) -> Tensor {
+    var x = noise.to(.float32)
+    if let evidenceScale {
+      return try mostLikely(
+        logits(x, evidence: x * evidenceScale.to(.float32), times: studentTimes(x.device), context), noise.shape)
+    }
+    let points = (0...2 * configuration.solverSteps).map {
+      times(at: Double($0) / Double(2 * configuration.solverSteps), device: x.device)
+    }
+    for step in 0..<configuration.solverSteps {
+      let (start, middle, end) = (points[2 * step], points[2 * step + 1], points[2 * step + 2])
+      let halfway = moved(x, from: start, to: middle, by: logits(x, at: start, context), at: x, start, context)
+      let logits = logits(halfway, at: middle, context)
+      if step == configuration.solverSteps - 1 { return try mostLikely(logits, noise.shape) }
+      x = moved(x, from: start, to: end, by: logits, at: halfway, middle, context)
+    }
+    preconditionFailure("the solver takes at least one step")
+  }
+
+  /// The most likely tokens of [samples, positions·K, V]: [samples, positions, K], int32.
+  private func mostLikely(_ logits: Tensor, _ shape: [Int]) throws(GenerationError) -> Tensor {
+    guard logits.isFinite().all() else { throw .notFinite }
+    return logits.argmax().to(.int32).reshaped(shape[0], shape[1], configuration.chunkSize)
+  }
+
+  /// x + (end − start)·(mean of the posterior − y)/(1 − t), with logits of the posterior at a point y at times t:
+  /// [samples, positions, K·d].
+  private func moved(
+    _ x: Tensor, from start: Tensor, to end: Tensor, by logits: Tensor, at y: Tensor, _ t: Tensor, _ context: Context
+  ) -> Tensor {
+    let mean = matmul(softmax(logits), context.codeWords).reshaped(parts(y).shape)
+    let factor = ((end - start) / (1 - t)).reshaped(-1, 1)  // [K, 1]
+    return (parts(x) + (mean - parts(y)) * factor).reshaped(x.shape)
+  }
+
+  /// The logits of the posterior, [samples, positions·K, V], float32.
+  ///
+  /// - Parameter x: [samples, positions, K·d], float32.
+  private func logits(_ x: Tensor, at t: Tensor, _ context: Context) -> Tensor {
+    let evidence = parts(x) * Self.precision(t).reshaped(-1, 1)
+    return logits(x, evidence: evidence, times: Self.networkTimes(t), context)
+  }
+
+  /// - Parameter evidence: the factor of the embeddings, in the size of x.
+  private func logits(_ x: Tensor, evidence: Tensor, times: Tensor, _ context: Context) -> Tensor {
+    let (samples, h) = (x.shape[0], configuration.hiddenSize)
+    let evidence = evidence.reshaped(samples, -1, context.codeWords.shape[1])  // [samples, positions·K, d]
+    let known = matmul(evidence, context.codeWords.transposed()) + context.prior
+    let belief = belief(known, vocabulary: context.vocabulary).reshaped(samples, x.shape[1], -1)
+    let rows = coupling(input(x, belief), times: times, condition: context.condition)
+    return known + matmul(rows.reshaped(samples, -1, h), context.vocabulary.transposed()).to(.float32)
+  }
+
+  /// The positions whose logits take a few megabytes.
+  var positionsAtOnce: Int { max(1, (1 << 20) / (configuration.chunkSize * configuration.vocabularySize)) }
+}

@@ -1,0 +1,206 @@
+import Torch
+
+/// A generative head by a flow over token embeddings whose velocity follows from a posterior over tokens.
+///
+/// The vector of a chunk is made of one embedding e(v) of size d for each of its K tokens, all of the norm √d. A straight
+/// path x = (1 − t)·ε + t·(e(v₁), …, e(v_K)) leads from noise ε to that vector. Bayes' rule gives the posterior of each
+/// token, given a point of the path and the hidden state h:
+///
+///     log p(v_k = v | x, h) = prior_k(v | h) + t/(1 − t)² · ⟨e(v), x_k⟩ + coupling_k(v; x, t, h) + constant
+///
+/// The prior predicts each token on its own. The second term, the evidence, is the exact likelihood of the noise. Only
+/// the coupling, how the K tokens depend on each other, is left to a network, whose output starts at zero. The loss is
+/// the cross-entropy of the true tokens at random times, one for each token. Sampling follows the path from noise: the
+/// posterior's mean of the embeddings is where the path ends, so the velocity is (mean − x)/(1 − t).
+///
+/// A one-step head is distilled from such a head (``DistillableHead``): it reads the noise itself, at one time and with a
+/// learned factor of the evidence, and predicts the tokens at the end of the path from that noise.
+package final class PosteriorHead: TokenHead, DistillableHead {
+  package static let architecture = "PosteriorTransformer"
+  package static let key = "posterior_head"
+
+  @Submodule("prior") package var prior: Linear
+  @Submodule("token_embedding") var embedding: Embedding
+  @Submodule("coupling") var coupling: AdaptiveNetwork
+  /// The factor of the evidence of a one-step head, [1].
+  @Parameter("evidence_scale") var evidenceScale: Tensor?
+  let configuration: LanguageModelConfiguration
+
+  package init(_ configuration: LanguageModelConfiguration, generator: Generator) {
+    self.configuration = configuration
+    let (h, k) = (configuration.hiddenSize, configuration.chunkSize)
+    prior = Linear(h, k * h, generator: generator)
+    SharedInitialization.apply(to: prior, chunkSize: k, generator: generator)
+    embedding = Embedding(
+      vocabulary: configuration.vocabularySize, size: configuration.latentSize / k, deviation: 1, generator: generator)
+    coupling = AdaptiveNetwork(
+      configuration, inputs: configuration.latentSize + k * h, outputs: k * h, times: k, generator: generator)
+    evidenceScale =
+      configuration.isOneStep
+      ? Tensor.full([1], Self.studentTime / (1 - Self.studentTime), device: generator.device) : nil
+    setTrainable(true)
+  }
+
+  package static func signatureTensor(of configuration: LanguageModelConfiguration) -> (name: String, shape: [Int]) {
+    (
+      "\(key).token_embedding.weight",
+      [configuration.vocabularySize, configuration.latentSize / configuration.chunkSize]
+    )
+  }
+
+  package static func cost(of configuration: LanguageModelConfiguration) -> HeadCost {
+    let (h, k, l) = (configuration.hiddenSize, configuration.chunkSize, configuration.latentSize)
+    let (evaluations, paths) = (configuration.isOneStep ? 1 : 2 * configuration.solverSteps, configuration.pathSamples)
+    let network = AdaptiveNetwork.cost(
+      of: configuration, inputs: l + k * h, outputs: k * h, times: k, evaluations: evaluations, trainingSamples: paths)
+    let prior = h * k * h
+    // Logits of the prior once; per evaluation the evidence, the belief, the logits of the coupling and their mean.
+    let (logits, evidence) = (k * h * configuration.vocabularySize, l * configuration.vocabularySize)
+    return HeadCost(
+      parameters: prior + k * h + configuration.vocabularySize * l / k + network.parameters,
+      inferenceMACs: prior + logits + evaluations * (2 * logits + 2 * evidence) + network.inferenceMACs,
+      // The belief runs forward only, a third of a part that is differentiated.
+      trainingMACs: prior + paths * (logits + evidence + (2 * logits + evidence) / 3) + network.trainingMACs,
+      // Of each path: the rows of the logits, and of the loss their gradients.
+      activations: network.activations + paths * 2 * (k * h + l))
+  }
+
+  // MARK: The path
+
+  package var noiseCount: Int { configuration.latentSize }
+  /// Each position has K rows of its own, which are too many for blocks.
+  package static let keepsRowsApart = false
+
+  /// Standard normal numbers, the start of the path: [samples, positions, K·d].
+  package func noise(samples: Int, positions: Int, generator: Generator) -> Tensor {
+    generator.normal([samples, positions, configuration.latentSize], along: 1)
+  }
+
+  /// The embeddings e(v), [V, d], float32, each of the norm √d.
+  var codeWords: Tensor {
+    let weight = embedding.weight.to(.float32)
+    return weight / (weight.squared().mean(-1, keepDimensions: true) + 1e-12).squareRoot()
+  }
+
+  /// The factor of ⟨e(v), x⟩ in the logarithm of the noise's density at times t: t/(1 − t)².
+  static func precision(_ t: Tensor) -> Tensor { t / (1 - t).squared() }
+
+  /// The last time of the path in training and sampling. From there on, the evidence alone decides.
+  static let latestTime = 0.9
+
+  /// The times of the K tokens at a point s in [0, 1] of sampling, [K], float32. With a stagger of 0 all tokens go at
+  /// once, with 1 one after the other.
+  func times(at s: Double, device: Device) -> Tensor {
+    let k = configuration.chunkSize
+    let span = 1 + configuration.pathStagger * Double(k - 1)
+    let times = (0..<k).map { min(1, max(0, s * span - configuration.pathStagger * Double($0))) * Self.latestTime }
+    return Tensor(times.map(Float.init), device: device)
+  }
+
+  /// Times as inputs of the network.
+  static func networkTimes(_ t: Tensor) -> Tensor { (t * Double(TimeEmbedding.times)).to(.int64) }
+
+  /// [samples, positions, K·d] → [samples, positions, K, d].
+  func parts(_ x: Tensor) -> Tensor { x.reshaped(x.shape[0], x.shape[1], configuration.chunkSize, -1) }
+
+  // MARK: Training
+
+  package func loss(hidden: Tensor, next: Tensor, vocabulary: Tensor, generator: Generator) -> Tensor {
+    let (paths, positions) = (configuration.pathSamples, hidden.shape[0])
+    let times =
+      generator.uniform([paths, positions, configuration.chunkSize], along: 1).power(configuration.timePower)
+      * Self.latestTime
+    return loss(
+      hidden: hidden, next: next, vocabulary: vocabulary, times: times,
+      start: noise(samples: paths, positions: positions, generator: generator))
+  }
+
+  /// The mean cross-entropy of the posterior at given points of the path.
+  ///
+  /// - Parameters:
+  ///   - hidden: [positions, h].
+  ///   - next: the true tokens, [positions, K], int64.
+  ///   - vocabulary: [V, h].
+  ///   - times: t in [0, 1), [paths, positions, K], float32.
+  ///   - start: ε, [paths, positions, K·d].
+  package func loss(hidden: Tensor, next: Tensor, vocabulary: Tensor, times: Tensor, start: Tensor) -> Tensor {
+    let (paths, positions) = (times.shape[0], times.shape[1])
+    let codeWords = codeWords
+    let end = Torch.embedding(next, weight: codeWords).reshaped(positions, -1)  // [positions, K·d]
+    let t = times.reshaped(paths, positions, configuration.chunkSize, 1)
+    let x = parts(start) * (1 - t) + end.reshaped(positions, configuration.chunkSize, -1) * t
+    return crossEntropy(
+      of: .concatenated(Array(repeating: next.reshaped(-1), count: paths)), at: x.reshaped(start.shape),
+      evidence: (x * Self.precision(t)).reshaped(start.shape), times: Self.networkTimes(times), hidden: hidden,
+      vocabulary: vocabulary, codeWords: codeWords)
+  }
+
+  /// The tokens at the end of the teacher's path are the targets of the cross-entropy.
+  package func distillationLoss(
+    from teacher: any GenerativeHead, hidden: Tensor, noise: Tensor, vocabulary: Tensor
+  ) throws(GenerationError) -> Tensor {
+    guard let teacher = teacher as? PosteriorHead, let evidenceScale else {
+      preconditionFailure("a one-step head learns from a head of its kind")
+    }
+    let ends = try teacher.tokens(hidden, noise: noise, vocabulary: vocabulary)
+    return crossEntropy(
+      of: ends.to(.int64).reshaped(-1), at: noise, evidence: noise * evidenceScale.to(.float32),
+      times: studentTimes(noise.device), hidden: hidden, vocabulary: vocabulary, codeWords: codeWords)
+  }
+
+  /// The time that a one-step head gives its network; that of its teacher there is nearest to what it has to do.
+  static let studentTime = 0.3
+
+  func studentTimes(_ device: Device) -> Tensor {
+    let time = Int64(Self.studentTime * Double(TimeEmbedding.times))
+    return Tensor(Array(repeating: time, count: configuration.chunkSize), device: device)
+  }
+
+  /// The mean cross-entropy of the posterior.
+  ///
+  /// - Parameters:
+  ///   - targets: [paths·positions·K], int64.
+  ///   - x: points, [paths, positions, K·d].
+  ///   - evidence: the factor of the embeddings, in the same shape.
+  ///   - times: the inputs of the time embedding: see ``AdaptiveNetwork``.
+  private func crossEntropy(
+    of targets: Tensor, at x: Tensor, evidence: Tensor, times: Tensor, hidden: Tensor, vocabulary: Tensor,
+    codeWords: Tensor
+  ) -> Tensor {
+    let priorRows = prior(hidden)  // [positions, K·h]
+    let belief = withoutGradients {
+      self.belief(evidence, prior: priorRows, vocabulary: vocabulary, codeWords: codeWords)
+    }
+    let rows =
+      coupling(
+        input(x, belief), times: times, condition: coupling.embedded(hidden)) + priorRows  // [paths, positions, K·h]
+    return PosteriorLogits(
+      rows: rows.reshaped(targets.count, -1), evidence: evidence.reshaped(targets.count, -1), vocabulary: vocabulary,
+      codeWords: codeWords
+    ).crossEntropy(targets)
+  }
+
+  /// What the network reads: a point of the path and the belief, [samples, positions, K·d + K·h].
+  func input(_ x: Tensor, _ belief: Tensor) -> Tensor {
+    .concatenated([x.to(belief.dtype), belief], along: -1)
+  }
+
+  /// The mean embedding of each token under prior and evidence alone: […, V] → […, h], in the type of the embeddings.
+  func belief(_ known: Tensor, vocabulary: Tensor) -> Tensor {
+    matmul(softmax(known).to(vocabulary.dtype), vocabulary)
+  }
+
+  /// The same for points of the path in training, [paths, positions, K·h].
+  private func belief(_ evidence: Tensor, prior: Tensor, vocabulary: Tensor, codeWords: Tensor) -> Tensor {
+    let (positions, d, h) = (evidence.shape[1], codeWords.shape[1], configuration.hiddenSize)
+    let parts = stride(from: 0, to: positions, by: positionsAtOnce).map { start in
+      let range = start..<min(start + positionsAtOnce, positions)
+      let rows = prior.narrowed(0, range).reshaped(-1, h)
+      let own = matmul(rows, vocabulary.transposed()).to(.float32)  // [block·K, V]
+      let part = evidence.narrowed(1, range)
+      let known = matmul(part.reshaped(part.shape[0], -1, d), codeWords.transposed()) + own
+      return belief(known, vocabulary: vocabulary).reshaped(part.shape[0], part.shape[1], -1)
+    }
+    return parts.count == 1 ? parts[0] : .concatenated(parts, along: 1)
+  }
+}

@@ -1,0 +1,115 @@
+import Torch
+
+/// A head with probabilities: a small network predicts the K tokens of the next chunk one after the other.
+///
+/// The logits of token k are those of a prior, which predicts each token on its own, plus the output of a network that
+/// reads the hidden state and the k − 1 tokens before it in the chunk. There is no continuous vector; compared with the
+/// other heads, it separates the cost of chunks from the cost of continuity.
+package final class TokensHead: TokenHead {
+  package static let architecture = "TokensTransformer"
+  package static let key = "tokens_head"
+
+  @Submodule("prior") package var prior: Linear
+  @Submodule("prefix") var prefix: [Linear]
+  @Submodule("condition") var condition: Linear
+  @Submodule("blocks") var blocks: [AdaptiveBlock]
+  @Submodule("output") var output: AdaptiveOutput
+  private let configuration: LanguageModelConfiguration
+
+  package init(_ configuration: LanguageModelConfiguration, generator: Generator) {
+    self.configuration = configuration
+    let (h, k) = (configuration.hiddenSize, configuration.chunkSize)
+    prior = Linear(h, k * h, generator: generator)
+    SharedInitialization.apply(to: prior, chunkSize: k, generator: generator)
+    prefix = (1..<max(2, k)).map { Linear($0 * h, h, generator: generator) }
+    condition = Linear(h, h, generator: generator)
+    blocks = (0..<configuration.headBlocks).map { _ in AdaptiveBlock(h, generator: generator) }
+    output = AdaptiveOutput(h, h, generator: generator)
+  }
+
+  package static func signatureTensor(of configuration: LanguageModelConfiguration) -> (name: String, shape: [Int]) {
+    ("\(key).condition.weight", [configuration.hiddenSize, configuration.hiddenSize])
+  }
+
+  package static func cost(of configuration: LanguageModelConfiguration) -> HeadCost {
+    let (h, k, blocks) = (configuration.hiddenSize, configuration.chunkSize, configuration.headBlocks)
+    let steps = max(1, k - 1)
+    let prior = h * k * h
+    let prefixes = steps * (steps + 1) / 2 * h * h
+    let network = blocks * 5 * h * h + 3 * h * h
+    let biases = k * h + steps * h + h + blocks * 7 * h + 3 * h
+    let macs = prior + h * h + (k > 1 ? prefixes + (k - 1) * network : 0) + k * h * configuration.vocabularySize
+    return HeadCost(
+      parameters: prior + prefixes + h * h + network + biases, inferenceMACs: macs, trainingMACs: macs,
+      // The hidden state, its condition and their SiLU; of each token its prefix, the values of ``AdaptiveNetwork``, the
+      // row of the logits and its gradient.
+      activations: 3 * h + k * (k * h / 2 + blocks * 9 * h + 4 * h + 2 * h))
+  }
+
+  // MARK: Logits
+
+  /// The vectors whose products with the token embeddings are the logits of token k, […, h].
+  ///
+  /// - Parameters:
+  ///   - prior: the rows of the prior for token k, [positions, h].
+  ///   - earlier: the embeddings of the k tokens before it in the chunk, […, positions, k·h]; nil for the first.
+  ///   - condition: the result of the condition layer, [positions, h].
+  private func rows(_ k: Int, prior: Tensor, earlier: Tensor?, condition: Tensor) -> Tensor {
+    guard let earlier else { return prior }
+    let modulation = silu(condition)
+    var x = prefix[k - 1](earlier)
+    for block in blocks { x = block(x, modulation: modulation) }
+    return output(x, modulation: modulation) + prior
+  }
+
+  /// The rows of the prior for each of the K tokens, [positions, h] each.
+  private func priorRows(_ hidden: Tensor) -> [Tensor] { prior(hidden).split(configuration.chunkSize) }
+
+  // MARK: Sampling
+
+  package var noiseCount: Int { configuration.chunkSize }
+  package static let keepsRowsApart = true
+
+  /// A uniform number for each token, [samples, positions, K].
+  package func noise(samples: Int, positions: Int, generator: Generator) -> Tensor {
+    generator.uniform([samples, positions, configuration.chunkSize], along: 1)
+  }
+
+  package func tokens(_ hidden: Tensor, noise: Tensor, vocabulary: Tensor) throws(GenerationError) -> Tensor {
+    let (priors, condition) = (priorRows(hidden), condition(hidden))
+    var tokens: [Tensor] = []
+    var embedded: [Tensor] = []
+    for k in 0..<configuration.chunkSize {
+      let earlier = embedded.isEmpty ? nil : Tensor.concatenated(embedded, along: -1)
+      let output = rows(k, prior: priors[k], earlier: earlier, condition: condition)  // [(samples,) positions, h]
+      let probabilities = softmax(linear(output, weight: vocabulary).to(.float32))
+      guard probabilities.isFinite().all() else { throw .notFinite }
+      tokens.append(Self.inverse(of: probabilities, at: noise.selected(2, k)))
+      embedded.append(Torch.embedding(tokens[k], weight: vocabulary))
+    }
+    return Tensor.stacked(tokens, along: 2).to(.int32)
+  }
+
+  /// The token at which the sum of the probabilities first exceeds a uniform number: [samples, positions], int64.
+  private static func inverse(of probabilities: Tensor, at uniform: Tensor) -> Tensor {
+    let sums = probabilities.cumulativeSum(along: -1)
+    let count = sums.shape[sums.rank - 1]
+    // Rounding may leave the last sum below 1.
+    let bound = uniform.reshaped(uniform.shape + [1]) * sums.narrowed(-1, count - 1..<count)
+    return (sums - bound).isGreater(than: 0).to(.int32).argmax(-1)
+  }
+
+  // MARK: Training
+
+  package func loss(hidden: Tensor, next: Tensor, vocabulary: Tensor, generator: Generator) -> Tensor {
+    let (priors, condition) = (priorRows(hidden), condition(hidden))
+    let positions = hidden.shape[0]
+    let embedded = Torch.embedding(next, weight: vocabulary).reshaped(positions, -1)  // [positions, K·h]
+    let h = configuration.hiddenSize
+    let parts = (0..<configuration.chunkSize).map { k in
+      rows(k, prior: priors[k], earlier: k == 0 ? nil : embedded.narrowed(1, 0..<k * h), condition: condition)
+    }
+    return linearCrossEntropy(
+      .concatenated(parts), weight: vocabulary, targets: next.transposed(0, 1).contiguous().reshaped(-1))
+  }
+}

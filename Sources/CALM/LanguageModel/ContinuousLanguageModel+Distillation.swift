@@ -1,0 +1,35 @@
+import Torch
+
+extension ContinuousLanguageModel {
+  /// Prepares the model, a copy of its teacher with a one-step head, for ``distillationLoss(_:from:samples:generator:)``:
+  /// only the head is trained.
+  ///
+  /// - Precondition: `configuration.isOneStep`.
+  public func trainHeadOnly() {
+    precondition(configuration.isOneStep, "only a one-step head is distilled")
+    setTrainable(false)
+    head.setTrainable(true)
+  }
+
+  /// The distillation loss of the one-step head on a batch of sequences: how far its samples are from where the
+  /// teacher's paths from the same noise end. A mean over positions, a float32 scalar.
+  ///
+  /// - Parameters:
+  ///   - ids: [batch, tokens], int64; a multiple of K tokens, at least 2K.
+  ///   - teacher: the model from which this one was initialized.
+  ///   - samples: paths per position.
+  ///   - generator: the source of the noise.
+  /// - Throws: ``GenerationError/notFinite``.
+  public func distillationLoss(
+    _ ids: Tensor, from teacher: ContinuousLanguageModel, samples: Int, generator: Generator
+  ) throws(GenerationError) -> Tensor {
+    guard let student = head as? any DistillableHead else { preconditionFailure("the head cannot be distilled") }
+    let tokens = ids.shape[1]
+    let hidden = withoutGradients {
+      hiddenStates(ids.narrowed(1, 0..<tokens - configuration.chunkSize)).reshaped(-1, configuration.hiddenSize)
+    }
+    let noise = student.noise(samples: samples, positions: hidden.shape[0], generator: generator)
+    return try student.distillationLoss(
+      from: teacher.head, hidden: hidden, noise: noise, vocabulary: backbone.embedding.weight.detached())
+  }
+}

@@ -1,0 +1,102 @@
+// Fused operations (kernels/).
+
+#ifndef CTORCH_KERNELS_H
+#define CTORCH_KERNELS_H
+
+#include "ctorch_base.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// x·weightᵀ + bias + residual
+int ct_linear(ct_tensor *out, ct_tensor x, ct_tensor weight, ct_tensor bias /* may be NULL */,
+              ct_tensor residual /* may be NULL */);
+// Over the last dimension.
+int ct_layer_norm(ct_tensor *out, ct_tensor x, ct_tensor weight /* may be NULL */, ct_tensor bias /* may be NULL */,
+                  double epsilon);
+// query, key, value: [batch, heads, length, size]; if there are fewer key heads, query heads share them. If it is
+// causal, the queries may be fewer than the keys: they are those of the last positions.
+// `first`, [batch, queries], int64, or null: the first position to which each query attends.
+int ct_attention(ct_tensor *out, ct_tensor query, ct_tensor key, ct_tensor value, bool causal, ct_tensor first);
+int ct_rms_norm(ct_tensor *out, ct_tensor x, ct_tensor weight, double epsilon);
+// silu(gate)·up
+int ct_swiglu(ct_tensor *out, ct_tensor gate, ct_tensor up);
+// The same where gate and up are the first and second half of the last dimension of x + bias.
+int ct_swiglu_halves(ct_tensor *out, ct_tensor x, ct_tensor bias);
+// silu(x + shared). x: [samples, rows, size], shared: [rows, size]; or x: […, size], shared: [size].
+int ct_bias_silu(ct_tensor *out, ct_tensor x, ct_tensor shared);
+// x: [batch, length, heads, size]; cosine, sine: [length, size / 2] in float32.
+int ct_rotary(ct_tensor *out, ct_tensor x, ct_tensor cosine, ct_tensor sine);
+// Mean cross-entropy of the rows of hidden·weightᵀ and targets (int64). Logits exist for one block of rows at a time.
+// Rows with the target -100 are excluded from the mean.
+int ct_linear_cross_entropy(ct_tensor *out, ct_tensor hidden, ct_tensor weight, ct_tensor targets);
+// A matrix [vocabulary, size] quantized to int8, and bounds on its rounding errors. Both are null if the processor has
+// no int8 products or the matrix is not finite.
+typedef struct {
+  ct_tensor numbers, bounds;
+} ct_int8_weight;
+int ct_int8_weight_new(ct_int8_weight *out, ct_tensor weight);
+// Index of the largest entry in each row of the exact hidden·weightᵀ. If entries are equal, the first one wins.
+// quantized: null, or the quantized `weight`, which must not have changed since.
+int ct_linear_argmax(ct_tensor *out, ct_tensor hidden, ct_tensor weight, const ct_int8_weight *quantized);
+// For tests: the bound on the error of a product of two float32 vectors of `size` numbers that are rounded to bfloat16,
+// relative to the product of their norms.
+float ct_bfloat16_product_error(int64_t size);
+
+// The maximum number of rows of ct_decode_layer.
+int ct_max_skinny_rows(void);
+// A layer of a Llama Transformer without biases, in float32 or bfloat16 on the CPU.
+typedef struct {
+  ct_tensor attention_norm, query, key, value, output, mlp_norm, gate, up, down;
+  double epsilon;
+} ct_decode_layer_weights;
+// The keys and values of sequences of one length, [sequences, key heads, capacity, head size] each.
+typedef struct {
+  ct_tensor keys, values;
+  int64_t length;
+} ct_decode_cache;
+// Computes the layer for the next position of each sequence, [sequences, size] or [sequences, 1, size]: those of the
+// first cache, then those of the second, …. Writes their keys and values into the caches. cosine, sine: the angles of
+// each cache's position, [count, head size / 2] in float32.
+int ct_decode_layer(ct_tensor *out, ct_tensor x, const ct_decode_layer_weights *layer, const ct_decode_cache *caches,
+                    int count, ct_tensor cosine, ct_tensor sine);
+
+// A step of a row-wise network; see `rowwise` in Swift.
+typedef enum { CT_LINEAR, CT_LAYER_NORM, CT_RMS_NORM, CT_SILU_PLUS, CT_HALVES, CT_GATED, CT_KEEP } ct_row_step_kind;
+typedef struct {
+  ct_row_step_kind kind;
+  ct_tensor weight;  // of products and norms; for CT_GATED the gate's weight
+  ct_tensor other;   // a bias or a summand; for CT_GATED the up weight; may be NULL
+  double epsilon;
+  int adds_kept;
+} ct_row_step;
+// Whether ct_row_network supports x: many bfloat16 rows without gradients, on a processor with AMX.
+int ct_row_network_is_supported(ct_tensor x, const ct_row_step *steps, int count);
+// Applies all steps to the rows of x, [..., size].
+int ct_row_network(ct_tensor *out, ct_tensor x, const ct_row_step *steps, int count);
+
+// The energy score of each position, [positions] in float32: 2/(NM) Σ‖xₙ − yₘ‖^β − 1/(N(N−1)) Σ‖xₙ − xₖ‖^β.
+// samples: [N, positions, size]; targets: [M, positions, size] in float32.
+int ct_energy_score(ct_tensor *out, ct_tensor samples, ct_tensor targets, double beta);
+// The same with `count` targets per position, sampled from normal distributions. mean, deviation: [positions, size].
+int ct_energy_score_of_normal(ct_tensor *out, ct_tensor samples, ct_tensor mean, ct_tensor deviation, int64_t count,
+                              ct_generator generator, double beta);
+
+// One AdamW step over many tensors. `master` is NULL for a float32 parameter.
+typedef struct {
+  ct_tensor parameter, gradient, master /* may be NULL */, first_moment, second_moment;
+  double weight_decay;
+} ct_adamw_slot;
+int ct_adamw(const ct_adamw_slot *slots, int count, double learning_rate, double beta1, double beta2, double epsilon,
+             int64_t step, double gradient_scale);
+// Moves each target towards its source: target + weight·(source − target).
+int ct_move_towards(const ct_tensor *targets, const ct_tensor *sources, int count, double weight);
+// The Euclidean norm over all tensors.
+int ct_global_norm(double *out, const ct_tensor *tensors, int count);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

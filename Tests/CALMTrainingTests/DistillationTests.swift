@@ -1,0 +1,82 @@
+import CALM
+import CALMTraining
+import Foundation
+import Testing
+import Torch
+import TrainingTestSupport
+
+@Suite("Heads that sample tokens, and distillation", .serialized) struct DistillationTests {
+  private let world: TinyWorld
+
+  init() throws {
+    Runtime.threads = 1
+    world = try TinyWorld()
+  }
+
+  @Test(
+    "A model with a head of tokens trains without an autoencoder and resumes exactly",
+    arguments: [HeadKind.posterior, .tokens])
+  func resumes(head: HeadKind) throws {
+    func run(_ name: String) throws -> TrainingRun { try world.tokenModel(name, world.settings(steps: 10), head: head) }
+    let unbroken = try losses(of: try run("unbroken"))
+    let before = try losses(of: try run("broken"), until: 4)
+    let after = try losses(of: try TrainingRun(resuming: world.place("broken")))
+    #expect(before + after == unbroken)
+    #expect(unbroken[9] < unbroken[0])
+    #expect(!FileManager.default.fileExists(atPath: world.place("broken/model/autoencoder").path))
+  }
+
+  @Test("Distillation changes the head alone, resumes exactly, and the student agrees more with its teacher")
+  func distills() throws {
+    _ = try losses(of: try world.tokenModel("teacher", world.settings(steps: 150), head: .posterior))
+    let teacher = world.place("teacher/model")
+    func run(_ name: String) throws -> TrainingRun {
+      try world.student(name, of: teacher, world.settings(steps: 60))
+    }
+    let unbroken = try losses(of: try run("unbroken"))
+    let before = try losses(of: try run("broken"), until: 20)
+    let after = try losses(of: try TrainingRun(resuming: world.place("broken")))
+    #expect(before + after == unbroken)
+    let (start, end) = (unbroken.prefix(10).reduce(0, +), unbroken.suffix(10).reduce(0, +))
+    #expect(end < 0.9 * start)
+
+    let (old, new) = (try CheckpointReader(teacher), try CheckpointReader(world.place("unbroken/model")))
+    for name in new.names where !name.hasPrefix("posterior_head.") {
+      #expect(try old.tensor(named: name).equals(new.tensor(named: name)).all(), "\(name) has changed")
+    }
+    let models = [teacher, world.place("unbroken/model")].map { try? ModelFolder($0).loadLanguageModel() }
+    let (first, student) = (try #require(models[0]), try #require(models[1]))
+    #expect(student.configuration.isOneStep && !first.configuration.isOneStep)
+    // The copy with which distillation began gives one step of the teacher's network.
+    let untrained = try world.student("untrained", of: teacher, world.settings(steps: 1)).task as? DistillationTask
+    let hidden = Generator(seed: 1).normal([40, 32])
+    func samples(_ model: ContinuousLanguageModel) throws -> Tensor {
+      try withoutGradients { try model.sampleChunks(hidden, count: 20, generator: Generator(seed: 2)) }
+    }
+    let truth = try samples(first)
+    func agreement(_ model: ContinuousLanguageModel) throws -> Double {
+      try samples(model).equals(truth).to(.float32).mean().item()
+    }
+    #expect(try agreement(student) > agreement(try #require(untrained?.model)))
+  }
+
+  @Test("A model without steps to save is not distilled", arguments: [HeadKind.energy, .tokens])
+  func refused(head: HeadKind) throws {
+    let model = world.place("model")
+    if head == .tokens {
+      _ = try losses(of: try world.tokenModel("run", world.settings(steps: 1), head: head))
+      try FileManager.default.copyItem(at: world.place("run/model"), to: model)
+    } else {
+      let autoencoder = try world.autoencoder("autoencoder", world.settings(steps: 1))
+      _ = try losses(of: autoencoder)
+      _ = try losses(
+        of: try world.languageModel("run", on: autoencoder.folder.modelURL, world.settings(steps: 1), head: head))
+      try FileManager.default.copyItem(at: world.place("run/model"), to: model)
+    }
+    let given = GivenSettings(
+      arguments: ["--init-from", model.path, "--data", world.data], of: DistillationSettings.declarations,
+      isResumed: false, otherOptions: [])
+    let (_, faults) = DistillationSettings.resolve(given, over: try DistillationSettings.base(for: given))
+    #expect(faults.count == 1 && faults[0].contains("'\(head.rawValue)'"), "\(faults)")
+  }
+}
