@@ -76,8 +76,9 @@ struct CalmServe: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Maximum samples per chunk, for the exact sampler and when conditioning on a partial prompt chunk; other requests "
-        + "wait for them.", valueName: "n"), transform: whole(from: 1, to: 1 << 20))
+      "Maximum samples per chunk, for the exact sampler and when conditioning on a partial prompt chunk.",
+      valueName: "n"),
+    transform: whole(from: 1, to: 1 << 20))
   var maxSamples = ServingLimits().samples
 
   @Option(

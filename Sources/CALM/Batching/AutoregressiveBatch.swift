@@ -44,7 +44,7 @@ package final class AutoregressiveBatch: BatchModel {
     }
   }
 
-  package func step(_ sequences: [BatchSequence]) -> [Result<GeneratedChunk, any Error>] {
+  package func step(_ sequences: [BatchSequence]) -> [Result<GeneratedChunk?, any Error>] {
     withoutGradients {
       readLatest(of: sequences.filter { !$0.latestIsRead })
       return RowBlocks.ranges(sequences.count).flatMap { sampled(sequences[$0]) }
@@ -64,7 +64,7 @@ package final class AutoregressiveBatch: BatchModel {
   }
 
   /// Samples the next token of each sequence of a block.
-  private func sampled(_ block: ArraySlice<BatchSequence>) -> [Result<GeneratedChunk, any Error>] {
+  private func sampled(_ block: ArraySlice<BatchSequence>) -> [Result<GeneratedChunk?, any Error>] {
     let vocabulary = configuration.vocabularySize
     return model.logits(RowBlocks.padded(.concatenated(block.compactMap(\.hidden)))).withUnsafeBytes { bytes in
       let logits = bytes.bindMemory(to: Float.self)

@@ -36,9 +36,13 @@ package protocol BatchModel: AnyObject {
 
   /// Samples the next chunk or token of each sequence.
   ///
+  /// A chunk that needs many samples takes several steps, of at most ``GenerationOptions/candidates`` samples each: see
+  /// ``BatchSequence/maySearch``.
+  ///
   /// - Parameter sequences: whose prompts are read, and which have not ended.
-  /// - Returns: the new tokens of each, or the error with which it ends: ``GenerationError``, ``TemperatureError``.
-  func step(_ sequences: [BatchSequence]) -> [Result<GeneratedChunk, any Error>]
+  /// - Returns: the new tokens of each, nil if its chunk needs further steps, or the error with which it ends:
+  ///   ``GenerationError``, ``TemperatureError``.
+  func step(_ sequences: [BatchSequence]) -> [Result<GeneratedChunk?, any Error>]
 }
 
 extension BatchModel {

@@ -11,8 +11,11 @@ package final class BatchSequence {
   package let maximumPositions: Int
   /// Whether the model has yet to read a part of the prompt.
   package var isReading: Bool { !unread.isEmpty }
-  /// Whether the next chunk may take up to ``GenerationOptions/maximumSamples`` samples, instead of one or a pool.
-  package var isCostly: Bool { !beginning.isEmpty || (options.sampler == .exact && options.temperature != 1) }
+  /// Whether the next chunk may take several steps, with up to ``GenerationOptions/maximumSamples`` samples.
+  package var maySearch: Bool { !beginning.isEmpty || (options.sampler == .exact && options.temperature != 1) }
+
+  /// The number of chunks sampled so far, most of which are candidates; 0 for a model with probabilities.
+  package var samples: Int { randomness.samples }
 
   /// The keys and values of the positions read so far.
   let context: Backbone.Context
@@ -21,6 +24,8 @@ package final class BatchSequence {
   var unread: ArraySlice<Int32>
   /// The last tokens of the prompt, with which the first chunk begins.
   var beginning: [Int32]
+  /// The search for the next chunk; nil if it has not begun.
+  var search: (any ChunkSearch)?
   /// The first position that each position of the prompt sees, [1, positions]; nil if all see the beginning.
   var documentStarts: Tensor?
   /// The hidden state after the last position read, [1, h]; nil while the prompt is read.

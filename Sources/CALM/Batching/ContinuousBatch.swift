@@ -44,16 +44,15 @@ package final class ContinuousBatch: BatchModel {
     }
   }
 
-  package func step(_ sequences: [BatchSequence]) -> [Result<GeneratedChunk, any Error>] {
+  package func step(_ sequences: [BatchSequence]) -> [Result<GeneratedChunk?, any Error>] {
     withoutGradients {
       readLatest(of: sequences.filter { !$0.latestIsRead })
       let isSimple = sequences.map { samplesBlocks && $0.options.temperature == 1 && $0.beginning.isEmpty }
       var samples = sampled(zip(sequences, isSimple).filter(\.1).map(\.0))[...]
       return zip(sequences, isSimple).map { sequence, isSimple in
         Result {
-          guard let choice = try isSimple ? samples.removeFirst() : chosen(sequence) else {
-            throw GenerationError.notFinite
-          }
+          guard isSimple else { return try chosen(sequence).map { append($0, to: sequence) } }
+          guard let choice = samples.removeFirst() else { throw GenerationError.notFinite }
           return append(choice, to: sequence)
         }
       }
@@ -83,6 +82,7 @@ package final class ContinuousBatch: BatchModel {
       let block = sequences[range]
       let noise = block.map { model.head.noise(samples: 1, positions: 1, generator: $0.randomness.noise) }
       let hidden = block.compactMap(\.hidden)
+      for sequence in block { sequence.randomness.samples += 1 }
       switch model.head {
       case let head as any LatentHead:
         let latents = head(
@@ -115,12 +115,20 @@ package final class ContinuousBatch: BatchModel {
     }
   }
 
-  /// The next chunk of one sequence at a temperature, or given its first tokens.
+  /// The next chunk of one sequence at a temperature, or given its first tokens; nil if it needs more samples.
   private func chosen(_ sequence: BatchSequence) throws -> ChunkSampler.Choice? {
     guard let hidden = sequence.hidden else { preconditionFailure("a sequence was not read") }
     let sampler = ChunkSampler(
       model: model, options: sequence.options, temperature: try Temperature(sequence.options.temperature))
-    return try sampler(hidden, beginning: sequence.beginning, randomness: [sequence.randomness])[0]
+    if sequence.search == nil {
+      sequence.search = sampler.search(hidden, beginning: sequence.beginning, randomness: sequence.randomness)
+    }
+    if let choice = try sequence.search?.advance() {
+      sequence.search = nil
+      return choice
+    }
+    if sequence.search != nil { return nil }
+    return try sampler(hidden, beginning: [], randomness: [sequence.randomness])[0]
   }
 
   private func append(_ choice: ChunkSampler.Choice, to sequence: BatchSequence) -> GeneratedChunk {

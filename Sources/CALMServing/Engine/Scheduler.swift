@@ -110,18 +110,17 @@ package final class Scheduler {
   private func step() {
     var ready = running.filter { $0.sequence?.isReading == false }
     if ready.isEmpty { return }
-    // Of the sequences whose chunk may take many samples, one at a time: the others wait for it once, not for all.
-    if let costly = ready.first(where: { $0.sequence?.isCostly == true }) {
-      ready.removeAll { $0 !== costly && $0.sequence?.isCostly == true }
-      running.removeAll { $0 === costly }
-      running.append(costly)
-    }
+    // Of the sequences that may search for a chunk, one at a time: the others wait for one search, not for all.
+    let searching = ready.first { $0.sequence?.maySearch == true }
+    ready.removeAll { $0 !== searching && $0.sequence?.maySearch == true }
     report.batchSizes.append(ready.count)
     for (job, result) in zip(ready, model.batch.step(ready.compactMap(\.sequence))) {
       // A failure of another choice may have ended the request.
       if job.request.isOver { continue }
       do {
-        let chunk = try result.get()
+        guard let chunk = try result.get() else { continue }
+        // Its next search comes after those of the others.
+        if job === searching { moveToEnd(job) }
         let (text, finish) = try job.text.append(chunk)
         report.generatedTokens += chunk.tokens.count
         job.isFinished = finish != nil
@@ -131,6 +130,11 @@ package final class Scheduler {
         job.request.fail(error)
       }
     }
+  }
+
+  private func moveToEnd(_ job: Job) {
+    running.removeAll { $0 === job }
+    running.append(job)
   }
 
   private func removeFinished() {

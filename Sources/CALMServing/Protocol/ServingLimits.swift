@@ -12,8 +12,7 @@ package struct ServingLimits: Hashable, Sendable {
   package let stopBytes = 256
   /// The maximum size of the pool of the batch sampler.
   package let pool = 1_000
-  /// The maximum number of samples per chunk, for the exact sampler and for partial prompt chunks. They are taken in
-  /// one step, for which all other requests wait.
+  /// The maximum number of samples per chunk, for the exact sampler and for partial prompt chunks.
   package var samples = 2_000
   /// The maximum number of values in a JSON body. Lists of token ids have the most.
   var jsonValues: Int { promptTokens + 10_000 }

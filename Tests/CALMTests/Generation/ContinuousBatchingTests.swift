@@ -41,8 +41,8 @@ struct ContinuousBatchingTests {
       for (one, result) in zip(ready, model.step(ready.map(\.sequence))) {
         switch result {
         case .success(let chunk):
-          traces[one.index].tokens += chunk.tokens
-          traces[one.index].end = chunk.end
+          traces[one.index].tokens += chunk?.tokens ?? []
+          traces[one.index].end = chunk?.end
         case .failure(let error): traces[one.index].error = error as? GenerationError
         }
       }
@@ -183,6 +183,31 @@ struct ContinuousBatchingTests {
       #expect(trace.tokens == generator.sequences[0].tokens)
       #expect(trace.end == generator.sequences[0].end)
     }
+  }
+
+  @Test(
+    "a chunk that needs many samples takes steps of a bounded number, with the result of the generator",
+    arguments: [1, 0.5, 0.4], GenerationOptions.Sampler.allCases)
+  func searches(temperature: Double, sampler: GenerationOptions.Sampler) throws {
+    let model = TinyGenerator.model(vocabulary: 6, special: SpecialTokens(padding: 0), latentDeviation: 0.2)
+    let options = GenerationOptions(
+      temperature: temperature, sampler: sampler, candidates: 16, maximumSamples: 4_000, maximumTokens: 12, seed: 5)
+    let prompt = TinyGenerator.prompt(11, vocabulary: 6)
+    let generator = try ChunkGenerator(model, prompt: prompt, options: options)
+    while try generator.step() != nil {}
+    let batch = ContinuousBatch(model)
+    let sequence = try batch.sequence(prompt: prompt, options: options, index: 0)
+    while batch.read(sequence) > 0 {}
+    var (chunks, steps) = (0, 0)
+    while sequence.generated.end == nil {
+      let before = sequence.samples
+      if try batch.step([sequence])[0].get() != nil { chunks += 1 }
+      steps += 1
+      #expect(sequence.samples - before <= 16)
+    }
+    #expect(sequence.generated.tokens == generator.sequences[0].tokens)
+    #expect(chunks == 4)
+    #expect(steps > chunks)
   }
 
   @Test("a sequence whose numbers are not finite ends with an error, and the others do not change")
