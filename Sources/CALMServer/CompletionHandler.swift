@@ -19,18 +19,20 @@ struct CompletionHandler: Sendable {
       json, kind: kind, facts: engine.facts(), limits: settings.limits, seed: .random(in: 0...UInt64(Int64.max)))
     call.request.deadline = ContinuousClock.now + settings.requestTime
     let running = try engine.start(call.request)
-    metrics.countPrompt(tokens: call.request.prompt.count)
+    metrics.countPrompt(tokens: call.request.promptTokens, of: call.model)
     // A client that is gone frees its place.
     channel.closeFuture.whenComplete { _ in running.cancel() }
     let response = CompletionResponse(
       call, id: String(UInt64.random(in: 0 ... .max), radix: 36) + String(UInt64.random(in: 0 ... .max), radix: 36),
       created: Int(Date().timeIntervalSince1970))
-    return call.isStream ? stream(response, running) : try await collect(response, running)
+    let watch = PieceWatch(metrics, model: call.model)
+    return call.isStream ? stream(response, running, watch) : try await collect(response, running, watch)
   }
 
-  private func collect(_ response: CompletionResponse, _ running: Engine.Running) async throws -> Response {
-    var response = response
-    var watch = PieceWatch(metrics)
+  private func collect(
+    _ response: CompletionResponse, _ running: Engine.Running, _ watch: PieceWatch
+  ) async throws -> Response {
+    var (response, watch) = (response, watch)
     for try await piece in running.pieces {
       watch.add(piece)
       response.append(piece)
@@ -38,11 +40,9 @@ struct CompletionHandler: Sendable {
     return Response(json: response.body)
   }
 
-  private func stream(_ response: CompletionResponse, _ running: Engine.Running) -> Response {
-    let metrics = metrics
+  private func stream(_ response: CompletionResponse, _ running: Engine.Running, _ watch: PieceWatch) -> Response {
     let body = ResponseBody { writer in
-      var response = response
-      var watch = PieceWatch(metrics)
+      var (response, watch) = (response, watch)
       func write(_ events: [JSONValue]) async throws {
         if events.isEmpty { return }
         try await writer.write(ByteBuffer(string: events.map { "data: \($0.line)\n\n" }.joined()))
@@ -79,17 +79,18 @@ struct CompletionHandler: Sendable {
 /// Times the pieces of a request.
 private struct PieceWatch {
   private let metrics: ServingMetrics
+  private let model: String
   private let start = ContinuousClock.now
   private var latest: [Int: ContinuousClock.Instant] = [:]
 
-  init(_ metrics: ServingMetrics) { self.metrics = metrics }
+  init(_ metrics: ServingMetrics, model: String) { (self.metrics, self.model) = (metrics, model) }
 
   mutating func add(_ piece: EnginePiece) {
     let now = ContinuousClock.now
     if let before = latest.updateValue(now, forKey: piece.choice) {
-      metrics.addPiece(after: before.duration(to: now))
+      metrics.addPiece(after: before.duration(to: now), of: model)
     } else {
-      metrics.addFirstPiece(after: start.duration(to: now))
+      metrics.addFirstPiece(after: start.duration(to: now), of: model)
     }
   }
 }

@@ -11,6 +11,8 @@ package struct ServerSettings: Sendable {
   /// The names under which clients may address the server, beyond those of the loopback interface. Empty checks the
   /// `Host` header only if the server listens on a loopback address.
   package var hosts: [String] = []
+  /// The web origins whose pages may use the server, such as `https://example.org`.
+  package var origins: [String] = []
   /// The limits of a request.
   package var limits = ServingLimits()
   /// The maximum size of a request's body, in bytes.

@@ -11,10 +11,11 @@ struct ServingResponder: HTTPResponder {
   let settings: ServerSettings
   let metrics: ServingMetrics
   private let access: Access
+  private let crossOrigin: CrossOrigin
 
   init(_ models: ServedModels, settings: ServerSettings, metrics: ServingMetrics) {
     (self.models, self.settings, self.metrics) = (models, settings, metrics)
-    access = Access(settings)
+    (access, crossOrigin) = (Access(settings), CrossOrigin(settings))
   }
 
   func respond(to request: Request, context: ServingContext) async throws -> Response {
@@ -22,11 +23,17 @@ struct ServingResponder: HTTPResponder {
     let route = Route(rawValue: request.uri.path)
     var response: Response
     do {
-      response = try await answer(request, route, context)
+      if crossOrigin.isPreflight(request.head) {
+        try access.checkHost(request.head)
+        response = crossOrigin.preflight(request.head)
+      } else {
+        response = try await answer(request, route, context)
+      }
     } catch {
       response = Response(APIError(error))
       if !(error is APIError) { context.logger.debug("request failed", metadata: ["reason": "\(error)"]) }
     }
+    crossOrigin.allow(request.head, &response)
     if request.method == .head { response = response.createHeadResponse() }
     metrics.count(route: route?.rawValue ?? "other", status: response.status.code)
     // Neither prompt nor text, and no path that a client chose.

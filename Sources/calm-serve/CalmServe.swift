@@ -15,9 +15,9 @@ struct CalmServe: AsyncParsableCommand {
     commandName: "calm serve",
     abstract: "Serve models over HTTP with OpenAI's interface.",
     discussion: """
-      Answers /v1/completions, /v1/chat/completions and /v1/models for any OpenAI client. Many requests run at once, and \
-      a seed gives the same text whatever else is served. The server listens on this computer only unless --host says \
-      otherwise. docs/serving.md lists the supported fields.
+      Answers /v1/completions, /v1/chat/completions and /v1/models for any OpenAI client. Many requests run at once, \
+      and a seed gives the same text whatever else is served. The server listens on this computer only unless --host \
+      says otherwise. docs/serving.md lists the supported fields.
 
       Example:
         calm serve runs/lm/model
@@ -50,6 +50,12 @@ struct CalmServe: AsyncParsableCommand {
       "A name by which clients may address the server; may be repeated. (default: those of this computer)",
       valueName: "name"))
   var allowHost: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "A web origin whose pages may use the server, such as https://example.org; may be repeated. (default: none)",
+      valueName: "origin"))
+  var corsOrigin: [String] = []
 
   @Option(
     help: ArgumentHelp("Maximum sequences generated at once, per model.", valueName: "n"),
@@ -101,6 +107,9 @@ struct CalmServe: AsyncParsableCommand {
     if folder == nil && model.isEmpty {
       throw ValidationError("no model; give a folder such as runs/lm/model, or --model NAME=FOLDER")
     }
+    if let wrong = corsOrigin.first(where: { !CrossOrigin.isOrigin($0) }) {
+      throw ValidationError("--cors-origin \(wrong): give a scheme and a name, such as https://example.org")
+    }
   }
 
   func run() async throws {
@@ -108,6 +117,7 @@ struct CalmServe: AsyncParsableCommand {
     let (device, precision) = (setting.device, setting.precision)
     var settings = ServerSettings()
     (settings.host, settings.port, settings.hosts) = (host, port, allowHost)
+    settings.origins = corsOrigin
     (settings.connections, settings.drainTime) = (maxConnections, .seconds(drain))
     settings.requestTime = .seconds(requestTimeout)
     (settings.limits.promptTokens, settings.limits.completionTokens) = (maxPromptTokens, maxNewTokens)
@@ -124,7 +134,8 @@ struct CalmServe: AsyncParsableCommand {
     let models = try ModelName.all(folder: folder, named: model).map {
       name, folder -> (name: String, engine: Engine, created: Int) in
       let modelFolder = try ModelFolder(URL(fileURLWithPath: folder))
-      let engine = Engine(limits: limits, report: metrics.add) {
+      let report: @Sendable (TurnReport) -> Void = { metrics.add($0, of: name) }
+      let engine = Engine(limits: limits, report: report) {
         try ServedModel(modelFolder, device: device, as: precision)
       }
       return (name: name, engine: engine, created: created)
@@ -134,7 +145,11 @@ struct CalmServe: AsyncParsableCommand {
     let address = host
     let application = ServingApplication(ServedModels(models), settings: settings, metrics: metrics, logger: logger)
     // A model that cannot be loaded ends the program instead of a server that refuses everything.
-    let loading = Task.detached { for model in models { _ = try model.engine.waitUntilLoaded() } }
+    let loading = Task.detached {
+      for model in models where try model.engine.waitUntilLoaded().hasUnknownTemplate {
+        StandardError.note("calm: \(model.name): the chat template is of no known form, so chats have the plain form")
+      }
+    }
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await loading.value }
       group.addTask {

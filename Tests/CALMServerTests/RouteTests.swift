@@ -52,10 +52,11 @@ struct RouteTests {
       _ = try await server.send("POST", "/v1/completions", #"{"model": "tiny", "prompt": "abcd", "max_tokens": 10}"#)
       let metrics = try await server.send("GET", "/metrics").body
       #expect(metrics.contains(#"calm_requests_total{route="/v1/completions",status="200"} 1"#))
-      #expect(metrics.contains("calm_prompt_tokens_total 4\n"))
-      #expect(metrics.contains("calm_generated_tokens_total 10\n"))
-      #expect(metrics.contains("calm_time_to_first_piece_seconds_count 1\n"))
-      #expect(metrics.contains("calm_batch_size_count 3\n"))
+      #expect(metrics.contains(#"calm_prompt_tokens_total{model="tiny"} 4"#))
+      #expect(metrics.contains(#"calm_generated_tokens_total{model="tiny"} 10"#))
+      #expect(metrics.contains(#"calm_time_to_first_piece_seconds_count{model="tiny"} 1"#))
+      #expect(metrics.contains(#"calm_batch_size_count{model="tiny"} 3"#))
+      #expect(metrics.contains(#"calm_samples_per_chunk_bucket{model="tiny",le="1"} 3"#))
       #expect(metrics.contains(#"calm_cache_reserved_bytes{model="tiny"} 0"#))
     }
   }
@@ -93,6 +94,41 @@ struct RouteTests {
       #expect(stream.events.count == 1)
       #expect(stream.events.first?.contains(#""code":"not_finite""#) == true)
       try await server.waitUntilIdle()
+    }
+  }
+
+  @Test("a number that is not finite ends its own request only", .timeLimit(.minutes(2)))
+  func notFiniteAlone() async throws {
+    try await TestServer.run(isDamaged: true) { server in
+      func body(_ seed: Int) -> String {
+        #"{"model": "tiny", "prompt": "abcd", "max_tokens": 200, "seed": \#(seed), "stream": true}"#
+      }
+      func texts(_ reply: Reply) throws -> [String?] {
+        try reply.events.dropLast().map {
+          try JSONParser.parse(Array($0.utf8))["choices"]?.array?.first?["text"]?.string
+        }
+      }
+      // A seed with which the model does not generate the damaged token by itself.
+      var seed = 1
+      var alone = try await server.send("POST", "/v1/completions", body(seed))
+      while alone.events.last != "[DONE]" {
+        seed += 1
+        alone = try await server.send("POST", "/v1/completions", body(seed))
+      }
+      let (port, sound) = (server.port, server.request("POST", "/v1/completions", body(seed)))
+      async let together = TestServer.onThread {
+        let client = try SocketClient(port: port)
+        client.transmit(sound)
+        return Reply(client.receive())
+      }
+      while server.engine.isIdle { try await Task.sleep(for: .milliseconds(1)) }
+      for _ in 0..<3 {
+        let damaged = #"{"model": "tiny", "prompt": "abcd~~~~", "n": 3}"#
+        #expect(try await server.send("POST", "/v1/completions", damaged).status == 500)
+      }
+      let reply = try await together
+      #expect(reply.events.last == "[DONE]")
+      #expect(try texts(reply).compactMap { $0 }.joined() == texts(alone).compactMap { $0 }.joined())
     }
   }
 

@@ -1,3 +1,4 @@
+import CALMServer
 import CALMServing
 import Foundation
 import Testing
@@ -37,6 +38,57 @@ struct SafetyTests {
         #expect(try await server.send("GET", "/health", headers: ["Host: \(host)"]).status != 200, "\(host)")
       }
     }
+  }
+
+  @Test("pages of named origins may use the server, and no others", .timeLimit(.minutes(2)))
+  func origins() async throws {
+    let question = [
+      "Access-Control-Request-Method: POST",
+      "Access-Control-Request-Headers: authorization, content-type, x-stainless-os",
+    ]
+    let (allowed, other) = ("Origin: https://app.example", "Origin: https://app.example.evil")
+    let settings = TestServer.settings {
+      ($0.origins, $0.keys) = (["https://app.example", "http://localhost:3000"], ["k"])
+    }
+    try await TestServer.run(settings: settings) { (server: TestServer) async throws in
+      let preflight = try await server.send("OPTIONS", "/v1/completions", headers: question + [allowed])
+      #expect(preflight.status == 204)
+      #expect(preflight.headers["access-control-allow-origin"] == "https://app.example")
+      #expect(preflight.headers["access-control-allow-methods"]?.contains("POST") == true)
+      #expect(preflight.headers["access-control-allow-headers"] == "authorization, content-type, x-stainless-os")
+      #expect(preflight.headers["access-control-allow-credentials"] == nil)
+      // Also errors can be read. A preflight has no key, but every other request needs one.
+      let refused = try await server.send("GET", "/v1/models", headers: [allowed])
+      #expect(refused.status == 401)
+      #expect(refused.headers["access-control-allow-origin"] == "https://app.example")
+      #expect(refused.headers["vary"] == "Origin")
+      for origin in [other, "Origin: null", "Origin: http://localhost:3001"] {
+        let preflight = try await server.send("OPTIONS", "/v1/completions", headers: question + [origin])
+        #expect(preflight.status >= 400, "\(origin)")
+        let reply = try await server.send("GET", "/v1/models", headers: [origin, "Authorization: Bearer k"])
+        #expect(reply.status == 200)
+        #expect(reply.headers["access-control-allow-origin"] == nil, "\(origin)")
+        #expect(reply.headers["vary"] == "Origin")
+      }
+      let foreign = ["Host: evil.example", allowed]
+      #expect(try await server.send("OPTIONS", "/v1/models", headers: question + foreign).status == 403)
+    }
+    try await TestServer.run { (server: TestServer) async throws in
+      let preflight = try await server.send("OPTIONS", "/v1/completions", headers: question + [allowed])
+      #expect(preflight.status == 405)
+      #expect(!preflight.headers.keys.contains { $0.hasPrefix("access-control") || $0 == "vary" })
+    }
+  }
+
+  @Test(
+    "an origin has a scheme and a name, and no path",
+    arguments: [
+      ("https://app.example", true), ("http://localhost:3000", true), ("http://[::1]:80", true), ("*", false),
+      ("app.example", false), ("https://app.example/", false), ("https://", false), ("https://a b", false),
+      ("null", false), ("https://app.example:", false),
+    ])
+  func isOrigin(text: String, isOrigin: Bool) {
+    #expect(CrossOrigin.isOrigin(text) == isOrigin)
   }
 
   @Test("large bodies and headers are refused, declared or not", .timeLimit(.minutes(2)))

@@ -1,7 +1,7 @@
 import Torch
 
-/// A chunk of one sequence given its first tokens. Samples that begin differently are discarded, which leaves exactly the
-/// conditional distribution, and the batch rule chooses among the others.
+/// A chunk of one sequence given its first tokens. Samples that begin differently are discarded, which leaves exactly
+/// the conditional distribution, and the batch rule chooses among the others.
 ///
 /// At the maximum number of samples, the rule chooses among the matching samples found so far. If there are none, the
 /// given tokens replace the first tokens of the latest samples.

@@ -1,7 +1,8 @@
 import CALMCorpus
 import Torch
 
-/// A chunk of one sequence by the exact sampler, given its first tokens. Samples are taken in batches of increasing size.
+/// A chunk of one sequence by the exact sampler, given its first tokens. Samples are taken in batches of increasing
+/// size.
 ///
 /// Samples that begin differently are discarded. If none of the maximum number of samples begins so, the given tokens
 /// replace the first tokens of further samples.

@@ -114,7 +114,7 @@ package final class Engine: @unchecked Sendable {
     let id = try condition.withLock {
       try check(request)
       lastID += 1
-      sequences += request.options.sequences
+      sequences += request.choices
       commands.append(.add(request, id: lastID, arrival: .now, continuation))
       condition.broadcast()
       return lastID
@@ -152,18 +152,16 @@ package final class Engine: @unchecked Sendable {
     guard acceptsRequests else { throw EngineError.stopped }
     let options = request.options
     try options.validate(probabilities: facts.hasProbabilities)
-    guard options.sequences <= limits.sequences else {
-      throw EngineError.tooManyChoices(options.sequences, limit: limits.sequences)
+    guard request.choices <= limits.sequences else {
+      throw EngineError.tooManyChoices(request.choices, limit: limits.sequences)
     }
-    guard request.prompt.count + 1 <= facts.maximumTokens,
-      options.maximumTokens <= facts.maximumTokens - request.prompt.count
-    else {
-      throw EngineError.tooLong(
-        prompt: request.prompt.count, requested: options.maximumTokens, limit: facts.maximumTokens)
+    let longest = request.prompts.map(\.count).max() ?? 0
+    guard longest + 1 <= facts.maximumTokens, options.maximumTokens <= facts.maximumTokens - longest else {
+      throw EngineError.tooLong(prompt: longest, requested: options.maximumTokens, limit: facts.maximumTokens)
     }
-    let bytes = facts.cacheBytes(prompt: request.prompt.count, maximumTokens: options.maximumTokens)
+    let bytes = facts.cacheBytes(prompt: longest, maximumTokens: options.maximumTokens)
     guard bytes <= limits.cacheBytes else { throw EngineError.tooLarge(bytes: bytes, limit: limits.cacheBytes) }
-    guard sequences + options.sequences <= limits.sequences + limits.queue else {
+    guard sequences + request.choices <= limits.sequences + limits.queue else {
       throw EngineError.queueFull(waiting: max(0, sequences - limits.sequences))
     }
   }
@@ -225,7 +223,7 @@ package final class Engine: @unchecked Sendable {
   /// Updates what other threads see, while `condition` is locked.
   private func publish(_ scheduler: Scheduler) {
     let added = commands.reduce(0) {
-      if case .add(let request, _, _, _) = $1 { $0 + request.options.sequences } else { $0 }
+      if case .add(let request, _, _, _) = $1 { $0 + request.choices } else { $0 }
     }
     sequences = scheduler.waitingCount + scheduler.runningCount + added
     latest = Status(

@@ -3,20 +3,27 @@ import CALMSupport
 
 /// What one request asks of an engine.
 package struct EngineRequest: Sendable {
-  /// Token ids.
-  package var prompt: [Int32]
-  /// How every choice is sampled; the number of sequences is the number of choices.
+  /// The token ids of each prompt.
+  package var prompts: [[Int32]]
+  /// How every choice is sampled; the number of sequences is the number of choices for each prompt.
   package var options: GenerationOptions
   /// Texts that end a choice. They are not part of its text.
   package var stops: [String]
+  /// Tokens that end a choice. They are not part of its text.
+  package var stopTokens: Set<Int32> = []
   /// When the request fails, ended or not; nil for never.
   package var deadline: ContinuousClock.Instant?
 
   package init(
-    prompt: [Int32], options: GenerationOptions, stops: [String] = [], deadline: ContinuousClock.Instant? = nil
+    prompts: [[Int32]], options: GenerationOptions, stops: [String] = [], deadline: ContinuousClock.Instant? = nil
   ) {
-    (self.prompt, self.options, self.stops, self.deadline) = (prompt, options, stops, deadline)
+    (self.prompts, self.options, self.stops, self.deadline) = (prompts, options, stops, deadline)
   }
+
+  /// The number of choices for all prompts: first those of the first prompt, then those of the second, ….
+  package var choices: Int { prompts.count * options.sequences }
+  /// The number of tokens of all prompts.
+  package var promptTokens: Int { prompts.reduce(0) { $0 + $1.count } }
 }
 
 /// Why a choice ended, in the words of the protocol.

@@ -2,10 +2,10 @@ import CALM
 
 /// Continuous batching: sequences join and leave the running batch between steps.
 ///
-/// It has no thread and no clock of its own: each ``turn(at:)`` admits sequences that wait, reads a piece of prompts and
-/// takes a step. A piece of prompts is bounded, so that a long prompt does not delay the running sequences. Sequences
-/// are admitted in the order of their arrival, each when its whole cache fits into the memory that is left: an admitted
-/// sequence never waits for memory.
+/// It has no thread and no clock of its own: each ``turn(at:)`` admits sequences that wait, reads a piece of prompts
+/// and takes a step. A piece of prompts is bounded, so that a long prompt does not delay the running sequences.
+/// Sequences are admitted in the order of their arrival, each when its whole cache fits into the memory that is left:
+/// an admitted sequence never waits for memory.
 package final class Scheduler {
   package typealias Stream = AsyncThrowingStream<EnginePiece, any Error>
 
@@ -36,12 +36,13 @@ package final class Scheduler {
   ///   - now: the time of its arrival.
   package func add(_ request: EngineRequest, id: Int, at now: ContinuousClock.Instant, _ stream: Stream.Continuation) {
     let shared = SharedRequest(id: id, request: request, arrival: now, stream: stream)
-    let bytes = model.facts.cacheBytes(prompt: request.prompt.count, maximumTokens: request.options.maximumTokens)
-    for choice in 0..<request.options.sequences {
+    for choice in 0..<request.choices {
+      let prompt = request.prompts[choice / request.options.sequences]
       waiting.append(
         Job(
-          request: shared, choice: choice, bytes: bytes,
-          text: ChoiceText(model.facts.tokenizer, stops: request.stops)))
+          request: shared, prompt: prompt, choice: choice,
+          bytes: model.facts.cacheBytes(prompt: prompt.count, maximumTokens: request.options.maximumTokens),
+          text: ChoiceText(model.facts.tokenizer, stops: request.stops, stopTokens: request.stopTokens)))
     }
   }
 
@@ -81,8 +82,10 @@ package final class Scheduler {
     while let job = waiting.first, running.count < limits.sequences, reservedBytes + job.bytes <= limits.cacheBytes {
       waiting.removeFirst()
       do {
-        let request = job.request.request
-        job.sequence = try model.batch.sequence(prompt: request.prompt, options: request.options, index: job.choice)
+        // The texts of a prompt are those of a request for it alone.
+        let options = job.request.request.options
+        job.sequence = try model.batch.sequence(
+          prompt: job.prompt, options: options, index: job.choice % options.sequences)
         running.append(job)
         reservedBytes += job.bytes
         report.queueTimes.append(job.request.arrival.duration(to: now))
@@ -123,6 +126,7 @@ package final class Scheduler {
         if job === searching { moveToEnd(job) }
         let (text, finish) = try job.text.append(chunk)
         report.generatedTokens += chunk.tokens.count
+        if let samples = job.takeSamples() { report.samplesPerChunk.append(samples) }
         job.isFinished = finish != nil
         job.request.deliver(
           EnginePiece(choice: job.choice, text: text, tokens: chunk.tokens.count, finish: finish))
@@ -147,6 +151,8 @@ package final class Scheduler {
 /// One choice of a request.
 private final class Job {
   let request: SharedRequest
+  let prompt: [Int32]
+  /// Its index among the choices of the request.
   let choice: Int
   /// The memory reserved for its cache.
   let bytes: Int
@@ -155,9 +161,18 @@ private final class Job {
   var sequence: BatchSequence?
   var isFinished = false
   var isOver: Bool { isFinished || request.isOver }
+  /// The samples of the chunks so far.
+  private var samples = 0
 
-  init(request: SharedRequest, choice: Int, bytes: Int, text: ChoiceText) {
-    (self.request, self.choice, self.bytes, self.text) = (request, choice, bytes, text)
+  init(request: SharedRequest, prompt: [Int32], choice: Int, bytes: Int, text: ChoiceText) {
+    (self.request, self.prompt, self.choice, self.bytes, self.text) = (request, prompt, choice, bytes, text)
+  }
+
+  /// The samples of the latest chunk; nil for a model with probabilities.
+  func takeSamples() -> Int? {
+    guard let total = sequence?.samples, total > samples else { return nil }
+    defer { samples = total }
+    return total - samples
   }
 }
 
@@ -175,7 +190,7 @@ private final class SharedRequest {
 
   init(id: Int, request: EngineRequest, arrival: ContinuousClock.Instant, stream: Scheduler.Stream.Continuation) {
     (self.id, self.request, self.arrival, self.stream) = (id, request, arrival, stream)
-    choicesLeft = request.options.sequences
+    choicesLeft = request.choices
   }
 
   func deliver(_ piece: EnginePiece) {
@@ -202,4 +217,6 @@ package struct TurnReport: Sendable {
   package var queueTimes: [Duration] = []
   /// The number of tokens that were generated.
   package var generatedTokens = 0
+  /// The number of samples of each generated chunk; empty for a model with probabilities.
+  package var samplesPerChunk: [Int] = []
 }

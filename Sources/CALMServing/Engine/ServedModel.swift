@@ -10,9 +10,10 @@ package struct ServedModel {
   /// What other threads may know of it.
   package let facts: ModelFacts
 
-  package init(_ batch: any BatchModel, tokenizer: Tokenizer) {
+  /// - Parameter template: the template of chats, in the language of Jinja; nil for none.
+  package init(_ batch: any BatchModel, tokenizer: Tokenizer, template: String? = nil) {
     self.batch = batch
-    facts = ModelFacts(batch, tokenizer: tokenizer)
+    facts = ModelFacts(batch, tokenizer: tokenizer, template: template)
   }
 
   /// Loads a model of either kind.
@@ -21,6 +22,7 @@ package struct ServedModel {
   /// - Throws: ``ModelError``, or the errors of tokenizer files and checkpoints.
   package init(_ folder: ModelFolder, autoencoder: URL? = nil, device: Device, as dtype: DType) throws {
     var tokenizer = try folder.tokenizer()
+    let template = ChatForm.template(in: folder.url)
     func fit(vocabularySize: Int, padding: Int?) throws {
       // The official models add a pad token to the tokenizer of Llama 3, whose files do not have it.
       if padding == tokenizer.vocabularySize { tokenizer = try tokenizer.withPadToken() }
@@ -33,12 +35,12 @@ package struct ServedModel {
       let sizes = try folder.autoregressiveConfiguration()
       try fit(vocabularySize: sizes.vocabularySize, padding: sizes.special.padding)
       let model = try folder.loadAutoregressiveModel(device: device, as: dtype)
-      self.init(AutoregressiveBatch(model), tokenizer: tokenizer)
+      self.init(AutoregressiveBatch(model), tokenizer: tokenizer, template: template)
     } else {
       let sizes = try folder.languageModelConfiguration()
       try fit(vocabularySize: sizes.vocabularySize, padding: sizes.special.padding)
       let model = try folder.loadLanguageModel(autoencoder: autoencoder, device: device, as: dtype)
-      self.init(ContinuousBatch(model), tokenizer: tokenizer)
+      self.init(ContinuousBatch(model), tokenizer: tokenizer, template: template)
     }
   }
 }
@@ -56,19 +58,25 @@ package struct ModelFacts: Sendable {
   package let hasProbabilities: Bool
   /// Whether documents end with a token.
   package let hasDocumentEnds: Bool
+  /// How chats become prompts.
+  package let chat: ChatForm
+  /// Whether the model has a template of chats that is of no known form.
+  package let hasUnknownTemplate: Bool
 
-  fileprivate init(_ batch: any BatchModel, tokenizer: Tokenizer) {
+  fileprivate init(_ batch: any BatchModel, tokenizer: Tokenizer, template: String?) {
     self.tokenizer = tokenizer
     (chunkSize, maximumTokens) = (batch.chunkSize, batch.maximumTokens)
     (bytesPerPosition, hasProbabilities) = (batch.bytesPerPosition, batch.hasProbabilities)
     hasDocumentEnds = batch.hasDocumentEnds
+    chat = template.map { ChatForm(template: $0, tokenizer: tokenizer) } ?? .plain
+    hasUnknownTemplate = template != nil && chat == .plain
   }
 
   /// The ids of a prompt. Names of special tokens are ordinary text.
-  package func encode(_ text: String) -> [Int32] {
-    // Models that were trained without end tokens expect the template's prefix at the start of a text.
-    (hasDocumentEnds ? [] : tokenizer.prefixTokens) + tokenizer.encode(text)
-  }
+  package func encode(_ text: String) -> [Int32] { prefix + tokenizer.encode(text) }
+
+  /// The ids before a text: models that were trained without end tokens expect the prefix of the tokenizer's template.
+  var prefix: [Int32] { hasDocumentEnds ? [] : tokenizer.prefixTokens }
 
   /// The memory to reserve for a sequence, in bytes: a bound on what its keys and values take.
   package func cacheBytes(prompt: Int, maximumTokens: Int) -> Int {

@@ -4,12 +4,17 @@ import Synchronization
 package final class ServingMetrics: Sendable {
   private struct State {
     var requests: [Request: Int] = [:]
+    var models: [String: ModelState] = [:]
+  }
+
+  fileprivate struct ModelState {
     var promptTokens = 0
     var generatedTokens = 0
-    var firstText = Histogram(bounds: seconds)
+    var firstPiece = Histogram(bounds: seconds)
     var betweenPieces = Histogram(bounds: seconds)
     var queue = Histogram(bounds: seconds)
     var batch = Histogram(bounds: [1, 2, 4, 8, 16, 32, 64, 128, 256])
+    var samples = Histogram(bounds: [1, 4, 16, 32, 64, 100, 200, 400, 1_000, 2_000, 5_000])
 
     static let seconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
   }
@@ -30,28 +35,26 @@ package final class ServingMetrics: Sendable {
     state.withLock { $0.requests[Request(route: route, status: status), default: 0] += 1 }
   }
 
-  /// Counts the tokens of an accepted prompt.
-  package func countPrompt(tokens: Int) {
-    state.withLock { $0.promptTokens += tokens }
+  /// Counts the tokens of accepted prompts.
+  package func countPrompt(tokens: Int, of model: String) {
+    state.withLock { $0.models[model, default: ModelState()].promptTokens += tokens }
   }
 
   /// Adds the measurements of a turn.
-  package func add(_ report: TurnReport) {
+  package func add(_ report: TurnReport, of model: String) {
     state.withLock { state in
-      state.generatedTokens += report.generatedTokens
-      for size in report.batchSizes { state.batch.add(Double(size)) }
-      for time in report.queueTimes { state.queue.add(time / .seconds(1)) }
+      state.models[model, default: ModelState()].add(report)
     }
   }
 
   /// Adds the time from the arrival of a request to the first piece of a choice.
-  package func addFirstPiece(after time: Duration) {
-    state.withLock { $0.firstText.add(time / .seconds(1)) }
+  package func addFirstPiece(after time: Duration, of model: String) {
+    state.withLock { $0.models[model, default: ModelState()].firstPiece.add(time / .seconds(1)) }
   }
 
   /// Adds the time between two pieces of a choice.
-  package func addPiece(after time: Duration) {
-    state.withLock { $0.betweenPieces.add(time / .seconds(1)) }
+  package func addPiece(after time: Duration, of model: String) {
+    state.withLock { $0.models[model, default: ModelState()].betweenPieces.add(time / .seconds(1)) }
   }
 
   /// The exposition in the text format, version 0.0.4.
@@ -64,22 +67,40 @@ package final class ServingMetrics: Sendable {
     text.add(
       "requests_total", "counter", "Responses by route and status.",
       requests.map { ("route=\"\($0.key.route)\",status=\"\($0.key.status)\"", Double($0.value)) })
-    text.add("prompt_tokens_total", "counter", "Tokens of accepted prompts.", [("", Double(state.promptTokens))])
-    text.add("generated_tokens_total", "counter", "Generated tokens.", [("", Double(state.generatedTokens))])
-    func gauge(_ name: String, _ help: String, _ value: (Engine.Status, EngineLimits) -> Int) {
-      text.add(
-        name, "gauge", help,
-        engines.map { ("model=\"\(MetricsText.escaped($0.name))\"", Double(value($0.status, $0.limits))) })
+    let models = engines.map { engine in
+      (
+        label: "model=\"\(MetricsText.escaped(engine.name))\"", engine: engine,
+        state: state.models[engine.name] ?? ModelState()
+      )
     }
-    gauge("running_sequences", "Sequences that are generated.") { status, _ in status.running }
-    gauge("waiting_sequences", "Sequences that wait.") { status, _ in status.waiting }
-    gauge("cache_reserved_bytes", "Memory reserved for keys and values.") { status, _ in status.cacheBytes }
-    gauge("cache_limit_bytes", "Memory for keys and values.") { _, limits in limits.cacheBytes }
-    text.add("time_to_first_piece_seconds", "From the arrival of a request to the first piece.", state.firstText)
-    text.add("time_between_pieces_seconds", "Between two pieces of a choice.", state.betweenPieces)
-    text.add("queue_time_seconds", "From the arrival of a request to its admission.", state.queue)
-    text.add("batch_size", "Sequences of a step.", state.batch)
+    func add(_ name: String, _ type: String, _ help: String, _ value: (Engine.Status, EngineLimits, ModelState) -> Int)
+    {
+      text.add(name, type, help, models.map { ($0.label, Double(value($0.engine.status, $0.engine.limits, $0.state))) })
+    }
+    func add(_ name: String, _ help: String, _ histogram: KeyPath<ModelState, Histogram>) {
+      text.add(name, help, models.map { ($0.label, $0.state[keyPath: histogram]) })
+    }
+    add("prompt_tokens_total", "counter", "Tokens of accepted prompts.") { $2.promptTokens }
+    add("generated_tokens_total", "counter", "Generated tokens.") { $2.generatedTokens }
+    add("running_sequences", "gauge", "Sequences that are generated.") { status, _, _ in status.running }
+    add("waiting_sequences", "gauge", "Sequences that wait.") { status, _, _ in status.waiting }
+    add("cache_reserved_bytes", "gauge", "Memory reserved for keys and values.") { status, _, _ in status.cacheBytes }
+    add("cache_limit_bytes", "gauge", "Memory for keys and values.") { _, limits, _ in limits.cacheBytes }
+    add("time_to_first_piece_seconds", "From the arrival of a request to the first piece.", \.firstPiece)
+    add("time_between_pieces_seconds", "Between two pieces of a choice.", \.betweenPieces)
+    add("queue_time_seconds", "From the arrival of a request to its admission.", \.queue)
+    add("batch_size", "Sequences of a step.", \.batch)
+    add("samples_per_chunk", "Chunks sampled for each generated one; none for models with probabilities.", \.samples)
     return text.lines
+  }
+}
+
+extension ServingMetrics.ModelState {
+  fileprivate mutating func add(_ report: TurnReport) {
+    generatedTokens += report.generatedTokens
+    for size in report.batchSizes { batch.add(Double(size)) }
+    for time in report.queueTimes { queue.add(time / .seconds(1)) }
+    for count in report.samplesPerChunk { samples.add(Double(count)) }
   }
 }
 
@@ -111,14 +132,16 @@ private struct MetricsText {
     }
   }
 
-  mutating func add(_ name: String, _ help: String, _ histogram: Histogram) {
+  mutating func add(_ name: String, _ help: String, _ histograms: [(label: String, values: Histogram)]) {
     lines += "# HELP calm_\(name) \(help)\n# TYPE calm_\(name) histogram\n"
-    var total = 0
-    for (bound, count) in zip(histogram.bounds.map(Self.number) + ["+Inf"], histogram.counts) {
-      total += count
-      lines += "calm_\(name)_bucket{le=\"\(bound)\"} \(total)\n"
+    for (label, histogram) in histograms {
+      var total = 0
+      for (bound, count) in zip(histogram.bounds.map(Self.number) + ["+Inf"], histogram.counts) {
+        total += count
+        lines += "calm_\(name)_bucket{\(label),le=\"\(bound)\"} \(total)\n"
+      }
+      lines += "calm_\(name)_sum{\(label)} \(histogram.sum)\ncalm_\(name)_count{\(label)} \(total)\n"
     }
-    lines += "calm_\(name)_sum \(histogram.sum)\ncalm_\(name)_count \(total)\n"
   }
 
   static func escaped(_ label: String) -> String {

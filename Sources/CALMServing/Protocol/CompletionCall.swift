@@ -19,8 +19,8 @@ package struct CompletionCall: Sendable {
   package let isStream: Bool
   /// Whether a stream ends with the usage.
   package let includesUsage: Bool
-  /// The text before each completion; nil for none.
-  package let echo: String?
+  /// The text before the completions of each prompt; nil for none.
+  package let echoes: [String]?
 
   /// The name of the model that a request is for.
   ///
@@ -57,29 +57,31 @@ package struct CompletionCall: Sendable {
     self.kind = kind
     model = try Self.modelName(in: body)
     fields.ignore("model", "user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key")
-    let prompt =
+    let prompts =
       switch kind {
-      case .completion: try Prompt(&fields, facts: facts)
-      case .chat: try Prompt(messages: &fields, facts: facts)
+      case .completion: try Prompts(&fields, facts: facts)
+      case .chat: try Prompts(messages: &fields, facts: facts)
       }
-    guard prompt.ids.count <= limits.promptTokens else {
+    let longest = prompts.ids.map(\.count).max() ?? 0
+    guard longest <= limits.promptTokens else {
       throw .invalid(
-        "the prompt has \(prompt.ids.count) tokens, and the maximum is \(limits.promptTokens)",
-        param: prompt.param, code: "context_length_exceeded")
+        "the prompt has \(longest) tokens, and the maximum is \(limits.promptTokens)", param: prompts.param,
+        code: "context_length_exceeded")
     }
     var options = try Self.options(&fields, facts: facts, limits: limits)
     options.maximumTokens =
       try Self.maximumTokens(&fields, kind: kind, limits: limits)
-      ?? max(1, min(limits.completionTokens, facts.maximumTokens - prompt.ids.count))
+      ?? max(1, min(limits.completionTokens, facts.maximumTokens - longest))
     options.sequences = try fields.integer("n", in: 1...limits.choices) ?? 1
     options.seed = try fields.integer("seed", in: .min ... .max).map { UInt64(bitPattern: Int64($0)) } ?? seed
     request = EngineRequest(
-      prompt: prompt.ids, options: options, stops: try Self.stops(&fields, limits: limits) + prompt.stops)
+      prompts: prompts.ids, options: options, stops: try Self.stops(&fields, limits: limits) + prompts.stops)
+    request.stopTokens = prompts.stopTokens
 
     isStream = try fields.boolean("stream") ?? false
     includesUsage = try Self.includesUsage(&fields, isStream: isStream)
     let echoes = kind == .completion ? try fields.boolean("echo") ?? false : false
-    echo = echoes ? try prompt.text(facts) : nil
+    self.echoes = echoes ? try prompts.texts(facts) : nil
     try Self.refuseUnsupported(&fields, kind: kind, choices: options.sequences)
     try fields.finish()
     do {

@@ -23,7 +23,7 @@ package struct CompletionResponse: Sendable {
     self.call = call
     self.id = (call.kind == .chat ? "chatcmpl-" : "cmpl-") + id
     self.created = created
-    choices = Array(repeating: Choice(text: call.echo ?? ""), count: call.request.options.sequences)
+    choices = (0..<call.request.choices).map { [call] in Choice(text: Self.echo(of: $0, call) ?? "") }
   }
 
   /// Adds a piece to the body.
@@ -57,7 +57,9 @@ package struct CompletionResponse: Sendable {
     choices.indices.compactMap { index in
       switch call.kind {
       case .completion:
-        call.echo.map { event(.object(("text", .string($0)), ("index", .integer(index)), ("logprobs", .null), none)) }
+        Self.echo(of: index, call).map {
+          event(.object(("text", .string($0)), ("index", .integer(index)), ("logprobs", .null), none))
+        }
       case .chat:
         event(
           .object(
@@ -108,10 +110,15 @@ package struct CompletionResponse: Sendable {
   }
 
   private var usage: JSONValue {
-    let prompt = call.request.prompt.count
+    let prompt = call.request.promptTokens
     return .object(
       ("prompt_tokens", .integer(prompt)), ("completion_tokens", .integer(completionTokens)),
       ("total_tokens", .integer(prompt + completionTokens)))
+  }
+
+  /// The text before a choice; nil for none.
+  private static func echo(of choice: Int, _ call: CompletionCall) -> String? {
+    call.echoes?[choice / call.request.options.sequences]
   }
 
   private var eventObject: String { call.kind == .chat ? "chat.completion.chunk" : "text_completion" }

@@ -21,7 +21,8 @@ struct TestServer: Sendable {
     _ body: @escaping @Sendable (TestServer) async throws -> Void
   ) async throws {
     let metrics = ServingMetrics()
-    let engine = Engine(limits: limits, report: metrics.add) { try model(isDamaged: isDamaged) }
+    let report: @Sendable (TurnReport) -> Void = { metrics.add($0, of: "tiny") }
+    let engine = Engine(limits: limits, report: report) { try model(isDamaged: isDamaged) }
     _ = try await Task.detached { try engine.waitUntilLoaded() }.value
     var logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
     logger.logLevel = .critical
@@ -53,9 +54,23 @@ struct TestServer: Sendable {
   }
 
   private static func model(isDamaged: Bool) throws -> ServedModel {
+    let tokenizer = try tokenizer()
+    let model = languageModel()
+    if isDamaged {
+      withoutGradients { model.backbone.embedding.weight.selected(0, Int(tokenizer.encode("~")[0])).fill(.nan) }
+    }
+    return ServedModel(ContinuousBatch(model), tokenizer: tokenizer)
+  }
+
+  /// A tokenizer of bytes.
+  static func tokenizer() throws -> Tokenizer {
     var trainer = try BPETrainer(vocabularySize: 259)
     trainer.add("abc")
-    let tokenizer = try trainer.train()
+    return try trainer.train()
+  }
+
+  /// A random model of bytes.
+  static func languageModel(maximumPositions: Int? = nil) -> ContinuousLanguageModel {
     let generator = Generator(seed: 1)
     var small = AutoencoderConfiguration(
       vocabularySize: 259, chunkSize: 4, latentSize: 8, hiddenSize: 32, special: SpecialTokens(padding: 0))
@@ -64,15 +79,15 @@ struct TestServer: Sendable {
       vocabularySize: 259, chunkSize: 4, latentSize: 8, hiddenSize: 32, layers: 2, attentionHeads: 4, headBlocks: 2,
       special: SpecialTokens(padding: 0))
     configuration.noiseSize = 16
+    if let maximumPositions { configuration.transformer.maximumPositions = maximumPositions }
     let model = ContinuousLanguageModel(
       configuration, autoencoder: Autoencoder(small, generator: generator), generator: generator)
     withoutGradients {
       for parameter in model.namedParameters() where parameter.name == "mlp_generator.final_layer.linears.2.weight" {
         parameter.tensor.copy(from: generator.normal(parameter.tensor.shape, deviation: 2))
       }
-      if isDamaged { model.backbone.embedding.weight.selected(0, Int(tokenizer.encode("~")[0])).fill(.nan) }
     }
-    return ServedModel(ContinuousBatch(model), tokenizer: tokenizer)
+    return model
   }
 
   /// The text of a request that closes its connection.

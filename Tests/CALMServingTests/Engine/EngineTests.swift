@@ -94,7 +94,7 @@ struct EngineTests {
   @Test("requests that can never run are refused at once")
   func impossible() throws {
     let engine = try engine(EngineLimits(cacheBytes: 30_000))
-    let prompt = try TinyServed.request().prompt.count
+    let prompt = try TinyServed.request().prompts[0].count
     #expect(throws: EngineError.tooLong(prompt: prompt, requested: 1_100, limit: 1_024)) {
       try engine.start(TinyServed.request(tokens: 1_100)).pieces
     }

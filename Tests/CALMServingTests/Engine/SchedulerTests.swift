@@ -15,7 +15,7 @@ struct SchedulerTests {
   /// The bytes of a request of the default prompt and length.
   private func cost() throws -> Int {
     let request = try TinyServed.request()
-    return model.facts.cacheBytes(prompt: request.prompt.count, maximumTokens: request.options.maximumTokens)
+    return model.facts.cacheBytes(prompt: request.prompts[0].count, maximumTokens: request.options.maximumTokens)
   }
 
   private func add(_ request: EngineRequest, id: Int, to scheduler: Scheduler) -> Scheduler.Stream {
@@ -135,8 +135,8 @@ struct SchedulerTests {
   @Test("while sequences search for a chunk, one after the other, the others take a step each turn")
   func searches() async throws {
     let scheduler = Scheduler(model, limits: EngineLimits())
-    // Five bytes are a chunk and a token, with which the first chunk begins. That is rare, so all samples are needed: ten
-    // steps of twenty.
+    // Five bytes are a chunk and a token, with which the first chunk begins. That is rare, so all samples are needed:
+    // ten steps of twenty.
     var request = try TinyServed.request("Ada w", tokens: 3)
     request.options.maximumSamples = 200
     let searching = (0..<3).map { add(request, id: $0, to: scheduler) }
@@ -163,6 +163,55 @@ struct SchedulerTests {
     #expect(try await received(sound).map(\.tokens) == [12])
   }
 
+  @Test("the choices of several prompts equal those of a request for each, with the samples of their chunks")
+  func prompts() async throws {
+    let scheduler = Scheduler(model, limits: EngineLimits())
+    let texts = ["Ada went", "Robin", "Ada went"]
+    var request = try TinyServed.request(temperature: 0.5, choices: 2)
+    request.options.maximumSamples = 200
+    request.prompts = try texts.map { try TinyServed.tokenizer().encode($0) }
+    let stream = add(request, id: 0, to: scheduler)
+    var samples: [Int] = []
+    while scheduler.hasWork {
+      scheduler.turn(at: start)
+      samples += scheduler.takeReport().samplesPerChunk
+    }
+    // 24 tokens are six chunks of 20 candidates each. The last letter of "Robin" begins a seventh, which takes all
+    // samples.
+    #expect(samples.count == 3 * 2 * 6 + 2)
+    #expect(samples.filter { $0 == 20 }.count == 36)
+    #expect(samples.filter { $0 == 200 }.count == 2)
+    let choices = try await received(stream)
+    #expect(choices.count == 6)
+    for (index, text) in texts.enumerated() {
+      request.prompts = [try TinyServed.tokenizer().encode(text)]
+      let alone = add(request, id: 1, to: scheduler)
+      run(scheduler)
+      #expect(try await received(alone) == Array(choices[2 * index..<2 * index + 2]))
+    }
+  }
+
+  @Test("a stop token ends a choice, and the text before it is complete")
+  func stopTokens() async throws {
+    let scheduler = Scheduler(model, limits: EngineLimits())
+    var request = try TinyServed.request("Ada went", tokens: 24)
+    let sequence = try model.batch.sequence(prompt: request.prompts[0], options: request.options, index: 0)
+    while model.batch.read(sequence) > 0 {}
+    while sequence.generated.end == nil { _ = try model.batch.step([sequence])[0].get() }
+    let tokens = sequence.generated.tokens
+    request.stopTokens = [tokens[10]]
+    // A stop string whose beginning is held back until the end.
+    request.stops = [
+      try model.facts.tokenizer.decode(Array(tokens.prefix { $0 != tokens[10] }.suffix(1))) + "\u{1}\u{2}"
+    ]
+    let stream = add(request, id: 0, to: scheduler)
+    run(scheduler)
+    let choice = try await received(stream)[0]
+    #expect(choice.finish == .stop)
+    #expect(choice.text == (try model.facts.tokenizer.decode(tokens.prefix { $0 != tokens[10] })))
+    #expect(scheduler.reservedBytes == 0)
+  }
+
   @Test("choices differ, and equal those of calm generate for the same seed")
   func choices() async throws {
     let scheduler = Scheduler(model, limits: EngineLimits())
@@ -172,7 +221,7 @@ struct SchedulerTests {
     let choices = try await received(stream)
     #expect(Set(choices.map(\.text)).count == 3)
     for index in 0..<3 {
-      let sequence = try model.batch.sequence(prompt: request.prompt, options: request.options, index: index)
+      let sequence = try model.batch.sequence(prompt: request.prompts[0], options: request.options, index: index)
       while model.batch.read(sequence) > 0 {}
       while sequence.generated.end == nil { _ = try model.batch.step([sequence])[0].get() }
       #expect(try model.facts.tokenizer.decode(sequence.generated.tokens, skipSpecial: true) == choices[index].text)

@@ -31,13 +31,13 @@ struct CompletionCallTests {
   func defaults() throws {
     let call = try call(#"{"model": "m", "prompt": "Once"}"#)
     #expect(call.model == "m")
-    #expect(call.request.prompt == (try TinyServed.tokenizer().encode("Once")))
+    #expect(call.request.prompts[0] == (try TinyServed.tokenizer().encode("Once")))
     #expect(call.request.options.maximumTokens == 16)
     #expect(call.request.options.temperature == 1)
     #expect(call.request.options.sequences == 1)
     #expect(call.request.options.seed == 99)
     #expect(call.request.stops == [])
-    #expect(!call.isStream && !call.includesUsage && call.echo == nil)
+    #expect(!call.isStream && !call.includesUsage && call.echoes == nil)
   }
 
   @Test("all supported fields are read")
@@ -53,14 +53,14 @@ struct CompletionCallTests {
     #expect(options.temperature == 0.5 && options.sampler == .exact && options.candidates == 50)
     #expect(call.request.stops == ["\n", "END"])
     #expect(call.isStream && call.includesUsage)
-    #expect(call.echo == "Once")
+    #expect(call.echoes == ["Once"])
   }
 
   @Test("a prompt of token ids is taken as it is")
   func tokens() throws {
     let call = try call(#"{"model": "m", "prompt": [70, 71, 72], "echo": true}"#)
-    #expect(call.request.prompt == [70, 71, 72])
-    #expect(call.echo == (try TinyServed.tokenizer().decode([70, 71, 72])))
+    #expect(call.request.prompts[0] == [70, 71, 72])
+    #expect(call.echoes == [try TinyServed.tokenizer().decode([70, 71, 72])])
   }
 
   @Test("a chat is laid out with the names of the roles, and ends at the user's next turn")
@@ -72,7 +72,7 @@ struct CompletionCallTests {
         {"role": "assistant", "content": "Hello."}, {"role": "user", "content": "Bye", "name": "Ada"}]}
       """#, .chat)
     let text = "Be brief.\n\nUser: Hi\n\nAssistant: Hello.\n\nUser: Bye\n\nAssistant:"
-    #expect(call.request.prompt == (try TinyServed.tokenizer().encode(text)))
+    #expect(call.request.prompts[0] == (try TinyServed.tokenizer().encode(text)))
     #expect(call.request.stops == ["\n\nUser:"])
     #expect(call.request.options.maximumTokens == 5)
   }
@@ -82,7 +82,18 @@ struct CompletionCallTests {
     // 1,024 tokens in all.
     let message = String(repeating: "a", count: 900)
     let call = try call(#"{"model": "m", "messages": [{"role": "user", "content": "\#(message)"}]}"#, .chat)
-    #expect(call.request.prompt.count + call.request.options.maximumTokens == 1_024)
+    #expect(call.request.prompts[0].count + call.request.options.maximumTokens == 1_024)
+  }
+
+  @Test("a prompt is text or token ids, or several of either")
+  func prompts() throws {
+    let tokenizer = try TinyServed.tokenizer()
+    #expect(try call(#"{"model": "m", "prompt": ["a"]}"#).request.prompts == [tokenizer.encode("a")])
+    let texts = try call(#"{"model": "m", "prompt": ["ab", "", "c"], "n": 2}"#).request
+    #expect(texts.prompts == ["ab", "", "c"].map { tokenizer.encode($0) })
+    #expect(texts.choices == 6)
+    #expect(texts.promptTokens == 3)
+    #expect(try call(#"{"model": "m", "prompt": [[70, 71], [72]]}"#).request.prompts == [[70, 71], [72]])
   }
 
   @Test("temperature 0 is the most probable token where there are probabilities")
@@ -97,7 +108,8 @@ struct CompletionCallTests {
     arguments: [
       (#"{"prompt": "a"}"#, "model"), (#"{"model": 3}"#, "model"),
       (#"{"model": "m", "prompt": 3}"#, "prompt"), (#"{"model": "m", "prompt": [999]}"#, "prompt"),
-      (#"{"model": "m", "prompt": ["a", "b"]}"#, "prompt"), (#"{"model": "m", "prompt": []}"#, "prompt"),
+      (#"{"model": "m", "prompt": ["a", 3]}"#, "prompt"), (#"{"model": "m", "prompt": []}"#, "prompt"),
+      (#"{"model": "m", "prompt": ["a", [3]]}"#, "prompt"), (#"{"model": "m", "prompt": [[3], []]}"#, "prompt"),
       (#"{"model": "m", "max_tokens": 0}"#, "max_tokens"), (#"{"model": "m", "max_tokens": 1.5}"#, "max_tokens"),
       (#"{"model": "m", "n": 17}"#, "n"), (#"{"model": "m", "seed": "x"}"#, "seed"),
       (#"{"model": "m", "temperature": 0}"#, "temperature"), (#"{"model": "m", "temperature": 1.5}"#, "temperature"),

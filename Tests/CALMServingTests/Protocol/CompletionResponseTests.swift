@@ -32,6 +32,18 @@ struct CompletionResponseTests {
         + #""usage":{"prompt_tokens":3,"completion_tokens":15,"total_tokens":18},"calm":{"seed":7}}"#)
   }
 
+  @Test("the choices of several prompts have the text of their own, and the usage counts each prompt once")
+  func prompts() throws {
+    let body = #"{"model": "m", "prompt": ["ab", "c"], "n": 2, "echo": true}"#
+    var response = try response(body, .completion)
+    for index in [3, 1, 0, 2] {
+      response.append(EnginePiece(choice: index, text: "\(index)", tokens: 1, finish: .length))
+    }
+    #expect(response.body["choices"]?.array?.map { $0["text"]?.string } == ["ab0", "ab1", "c2", "c3"])
+    #expect(response.body["usage"]?["prompt_tokens"]?.integer == 3)
+    #expect(response.opening.map { $0["choices"]?.array?.first?["text"]?.string } == ["ab", "ab", "c", "c"])
+  }
+
   @Test("a chat's answer has no white space at its start")
   func chat() throws {
     var response = try response(

@@ -20,6 +20,10 @@ enum TinyServed {
   ///   - canEnd: whether it has an end token, which it may generate.
   ///   - damaged: an id whose embedding is NaN.
   static func continuous(canEnd: Bool = false, damaged: Int? = nil) throws -> ServedModel {
+    ServedModel(ContinuousBatch(continuousModel(canEnd: canEnd, damaged: damaged)), tokenizer: try tokenizer())
+  }
+
+  static func continuousModel(canEnd: Bool = false, damaged: Int? = nil) -> ContinuousLanguageModel {
     let special = canEnd ? SpecialTokens(padding: 0, beginning: 1, end: 2) : SpecialTokens(padding: 0)
     let generator = Generator(seed: 1)
     var small = AutoencoderConfiguration(
@@ -39,7 +43,7 @@ enum TinyServed {
       }
       if let damaged { model.backbone.embedding.weight.selected(0, damaged).fill(.nan) }
     }
-    return ServedModel(ContinuousBatch(model), tokenizer: try tokenizer())
+    return model
   }
 
   /// An autoregressive model.
@@ -59,7 +63,7 @@ enum TinyServed {
     stops: [String] = []
   ) throws -> EngineRequest {
     EngineRequest(
-      prompt: try tokenizer().encode(prompt),
+      prompts: [try tokenizer().encode(prompt)],
       options: GenerationOptions(
         temperature: temperature, candidates: 20, maximumTokens: tokens, sequences: choices, seed: seed),
       stops: stops)
