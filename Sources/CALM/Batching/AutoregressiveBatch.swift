@@ -28,7 +28,8 @@ package final class AutoregressiveBatch: BatchModel {
   package func read(_ sequence: BatchSequence) -> Int {
     if !sequence.isReading { return 0 }
     return withoutGradients {
-      if sequence.context.length == 0 {
+      if !sequence.hasDocumentStarts {
+        sequence.hasDocumentStarts = true
         sequence.documentStarts = configuration.transformer.documentStarts(
           of: ids(sequence.prompt).reshaped(1, -1), chunkSize: 1, special: configuration.special, context: nil)
       }

@@ -17,6 +17,8 @@ package final class BatchSequence {
   /// The number of chunks sampled so far, most of which are candidates; 0 for a model with probabilities.
   package var samples: Int { randomness.samples }
 
+  /// Tokens per position.
+  let chunkSize: Int
   /// The keys and values of the positions read so far.
   let context: Backbone.Context
   /// The whole chunks of the prompt, and those of them that are not read yet.
@@ -26,8 +28,11 @@ package final class BatchSequence {
   var beginning: [Int32]
   /// The search for the next chunk; nil if it has not begun.
   var search: (any ChunkSearch)?
-  /// The first position that each position of the prompt sees, [1, positions]; nil if all see the beginning.
+  /// The first position that each position of the prompt sees, [1, positions]; nil if all see the beginning, or before
+  /// the prompt is read.
   var documentStarts: Tensor?
+  /// Whether ``documentStarts`` are those of the prompt.
+  var hasDocumentStarts = false
   /// The hidden state after the last position read, [1, h]; nil while the prompt is read.
   package internal(set) var hidden: Tensor?
   /// Whether the model has read the latest chunk, so that the next one is sampled from ``hidden``.
@@ -45,7 +50,7 @@ package final class BatchSequence {
   init(
     _ layout: PromptLayout, options: GenerationOptions, index: Int, chunkSize: Int, layers: Int, device: Device
   ) {
-    self.options = options
+    (self.options, self.chunkSize) = (options, chunkSize)
     maximumPositions = Self.positions(
       promptChunks: layout.chunks.count / chunkSize, rest: layout.rest.count, options: options, chunkSize: chunkSize)
     context = Backbone.Context(layers: layers, maximum: maximumPositions)

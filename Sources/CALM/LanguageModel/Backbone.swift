@@ -63,6 +63,9 @@ package final class Backbone: Module {
       return cache
     }
 
+    /// The keys and values of all layers.
+    var keyValueCaches: [KeyValueCache] { caches.indices.map(keyValueCache) }
+
     /// Continuations that branch off after each of the first positions. The backbone then processes one position of
     /// each per pass, [1, count, h]; a continuation sees this sequence up to its branch point, and no other
     /// continuation.

@@ -37,6 +37,15 @@ final class KeyValueCache: AttentionCache {
   var values: Tensor? { valueRoom?.narrowed(2, 0..<length) }
 
   func attend(_ query: Tensor, keys newKeys: Tensor, values newValues: Tensor, from first: Tensor?) -> Tensor {
+    let (keys, values) = append(keys: newKeys, values: newValues)
+    return attention(query: query, key: keys, value: values, causal: newKeys.shape[2] > 1, from: first)
+  }
+
+  /// Appends positions.
+  ///
+  /// - Returns: the keys and values so far.
+  @discardableResult
+  func append(keys newKeys: Tensor, values newValues: Tensor) -> (keys: Tensor, values: Tensor) {
     let added = newKeys.shape[2]
     let keys = room(in: keyRoom, for: length + added, like: newKeys)
     let values = room(in: valueRoom, for: length + added, like: newValues)
@@ -44,9 +53,7 @@ final class KeyValueCache: AttentionCache {
     values.narrowed(2, length..<length + added).copy(from: newValues)
     (keyRoom, valueRoom) = (keys, values)
     length += added
-    return attention(
-      query: query, key: keys.narrowed(2, 0..<length), value: values.narrowed(2, 0..<length), causal: added > 1,
-      from: first)
+    return (keys.narrowed(2, 0..<length), values.narrowed(2, 0..<length))
   }
 
   /// Appends one position to several caches, which `body` writes.

@@ -26,6 +26,7 @@ package final class Engine: @unchecked Sendable {
     package var running = 0
     package var waiting = 0
     package var cacheBytes = 0
+    package var prefixBytes = 0
   }
 
   private enum Command {
@@ -228,6 +229,6 @@ package final class Engine: @unchecked Sendable {
     sequences = scheduler.waitingCount + scheduler.runningCount + added
     latest = Status(
       running: scheduler.runningCount, waiting: scheduler.waitingCount + added,
-      cacheBytes: scheduler.reservedBytes)
+      cacheBytes: scheduler.reservedBytes, prefixBytes: scheduler.prefixBytes)
   }
 }

@@ -15,13 +15,18 @@ package final class Scheduler {
   private var running: [Job] = []
   /// The bytes reserved for the running sequences.
   package private(set) var reservedBytes = 0
+  private let prefixes: PrefixCache
   /// Measurements of the latest turns, taken by ``takeReport()``.
   private var report = TurnReport()
 
   package init(_ model: ServedModel, limits: EngineLimits) {
     (self.model, self.limits) = (model, limits)
+    prefixes = PrefixCache(pieceBytes: type(of: model.batch).pieceSize * model.batch.bytesPerPosition)
   }
 
+  /// The bytes of beginnings of prompts that are kept for others: of what is not reserved, at most a quarter of all.
+  package var prefixBytes: Int { prefixes.bytes }
+  private var prefixLimit: Int { min(limits.cacheBytes / 4, limits.cacheBytes - reservedBytes) }
   /// The number of sequences that wait.
   package var waitingCount: Int { waiting.count }
   /// The number of sequences that run.
@@ -94,15 +99,19 @@ package final class Scheduler {
         removeFinished()
       }
     }
+    prefixes.shrink(to: prefixLimit)
   }
 
-  /// Reads pieces of prompts, one position or more of each sequence in turn, up to the size of a piece in all.
+  /// Reads pieces of prompts, one position or more of each sequence in turn, up to the size of a piece in all. Pieces
+  /// that another sequence has read are taken from it.
   private func read() {
     var left = type(of: model.batch).pieceSize
     for job in running {
       guard left > 0 else { break }
       guard let sequence = job.sequence, sequence.isReading else { continue }
+      report.sharedPieces += prefixes.fill(sequence)
       left -= model.batch.read(sequence)
+      prefixes.add(from: sequence, limit: prefixLimit)
     }
     // The sequences that were not reached come first the next time.
     if let first = running.firstIndex(where: { $0.sequence?.isReading == true }) {
@@ -217,6 +226,8 @@ package struct TurnReport: Sendable {
   package var queueTimes: [Duration] = []
   /// The number of tokens that were generated.
   package var generatedTokens = 0
+  /// The number of pieces of prompts that another sequence had read.
+  package var sharedPieces = 0
   /// The number of samples of each generated chunk; empty for a model with probabilities.
   package var samplesPerChunk: [Int] = []
 }

@@ -10,6 +10,7 @@ package final class ServingMetrics: Sendable {
   fileprivate struct ModelState {
     var promptTokens = 0
     var generatedTokens = 0
+    var sharedPieces = 0
     var firstPiece = Histogram(bounds: seconds)
     var betweenPieces = Histogram(bounds: seconds)
     var queue = Histogram(bounds: seconds)
@@ -82,9 +83,15 @@ package final class ServingMetrics: Sendable {
     }
     add("prompt_tokens_total", "counter", "Tokens of accepted prompts.") { $2.promptTokens }
     add("generated_tokens_total", "counter", "Generated tokens.") { $2.generatedTokens }
+    add("shared_prompt_pieces_total", "counter", "Pieces of prompts that were taken from earlier prompts.") {
+      $2.sharedPieces
+    }
     add("running_sequences", "gauge", "Sequences that are generated.") { status, _, _ in status.running }
     add("waiting_sequences", "gauge", "Sequences that wait.") { status, _, _ in status.waiting }
     add("cache_reserved_bytes", "gauge", "Memory reserved for keys and values.") { status, _, _ in status.cacheBytes }
+    add("cache_prefix_bytes", "gauge", "Memory of beginnings of prompts for others.") { status, _, _ in
+      status.prefixBytes
+    }
     add("cache_limit_bytes", "gauge", "Memory for keys and values.") { _, limits, _ in limits.cacheBytes }
     add("time_to_first_piece_seconds", "From the arrival of a request to the first piece.", \.firstPiece)
     add("time_between_pieces_seconds", "Between two pieces of a choice.", \.betweenPieces)
@@ -98,6 +105,7 @@ package final class ServingMetrics: Sendable {
 extension ServingMetrics.ModelState {
   fileprivate mutating func add(_ report: TurnReport) {
     generatedTokens += report.generatedTokens
+    sharedPieces += report.sharedPieces
     for size in report.batchSizes { batch.add(Double(size)) }
     for time in report.queueTimes { queue.add(time / .seconds(1)) }
     for count in report.samplesPerChunk { samples.add(Double(count)) }

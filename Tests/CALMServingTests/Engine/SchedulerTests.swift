@@ -132,6 +132,53 @@ struct SchedulerTests {
     #expect(try await received(long).map(\.tokens) == [8])
   }
 
+  @Test("prompts with an equal beginning read it once, with the same texts")
+  func prefixes() async throws {
+    let beginning = String(repeating: "Ada went to the sea. ", count: 38)
+    // 798 bytes and an ending are 200 chunks or more: three whole pieces of 64, and the rest.
+    let requests = try ["on", "on", "by and by", "in"].enumerated().map { index, end in
+      try TinyServed.request(beginning + end, tokens: 40, seed: UInt64(index), choices: 1 + index % 2)
+    }
+    var alone: [[ReceivedChoice]] = []
+    for request in requests {
+      let scheduler = Scheduler(model, limits: EngineLimits())
+      var single = request
+      single.options.sequences = 1
+      let stream = add(single, id: 0, to: scheduler)
+      run(scheduler)
+      #expect(scheduler.takeReport().sharedPieces == 0)
+      alone.append(try await received(stream))
+    }
+    let scheduler = Scheduler(model, limits: EngineLimits())
+    for (index, request) in requests.enumerated() {
+      let stream = add(request, id: index, to: scheduler)
+      run(scheduler)
+      // Choices share pieces, too.
+      #expect(scheduler.takeReport().sharedPieces == 3 * (request.choices - (index == 0 ? 1 : 0)))
+      #expect(try await received(stream)[0] == alone[index][0])
+    }
+    #expect(scheduler.prefixBytes == 3 * 64 * model.batch.bytesPerPosition)
+  }
+
+  @Test("beginnings of prompts give way to running sequences")
+  func prefixMemory() async throws {
+    func request(_ letter: String) throws -> EngineRequest {
+      try TinyServed.request(String(repeating: letter, count: 800), tokens: 8)
+    }
+    let bytes = model.facts.cacheBytes(prompt: 800, maximumTokens: 8)
+    let scheduler = Scheduler(model, limits: EngineLimits(cacheBytes: 2 * bytes + bytes / 2))
+    let streams = try ["a", "b", "c", "a"].enumerated().map { try add(request($1), id: $0, to: scheduler) }
+    var most = 0
+    while scheduler.hasWork {
+      scheduler.turn(at: start)
+      most = max(most, scheduler.prefixBytes)
+      #expect(scheduler.prefixBytes + scheduler.reservedBytes <= 2 * bytes + bytes / 2)
+      #expect(scheduler.prefixBytes <= (2 * bytes + bytes / 2) / 4)
+    }
+    #expect(most > 0)
+    #expect(try await received(streams[3]) == received(streams[0]))
+  }
+
   @Test("while sequences search for a chunk, one after the other, the others take a step each turn")
   func searches() async throws {
     let scheduler = Scheduler(model, limits: EngineLimits())
