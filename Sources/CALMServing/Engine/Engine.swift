@@ -153,8 +153,9 @@ package final class Engine: @unchecked Sendable {
     guard acceptsRequests else { throw EngineError.stopped }
     let options = request.options
     try options.validate(probabilities: facts.hasProbabilities)
-    guard request.choices <= limits.sequences else {
-      throw EngineError.tooManyChoices(request.choices, limit: limits.sequences)
+    // Not all of them need to run at once.
+    guard request.choices <= limits.sequences + limits.queue else {
+      throw EngineError.tooManyChoices(request.choices, limit: limits.sequences + limits.queue)
     }
     let longest = request.prompts.map(\.count).max() ?? 0
     guard longest + 1 <= facts.maximumTokens, options.maximumTokens <= facts.maximumTokens - longest else {

@@ -72,7 +72,7 @@ package enum EngineError: DescribedError, Equatable {
   case notLoaded(String)
   /// The queue is full.
   case queueFull(waiting: Int)
-  /// The request has more choices than sequences can run.
+  /// The request has more choices than sequences can run and wait.
   case tooManyChoices(Int, limit: Int)
   /// The prompt and the requested tokens exceed what the model was made for.
   case tooLong(prompt: Int, requested: Int, limit: Int)

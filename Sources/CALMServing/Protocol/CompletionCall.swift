@@ -62,6 +62,10 @@ package struct CompletionCall: Sendable {
       case .completion: try Prompts(&fields, facts: facts)
       case .chat: try Prompts(messages: &fields, facts: facts)
       }
+    guard prompts.ids.count <= limits.prompts else {
+      throw .invalid(
+        "'prompt' has at most \(limits.prompts) prompts, not \(prompts.ids.count)", param: prompts.param)
+    }
     let longest = prompts.ids.map(\.count).max() ?? 0
     guard longest <= limits.promptTokens else {
       throw .invalid(

@@ -4,7 +4,9 @@ package struct ServingLimits: Hashable, Sendable {
   package var promptTokens = 8_192
   /// The maximum number of tokens of a choice; the default for chats.
   package var completionTokens = 1_024
-  /// The maximum number of choices.
+  /// The maximum number of prompts.
+  package let prompts = 16
+  /// The maximum number of choices for each prompt.
   package var choices = 16
   /// The maximum number of stop strings.
   package let stops = 4

@@ -84,10 +84,11 @@ struct EngineTests {
     let engine = try engine(EngineLimits(sequences: 1, queue: 2))
     let running = try (0..<3).map { _ in try engine.start(TinyServed.request(tokens: 800)) }
     #expect(throws: EngineError.queueFull(waiting: 2)) { try engine.start(TinyServed.request()).pieces }
-    #expect(throws: EngineError.tooManyChoices(2, limit: 1)) { try engine.start(TinyServed.request(choices: 2)).pieces }
+    #expect(throws: EngineError.tooManyChoices(4, limit: 3)) { try engine.start(TinyServed.request(choices: 4)).pieces }
     for request in running { request.cancel() }
     try await waitUntilIdle(engine)
-    #expect(try await received(engine.start(TinyServed.request()).pieces).map(\.tokens) == [24])
+    // Choices of one request run one after the other if there is no room for all.
+    #expect(try await received(engine.start(TinyServed.request(choices: 3)).pieces).map(\.tokens) == [24, 24, 24])
     engine.stop()
   }
 

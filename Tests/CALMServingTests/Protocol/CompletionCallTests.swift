@@ -110,6 +110,7 @@ struct CompletionCallTests {
       (#"{"model": "m", "prompt": 3}"#, "prompt"), (#"{"model": "m", "prompt": [999]}"#, "prompt"),
       (#"{"model": "m", "prompt": ["a", 3]}"#, "prompt"), (#"{"model": "m", "prompt": []}"#, "prompt"),
       (#"{"model": "m", "prompt": ["a", [3]]}"#, "prompt"), (#"{"model": "m", "prompt": [[3], []]}"#, "prompt"),
+      (#"{"model": "m", "prompt": [\#(Array(repeating: "\"a\"", count: 17).joined(separator: ", "))]}"#, "prompt"),
       (#"{"model": "m", "max_tokens": 0}"#, "max_tokens"), (#"{"model": "m", "max_tokens": 1.5}"#, "max_tokens"),
       (#"{"model": "m", "n": 17}"#, "n"), (#"{"model": "m", "seed": "x"}"#, "seed"),
       (#"{"model": "m", "temperature": 0}"#, "temperature"), (#"{"model": "m", "temperature": 1.5}"#, "temperature"),
