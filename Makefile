@@ -18,6 +18,13 @@ demo: build ## Train, evaluate and sample a small model on synthetic stories (op
 build: swift libtorch ## Build the command-line program, .build/release/calm
 	swift build -c release --product calm
 
+# The package has the server only with this variable: see Package.swift.
+serve test test-long test-processors test-kernels: export CALM_SERVER = 1
+
+.PHONY: serve
+serve: swift libtorch ## Build the server, .build/release/calm-serve, for calm serve
+	swift build -c release --product calm-serve
+
 .PHONY: test
 test: swift libtorch ## Run the tests
 	Tests/scripts/test-set-up-libtorch

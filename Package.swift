@@ -24,6 +24,47 @@ let documentation: [Package.Dependency] =
   ? [] : [.package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0")]
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
+// The server, calm-serve, with its tests. Its HTTP library and what that depends on take minutes to build, so they are
+// part of the package only for `make serve` and the tests, which set the variable.
+let log = Target.Dependency.product(name: "Logging", package: "swift-log")
+let server: (products: [Product], packages: [Package.Dependency], targets: [Target]) =
+  variable("CALM_SERVER") == nil
+  ? ([], [], [])
+  : (
+    [.executable(name: "calm-serve", targets: ["calm-serve"])],
+    [
+      .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+      .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+      .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+      .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+      .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
+      .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
+    [
+      .target(
+        name: "CALMServer",
+        dependencies: [
+          "CALMServing", "CALMSupport", .product(name: "Hummingbird", package: "hummingbird"),
+          .product(name: "HummingbirdCore", package: "hummingbird"),
+          .product(name: "HTTPTypes", package: "swift-http-types"), log,
+          .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+          .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+          .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+        ]),
+      .executableTarget(
+        name: "calm-serve",
+        dependencies: [
+          "CALMServer", "CALMServing", "CALMTerminal", "CALM", "Torch", "CALMSupport", argumentParser, log,
+        ], linkerSettings: findsLibtorch),
+      .testTarget(
+        name: "CALMServerTests",
+        dependencies: [
+          "CALMServer", "CALMServing", "CALM", "Torch", "CALMTokenizer", "CALMSupport", "CALMCorpus", "calm-cli",
+          "calm-serve", log,
+        ]),
+    ]
+  )
+
 let package = Package(
   name: "calm",
   platforms: [.macOS(.v14)],
@@ -31,13 +72,13 @@ let package = Package(
     .library(
       name: "CALM", targets: ["CALM", "CALMTraining", "CALMCorpus", "CALMTokenizer", "CALMSupport", "Torch"]),
     .executable(name: "calm", targets: ["calm-cli"]),
-  ],
+  ] + server.products,
   dependencies: [
     // Options, validation and help of the command line.
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     // YAML for files that people write by hand (experiments, settings): lists and comments without JSON's quotes.
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
-  ] + documentation,
+  ] + documentation + server.packages,
   // Each target imports only targets above it: see docs/design.md.
   targets: [
     .systemLibrary(name: "Clibtorch", pkgConfig: packageConfiguration),
@@ -54,6 +95,7 @@ let package = Package(
     .target(name: "CALMCorpus", dependencies: ["CALMTokenizer", "CALMSupport"]),
     .target(name: "CALM", dependencies: ["Torch", "CALMTokenizer", "CALMCorpus", "CALMSupport"]),
     .target(name: "CALMTraining", dependencies: ["CALM", "Torch", "CALMTokenizer", "CALMCorpus", "CALMSupport"]),
+    .target(name: "CALMServing", dependencies: ["CALM", "Torch", "CALMTokenizer", "CALMSupport"]),
     .target(name: "CALMReports", dependencies: ["CALMTraining", "CALM", "CALMSupport"]),
     .target(
       name: "CALMExperiments",
@@ -97,9 +139,12 @@ let package = Package(
     .testTarget(
       name: "CALMExperimentsTests",
       dependencies: ["CALMExperiments", "CALMTraining", "CALM", "CALMCorpus", "CALMSupport", "TrainingTestSupport"]),
+    .testTarget(
+      name: "CALMServingTests",
+      dependencies: ["CALMServing", "CALM", "Torch", "CALMTokenizer", "CALMSupport", "CALMCorpus"]),
     .testTarget(name: "CALMTerminalTests", dependencies: ["CALMTerminal", "CALMSupport"]),
     .testTarget(
       name: "CLITests", dependencies: ["calm-cli", "calm-bench", "CALMCorpus", "CALMSupport"]),
-  ],
+  ] + server.targets,
   cxxLanguageStandard: .cxx20
 )

@@ -74,9 +74,9 @@ public func rotary(_ x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor {
 /// each shared by an equal number of query heads.
 ///
 /// - Parameters:
-///   - causal: whether each position attends only to itself and earlier positions. Query and key must then have equal
-///     lengths.
-///   - first: with `causal`, the first position to which each position attends, [batch, length], int64; nil means 0.
+///   - causal: whether each position attends only to itself and earlier positions. If the query is shorter than the key,
+///     it consists of the last positions.
+///   - first: with `causal`, the first position to which each query attends, [batch, queries], int64; nil means 0.
 public func attention(
   query: Tensor, key: Tensor, value: Tensor, causal: Bool = false, from first: Tensor? = nil
 ) -> Tensor {

@@ -39,7 +39,9 @@ struct Calm: ParsableCommand {
         ]),
       CommandGroup(
         name: "Model",
-        subcommands: [EvalCommand.self, GenerateCommand.self, InfoCommand.self, ConvertCommand.self]),
+        subcommands: [
+          EvalCommand.self, GenerateCommand.self, ServeCommand.self, InfoCommand.self, ConvertCommand.self,
+        ]),
       CommandGroup(name: "Machine", subcommands: [DoctorCommand.self]),
     ])
 

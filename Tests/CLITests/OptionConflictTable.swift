@@ -166,6 +166,8 @@ struct OptionConflict {
       ]
     ),
     ("doctor", []),
+    // Its options are those of calm-serve, to which it hands them over.
+    ("serve", []),
     (
       "calm-bench table",
       ofBench("tokenizer data") + [

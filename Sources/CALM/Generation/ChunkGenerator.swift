@@ -63,7 +63,7 @@ public final class ChunkGenerator: SequenceGenerator {
     self.context = context
     let ids = Array(repeating: layout.chunks, count: options.sequences)
     hidden = Self.lastHidden(model, ids, latents: nil, context: context)
-    if sizes.input.hasLatents { latents = latest.map(encoded) }
+    if sizes.input.hasLatents { latents = latest.map(model.encodedLatent) }
   }
 
   /// Samples the next chunk of every sequence that has not ended.
@@ -91,19 +91,12 @@ public final class ChunkGenerator: SequenceGenerator {
     latestIsRead = false
     return zip(running, choices).map { sequence, choice in
       latest[sequence] = choice.tokens
-      if !latents.isEmpty { latents[sequence] = choice.latent ?? encoded(choice.tokens) }
+      if !latents.isEmpty { latents[sequence] = choice.latent ?? model.encodedLatent(of: choice.tokens) }
       if choice.isForced { sequences[sequence].forcedPrefix = true }
       return sequences[sequence].append(
         choice.tokens[known...], sequence: sequence, endTokens: model.configuration.special.ends,
         maximum: options.maximumTokens)
     }
-  }
-
-  /// The latent of a chunk that was not sampled, [1, l].
-  private func encoded(_ tokens: [Int32]) -> Tensor {
-    let device = model.backbone.embedding.weight.device
-    let ids = Tensor(tokens.map(Int64.init), shape: [1, tokens.count], device: device)
-    return withoutGradients { model.encoded(ids).mean.reshaped(1, -1) }
   }
 
   /// The hidden state after the last chunk of each sequence, [sequences, h].

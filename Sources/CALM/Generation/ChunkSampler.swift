@@ -30,14 +30,13 @@ struct ChunkSampler {
   ///   ``TemperatureError/maximumSamplesReached(samples:rounds:agreements:temperature:)`` and
   ///   ``GenerationError/beginningTooRare(tokens:matches:samples:)``.
   func callAsFunction(_ hidden: Tensor, beginning: [Int32], randomness: [SequenceRandomness]) throws -> [Choice] {
-    if options.sampler == .exact && temperature != .one {
-      return try randomness.indices.map {
-        try exactChunk(row($0, of: hidden), beginning: beginning, randomness: randomness[$0])
-      }
+    let searches = randomness.indices.compactMap {
+      search(row($0, of: hidden), beginning: beginning, randomness: randomness[$0])
     }
-    if !beginning.isEmpty {
-      return try randomness.indices.map {
-        try conditionedChunk(row($0, of: hidden), beginning: beginning, randomness: randomness[$0])
+    if !searches.isEmpty {
+      return try searches.map { search in
+        var search = search
+        return try search.result()
       }
     }
     var choices: [Choice] = []
@@ -61,6 +60,7 @@ struct ChunkSampler {
   ) throws(GenerationError) -> SampledChunks {
     let noise = Tensor.concatenated(
       randomness.map { model.head.noise(samples: count, positions: 1, generator: $0.noise) }, along: 1)
+    for one in randomness { one.samples += count }
     switch model.head {
     case let head as any LatentHead:
       let latents = head(hidden, noise: noise).reshaped(-1, model.configuration.latentSize)

@@ -9,6 +9,8 @@ package final class SequenceRandomness {
   package let noise: Generator
   /// The source of randomness for the choice among candidates.
   package var selection: SeededGenerator
+  /// The number of chunks sampled so far.
+  package var samples = 0
   /// The probability that the first candidates determine a chunk: a moving average over the latest chunks.
   private(set) var settledEarly = 1.0
 

@@ -50,6 +50,9 @@ package protocol TokenHead: GenerativeHead {
   /// logits. The rest of the head models the dependence between the tokens.
   var prior: Linear { get }
 
+  /// Whether samples of the positions of a block, see ``RowBlocks``, have the same bits next to any other positions.
+  static var keepsRowsApart: Bool { get }
+
   /// Samples of the chunk.
   ///
   /// - Parameters:

@@ -68,6 +68,7 @@ package final class TokensHead: TokenHead {
   // MARK: Sampling
 
   package var noiseCount: Int { configuration.chunkSize }
+  package static let keepsRowsApart = true
 
   /// A uniform number for each token, [samples, positions, K].
   package func noise(samples: Int, positions: Int, generator: Generator) -> Tensor {
@@ -81,7 +82,7 @@ package final class TokensHead: TokenHead {
     for k in 0..<configuration.chunkSize {
       let earlier = embedded.isEmpty ? nil : Tensor.concatenated(embedded, along: -1)
       let output = rows(k, prior: priors[k], earlier: earlier, condition: condition)  // [(samples,) positions, h]
-      let probabilities = softmax(matmul(output, vocabulary.transposed()).to(.float32))
+      let probabilities = softmax(linear(output, weight: vocabulary).to(.float32))
       guard probabilities.allFinite() else { throw .notFinite }
       tokens.append(Self.inverse(of: probabilities, at: noise.selected(2, k)))
       embedded.append(Torch.embedding(tokens[k], weight: vocabulary))

@@ -6,7 +6,7 @@ final class Attention: Module {
   @Submodule("k_proj") var key: Linear
   @Submodule("v_proj") var value: Linear
   @Submodule("o_proj") var output: Linear
-  private let headSize: Int
+  let headSize: Int
 
   init(_ shape: TransformerShape, generator: Generator) {
     headSize = shape.headSize

@@ -5,7 +5,7 @@ package final class Backbone: Module {
   @Submodule("embed_tokens") package var embedding: Embedding
   @Submodule("layers") var layers: [TransformerLayer]
   @Submodule("norm") var norm: RMSNorm
-  private let angles: RotaryAngles
+  let angles: RotaryAngles
   /// Whether training stores only the inputs of the layers and recomputes each layer in the backward pass (gradient
   /// checkpointing).
   package var recomputesLayers = false
@@ -44,8 +44,10 @@ package final class Backbone: Module {
     fileprivate var first: Tensor?
 
     /// Creates a context without positions.
-    package init(layers: Int) {
-      caches = (0..<layers).map { _ in KeyValueCache() }
+    ///
+    /// - Parameter maximum: the maximum number of positions, for which memory is allocated as they are added.
+    package init(layers: Int, maximum: Int = .max) {
+      caches = (0..<layers).map { _ in KeyValueCache(maximum: maximum) }
     }
 
     fileprivate init(_ caches: [any AttentionCache]) {
@@ -53,7 +55,16 @@ package final class Backbone: Module {
     }
 
     /// The index of the next position.
-    var length: Int { caches.first?.length ?? 0 }
+    package var length: Int { caches.first?.length ?? 0 }
+
+    /// The keys and values of a layer.
+    func keyValueCache(_ layer: Int) -> KeyValueCache {
+      guard let cache = caches[layer] as? KeyValueCache else { preconditionFailure("a branch takes no other steps") }
+      return cache
+    }
+
+    /// The keys and values of all layers.
+    var keyValueCaches: [KeyValueCache] { caches.indices.map(keyValueCache) }
 
     /// Continuations that branch off after each of the first positions. The backbone then processes one position of
     /// each per pass, [1, count, h]; a continuation sees this sequence up to its branch point, and no other

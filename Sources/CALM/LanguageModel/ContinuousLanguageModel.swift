@@ -80,7 +80,7 @@ public final class ContinuousLanguageModel: Module {
   }
 
   /// The input of the Transformer: [batch, tokens] → [batch, chunks, h].
-  private func inputs(_ ids: Tensor, latents: Tensor?) -> Tensor {
+  func inputs(_ ids: Tensor, latents: Tensor?) -> Tensor {
     let (batch, chunks) = (ids.shape[0], ids.shape[1] / configuration.chunkSize)
     let ofTokens = compression.map { compression in
       compression(
@@ -94,6 +94,15 @@ public final class ContinuousLanguageModel: Module {
     case (let one?, nil), (nil, let one?): return one
     case (nil, nil): preconditionFailure("the Transformer has no input")
     }
+  }
+
+  /// The latent of a chunk that was not sampled, [1, l].
+  ///
+  /// - Precondition: the model has an autoencoder.
+  func encodedLatent(of tokens: [Int32]) -> Tensor {
+    let ids = Tensor(
+      tokens.map(Int64.init), shape: [1, tokens.count], device: backbone.embedding.weight.device)
+    return withoutGradients { encoded(ids).mean.reshaped(1, -1) }
   }
 
   /// The latents of chunks: [rows, tokens] → [chunks, l].

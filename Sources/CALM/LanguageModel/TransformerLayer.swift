@@ -36,14 +36,17 @@ final class TransformerLayer: Module {
   private func fusedDecode(
     _ x: Tensor, angles: (cosine: Tensor, sine: Tensor), cache: (any AttentionCache)?
   ) -> Tensor? {
-    guard let cache = cache as? KeyValueCache, cache.length > 0,
-      let layer = FusedDecodeLayer(
-        for: x, attentionNorm: attentionNorm, query: attention.query, key: attention.key, value: attention.value,
-        output: attention.output, mlpNorm: mlpNorm, gate: mlp.gate, up: mlp.up, down: mlp.down,
-        activation: mlp.activation)
-    else { return nil }
-    return cache.append { keys, values, length in
-      layer(x, keys: keys, values: values, length: length, angles: angles)
+    guard let cache = cache as? KeyValueCache, cache.length > 0, let layer = fusedDecodeLayer(for: x) else {
+      return nil
     }
+    return KeyValueCache.append(to: [cache]) { layer(x, caches: $0, angles: angles) }
+  }
+
+  /// The kernel of this layer; nil where it is not supported.
+  func fusedDecodeLayer(for x: Tensor) -> FusedDecodeLayer? {
+    FusedDecodeLayer(
+      for: x, attentionNorm: attentionNorm, query: attention.query, key: attention.key, value: attention.value,
+      output: attention.output, mlpNorm: mlpNorm, gate: mlp.gate, up: mlp.up, down: mlp.down,
+      activation: mlp.activation)
   }
 }

@@ -44,11 +44,10 @@ public struct ExactTemperatureSampler: Hashable, Sendable {
     using generator: inout Generator,
     outcome sampleOutcome: (inout Generator) throws -> Outcome
   ) throws -> Outcome {
-    var tally = Tally(limit: maximumSamples)
+    var search = ExactTemperatureSearch<Outcome>(temperature: temperature, maximumSamples: maximumSamples)
     while true {
-      guard let candidate = try agreement(&tally, &generator, sampleOutcome) else { continue }
-      tally.agreements += 1
-      if try accepts(candidate, &tally, &generator, sampleOutcome) { return candidate }
+      try search.checkLimit()
+      if let accepted = search.add(try sampleOutcome(&generator), using: &generator) { return accepted }
     }
   }
 
@@ -78,49 +77,5 @@ public struct ExactTemperatureSampler: Hashable, Sendable {
       batch = sampled.dropFirst()
       return sampled[0]
     }
-  }
-
-  /// The counts of one call, and the limit.
-  private struct Tally {
-    let limit: Int
-    var samples = 0
-    var rounds = 0
-    var agreements = 0
-  }
-
-  private func next<Outcome, Generator>(
-    _ tally: inout Tally, _ generator: inout Generator, _ sampleOutcome: (inout Generator) throws -> Outcome
-  ) throws -> Outcome {
-    guard tally.samples < tally.limit else {
-      throw TemperatureError.maximumSamplesReached(
-        samples: tally.samples, rounds: tally.rounds, agreements: tally.agreements, temperature: temperature.value)
-    }
-    tally.samples += 1
-    return try sampleOutcome(&generator)
-  }
-
-  /// Step 1: the common value of n samples, or nil as soon as one differs.
-  private func agreement<Outcome: Hashable, Generator>(
-    _ tally: inout Tally, _ generator: inout Generator, _ sampleOutcome: (inout Generator) throws -> Outcome
-  ) throws -> Outcome? {
-    let candidate = try next(&tally, &generator, sampleOutcome)
-    tally.rounds += 1
-    for _ in 1..<temperature.wholeExponent where try next(&tally, &generator, sampleOutcome) != candidate { return nil }
-    return candidate
-  }
-
-  /// Step 2: returns true with probability P(candidate)^α.
-  private func accepts<Outcome: Hashable, Generator: RandomNumberGenerator>(
-    _ candidate: Outcome, _ tally: inout Tally, _ generator: inout Generator,
-    _ sampleOutcome: (inout Generator) throws -> Outcome
-  ) throws -> Bool {
-    let alpha = temperature.fractionalExponent
-    guard alpha > 0 else { return true }
-    var trial = 1.0
-    while try next(&tally, &generator, sampleOutcome) != candidate {
-      if generator.unitInterval() * trial < alpha { return false }
-      trial += 1
-    }
-    return true
   }
 }

@@ -4,6 +4,16 @@ extension JSONValue {
   /// Numbers keep their type and value: `1.0` does not become an integer.
   package var text: String { text(margin: "") }
 
+  /// The value as JSON text in one line without spaces.
+  package var line: String {
+    switch self {
+    case .array(let elements): "[\(elements.map(\.line).joined(separator: ","))]"
+    case .object(let members):
+      "{\(members.map { "\(Self.quoted($0.key)):\($0.value.line)" }.joined(separator: ","))}"
+    default: text
+    }
+  }
+
   private func text(margin: String) -> String {
     switch self {
     case .null: "null"

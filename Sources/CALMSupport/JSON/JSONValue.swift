@@ -2,7 +2,7 @@
 ///
 /// Unlike in Foundation, objects preserve the order of their members, including duplicates, so that duplicate tokens
 /// in a vocabulary can be detected.
-package enum JSONValue {
+package enum JSONValue: Sendable {
   case null
   case bool(Bool)
   /// A number that is written as an integer and fits in `Int`.
@@ -13,7 +13,7 @@ package enum JSONValue {
   case array([JSONValue])
   case object([Member])
 
-  package struct Member {
+  package struct Member: Sendable {
     package var key: String
     package var value: JSONValue
 

@@ -15,8 +15,9 @@ int ct_linear(ct_tensor *out, ct_tensor x, ct_tensor weight, ct_tensor bias /* m
 // Over the last dimension.
 int ct_layer_norm(ct_tensor *out, ct_tensor x, ct_tensor weight /* may be NULL */, ct_tensor bias /* may be NULL */,
                   double epsilon);
-// query, key, value: [batch, heads, length, size]; if there are fewer key heads, query heads share them.
-// `first`, [batch, length], int64, or null: the first position to which each position attends.
+// query, key, value: [batch, heads, length, size]; if there are fewer key heads, query heads share them. If it is
+// causal, the queries may be fewer than the keys: they are those of the last positions.
+// `first`, [batch, queries], int64, or null: the first position to which each query attends.
 int ct_attention(ct_tensor *out, ct_tensor query, ct_tensor key, ct_tensor value, bool causal, ct_tensor first);
 int ct_rms_norm(ct_tensor *out, ct_tensor x, ct_tensor weight, double epsilon);
 // silu(gate)·up
@@ -45,17 +46,21 @@ float ct_bfloat16_product_error(int64_t size);
 
 // The maximum number of rows of ct_decode_layer.
 int ct_max_skinny_rows(void);
-// A layer of a Llama Transformer without biases, in float32 or bfloat16 on the CPU, with its key and value caches,
-// [rows, key heads, capacity, head size].
+// A layer of a Llama Transformer without biases, in float32 or bfloat16 on the CPU.
 typedef struct {
-  ct_tensor attention_norm, query, key, value, output, mlp_norm, gate, up, down, keys, values;
+  ct_tensor attention_norm, query, key, value, output, mlp_norm, gate, up, down;
   double epsilon;
 } ct_decode_layer_weights;
-// Computes the layer for one position of each row of x, [rows, size] or [rows, 1, size], after `length` earlier
-// positions. Writes its keys and values into the caches. cosine, sine: the position's angles, [1, head size / 2] in
-// float32.
-int ct_decode_layer(ct_tensor *out, ct_tensor x, const ct_decode_layer_weights *layer, int64_t length, ct_tensor cosine,
-                    ct_tensor sine);
+// The keys and values of sequences of one length, [sequences, key heads, capacity, head size] each.
+typedef struct {
+  ct_tensor keys, values;
+  int64_t length;
+} ct_decode_cache;
+// Computes the layer for the next position of each sequence, [sequences, size] or [sequences, 1, size]: those of the
+// first cache, then those of the second, and so on. Writes their keys and values into the caches. cosine, sine: the angles of
+// each cache's position, [count, head size / 2] in float32.
+int ct_decode_layer(ct_tensor *out, ct_tensor x, const ct_decode_layer_weights *layer, const ct_decode_cache *caches,
+                    int count, ct_tensor cosine, ct_tensor sine);
 
 // A step of a row-wise network; see `rowwise` in Swift.
 typedef enum { CT_LINEAR, CT_LAYER_NORM, CT_RMS_NORM, CT_SILU_PLUS, CT_HALVES, CT_GATED, CT_KEEP } ct_row_step_kind;

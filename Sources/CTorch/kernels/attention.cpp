@@ -108,10 +108,12 @@ struct ShortAttention : torch::autograd::Function<ShortAttention> {
   }
 };
 
-// For libtorch's attention: [batch, 1, length, length], true where a row attends to a position.
-at::Tensor mask(const at::Tensor &first) {
-  at::Tensor places = at::arange(first.size(1), first.options());
-  return (places.ge(first.unsqueeze(2)) & places.le(places.unsqueeze(1))).unsqueeze(1);
+// For libtorch's attention: true where a query, one of the last positions of the keys, attends to a key,
+// [queries, keys], or with `first`, [batch, queries], [batch, 1, queries, keys].
+at::Tensor mask(int64_t queries, int64_t keys, const std::optional<at::Tensor> &first, const at::Tensor &like) {
+  at::Tensor places = at::arange(keys, like.options().dtype(at::kLong));
+  at::Tensor causal = places.le(places.slice(0, keys - queries).unsqueeze(1));
+  return first ? (places.ge(first->unsqueeze(2)) & causal).unsqueeze(1) : causal;
 }
 
 }  // namespace
@@ -126,7 +128,10 @@ int ct_attention(ct_tensor *out, ct_tensor query, ct_tensor key, ct_tensor value
     if (first) begin = first->value.contiguous();
     if (is_short) return ShortAttention::apply(q, k, v, causal, begin);
     bool is_shared = q.size(1) != k.size(1);
-    if (!first) return at::scaled_dot_product_attention(q, k, v, std::nullopt, 0.0, causal, std::nullopt, is_shared);
-    return at::scaled_dot_product_attention(q, k, v, mask(*begin), 0.0, false, std::nullopt, is_shared);
+    bool is_part = causal && q.size(2) < k.size(2);
+    if (!first && !is_part)
+      return at::scaled_dot_product_attention(q, k, v, std::nullopt, 0.0, causal, std::nullopt, is_shared);
+    return at::scaled_dot_product_attention(q, k, v, mask(q.size(2), k.size(2), begin, q), 0.0, false, std::nullopt,
+                                            is_shared);
   });
 }

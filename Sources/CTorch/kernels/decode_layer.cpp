@@ -89,38 +89,64 @@ void multiply(float *y, int64_t y_stride, const float *x, int64_t rows, int64_t 
   });
 }
 
+// The earlier positions of a sequence, in the rooms of its first key head.
 template <typename T>
-void step(T *out, const T *in, const ct_decode_layer_weights &layer, int64_t rows, int64_t size, int64_t length,
-          const float *cosine, const float *sine) {
-  const at::Tensor &keys = layer.keys->value, &values = layer.values->value;
-  int64_t key_heads = keys.size(1), room = keys.size(2), head = keys.size(3);
+struct Past {
+  T *keys, *values;
+  int64_t room, length;
+  const float *cosine, *sine;  // of the next position
+};
+
+// The sequences of all caches, in their order.
+template <typename T>
+std::vector<Past<T>> pasts(const ct_decode_cache *caches, int count, const float *cosine, const float *sine) {
+  std::vector<Past<T>> result;
+  for (int cache = 0; cache < count; ++cache) {
+    const at::Tensor &keys = caches[cache].keys->value, &values = caches[cache].values->value;
+    int64_t half = keys.size(3) / 2;
+    for (int64_t row = 0; row < keys.size(0); ++row) {
+      int64_t first = row * keys.stride(0);
+      result.push_back({data<T>(keys) + first, data<T>(values) + first, keys.size(2), caches[cache].length,
+                        cosine + cache * half, sine + cache * half});
+    }
+  }
+  return result;
+}
+
+template <typename T>
+void step(T *out, const T *in, const ct_decode_layer_weights &layer, const std::vector<Past<T>> &pasts, int64_t size,
+          int64_t key_heads, int64_t head) {
+  int64_t rows = static_cast<int64_t>(pasts.size()), longest = 0;
+  for (const auto &past : pasts) longest = std::max(longest, past.length + 1);
   Weight<T> query(layer.query->value), key(layer.key->value), value(layer.value->value), output(layer.output->value),
       gate(layer.gate->value), up(layer.up->value), down(layer.down->value);
   int64_t heads = query.outputs / head, mixed = query.outputs + key.outputs + value.outputs, wide = gate.outputs;
   float epsilon = static_cast<float>(layer.epsilon);
   std::vector<float> x(rows * size), normal(rows * size), qkv(rows * mixed), attended(rows * query.outputs),
-      sums(rows * size), inner(rows * 2 * wide), weights(rows * heads * (length + 1));
+      sums(rows * size), inner(rows * 2 * wide), weights(rows * heads * longest);
   for (int64_t i = 0; i < rows * size; ++i) x[i] = load(in[i]);
   for (int64_t row = 0; row < rows; ++row)
     vectorized<normalize<T>>(&normal[row * size], &x[row * size], data<T>(layer.attention_norm->value), size, epsilon);
   multiply(qkv.data(), mixed, normal.data(), rows, size, {query, key, value});
 
   for (int64_t row = 0; row < rows; ++row) {
+    const Past<T> &past = pasts[row];
     float *place = &qkv[row * mixed];
-    for (int64_t i = 0; i < heads + key_heads; ++i) rotate(place + i * head, cosine, sine, head / 2);
+    for (int64_t i = 0; i < heads + key_heads; ++i) rotate(place + i * head, past.cosine, past.sine, head / 2);
     for (int64_t i = 0; i < key_heads; ++i) {
-      int64_t at = ((row * key_heads + i) * room + length) * head;
+      int64_t at = (i * past.room + past.length) * head;
       for (int64_t j = 0; j < head; ++j) {
-        store(data<T>(keys)[at + j], place[query.outputs + i * head + j]);
-        store(data<T>(values)[at + j], place[query.outputs + key.outputs + i * head + j]);
+        store(past.keys[at + j], place[query.outputs + i * head + j]);
+        store(past.values[at + j], place[query.outputs + key.outputs + i * head + j]);
       }
     }
   }
-  parallel_for(rows * heads, std::max<int64_t>(1, (1 << 14) / ((length + 1) * head)), [&](int64_t begin, int64_t end) {
+  parallel_for(rows * heads, std::max<int64_t>(1, (1 << 14) / (longest * head)), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      int64_t row = i / heads, of_key = (row * key_heads + i % heads / (heads / key_heads)) * room * head;
-      vectorized<attend<T>>(&attended[i * head], &qkv[row * mixed + i % heads * head], data<T>(keys) + of_key,
-                            data<T>(values) + of_key, &weights[i * (length + 1)], length + 1, head,
+      const Past<T> &past = pasts[i / heads];
+      int64_t of_key = i % heads / (heads / key_heads) * past.room * head;
+      vectorized<attend<T>>(&attended[i * head], &qkv[i / heads * mixed + i % heads * head], past.keys + of_key,
+                            past.values + of_key, &weights[i * longest], past.length + 1, head,
                             1.0f / std::sqrt(static_cast<float>(head)));
     }
   });
@@ -143,28 +169,34 @@ void step(T *out, const T *in, const ct_decode_layer_weights &layer, int64_t row
 
 int ct_max_skinny_rows(void) { return kMaxSkinnyRows; }
 
-int ct_decode_layer(ct_tensor *out, ct_tensor x, const ct_decode_layer_weights *layer, int64_t length, ct_tensor cosine,
-                    ct_tensor sine) {
+int ct_decode_layer(ct_tensor *out, ct_tensor x, const ct_decode_layer_weights *layer, const ct_decode_cache *caches,
+                    int count, ct_tensor cosine, ct_tensor sine) {
   return make(out, [&] {
     at::Tensor input = x->value.contiguous(), c = cosine->value.contiguous(), s = sine->value.contiguous();
-    const at::Tensor &keys = layer->keys->value, &values = layer->values->value;
-    TORCH_CHECK(is_supported(input) && input.dim() > 1 && input.size(-1) * input.size(0) == input.numel() &&
-                    input.size(0) <= kMaxSkinnyRows && keys.dim() == 4 && keys.size(0) == input.size(0) &&
-                    keys.sizes() == values.sizes() && length < keys.size(2) && keys.is_contiguous() &&
-                    values.is_contiguous() && c.numel() * 2 == keys.size(3) && c.sizes() == s.sizes() &&
-                    c.scalar_type() == at::kFloat,
-                "a step of ", input.sizes(), " after ", length, " positions, with caches of ", keys.sizes());
-    int64_t size = input.size(-1), head = keys.size(3), query = layer->query->value.size(0);
+    TORCH_CHECK(count > 0, "a step of no cache");
+    int64_t rows = 0, size = input.size(-1), key_heads = caches[0].keys->value.size(1),
+            head = caches[0].keys->value.size(3);
+    for (int i = 0; i < count; ++i) {
+      const at::Tensor &keys = caches[i].keys->value, &values = caches[i].values->value;
+      TORCH_CHECK(keys.dim() == 4 && keys.size(1) == key_heads && keys.size(3) == head &&
+                      keys.sizes() == values.sizes() && caches[i].length < keys.size(2) && keys.is_contiguous() &&
+                      values.is_contiguous() && keys.scalar_type() == input.scalar_type() &&
+                      values.scalar_type() == input.scalar_type(),
+                  "a step after ", caches[i].length, " positions in a room of ", keys.sizes());
+      rows += keys.size(0);
+    }
+    TORCH_CHECK(is_supported(input) && input.dim() > 1 && size * input.size(0) == input.numel() &&
+                    input.size(0) == rows && rows <= kMaxSkinnyRows && c.numel() * 2 == count * head &&
+                    c.sizes() == s.sizes() && c.scalar_type() == at::kFloat && s.scalar_type() == at::kFloat,
+                "a step of ", input.sizes(), " with caches of ", rows, " sequences and angles of ", c.sizes());
+    int64_t query = layer->query->value.size(0), shared = key_heads * head, wide = layer->gate->value.size(0);
     auto check = [&](ct_tensor weight, int64_t outputs, int64_t inputs) {
       const at::Tensor &w = weight->value;
       TORCH_CHECK(w.is_contiguous() && w.scalar_type() == input.scalar_type() && w.numel() == outputs * inputs &&
                       w.size(0) == outputs,
                   "a weight of ", w.sizes(), " where ", outputs, " by ", inputs, " is needed");
     };
-    int64_t shared = keys.size(1) * head, wide = layer->gate->value.size(0);
-    TORCH_CHECK(
-        keys.scalar_type() == input.scalar_type() && values.scalar_type() == input.scalar_type() && query % shared == 0,
-        "keys of another type or number");
+    TORCH_CHECK(query % shared == 0, "keys of another number");
     check(layer->attention_norm, size, 1);
     check(layer->query, query, size);
     check(layer->key, shared, size);
@@ -176,7 +208,8 @@ int ct_decode_layer(ct_tensor *out, ct_tensor x, const ct_decode_layer_weights *
     check(layer->down, size, wide);
     at::Tensor result = at::empty_like(input);
     with_element(input, [&]<typename T>() {
-      step(data<T>(result), data<T>(input), *layer, input.size(0), size, length, data<float>(c), data<float>(s));
+      step(data<T>(result), data<T>(input), *layer, pasts<T>(caches, count, data<float>(c), data<float>(s)), size,
+           key_heads, head);
     });
     return result;
   });

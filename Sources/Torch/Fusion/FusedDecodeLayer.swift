@@ -57,23 +57,40 @@ public struct FusedDecodeLayer {
       && shape.dropFirst().dropLast().allSatisfy { $0 == 1 } && !ct_grad_mode()
   }
 
-  /// Returns the layer's output at the next position.
+  /// The keys and values of sequences of one length.
+  public struct Cache {
+    /// [sequences, key heads, capacity, size]; the new keys are written into it.
+    public var keys: Tensor
+    /// In the same layout.
+    public var values: Tensor
+    /// The number of positions so far.
+    public var length: Int
+
+    /// Creates a cache from its parts.
+    public init(keys: Tensor, values: Tensor, length: Int) {
+      (self.keys, self.values, self.length) = (keys, values, length)
+    }
+  }
+
+  /// Returns the layer's output at the next position of each sequence.
   ///
   /// - Parameters:
-  ///   - x: [rows, h], or [rows, 1, h].
-  ///   - keys: the key cache, [rows, key heads, capacity, size]; the new keys are written into it.
-  ///   - values: the value cache, in the same layout.
-  ///   - length: the number of positions in the caches.
-  ///   - angles: the cosines and sines of the new position's angles, [1, size / 2] each, float32.
-  public func callAsFunction(
-    _ x: Tensor, keys: Tensor, values: Tensor, length: Int, angles: (cosine: Tensor, sine: Tensor)
-  ) -> Tensor {
+  ///   - x: [sequences, h], or [sequences, 1, h]: the sequences of the first cache, then those of the second, ….
+  ///   - caches: the earlier positions.
+  ///   - angles: the cosines and sines of each cache's next position, [caches, size / 2] each, float32.
+  public func callAsFunction(_ x: Tensor, caches: [Cache], angles: (cosine: Tensor, sine: Tensor)) -> Tensor {
     var layer = ct_decode_layer_weights(
       attention_norm: attentionNorm.handle, query: query.handle, key: key.handle, value: value.handle,
       output: output.handle, mlp_norm: mlpNorm.handle, gate: gate.handle, up: up.handle, down: down.handle,
-      keys: keys.handle, values: values.handle, epsilon: epsilon)
-    return withExtendedLifetime((self, keys, values)) {
-      .make { ct_decode_layer($0, x.handle, &layer, Int64(length), angles.cosine.handle, angles.sine.handle) }
+      epsilon: epsilon)
+    let handles = caches.map {
+      ct_decode_cache(keys: $0.keys.handle, values: $0.values.handle, length: Int64($0.length))
+    }
+    return withExtendedLifetime((self, caches)) {
+      .make {
+        ct_decode_layer(
+          $0, x.handle, &layer, handles, Int32(handles.count), angles.cosine.handle, angles.sine.handle)
+      }
     }
   }
 }

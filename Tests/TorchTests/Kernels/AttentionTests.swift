@@ -76,4 +76,20 @@ struct AttentionTests {
     z.sum().backward()
     #expect(a.gradient?.transposed(1, 2).numbers == b.gradient?.numbers)
   }
+
+  @Test("the attention of the last positions equals their part of the whole", arguments: [1, 2])
+  func lastPositions(keyHeads: Int) {
+    let generator = Generator(seed: 4)
+    let q = generator.normal([2, 2, 9, 4])
+    let (k, v) = (generator.normal([2, keyHeads, 9, 4]), generator.normal([2, keyHeads, 9, 4]))
+    let first = Tensor([0, 0, 2, 2, 2, 5, 5, 5, 8, 0, 0, 0, 0, 4, 4, 4, 4, 4].map(Int64.init), shape: [2, 9])
+    for first in [nil, first] {
+      let whole = attention(query: q, key: k, value: v, causal: true, from: first)
+      for start in [1, 4, 7] {
+        let part = attention(
+          query: q.narrowed(2, start..<9), key: k, value: v, causal: true, from: first?.narrowed(1, start..<9))
+        expectClose(part, whole.narrowed(2, start..<9), within: 1e-5)
+      }
+    }
+  }
 }

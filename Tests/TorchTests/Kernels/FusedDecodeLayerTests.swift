@@ -27,6 +27,8 @@ struct FusedDecodeLayerTests {
       // cos² + sin² need not be 1 here, because the formula is linear in both.
       angles = (angle, angle * 0.5 - 1.0)
     }
+
+    func cache(_ length: Int) -> FusedDecodeLayer.Cache { .init(keys: keys, values: values, length: length) }
   }
 
   /// The formulas of the layer in float64, [rows, h].
@@ -79,11 +81,42 @@ struct FusedDecodeLayerTests {
         let expected = reference(layer, x, length: length, heads: heads.heads)
         let old = layer.keys.clone()
         let y = withoutGradients {
-          layer.step(x, keys: layer.keys, values: layer.values, length: length, angles: layer.angles)
+          layer.step(x, caches: [layer.cache(length)], angles: layer.angles)
         }
         expectClose(y, expected, within: tolerance)
         let changed = (layer.keys.to(.float64) - old.to(.float64)).magnitude().sum(0, 1, 3).numbers
         #expect(changed.enumerated().allSatisfy { ($0.offset == length) == ($0.element > 0) })
+      }
+    }
+  }
+
+  @Test("sequences with caches of their own get the bits that each gets alone, next to three others of its length")
+  func separateCaches() {
+    for dtype in [DType.float32, .bfloat16] {
+      let lengths = [3, 0, 6, 1, 5, 2, 4, 6]
+      let rows = lengths.count
+      let layer = Layer(rows: rows, heads: 4, keyHeads: 2, room: 7, dtype: dtype)
+      let x = Generator(seed: 4).normal([rows, Self.hidden]).to(dtype)
+      let angles = Generator(seed: 5).uniform([rows, Self.size / 2], in: -1..<1)
+      func own(_ row: Int, copies: Int) -> FusedDecodeLayer.Cache {
+        func part(_ tensor: Tensor) -> Tensor {
+          .concatenated(Array(repeating: tensor.narrowed(0, row..<row + 1), count: copies))
+        }
+        return .init(keys: part(layer.keys), values: part(layer.values), length: lengths[row])
+      }
+      withoutGradients {
+        let caches = (0..<rows).map { own($0, copies: 1) }
+        let together = layer.step(x, caches: caches, angles: (angles, angles * 0.5))
+        for row in 0..<rows {
+          let (alone, angle) = (own(row, copies: 4), angles.narrowed(0, row..<row + 1))
+          let copies = x.narrowed(0, row..<row + 1).expanded(4, Self.hidden).contiguous()
+          let y = layer.step(copies, caches: [alone], angles: (angle, angle * 0.5))
+          for copy in 0..<4 {
+            #expect(y.selected(0, copy).rawBytes == together.selected(0, row).rawBytes)
+            #expect(alone.keys.selected(0, copy).rawBytes == caches[row].keys.selected(0, 0).rawBytes)
+            #expect(alone.values.selected(0, copy).rawBytes == caches[row].values.selected(0, 0).rawBytes)
+          }
+        }
       }
     }
   }

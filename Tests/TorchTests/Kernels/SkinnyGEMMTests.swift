@@ -38,4 +38,25 @@ struct SkinnyGEMMTests {
     expectClose(x.gradient!, weight.detached().sum(0).expanded(2, 20), within: 1e-5)
     expectClose(weight.gradient!, x.detached().sum(0).expanded(30, 20), within: 1e-5)
   }
+
+  @Test(
+    "the bits of a row do not depend on its place nor on the other rows, four or eight in all",
+    arguments: [DType.float32, .bfloat16])
+  func rowsAreIndependent(dtype: DType) {
+    let generator = Generator(seed: 6)
+    for (inputs, outputs) in [(5, 3), (33, 70), (64, 96), (256, 1_000), (688, 256)] {
+      let (x, weight) = (generator.normal([8, inputs]).to(dtype), generator.normal([outputs, inputs]).to(dtype))
+      let bias = generator.normal([outputs]).to(dtype)
+      let y = linear(x, weight: weight, bias: bias)
+      for row in 0..<8 {
+        for count in [4, 8] {
+          for place in 0..<count {
+            let order = (0..<count).map { Int64(($0 + 8 - place + row) % 8) }
+            let moved = linear(x.gathered(0, Tensor(order)), weight: weight, bias: bias)
+            #expect(moved.selected(0, place).rawBytes == y.selected(0, row).rawBytes)
+          }
+        }
+      }
+    }
+  }
 }
