@@ -51,12 +51,7 @@ struct ServingResponder: HTTPResponder {
     if route?.needsKey ?? true { try access.checkKey(request.head) }
     guard let route else { return try modelOrNothing(request) }
     guard request.method == route.method || (request.method == .head && route.method == .get) else {
-      var response = Response(
-        APIError(
-          status: 405, "this route takes \(route.method.rawValue) requests", type: "invalid_request_error",
-          code: "method_not_allowed"))
-      response.headers[.allow] = route.method.rawValue
-      return response
+      return Self.wrongMethod(route.method)
     }
     switch route {
     case .health: return health
@@ -82,10 +77,18 @@ struct ServingResponder: HTTPResponder {
         status: 404, "there is no such route", type: "invalid_request_error", code: "not_found")
     }
     guard request.method == .get || request.method == .head else {
-      throw APIError(
-        status: 405, "this route takes GET requests", type: "invalid_request_error", code: "method_not_allowed")
+      return Self.wrongMethod(.get)
     }
     return Response(json: json(try models.model(name)))
+  }
+
+  private static func wrongMethod(_ method: HTTPRequest.Method) -> Response {
+    var response = Response(
+      APIError(
+        status: 405, "this route takes \(method.rawValue) requests", type: "invalid_request_error",
+        code: "method_not_allowed"))
+    response.headers[.allow] = method.rawValue
+    return response
   }
 
   /// A model, with its facts as soon as it is loaded.

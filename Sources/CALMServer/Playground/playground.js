@@ -55,6 +55,7 @@ function refresh() {
   const { sign, name } = temperature();
   element("temperature-value").textContent = sign;
   element("temperature").setAttribute("aria-valuetext", name);
+  element("digest").textContent = `temperature ${sign}, ${element("length").value} tokens`;
   const isUsed = usesSampler();
   for (const input of form.elements.sampler) input.disabled = !isUsed;
   element("pool").disabled = !isUsed || chosen("sampler") !== "batch";
