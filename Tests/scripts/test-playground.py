@@ -198,7 +198,7 @@ def test_side_by_side(page):
 
 def test_stop(page, key):
     """The button and the key stop a text, and its places on the server are free."""
-    page.type("length", page["length"].get_attribute("max"))
+    page.type("length", str(int(page["length"].get_attribute("max")) // 2))
     for stop in [page["stop"].click, lambda: page.press(Keys.ESCAPE)]:
         page["generate"].send_keys(Keys.ENTER)
         assert page.focused == "stop"

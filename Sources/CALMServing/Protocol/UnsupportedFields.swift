@@ -23,7 +23,7 @@ extension CompletionCall {
     try fields.refuse("a bias needs probabilities", of: "logit_bias") { $0.object?.isEmpty == true }
     switch kind {
     case .completion:
-      try fields.refuse("a choice of the best needs probabilities", of: "best_of") { $0.integer == choices }
+      try fields.refuse("a choice of the best needs probabilities", of: "best_of") { $0.wholeNumber == choices }
       try fields.refuse("text after the completion is not possible", of: "suffix") { $0.string == "" }
     case .chat:
       try fields.refuse("logarithms of probabilities are not available", of: "top_logprobs", unless: isZero)
