@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@Suite("Playground in a browser")
+@Suite("Playground in a browser", .serialized)
 struct BrowserTests {
   private static let script = URL(fileURLWithPath: #filePath)
     .deletingLastPathComponent().appending(path: "../scripts/test-playground.py").standardizedFileURL

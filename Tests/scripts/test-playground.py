@@ -23,6 +23,16 @@ from selenium.webdriver.support.ui import WebDriverWait
 PHONE, DESKTOP = (390, 844, True), (1280, 900, False)
 
 
+# Records the lengths of the text at each frame.
+LENGTHS = """
+window.lengths = new Set();
+(function look() {
+  lengths.add(document.getElementById("completions").textContent.length);
+  requestAnimationFrame(look);
+})();
+"""
+
+
 class Page:
     """The page in a browser."""
 
@@ -131,23 +141,18 @@ def test_stream(page, key):
     page.type("prompt", "It's a “test” of 4")
     page["fresh"].send_keys(Keys.SPACE)
     page.type("seed", "7")
-    page.type("length", "200")
+    page.type("length", "1000")
     assert page["temperature"].get_attribute("aria-valuetext") == "one"
     assert not page["pool"].is_enabled()
     page["temperature"].send_keys(Keys.ARROW_LEFT, Keys.ARROW_LEFT)
     assert page["temperature"].get_attribute("aria-valuetext") == "one half"
     page.type("pool", "3")
     page["temperature"].send_keys(Keys.END)
+    page.driver.execute_script(LENGTHS)
     page["prompt"].send_keys(Keys.CONTROL, Keys.ENTER)
-    lengths = set()
-
-    def is_done():
-        lengths.add(len("".join(page.texts)))
-        return page.status.startswith("Done.")
-
-    page.wait(is_done)
-    assert len(lengths) > 2, "the text came in one piece"
-    body = {"model": models[0], "prompt": "It's a “test” of 4", "max_tokens": 200, "temperature": 1, "seed": 7}
+    page.wait(lambda: page.status.startswith("Done."))
+    assert page.driver.execute_script("return lengths.size") > 2, "the text came in one piece"
+    body = {"model": models[0], "prompt": "It's a “test” of 4", "max_tokens": 1000, "temperature": 1, "seed": 7}
     answer = json.loads(get(page.url + "v1/completions", key, body))
     assert page.texts == [answer["choices"][0]["text"]]
     assert f"{answer['usage']['completion_tokens']} tokens" in page["measurements"].text
