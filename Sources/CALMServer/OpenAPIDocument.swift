@@ -14,11 +14,13 @@ struct OpenAPIDocument {
     self.models = models
     hasKeys = !settings.keys.isEmpty
     let limits = settings.limits
+    let sequences = models.list.map(\.engine.limits.sequences).max() ?? 1
     let vocabularies = models.list.compactMap { try? $0.engine.facts().tokenizer.vocabularySize }
     values = [
       "version": .string(calmVersion), "models": .array(models.list.map { .string($0.name) }),
       "promptTokens": .integer(limits.promptTokens), "completionTokens": .integer(limits.completionTokens),
-      "choices": .integer(limits.choices), "stops": .integer(limits.stops),
+      "choices": .integer(min(limits.choices, sequences)), "sequences": .integer(sequences),
+      "stops": .integer(limits.stops),
       "stopCharacters": .integer(limits.stopCharacters), "pool": .integer(limits.pool),
       "candidates": .integer(GenerationOptions().candidates),
       "greatestToken": .integer((vocabularies.max() ?? Int(Int32.max)) - 1),
