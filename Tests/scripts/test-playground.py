@@ -155,7 +155,7 @@ def test_stream(page, key):
     body = {"model": models[0], "prompt": "It's a “test” of 4", "max_tokens": 1000, "temperature": 1, "seed": 7}
     answer = json.loads(get(page.url + "v1/completions", key, body))
     assert page.texts == [answer["choices"][0]["text"]]
-    assert f"{answer['usage']['completion_tokens']} tokens" in page["measurements"].text
+    assert f"{answer['usage']['completion_tokens']:,} tokens" in page["measurements"].text
     chunk_size = listed[0]["calm"]["chunk_size"]
     assert len(page.all(".chunk")) <= -(-answer["usage"]["completion_tokens"] // chunk_size) + 1
     border = "return getComputedStyle(document.querySelector('.chunk')).borderLeftWidth"
