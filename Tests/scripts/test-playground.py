@@ -54,8 +54,8 @@ class Page:
         self.driver.execute_cdp_cmd(
             "Emulation.setDeviceMetricsOverride",
             {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": is_mobile})
-        features = [{"name": "prefers-color-scheme", "value": scheme},
-                    {"name": "hover", "value": "none" if is_mobile else "hover"}]
+        self.driver.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": is_mobile})
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
         self.driver.get(self.url)
 
