@@ -14,12 +14,11 @@ struct OpenAPIDocument {
     self.models = models
     hasKeys = !settings.keys.isEmpty
     let limits = settings.limits
-    let sequences = models.list.map(\.engine.limits.sequences).max() ?? 1
     let vocabularies = models.list.compactMap { try? $0.engine.facts().tokenizer.vocabularySize }
     values = [
       "version": .string(calmVersion), "models": .array(models.list.map { .string($0.name) }),
       "promptTokens": .integer(limits.promptTokens), "completionTokens": .integer(limits.completionTokens),
-      "choices": .integer(min(limits.choices, sequences)), "sequences": .integer(sequences),
+      "choices": .integer(limits.choices), "prompts": .integer(limits.prompts),
       "stops": .integer(limits.stops),
       "stopCharacters": .integer(limits.stopCharacters), "pool": .integer(limits.pool),
       "candidates": .integer(GenerationOptions().candidates),
