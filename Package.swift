@@ -50,7 +50,7 @@ let server: (products: [Product], packages: [Package.Dependency], targets: [Targ
           .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
           .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
           .product(name: "UnixSignals", package: "swift-service-lifecycle"),
-        ]),
+        ], resources: [.embedInCode("OpenAPI"), .embedInCode("Playground")]),
       .executableTarget(
         name: "calm-serve",
         dependencies: [

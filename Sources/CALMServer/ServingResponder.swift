@@ -20,7 +20,7 @@ struct ServingResponder: HTTPResponder {
 
   func respond(to request: Request, context: ServingContext) async throws -> Response {
     let start = ContinuousClock.now
-    let route = Route(rawValue: request.uri.path)
+    let route = Route(path: request.uri.path)
     var response: Response
     do {
       if crossOrigin.isPreflight(request.head) {
@@ -46,39 +46,20 @@ struct ServingResponder: HTTPResponder {
     return response
   }
 
-  /// The routes.
-  private enum Route: String {
-    case health = "/health"
-    case metrics = "/metrics"
-    case models = "/v1/models"
-    case completions = "/v1/completions"
-    case chat = "/v1/chat/completions"
-
-    var method: HTTPRequest.Method {
-      switch self {
-      case .health, .metrics, .models: .get
-      case .completions, .chat: .post
-      }
-    }
-  }
-
   private func answer(_ request: Request, _ route: Route?, _ context: ServingContext) async throws -> Response {
     try access.checkHost(request.head)
-    if route != .health { try access.checkKey(request.head) }
+    if route?.needsKey ?? true { try access.checkKey(request.head) }
     guard let route else { return try modelOrNothing(request) }
     guard request.method == route.method || (request.method == .head && route.method == .get) else {
-      var response = Response(
-        APIError(
-          status: 405, "this route takes \(route.method.rawValue) requests", type: "invalid_request_error",
-          code: "method_not_allowed"))
-      response.headers[.allow] = route.method.rawValue
-      return response
+      return Self.wrongMethod(route.method)
     }
     switch route {
     case .health: return health
     case .metrics: return Response(type: "text/plain; version=0.0.4; charset=utf-8", text: metricsText)
+    case .page: return Playground.response(request.uri.path)
+    case .openAPI: return Response(json: OpenAPIDocument(models, settings: settings).json)
     case .models:
-      return Response(json: .object(("object", .string("list")), ("data", .array(models.list.map(Self.model)))))
+      return Response(json: .object(("object", .string("list")), ("data", .array(models.list.map(json)))))
     case .completions, .chat:
       try access.checkContent(request.head)
       let handler = CompletionHandler(models: models, settings: settings, metrics: metrics)
@@ -96,16 +77,32 @@ struct ServingResponder: HTTPResponder {
         status: 404, "there is no such route", type: "invalid_request_error", code: "not_found")
     }
     guard request.method == .get || request.method == .head else {
-      throw APIError(
-        status: 405, "this route takes GET requests", type: "invalid_request_error", code: "method_not_allowed")
+      return Self.wrongMethod(.get)
     }
-    return Response(json: Self.model(try models.model(name)))
+    return Response(json: json(try models.model(name)))
   }
 
-  private static func model(_ model: (name: String, engine: Engine, created: Int)) -> JSONValue {
-    .object(
+  private static func wrongMethod(_ method: HTTPRequest.Method) -> Response {
+    var response = Response(
+      APIError(
+        status: 405, "this route takes \(method.rawValue) requests", type: "invalid_request_error",
+        code: "method_not_allowed"))
+    response.headers[.allow] = method.rawValue
+    return response
+  }
+
+  /// A model, with its facts as soon as it is loaded.
+  private func json(_ model: (name: String, engine: Engine, created: Int)) -> JSONValue {
+    var value = JSONValue.object(
       ("id", .string(model.name)), ("object", .string("model")), ("created", .integer(model.created)),
       ("owned_by", .string("calm")))
+    if let facts = try? model.engine.facts() {
+      value["calm"] = .object(
+        ("chunk_size", .integer(facts.chunkSize)), ("maximum_tokens", .integer(facts.maximumTokens)),
+        ("maximum_new_tokens", .integer(min(facts.maximumTokens - 1, settings.limits.completionTokens))),
+        ("probabilities", .bool(facts.hasProbabilities)))
+    }
+    return value
   }
 
   /// 200 if every model is loaded, else 503.

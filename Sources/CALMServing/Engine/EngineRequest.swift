@@ -42,11 +42,14 @@ package struct EnginePiece: Hashable, Sendable {
   package let text: String
   /// The number of tokens that the step generated.
   package let tokens: Int
+  /// The number of samples that the chunk took; 0 for a model with probabilities.
+  package let samples: Int
   /// Why the choice ends with this piece; nil if it continues.
   package let finish: FinishReason?
 
-  package init(choice: Int, text: String, tokens: Int, finish: FinishReason?) {
-    (self.choice, self.text, self.tokens, self.finish) = (choice, text, tokens, finish)
+  package init(choice: Int, text: String, tokens: Int, samples: Int = 0, finish: FinishReason?) {
+    (self.choice, self.text, self.tokens) = (choice, text, tokens)
+    (self.samples, self.finish) = (samples, finish)
   }
 }
 

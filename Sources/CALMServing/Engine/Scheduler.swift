@@ -135,10 +135,12 @@ package final class Scheduler {
         if job === searching { moveToEnd(job) }
         let (text, finish) = try job.text.append(chunk)
         report.generatedTokens += chunk.tokens.count
-        if let samples = job.takeSamples() { report.samplesPerChunk.append(samples) }
+        let samples = job.takeSamples()
+        if let samples { report.samplesPerChunk.append(samples) }
         job.isFinished = finish != nil
         job.request.deliver(
-          EnginePiece(choice: job.choice, text: text, tokens: chunk.tokens.count, finish: finish))
+          EnginePiece(
+            choice: job.choice, text: text, tokens: chunk.tokens.count, samples: samples ?? 0, finish: finish))
       } catch {
         job.request.fail(error)
       }

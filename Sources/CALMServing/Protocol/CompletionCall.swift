@@ -162,8 +162,8 @@ package struct CompletionCall: Sendable {
       guard let stop = element.string else {
         throw .invalid("'stop' must be a string or an array of strings", param: "stop", code: "invalid_type")
       }
-      guard (1...limits.stopBytes).contains(stop.utf8.count) else {
-        throw .invalid("a stop string has 1 to \(limits.stopBytes) bytes", param: "stop")
+      guard (1...limits.stopCharacters).contains(stop.unicodeScalars.count) else {
+        throw .invalid("a stop string has 1 to \(limits.stopCharacters) characters", param: "stop")
       }
       stops.append(stop)
     }

@@ -8,6 +8,8 @@ package struct CompletionResponse: Sendable {
   /// The texts so far; only of a response in one body.
   private var choices: [Choice]
   private var completionTokens = 0
+  private var chunks = 0
+  private var samples = 0
 
   private struct Choice {
     var text = ""
@@ -103,6 +105,8 @@ package struct CompletionResponse: Sendable {
   /// ends without any.
   private mutating func counted(_ piece: EnginePiece) -> String {
     completionTokens += piece.tokens
+    chunks += 1
+    samples += piece.samples
     guard call.kind == .chat, choices[piece.choice].isBlank else { return piece.text }
     let text = String(piece.text.drop(while: \.isWhitespace))
     choices[piece.choice].isBlank = text.isEmpty
@@ -133,15 +137,21 @@ package struct CompletionResponse: Sendable {
   }
 
   private func envelope(_ object: String, _ choices: [JSONValue], usage: JSONValue?) -> JSONValue {
-    // A seed above the greatest signed integer is the same as the negative one with its bits.
-    let seed = Int(Int64(bitPattern: call.request.options.seed))
     var members: [(key: String, value: JSONValue)] = [
       ("id", .string(id)), ("object", .string(object)), ("created", .integer(created)),
       ("model", .string(call.model)), ("system_fingerprint", .string("calm-\(calmVersion)")),
       ("choices", .array(choices)),
     ]
     if let usage { members.append(("usage", usage)) }
-    members.append(("calm", .object(("seed", .integer(seed)))))
+    members.append(("calm", extensions(isWhole: usage?.isNull == false)))
     return .object(members.map { JSONValue.Member(key: $0.key, value: $0.value) })
+  }
+
+  /// The seed, and for the whole response of a continuous model the chunks and the samples that they took.
+  private func extensions(isWhole: Bool) -> JSONValue {
+    // A seed above the greatest signed integer is the same as the negative one with its bits.
+    let seed = JSONValue.integer(Int(Int64(bitPattern: call.request.options.seed)))
+    guard isWhole, samples > 0 else { return .object(("seed", seed)) }
+    return .object(("seed", seed), ("chunks", .integer(chunks)), ("samples", .integer(samples)))
   }
 }

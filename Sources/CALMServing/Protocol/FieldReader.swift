@@ -49,7 +49,7 @@ struct FieldReader {
 
   mutating func integer(_ key: String, in range: ClosedRange<Int>) throws(APIError) -> Int? {
     guard let value = value(key) else { return nil }
-    guard let number = value.integer else { throw wrongType(key, "a whole number") }
+    guard let number = value.wholeNumber else { throw wrongType(key, "a whole number") }
     guard range.contains(number) else {
       throw .invalid(
         range.upperBound == .max
@@ -89,6 +89,15 @@ struct FieldReader {
 
   func wrongType(_ key: String, _ expected: String) -> APIError {
     .invalid("'\(path(key))' must be \(expected)", param: path(key), code: "invalid_type")
+  }
+}
+
+extension JSONValue {
+  /// The value of a whole number. JSON makes no difference between 1, 1.0 and 1e0; beyond 2^53, a `Double` may be
+  /// another number than the one that was written.
+  var wholeNumber: Int? {
+    guard case .number(let number) = self else { return integer }
+    return abs(number) <= 0x1p53 ? Int(exactly: number) : nil
   }
 }
 

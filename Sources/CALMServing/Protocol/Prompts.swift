@@ -22,7 +22,7 @@ struct Prompts {
     let value = fields.value("prompt") ?? .string("")
     let elements = value.array ?? [value]
     var (texts, lists): ([String], [[Int32]]) = ([], [])
-    if value.array != nil, elements.first?.integer != nil {
+    if value.array != nil, elements.first?.wholeNumber != nil {
       lists = [try Self.ids(elements, facts)]
     } else {
       for element in elements {
@@ -75,7 +75,7 @@ struct Prompts {
     if elements.isEmpty { throw wrongType }
     var ids: [Int32] = []
     for element in elements {
-      guard let id = element.integer else { throw wrongType }
+      guard let id = element.wholeNumber else { throw wrongType }
       guard (0..<facts.tokenizer.vocabularySize).contains(id) else {
         throw .invalid(
           "'prompt' has the token id \(id), and the vocabulary ends at \(facts.tokenizer.vocabularySize - 1)",

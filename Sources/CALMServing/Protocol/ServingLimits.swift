@@ -10,8 +10,8 @@ package struct ServingLimits: Hashable, Sendable {
   package var choices = 16
   /// The maximum number of stop strings.
   package let stops = 4
-  /// The maximum length of a stop string, in bytes.
-  package let stopBytes = 256
+  /// The maximum length of a stop string, in Unicode scalars.
+  package let stopCharacters = 256
   /// The maximum size of the pool of the batch sampler.
   package let pool = 1_000
   /// The maximum number of samples per chunk, for the exact sampler and for partial prompt chunks.

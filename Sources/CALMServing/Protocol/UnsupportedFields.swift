@@ -10,14 +10,6 @@ extension JSONValue {
     }
   }
 
-  fileprivate var isEmpty: Bool {
-    switch self {
-    case .array(let elements): elements.isEmpty
-    case .object(let members): members.isEmpty
-    case .string(let text): text.isEmpty
-    default: false
-    }
-  }
 }
 
 extension CompletionCall {
@@ -28,14 +20,16 @@ extension CompletionCall {
     try fields.refuse("logarithms of probabilities are not available", of: "logprobs", unless: isFalse)
     try fields.refuse("penalties need probabilities; only 0 is possible", of: "presence_penalty", unless: isZero)
     try fields.refuse("penalties need probabilities; only 0 is possible", of: "frequency_penalty", unless: isZero)
-    try fields.refuse("a bias needs probabilities", of: "logit_bias", unless: \.isEmpty)
+    try fields.refuse("a bias needs probabilities", of: "logit_bias") { $0.object?.isEmpty == true }
     switch kind {
     case .completion:
-      try fields.refuse("a choice of the best needs probabilities", of: "best_of") { $0.integer == choices }
-      try fields.refuse("text after the completion is not possible", of: "suffix", unless: \.isEmpty)
+      try fields.refuse("a choice of the best needs probabilities", of: "best_of") { $0.wholeNumber == choices }
+      try fields.refuse("text after the completion is not possible", of: "suffix") { $0.string == "" }
     case .chat:
       try fields.refuse("logarithms of probabilities are not available", of: "top_logprobs", unless: isZero)
-      for key in ["tools", "functions"] { try fields.refuse("tools are not possible", of: key, unless: \.isEmpty) }
+      for key in ["tools", "functions"] {
+        try fields.refuse("tools are not possible", of: key) { $0.array?.isEmpty == true }
+      }
       for key in ["tool_choice", "function_call"] {
         try fields.refuse("tools are not possible", of: key) { $0.string == "none" || $0.string == "auto" }
       }

@@ -63,6 +63,16 @@ struct CompletionCallTests {
     #expect(call.echoes == [try TinyServed.tokenizer().decode([70, 71, 72])])
   }
 
+  @Test("a whole number may be written with a decimal point or an exponent")
+  func wholeNumbers() throws {
+    let call = try call(#"{"model": "m", "prompt": [70.0, 7.1e1], "max_tokens": 7.0, "n": 2e0, "best_of": 2.0}"#)
+    #expect(call.request.prompts == [[70, 71]])
+    #expect(call.request.options.maximumTokens == 7 && call.request.options.sequences == 2)
+    for seed in ["1e300", "0.5", "9223372036854775808", "-9223372036854775809"] {
+      #expect(refusal(#"{"model": "m", "seed": \#(seed)}"#)?.param == "seed", "\(seed)")
+    }
+  }
+
   @Test("a chat is laid out with the names of the roles, and ends at the user's next turn")
   func chat() throws {
     let call = try call(

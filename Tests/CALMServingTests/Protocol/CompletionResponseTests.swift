@@ -32,6 +32,17 @@ struct CompletionResponseTests {
         + #""usage":{"prompt_tokens":3,"completion_tokens":15,"total_tokens":18},"calm":{"seed":7}}"#)
   }
 
+  @Test("the whole response counts the chunks and the samples of all choices")
+  func samples() throws {
+    let body = #"{"model": "m", "prompt": "abc", "n": 2, "stream": true, "stream_options": {"include_usage": true}}"#
+    var response = try response(body, .completion)
+    for choice in [0, 1, 0] {
+      let piece = EnginePiece(choice: choice, text: "a", tokens: 4, samples: 50, finish: nil)
+      #expect(response.events(piece).map { $0["calm"]?.line } == [#"{"seed":7}"#])
+    }
+    #expect(response.closing.map { $0["calm"]?.line } == [#"{"seed":7,"chunks":3,"samples":150}"#])
+  }
+
   @Test("the choices of several prompts have the text of their own, and the usage counts each prompt once")
   func prompts() throws {
     let body = #"{"model": "m", "prompt": ["ab", "c"], "n": 2, "echo": true}"#
