@@ -197,6 +197,8 @@ function showFailure(error) {
     const isFirst = !needsKey;
     needsKey = true;
     element("key-field").hidden = false;
+    // A link cannot send the key.
+    element("document").hidden = true;
     element("key").focus();
     refresh();
     // Without a key so far, the field says all there is to say.
