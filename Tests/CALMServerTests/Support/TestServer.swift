@@ -10,6 +10,8 @@ import Torch
 struct TestServer: Sendable {
   let port: Int
   let engine: Engine
+  /// Holds the steps of the model.
+  let gate: Gate
 
   /// Runs a server while `body` runs.
   ///
@@ -22,7 +24,8 @@ struct TestServer: Sendable {
   ) async throws {
     let metrics = ServingMetrics()
     let report: @Sendable (TurnReport) -> Void = { metrics.add($0, of: "tiny") }
-    let engine = Engine(limits: limits, report: report) { try model(isDamaged: isDamaged) }
+    let gate = Gate()
+    let engine = Engine(limits: limits, report: report) { try model(isDamaged: isDamaged, gate: gate) }
     _ = try await Task.detached { try engine.waitUntilLoaded() }.value
     var logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
     logger.logLevel = .critical
@@ -32,8 +35,11 @@ struct TestServer: Sendable {
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await application.run(signals: []) { port.yield($0) } }
       for await number in ports {
-        defer { group.cancelAll() }
-        try await body(TestServer(port: number, engine: engine))
+        defer {
+          gate.open()
+          group.cancelAll()
+        }
+        try await body(TestServer(port: number, engine: engine, gate: gate))
         break
       }
       group.cancelAll()
@@ -53,13 +59,13 @@ struct TestServer: Sendable {
     return settings
   }
 
-  private static func model(isDamaged: Bool) throws -> ServedModel {
+  private static func model(isDamaged: Bool, gate: Gate) throws -> ServedModel {
     let tokenizer = try tokenizer()
     let model = languageModel()
     if isDamaged {
       withoutGradients { model.backbone.embedding.weight.selected(0, Int(tokenizer.encode("~")[0])).fill(.nan) }
     }
-    return ServedModel(ContinuousBatch(model), tokenizer: tokenizer)
+    return ServedModel(HeldBatch(ContinuousBatch(model), gate: gate), tokenizer: tokenizer)
   }
 
   /// A tokenizer of bytes.
@@ -120,6 +126,11 @@ struct TestServer: Sendable {
     try await withCheckedThrowingContinuation { continuation in
       Thread { continuation.resume(with: Result { try body() }) }.start()
     }
+  }
+
+  /// Waits until `count` sequences run or wait. Close the ``gate`` first, or they may end before.
+  func waitForSequences(_ count: Int) async throws {
+    while engine.status.running + engine.status.waiting < count { try await Task.sleep(for: .milliseconds(1)) }
   }
 
   /// Waits until no request runs or waits.
