@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Pages")
 struct PageTests {
-  @Test("the playground loads only its own files, and needs no key", .timeLimit(.minutes(2)))
+  @Test("the playground loads only its own files, and needs no key", .timeLimit(.minutes(10)))
   func playground() async throws {
     try await TestServer.run(settings: TestServer.settings { $0.keys = ["secret"] }) { (server: TestServer) in
       let page = try await server.send("GET", "/")
@@ -41,7 +41,7 @@ struct PageTests {
     }
   }
 
-  @Test("the OpenAPI document has every route with its method, and the limits of the server", .timeLimit(.minutes(2)))
+  @Test("the OpenAPI document has every route with its method, and the limits of the server", .timeLimit(.minutes(10)))
   func document() async throws {
     let settings = TestServer.settings { $0.limits.completionTokens = 77 }
     try await TestServer.run(settings: settings) { (server: TestServer) in
@@ -76,7 +76,7 @@ struct PageTests {
     }
   }
 
-  @Test("a request with every documented field set to null is one without them", .timeLimit(.minutes(2)))
+  @Test("a request with every documented field set to null is one without them", .timeLimit(.minutes(10)))
   func nullFields() async throws {
     try await TestServer.run { (server: TestServer) in
       let document = try JSONParser.parse(Array(await server.send("GET", "/openapi.json").body.utf8))

@@ -38,7 +38,7 @@ final class ProgramTests {
     }
   }
 
-  @Test("models are named after their folders or by --model, and --api-key-file protects them", .timeLimit(.minutes(2)))
+  @Test("models are named after their folders or by --model, and --api-key-file protects them", .timeLimit(.minutes(10)))
   func options() async throws {
     let keys = try write("# two keys\n\nfirst\n  other-key \n", "keys")
     let server = try ServeProcess([model, "--model", "other=\(model)", "--api-key-file", keys], in: folder)
@@ -58,7 +58,7 @@ final class ProgramTests {
     #expect(try await server.end() == 0)
   }
 
-  @Test("at SIGTERM, running streams end by themselves within --drain", .timeLimit(.minutes(2)))
+  @Test("at SIGTERM, running streams end by themselves within --drain", .timeLimit(.minutes(10)))
   func drains() async throws {
     let server = try ServeProcess([model, "--drain", "100", "--max-new-tokens", "4000"], in: folder)
     let port = try await server.port()
@@ -71,7 +71,7 @@ final class ProgramTests {
 
   @Test(
     "at SIGTERM, new requests are refused, and streams that take longer than --drain end with an error",
-    .timeLimit(.minutes(2)))
+    .timeLimit(.minutes(10)))
   func ends() async throws {
     let server = try ServeProcess([model, "--drain", "2", "--max-new-tokens", "1000000"], in: folder)
     let port = try await server.port()
@@ -90,7 +90,7 @@ final class ProgramTests {
     #expect(try await server.end() == 0)
   }
 
-  @Test("wrong options end the program with one line about what to do", .timeLimit(.minutes(2)))
+  @Test("wrong options end the program with one line about what to do", .timeLimit(.minutes(10)))
   func wrongOptions() async throws {
     let (empty, spaced) = (try write("# none\n", "empty"), try write("a b\n", "spaced"))
     for (arguments, status, message) in [

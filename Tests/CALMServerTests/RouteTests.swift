@@ -7,7 +7,7 @@ import Testing
 struct RouteTests {
   private func json(_ reply: Reply) throws -> JSONValue { try JSONParser.parse(Array(reply.body.utf8)) }
 
-  @Test("a completion, a chat and their streams have the same text for the same seed", .timeLimit(.minutes(2)))
+  @Test("a completion, a chat and their streams have the same text for the same seed", .timeLimit(.minutes(10)))
   func completions() async throws {
     try await TestServer.run { server in
       let fields = #""model": "tiny", "max_tokens": 40, "seed": 3, "n": 2"#
@@ -39,7 +39,7 @@ struct RouteTests {
     }
   }
 
-  @Test("models, health and metrics are shown", .timeLimit(.minutes(2)))
+  @Test("models, health and metrics are shown", .timeLimit(.minutes(10)))
   func status() async throws {
     try await TestServer.run { server in
       let models = try json(await server.send("GET", "/v1/models"))
@@ -61,7 +61,7 @@ struct RouteTests {
     }
   }
 
-  @Test("wrong requests get an error in OpenAI's form", .timeLimit(.minutes(2)))
+  @Test("wrong requests get an error in OpenAI's form", .timeLimit(.minutes(10)))
   func errors() async throws {
     try await TestServer.run { server in
       let good = #"{"model": "tiny", "prompt": "a"}"#
@@ -82,7 +82,7 @@ struct RouteTests {
     }
   }
 
-  @Test("a number that is not finite is an error of the request, whole or streamed", .timeLimit(.minutes(2)))
+  @Test("a number that is not finite is an error of the request, whole or streamed", .timeLimit(.minutes(10)))
   func notFinite() async throws {
     try await TestServer.run(isDamaged: true) { server in
       let whole = try await server.send("POST", "/v1/completions", #"{"model": "tiny", "prompt": "~~~~"}"#)
@@ -97,7 +97,7 @@ struct RouteTests {
     }
   }
 
-  @Test("a number that is not finite ends its own request only", .timeLimit(.minutes(2)))
+  @Test("a number that is not finite ends its own request only", .timeLimit(.minutes(10)))
   func notFiniteAlone() async throws {
     try await TestServer.run(isDamaged: true) { server in
       func body(_ seed: Int) -> String {
@@ -134,7 +134,7 @@ struct RouteTests {
     }
   }
 
-  @Test("many requests at once each get their own text", .timeLimit(.minutes(2)))
+  @Test("many requests at once each get their own text", .timeLimit(.minutes(10)))
   func many() async throws {
     try await TestServer.run(EngineLimits(sequences: 8)) { server in
       func text(_ seed: Int) async throws -> String? {

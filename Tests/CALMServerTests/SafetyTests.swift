@@ -8,7 +8,7 @@ struct SafetyTests {
   private static let good = #"{"model": "tiny", "prompt": "abcd"}"#
   private static let long = #"{"model": "tiny", "prompt": "abcd", "max_tokens": 1024, "stream": true, "n": 4}"#
 
-  @Test("with keys, every route but /health needs one of them", .timeLimit(.minutes(2)))
+  @Test("with keys, every route but /health needs one of them", .timeLimit(.minutes(10)))
   func keys() async throws {
     let settings = TestServer.settings { $0.keys = ["first", "second"] }
     try await TestServer.run(settings: settings) { (server: TestServer) async throws in
@@ -27,7 +27,7 @@ struct SafetyTests {
     }
   }
 
-  @Test("on the loopback interface, a request for another host is refused", .timeLimit(.minutes(2)))
+  @Test("on the loopback interface, a request for another host is refused", .timeLimit(.minutes(10)))
   func hosts() async throws {
     let settings = TestServer.settings { $0.hosts = ["models.example"] }
     try await TestServer.run(settings: settings) { (server: TestServer) async throws in
@@ -40,7 +40,7 @@ struct SafetyTests {
     }
   }
 
-  @Test("pages of named origins may use the server, and no others", .timeLimit(.minutes(2)))
+  @Test("pages of named origins may use the server, and no others", .timeLimit(.minutes(10)))
   func origins() async throws {
     let question = [
       "Access-Control-Request-Method: POST",
@@ -91,7 +91,7 @@ struct SafetyTests {
     #expect(CrossOrigin.isOrigin(text) == isOrigin)
   }
 
-  @Test("large bodies and headers are refused, declared or not", .timeLimit(.minutes(2)))
+  @Test("large bodies and headers are refused, declared or not", .timeLimit(.minutes(10)))
   func sizes() async throws {
     let settings = TestServer.settings { $0.bodyBytes = 10_000 }
     try await TestServer.run(settings: settings) { (server: TestServer) async throws in
@@ -111,7 +111,7 @@ struct SafetyTests {
   }
 
   @Test(
-    "connections that send nothing, or a body byte by byte, are closed, and others are served", .timeLimit(.minutes(2)))
+    "connections that send nothing, or a body byte by byte, are closed, and others are served", .timeLimit(.minutes(10)))
   func slowSenders() async throws {
     let short = Duration.milliseconds(300)
     let settings = TestServer.settings { ($0.idleTime, $0.transferTime) = (short, short) }
@@ -134,7 +134,7 @@ struct SafetyTests {
     }
   }
 
-  @Test("a client that is gone frees its places, whole or streamed, running or waiting", .timeLimit(.minutes(2)))
+  @Test("a client that is gone frees its places, whole or streamed, running or waiting", .timeLimit(.minutes(10)))
   func disconnects() async throws {
     try await TestServer.run(EngineLimits(sequences: 4)) { (server: TestServer) async throws in
       for isStream in [true, false] {
@@ -154,7 +154,7 @@ struct SafetyTests {
     }
   }
 
-  @Test("a full queue is refused with 429 and a time to wait", .timeLimit(.minutes(2)))
+  @Test("a full queue is refused with 429 and a time to wait", .timeLimit(.minutes(10)))
   func queueFull() async throws {
     try await TestServer.run(EngineLimits(sequences: 4, queue: 0)) { (server: TestServer) async throws in
       server.gate.close()
@@ -171,7 +171,7 @@ struct SafetyTests {
     }
   }
 
-  @Test("a request that takes too long ends with an error", .timeLimit(.minutes(2)))
+  @Test("a request that takes too long ends with an error", .timeLimit(.minutes(10)))
   func requestTime() async throws {
     let settings = TestServer.settings { $0.requestTime = .zero }
     try await TestServer.run(settings: settings) { (server: TestServer) async throws in
@@ -181,7 +181,7 @@ struct SafetyTests {
     }
   }
 
-  @Test("bytes that are no HTTP do not stop the server", .timeLimit(.minutes(2)))
+  @Test("bytes that are no HTTP do not stop the server", .timeLimit(.minutes(10)))
   func noise() async throws {
     try await TestServer.run { (server: TestServer) async throws in
       for text in [
@@ -199,7 +199,7 @@ struct SafetyTests {
     }
   }
 
-  @Test("a body that breaks off is no error of the server", .timeLimit(.minutes(2)))
+  @Test("a body that breaks off is no error of the server", .timeLimit(.minutes(10)))
   func brokenBody() async throws {
     try await TestServer.run { (server: TestServer) async throws in
       let port = server.port

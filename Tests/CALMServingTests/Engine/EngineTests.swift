@@ -22,7 +22,7 @@ struct EngineTests {
   }
 
   @Test(
-    "a request has the same text alone and among 31 others that come and go", .timeLimit(.minutes(2)),
+    "a request has the same text alone and among 31 others that come and go", .timeLimit(.minutes(10)),
     arguments: [false, true])
   func independence(isAutoregressive: Bool) async throws {
     let engine = try engine(EngineLimits(sequences: 20)) {
@@ -59,7 +59,7 @@ struct EngineTests {
     engine.stop()
   }
 
-  @Test("a stream that nobody reads any more frees its place", .timeLimit(.minutes(2)))
+  @Test("a stream that nobody reads any more frees its place", .timeLimit(.minutes(10)))
   func cancellation() async throws {
     let engine = try engine(EngineLimits(sequences: 1))
     do {
@@ -79,7 +79,7 @@ struct EngineTests {
     engine.stop()
   }
 
-  @Test("a full queue refuses, and takes requests again when there is room", .timeLimit(.minutes(2)))
+  @Test("a full queue refuses, and takes requests again when there is room", .timeLimit(.minutes(10)))
   func queueFull() async throws {
     let engine = try engine(EngineLimits(sequences: 1, queue: 2))
     let running = try (0..<3).map { _ in try engine.start(TinyServed.request(tokens: 800)) }
