@@ -139,15 +139,15 @@ struct SafetyTests {
     try await TestServer.run(EngineLimits(sequences: 4)) { (server: TestServer) async throws in
       for isStream in [true, false] {
         let body = isStream ? Self.long : Self.long.replacing(#""stream": true, "#, with: "")
-        server.gate.close()
         let clients = try (0..<3).map { _ in
           let client = try SocketClient(port: server.port)
           client.transmit(server.request("POST", "/v1/completions", body))
           return client
         }
-        try await server.waitForSequences(12)
+        while server.engine.status.running + server.engine.status.waiting < 12 {
+          try await Task.sleep(for: .milliseconds(1))
+        }
         for client in clients { client.hangUp() }
-        server.gate.open()
         try await server.waitUntilIdle()
         #expect(server.engine.status.cacheBytes == 0)
       }
@@ -157,15 +157,13 @@ struct SafetyTests {
   @Test("a full queue is refused with 429 and a time to wait", .timeLimit(.minutes(10)))
   func queueFull() async throws {
     try await TestServer.run(EngineLimits(sequences: 4, queue: 0)) { (server: TestServer) async throws in
-      server.gate.close()
       let client = try SocketClient(port: server.port)
       client.transmit(server.request("POST", "/v1/completions", Self.long))
-      try await server.waitForSequences(4)
+      while server.engine.isIdle { try await Task.sleep(for: .milliseconds(1)) }
       let reply = try await server.send("POST", "/v1/completions", Self.good)
       #expect(reply.status == 429)
       #expect(reply.headers["retry-after"] == "1")
       client.hangUp()
-      server.gate.open()
       try await server.waitUntilIdle()
       #expect(try await server.send("POST", "/v1/completions", Self.good).status == 200)
     }

@@ -10,8 +10,6 @@ import Torch
 struct TestServer: Sendable {
   let port: Int
   let engine: Engine
-  /// Holds the steps of the model.
-  let gate: Gate
 
   /// Runs a server while `body` runs.
   ///
@@ -24,8 +22,7 @@ struct TestServer: Sendable {
   ) async throws {
     let metrics = ServingMetrics()
     let report: @Sendable (TurnReport) -> Void = { metrics.add($0, of: "tiny") }
-    let gate = Gate()
-    let engine = Engine(limits: limits, report: report) { try model(isDamaged: isDamaged, gate: gate) }
+    let engine = Engine(limits: limits, report: report) { try model(isDamaged: isDamaged) }
     _ = try await Task.detached { try engine.waitUntilLoaded() }.value
     var logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
     logger.logLevel = .critical
@@ -35,11 +32,8 @@ struct TestServer: Sendable {
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await application.run(signals: []) { port.yield($0) } }
       for await number in ports {
-        defer {
-          gate.open()
-          group.cancelAll()
-        }
-        try await body(TestServer(port: number, engine: engine, gate: gate))
+        defer { group.cancelAll() }
+        try await body(TestServer(port: number, engine: engine))
         break
       }
       group.cancelAll()
@@ -59,13 +53,13 @@ struct TestServer: Sendable {
     return settings
   }
 
-  private static func model(isDamaged: Bool, gate: Gate) throws -> ServedModel {
+  private static func model(isDamaged: Bool) throws -> ServedModel {
     let tokenizer = try tokenizer()
     let model = languageModel()
     if isDamaged {
       withoutGradients { model.backbone.embedding.weight.selected(0, Int(tokenizer.encode("~")[0])).fill(.nan) }
     }
-    return ServedModel(HeldBatch(ContinuousBatch(model), gate: gate), tokenizer: tokenizer)
+    return ServedModel(ContinuousBatch(model), tokenizer: tokenizer)
   }
 
   /// A tokenizer of bytes.
@@ -126,11 +120,6 @@ struct TestServer: Sendable {
     try await withCheckedThrowingContinuation { continuation in
       Thread { continuation.resume(with: Result { try body() }) }.start()
     }
-  }
-
-  /// Waits until `count` sequences run or wait. Close the ``gate`` first, or they may end before.
-  func waitForSequences(_ count: Int) async throws {
-    while engine.status.running + engine.status.waiting < count { try await Task.sleep(for: .milliseconds(1)) }
   }
 
   /// Waits until no request runs or waits.
