@@ -38,7 +38,8 @@ final class ProgramTests {
     }
   }
 
-  @Test("models are named after their folders or by --model, and --api-key-file protects them", .timeLimit(.minutes(10)))
+  @Test(
+    "models are named after their folders or by --model, and --api-key-file protects them", .timeLimit(.minutes(10)))
   func options() async throws {
     let keys = try write("# two keys\n\nfirst\n  other-key \n", "keys")
     let server = try ServeProcess([model, "--model", "other=\(model)", "--api-key-file", keys], in: folder)

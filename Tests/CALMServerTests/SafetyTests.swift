@@ -111,7 +111,8 @@ struct SafetyTests {
   }
 
   @Test(
-    "connections that send nothing, or a body byte by byte, are closed, and others are served", .timeLimit(.minutes(10)))
+    "connections that send nothing, or a body byte by byte, are closed, and others are served", .timeLimit(.minutes(10))
+  )
   func slowSenders() async throws {
     let short = Duration.milliseconds(300)
     let settings = TestServer.settings { ($0.idleTime, $0.transferTime) = (short, short) }
