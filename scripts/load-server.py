@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Puts load on a running `calm serve` and prints what its clients see. Uses Python's standard library only.
 
-    load-server.py throughput --streams 1 4 16 64 200 --seconds 20 --temperature 0.5
-    load-server.py requests --count 10000 --pid PID
-    load-server.py trouble --idle 1000 --dribbling 100 --not-reading 100
-    load-server.py disconnect --count 300
+    scripts/load-server.py throughput --streams 1 4 16 64 200 --seconds 20 --temperature 0.5
+    scripts/load-server.py requests --count 10000 --pid PID
+    scripts/load-server.py trouble --idle 1000 --dribbling 100 --not-reading 100
+    scripts/load-server.py disconnect --count 300
 """
 
 import argparse
