@@ -19,23 +19,27 @@ build: swift libtorch ## Build the command-line program, .build/release/calm
 	swift build -c release --product calm
 
 # The package has the server only with this variable: see Package.swift.
-serve test test-long test-processors test-kernels: export CALM_SERVER = 1
+serve test-server test-long: export CALM_SERVER = 1
 
 .PHONY: serve
 serve: swift libtorch ## Build the server, .build/release/calm-serve, for calm serve
 	swift build -c release --product calm-serve
 
 .PHONY: test
-test: swift libtorch ## Run the tests
+test: swift libtorch ## Run the tests, except for those of the server
 	Tests/scripts/test-set-up-libtorch
 	swift build -c release
 	swift test $(test_flags) --skip CALMServerTests
-	# Alone: these tests wait for replies, and other tests would keep the threads busy that send them.
-	swift test $(test_flags) --skip-build --filter CALMServerTests
+
+# In a run of their own: they wait for replies, and other tests would keep the threads busy that send them.
+.PHONY: test-server
+test-server: swift libtorch ## Build the server and run its tests
+	swift build -c release
+	swift test $(test_flags) --filter CALMServerTests
 
 .PHONY: test-long
 test-long: export CALM_LONG_TESTS = 1
-test-long: test ## Run all tests, including those that take minutes
+test-long: test test-server ## Run all tests, including those that take minutes
 
 .PHONY: test-processors
 test-processors: test ## Run the tests, then again without AMX, with AVX2 only, and on one thread
@@ -47,11 +51,14 @@ test-processors: test ## Run the tests, then again without AMX, with AVX2 only, 
 test-kernels: ## Run the built tests of kernels and models, for example with CALM_CPU=avx2
 	swift test $(test_flags) --skip-build --filter 'TorchTests|CALMTests'
 
+# The table in docs/benchmarks.md to write.
+NAME ?= this-machine
+
 .PHONY: bench
-bench: swift libtorch ## Time every job for docs/benchmarks.md (with the official code: ARGS="--official DIR --python PATH")
+bench: swift libtorch ## Time every job for docs/benchmarks.md (options: NAME=amd-epyc, ARGS="--official DIR --python PATH")
 	swift build -c release --product calm-bench
 	.build/release/calm-bench --shape small wide --precision float32 bfloat16 \
-	  --out docs/benchmarks.json --markdown docs/benchmarks.md $(ARGS)
+	  --out docs/benchmarks/$(NAME).json --markdown docs/benchmarks.md $(ARGS)
 
 .PHONY: docs
 docs: swift libtorch ## Build the documentation of the library, .build/documentation

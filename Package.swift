@@ -25,7 +25,7 @@ let documentation: [Package.Dependency] =
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
 // The server, calm-serve, with its tests. Its HTTP library and what that depends on take minutes to build, so they are
-// part of the package only for `make serve` and the tests, which set the variable.
+// part of the package only for `make serve` and `make test-server`, which set the variable.
 let log = Target.Dependency.product(name: "Logging", package: "swift-log")
 let server: (products: [Product], packages: [Package.Dependency], targets: [Target]) =
   variable("CALM_SERVER") == nil

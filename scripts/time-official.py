@@ -39,7 +39,9 @@ def parse():
     parser.add_argument("--official", required=True, help="a checkout of the official code")
     parser.add_argument(
         "--job", required=True,
-        choices=["train-lm", "train-ae", "generate", "generate-half", "evaluate", "tokenizer", "data"])
+        choices=[
+            "train-lm", "train-flow", "train-transformer", "train-ae", "generate", "generate-half",
+            "generate-transformer", "evaluate", "tokenizer", "data"])
     parser.add_argument("--shape", help="sizes as JSON, in the form that `calm-bench` passes")
     parser.add_argument("--precision", default="float32", choices=["float32", "bfloat16"])
     parser.add_argument("--device", default="cpu")
@@ -90,12 +92,18 @@ def model_job(arguments):
         prompt, length = ids[:1, : arguments.prompt_tokens], arguments.prompt_tokens + arguments.new_tokens
         temperature = 0.5 if arguments.job == "generate-half" else 1.0
 
+        # No sequence ends early, because no chunk can contain this id.
+        if arguments.job == "generate-transformer":
+            options = dict(do_sample=True, top_k=0, eos_token_id=None, pad_token_id=0)
+            model.generation_config.eos_token_id = None
+        else:
+            options = dict(temperature=temperature)
+            model.eos_token_id = -1
+
         def body():
             with autocast():
-                model.generate(prompt, max_length=length, temperature=temperature)
+                model.generate(prompt, max_length=length, **options)
 
-        # No sequence ends early, because no chunk can contain this id.
-        model.eos_token_id = -1
         tokens = arguments.new_tokens
     if device.type == "cuda":
         body = synchronized(torch, body)
@@ -106,11 +114,15 @@ def model_job(arguments):
 
 
 def build(arguments, shape):
+    if arguments.job.endswith("-transformer"):
+        return transformer(shape).train()
     from models.configuration_autoencoder import AutoencoderConfig
     from models.configuration_calm import CALMConfig
     from models.modeling_autoencoder import Autoencoder
     from models.modeling_energy import EnergyTransformer
+    from models.modeling_flow import FlowTransformer
 
+    is_flow = arguments.job == "train-flow"
     autoencoder = Autoencoder(AutoencoderConfig(
         vocab_size=shape["vocabulary"], hidden_size=shape["autoencoder_hidden"], latent_size=shape["latent"],
         intermediate_size=shape["autoencoder_intermediate"], patch_size=shape["chunk"], **SPECIAL))
@@ -118,8 +130,8 @@ def build(arguments, shape):
         return autoencoder.train()
     with tempfile.TemporaryDirectory() as folder:
         autoencoder.save_pretrained(folder, safe_serialization=False)
-        model = EnergyTransformer(CALMConfig(
-            ae_path=folder, model_type="energy", vocab_size=shape["vocabulary"], hidden_size=shape["hidden"],
+        model = (FlowTransformer if is_flow else EnergyTransformer)(CALMConfig(
+            ae_path=folder, model_type="flow" if is_flow else "energy", vocab_size=shape["vocabulary"], hidden_size=shape["hidden"],
             intermediate_size=shape["intermediate"], num_hidden_layers=shape["layers"],
             num_attention_heads=shape["heads"], num_key_value_heads=shape["heads"],
             num_mlp_layers=shape["head_blocks"], latent_size=shape["latent"], patch_size=shape["chunk"],
@@ -127,6 +139,16 @@ def build(arguments, shape):
     model.train()
     model.ae_model.eval()
     return model
+
+
+def transformer(shape):
+    """The baseline of the official script train/train_ar.py."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    return LlamaForCausalLM(LlamaConfig(
+        vocab_size=shape["vocabulary"], hidden_size=shape["hidden"], intermediate_size=shape["intermediate"],
+        num_hidden_layers=shape["layers"], num_attention_heads=shape["heads"],
+        max_position_embeddings=max(shape["tokens"], 2048), **SPECIAL))
 
 
 def training_step(torch, model, ids, autocast, compiled):

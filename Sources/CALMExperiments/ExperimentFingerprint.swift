@@ -13,8 +13,8 @@ struct ExperimentFingerprint: Codable, Equatable {
     let value: String
   }
 
-  /// The text and the settings of model and training, named as in `run.json`, followed by those of the model's
-  /// autoencoder with the prefix `autoencoder.`.
+  /// The text and the settings of model and training, named as in `run.json`, followed by those of the run
+  /// that it needs with the prefix `origin.`.
   let training: [Setting]
   /// The settings of the evaluation.
   let evaluation: [Setting]
@@ -22,8 +22,8 @@ struct ExperimentFingerprint: Codable, Equatable {
   /// - Parameters:
   ///   - record: the record of the run.
   ///   - data: the data set for training and evaluation.
-  ///   - autoencoder: the fingerprint of the run that trains its autoencoder.
-  init(of record: RunRecord, in plan: ExperimentPlan, data: TokenDataSet, autoencoder: ExperimentFingerprint?) throws {
+  ///   - origin: the fingerprint of the run that trains its autoencoder or teacher.
+  init(of record: RunRecord, in plan: ExperimentPlan, data: TokenDataSet, origin: ExperimentFingerprint?) throws {
     // Exclude paths, which change when a folder is moved, and the device.
     let inputs = (RunInputs.declarations.map(\.name) + ["autoencoder"]).map { "settings.\($0)" }
     let settings = RunDescription.settings(of: try JSONParser.parse(Array(try record.encoded()))).filter {
@@ -31,7 +31,7 @@ struct ExperimentFingerprint: Codable, Equatable {
     }
     training =
       Self.text(of: plan.source, data) + settings.map { Setting(name: $0.name, value: $0.value) }
-      + (autoencoder?.training ?? []).map { Setting(name: "autoencoder." + $0.name, value: $0.value) }
+      + (origin?.training ?? []).map { Setting(name: "origin." + $0.name, value: $0.value) }
     evaluation = [
       ("sequence_length", plan.sequenceTokens), ("num_sequences", plan.blocks), ("brier_samples", plan.samples),
     ].map {

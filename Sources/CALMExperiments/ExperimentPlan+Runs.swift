@@ -5,11 +5,11 @@ import Foundation
 
 extension ExperimentPlan {
   /// The keys that an entry may have in addition to the settings of its model.
-  private static let ownKeys: Set = ["name", "autoencoder"]
+  private static let ownKeys: Set = ["name", "autoencoder", "teacher"]
 
   /// The settings that an entry may have: all but those that the experiment sets for all its runs.
   private static func declarations<Settings: RunSettings>(of _: Settings.Type) -> [SettingDeclaration] {
-    let shared = RunInputs.declarations.map(\.name) + ["autoencoder", "precision"]
+    let shared = RunInputs.declarations.map(\.name) + ["autoencoder", "precision", "distill_steps"]
     return Settings.declarations.filter { !shared.contains($0.name) }
   }
 
@@ -32,7 +32,7 @@ extension ExperimentPlan {
   /// The run of an entry of `autoencoders`.
   static func autoencoder(_ variant: SettingsGrid.Variant, seed: UInt64) throws -> Run {
     let settings: AutoencoderSettings = try resolve(variant, seed: seed)
-    return Run(name: try variant.text("name") + variant.label, settings: settings, autoencoder: nil)
+    return Run(name: try variant.text("name") + variant.label, settings: settings, origin: nil)
   }
 
   /// The run of an entry of `models` without an autoencoder.
@@ -40,7 +40,7 @@ extension ExperimentPlan {
     var settings: TransformerSettings = try resolve(variant, seed: seed)
     // The context length at which FLOPs are counted.
     settings.model.transformer.maximumPositions = settings.training.sequenceLength
-    return Run(name: try variant.text("name") + variant.label, settings: settings, autoencoder: nil)
+    return Run(name: try variant.text("name") + variant.label, settings: settings, origin: nil)
   }
 
   /// The run of an entry of `models` whose head samples tokens.
@@ -50,7 +50,7 @@ extension ExperimentPlan {
       throw SettingsError("'\(variant.place)' has the head '\(settings.model.head.rawValue)': name its 'autoencoder'")
     }
     settings.model.transformer.maximumPositions = settings.training.sequenceLength / settings.model.chunkSize
-    return Run(name: try variant.text("name") + variant.label, settings: settings, autoencoder: nil)
+    return Run(name: try variant.text("name") + variant.label, settings: settings, origin: nil)
   }
 
   /// The run of an entry of `models` on one of the autoencoders that it names.
@@ -64,6 +64,18 @@ extension ExperimentPlan {
     settings.model.transformer.maximumPositions = settings.training.sequenceLength / sizes.chunkSize
     return Run(
       name: try variant.text("name") + autoencoder.name.dropFirst(family.count) + variant.label,
-      settings: settings, autoencoder: autoencoder.name)
+      settings: settings, origin: autoencoder.name)
+  }
+
+  /// The run of an entry of `models` that distills an earlier one.
+  static func student(_ variant: SettingsGrid.Variant, of teacher: Run, seed: UInt64) throws -> Run {
+    guard let sizes = teacher.settings.model as? LanguageModelConfiguration else {
+      throw SettingsError("'\(variant.place)': the teacher '\(teacher.name)' is not a continuous language model")
+    }
+    if let fault = DistillationSettings.fault(of: sizes) {
+      throw SettingsError("'\(variant.place)': the teacher '\(teacher.name)' \(fault)")
+    }
+    let settings: DistillationSettings = try resolve(variant, seed: seed) { $0.adopt(sizes) }
+    return Run(name: try variant.text("name") + variant.label, settings: settings, origin: teacher.name)
   }
 }

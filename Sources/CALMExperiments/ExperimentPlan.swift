@@ -13,12 +13,14 @@ import Foundation
 ///   "autoencoders": [{"name": "ae", "chunk_size": [2, 4], "latent_size": 32, "hidden_size": 128, "steps": 600}],
 ///   "models": [
 ///     {"name": "lm", "autoencoder": "ae", "head": ["energy", "flow"], "hidden_size": 128, "layers": 4, "steps": 500},
+///     {"name": "student", "teacher": "lm-flow", "steps": 100},
 ///     {"name": "transformer", "hidden_size": 128, "layers": 4, "steps": 500}
 ///   ]
 /// }
 /// ```
 ///
-/// A list means one run for each of its entries. A model whose autoencoder has such a list is trained on each variant.
+/// A list means one run for each of its entries. A model whose autoencoder has such a list is trained on each variant. A
+/// teacher is a run of an earlier model, which is distilled.
 public struct ExperimentPlan: Sendable {
   /// The source of the text.
   public enum Source: Sendable, Equatable {
@@ -34,8 +36,8 @@ public struct ExperimentPlan: Sendable {
     public let name: String
     /// The settings of model and training. The sizes that depend on the text are filled in later.
     public let settings: any RunSettings
-    /// The name of the run that trains the language model's autoencoder.
-    public let autoencoder: String?
+    /// The name of the run whose model this one needs: its autoencoder or its teacher.
+    public let origin: String?
 
     /// K.
     public var chunkSize: Int { settings.model.chunkSize }
@@ -93,6 +95,14 @@ public struct ExperimentPlan: Sendable {
     for (index, entry) in try Self.list("models", of: root).enumerated() {
       let place = "models[\(index)]"
       for variant in try SettingsGrid(entry, at: place).variants {
+        if entry["teacher"] != nil {
+          let name = try variant.text("teacher")
+          guard let teacher = runs.first(where: { $0.name == name }) else {
+            throw SettingsError("'\(place)' names the teacher '\(name)', which is not the run of an earlier model")
+          }
+          runs.append(try Self.student(variant, of: teacher, seed: seed))
+          continue
+        }
         guard entry["autoencoder"] != nil else {
           let hasHead = variant.members.contains { $0.key == "head" }
           runs.append(try hasHead ? Self.languageModel(variant, seed: seed) : Self.transformer(variant, seed: seed))

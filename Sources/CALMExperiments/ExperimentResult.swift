@@ -34,8 +34,8 @@ public struct ExperimentResult: Codable, Sendable {
 
 /// The FLOPs of a training run, as counted by ``ModelCost``.
 public struct TrainingCost: Codable, Sendable {
-  /// FLOPs of the autoencoder's training.
-  public var autoencoder: Double = 0
+  /// FLOPs of the training of the autoencoder or the teacher.
+  public var origin: Double = 0
   /// Steps at the start without the head; see ``LanguageModelTask``.
   public var auxiliaryWarmupSteps = 0
   /// FLOPs of each of those steps.
@@ -45,13 +45,13 @@ public struct TrainingCost: Codable, Sendable {
   /// The total number of steps.
   public let steps: Int
 
-  /// FLOPs up to a step, including the autoencoder's training.
+  /// FLOPs up to a step, including the training of the autoencoder or the teacher.
   public func flops(after step: Double) -> Double {
     let warmup = min(step, Double(auxiliaryWarmupSteps))
-    return autoencoder + warmup * auxiliaryWarmupStep + (step - warmup) * self.step
+    return origin + warmup * auxiliaryWarmupStep + (step - warmup) * self.step
   }
 
-  /// FLOPs of the whole training, including the autoencoder's.
+  /// FLOPs of the whole training, including that of the autoencoder or the teacher.
   public var flops: Double { flops(after: Double(steps)) }
 }
 

@@ -95,10 +95,14 @@ public struct ExperimentRunner {
     settings.inputs.data = [Corpus(path: path)]
     settings.inputs.device = device.description
     settings.adopt(data)
-    if var language = settings as? LanguageModelSettings, let autoencoder = run.autoencoder {
-      language.autoencoder = folder(of: autoencoder).appendingPathComponent("model").path
-      language.model.vocabularySize = data.tokenizer.vocabularySize
-      settings = language
+    if let origin = run.origin.map({ folder(of: $0).appendingPathComponent("model").path }) {
+      if var language = settings as? LanguageModelSettings {
+        language.autoencoder = origin
+        language.model.vocabularySize = data.tokenizer.vocabularySize
+        settings = language
+      } else {
+        settings.inputs.initialModel = origin
+      }
     }
     return RunRecord(settings, program: program)
   }
@@ -107,9 +111,8 @@ public struct ExperimentRunner {
   private func fingerprints(data: TrainingData, path: String) throws -> [String: ExperimentFingerprint] {
     var found: [String: ExperimentFingerprint] = [:]
     for run in plan.runs {
-      let autoencoder = run.autoencoder.flatMap { found[$0] }
       found[run.name] = try ExperimentFingerprint(
-        of: record(of: run, data: data, path: path), in: plan, data: data.set, autoencoder: autoencoder)
+        of: record(of: run, data: data, path: path), in: plan, data: data.set, origin: run.origin.flatMap { found[$0] })
     }
     return found
   }
@@ -179,7 +182,12 @@ public struct ExperimentRunner {
       let sizes = try model.languageModelConfiguration()
       let autoencoder = language.autoencoder?.configuration
       var row = result(kind: sizes.head.rawValue, cost: sizes.cost(autoencoder: autoencoder))
-      row.training.autoencoder = earlier.first { $0.name == run.autoencoder }?.training.flops ?? 0
+      if let distillation = run.settings as? DistillationSettings {
+        let step = sizes.distillationPerToken(
+          paths: distillation.paths, teacherSteps: distillation.teacherSteps)
+        row.training = TrainingCost(step: step * tokens, steps: run.settings.training.totalSteps)
+      }
+      row.training.origin = earlier.first { $0.name == run.origin }?.training.flops ?? 0
       row.training.auxiliaryWarmupSteps = run.settings.auxiliaryWarmupSteps
       row.training.auxiliaryWarmupStep = sizes.auxiliaryWarmupPerToken(autoencoder: autoencoder) * tokens
       language.convert(to: precision)

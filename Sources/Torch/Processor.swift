@@ -82,6 +82,11 @@ public struct Processor: Sendable, Hashable {
     !features.isDisjoint(with: [.avx512BFloat16, .amx])
   }
 
+  /// The most capable of ``features``, which mostly determines speed; "baseline" without any.
+  public var instructions: String {
+    Feature.allCases.last(where: features.contains)?.rawValue ?? Level.baseline.rawValue
+  }
+
   /// A short reason for ``hasFastBFloat16``.
   public var bfloat16Reason: String {
     if features.contains(.amx) { return Feature.amx.rawValue }

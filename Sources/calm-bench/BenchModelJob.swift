@@ -22,25 +22,38 @@ struct BenchModelJob {
     switch job {
     case .trainAutoencoder:
       let model = Autoencoder(shape.autoencoder, generator: generator)
-      return training(AutoencoderTask(model, validation: nil, tokenizer: Data()), job)
-    case .trainLanguageModel:
-      return training(LanguageModelTask(languageModel(), validation: nil, tokenizer: Data()), job)
+      let task = AutoencoderTask(model, validation: nil, tokenizer: Data())
+      return training(task, cost: shape.autoencoder.cost, job)
+    case .trainTransformer:
+      let model = AutoregressiveModel(shape.transformer, generator: generator)
+      return training(
+        AutoregressiveTask(model, validation: nil, tokenizer: Data()), cost: shape.transformer.cost, job)
+    case .trainLanguageModel, .trainFlow, .trainPosterior, .trainTokens:
+      let task = LanguageModelTask(languageModel(job), validation: nil, tokenizer: Data())
+      return training(task, cost: cost(job), job)
     case .evaluate: return try evaluation()
-    case .generate, .generateHalf, .generateHalfEqual, .generateHalfLate: return try generation(job)
+    case .generateTransformer: return try transformerGeneration()
+    case .generate, .generateHalf, .generateHalfEqual, .generateHalfLate, .generatePosterior, .generateOneStep,
+      .generateTokens:
+      return try generation(job)
     case .tokenizer, .data: preconditionFailure("not a job of a model")
     }
   }
 
-  private func languageModel() -> ContinuousLanguageModel {
-    ContinuousLanguageModel(
-      shape.languageModel, autoencoder: Autoencoder(shape.autoencoder, generator: generator), generator: generator)
+  private func languageModel(_ job: BenchJob) -> ContinuousLanguageModel {
+    let autoencoder = job.head.usesAutoencoder ? Autoencoder(shape.autoencoder, generator: generator) : nil
+    return ContinuousLanguageModel(shape.languageModel(job), autoencoder: autoencoder, generator: generator)
+  }
+
+  private func cost(_ job: BenchJob) -> ModelCost {
+    shape.languageModel(job).cost(autoencoder: job.head.usesAutoencoder ? shape.autoencoder : nil)
   }
 
   private func randomIds(_ sequences: Int, _ tokens: Int) -> Tensor {
     generator.uniform([sequences, tokens], in: 3..<Double(shape.vocabulary)).to(.int64)
   }
 
-  private func training(_ task: any TrainingTask, _ job: BenchJob) -> BenchMeasurement {
+  private func training(_ task: any TrainingTask, cost: ModelCost, _ job: BenchJob) -> BenchMeasurement {
     task.prepare(precision: compute.precision)
     task.module.convert(to: compute.precision)
     let optimizer = AdamW(task.module.namedParameters())
@@ -55,14 +68,12 @@ struct BenchModelJob {
       optimizer.update(learningRate: 1e-4, gradientScale: min(1, 1 / optimizer.gradientNorm()))
       waitForDevice(loss)
     }
-    let cost =
-      job == .trainAutoencoder ? shape.autoencoder.cost : shape.languageModel.cost(autoencoder: shape.autoencoder)
     result.operations = cost.trainingPerToken * Double(result.tokens)
     return result
   }
 
   private func evaluation() throws -> BenchMeasurement {
-    let model = languageModel()
+    let model = languageModel(.evaluate)
     convert(model)
     let ids = (0..<shape.sequences).map { _ in randomIds(1, shape.tokens).elements(as: Int32.self) }
     let samples = 2
@@ -73,42 +84,77 @@ struct BenchModelJob {
         for sequence in ids { _ = try model.scores(of: sequence, samples: samples, generator: generator) }
       }
     }
-    let cost = shape.languageModel.cost(autoencoder: shape.autoencoder)
     let encoder = 2 * Double(shape.autoencoder.encoderMACs) / Double(shape.chunk)
-    result.operations = (cost.inferencePerToken(samples: samples) + encoder) * Double(result.tokens)
+    result.operations = (cost(.evaluate).inferencePerToken(samples: samples) + encoder) * Double(result.tokens)
     return result
   }
 
   private func generation(_ job: BenchJob) throws -> BenchMeasurement {
-    let model = languageModel()
+    let model = languageModel(job)
     spreadSamples(of: model, job)
     convert(model)
-    let prompt = randomIds(1, work.promptLength).elements(as: Int32.self)
-    var options = GenerationOptions()
-    options.temperature = job == .generate ? 1 : 0.5
+    var options = generationOptions
+    options.temperature = job.usesCandidates ? 0.5 : 1
     options.candidates = work.candidateCount
-    options.maximumTokens = work.newLength
-    var promptTimes: [Double] = []
-    var result = try BenchMeasurement(steps: work.steps, warmUp: 1, tokens: work.newLength, label: job.rawValue) {
-      let start = ContinuousClock.now
+    let prompt = prompt
+    var result = try timed(job) {
       let generator = try ChunkGenerator(model, prompt: prompt, options: options)
       waitForDevice(generator.hidden)
-      promptTimes.append(start.duration(to: .now).seconds)
-      while try generator.step() != nil {}
+      return generator
     }
-    result.promptSeconds = BenchMeasurement.median(Array(promptTimes.dropFirst()))
-    let samples = job == .generate ? 1 : work.candidateCount
-    let cost = shape.languageModel.cost(autoencoder: shape.autoencoder)
-    let (chunks, context) = (work.newLength / shape.chunk, work.promptLength / shape.chunk)
-    result.operations = cost.inferencePerToken(samples: samples) * Double(work.newLength)
-    let read = cost.parameters + cost.frozenParameters - unreadParameters
-    let kept = 2 * shape.layers * shape.hidden * (context + chunks / 2)
-    result.bytes = Double((read + kept) * compute.precision.size * chunks)
+    let cost = cost(job)
+    result.operations =
+      cost.inferencePerToken(samples: job.usesCandidates ? work.candidateCount : 1) * Double(work.newLength)
+    var read = cost.parameters + cost.frozenParameters - shape.vocabulary * shape.hidden
+    if job.head.usesAutoencoder {
+      read -= shape.autoencoder.encoderParameters
+    } else {
+      read += shape.vocabulary * shape.hidden  // the embeddings are the weights of the head's softmax
+    }
+    result.bytes = bytes(of: read, steps: work.newLength / shape.chunk, context: work.promptLength / shape.chunk)
     return result
   }
 
-  /// The parameters that generation does not read: the embeddings, except for a few rows, and the encoder.
-  private var unreadParameters: Int { shape.vocabulary * shape.hidden + shape.autoencoder.encoderParameters }
+  private func transformerGeneration() throws -> BenchMeasurement {
+    let model = AutoregressiveModel(shape.transformer, generator: generator)
+    model.convert(to: compute.precision)
+    model.setTrainable(false)
+    let (prompt, options) = (prompt, generationOptions)
+    var result = try timed(.generateTransformer) { try TokenGenerator(model, prompt: prompt, options: options) }
+    let cost = shape.transformer.cost
+    result.operations = cost.parts.reduce(0) { $0 + $1.inference } * Double(work.newLength)
+    result.bytes = bytes(
+      of: cost.parameters - shape.vocabulary * shape.hidden, steps: work.newLength, context: work.promptLength)
+    return result
+  }
+
+  private var prompt: [Int32] { randomIds(1, work.promptLength).elements(as: Int32.self) }
+
+  private var generationOptions: GenerationOptions {
+    var options = GenerationOptions()
+    options.temperature = 1
+    options.maximumTokens = work.newLength
+    return options
+  }
+
+  /// Times generations to their end, and the reading of the prompt.
+  private func timed(_ job: BenchJob, start: () throws -> any SequenceGenerator) throws -> BenchMeasurement {
+    var promptTimes: [Double] = []
+    var result = try BenchMeasurement(steps: work.steps, warmUp: 1, tokens: work.newLength, label: job.rawValue) {
+      let begin = ContinuousClock.now
+      let generator = try start()
+      promptTimes.append(begin.duration(to: .now).seconds)
+      while try generator.step() != nil {}
+    }
+    result.promptSeconds = BenchMeasurement.median(Array(promptTimes.dropFirst()))
+    return result
+  }
+
+  /// The bytes of the weights, and of the keys and values of half of the steps, read in every step of a generation.
+  private func bytes(of parameters: Int, steps: Int, context: Int) -> Double {
+    let kept = 2 * shape.layers * shape.hidden * (context + steps / 2)
+    return Double((parameters + kept) * compute.precision.size * steps)
+  }
 
   /// Randomizes the last layer of the head. It is initialized to zero, so every sample would be the origin.
   private func spreadSamples(of model: ContinuousLanguageModel, _ job: BenchJob) {

@@ -29,6 +29,9 @@ struct BenchOfficialOptions: ParsableArguments {
         "on the official code, which samples 200 candidates",
         when: official != nil && work.candidateCount != 200 && jobs.contains(where: \.usesCandidates),
         ["--candidates": work.candidates])
+      + withoutEffect(
+        "on \(jobs.map(\.rawValue).joined(separator: ", ")), which the official code does not have",
+        when: jobs.allSatisfy { $0.officialName == nil }, ["--official": official, "--python": python])
   }
 
   /// The runner of the official code; nil without --official.
@@ -52,12 +55,14 @@ struct BenchOfficial {
   let script: URL
   let isCompiled: Bool
 
+  /// Times a job; nil if the official code has no such model.
   func measure(
     _ job: BenchJob, _ shape: BenchShape, work: BenchWorkOptions, files: BenchTextFiles?, precision: String,
     threads: Int, device: String
-  ) throws -> BenchMeasurement {
+  ) throws -> BenchMeasurement? {
+    guard let name = job.officialName else { return nil }
     var arguments = [
-      script.path, "--official", folder, "--job", job.officialName, "--steps", "\(work.steps)", "--threads",
+      script.path, "--official", folder, "--job", name, "--steps", "\(work.steps)", "--threads",
       "\(threads)",
     ]
     if let files {
@@ -74,7 +79,7 @@ struct BenchOfficial {
     do {
       return try BenchProcess.run(python, arguments, as: BenchMeasurement.self)
     } catch BenchError.failed(_, let reason) {
-      throw BenchError.failed("official \(job.officialName)", reason: reason)
+      throw BenchError.failed("official \(name)", reason: reason)
     }
   }
 }

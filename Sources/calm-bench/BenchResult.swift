@@ -15,6 +15,8 @@ struct BenchResult: Codable {
   /// The limits of the machine, measured in the same run; nil for jobs on text.
   let rates: MachineRates?
   let processor: String
+  /// The most capable instructions that were used, such as AMX.
+  let instructions: String
   let threads: Int
   let device: String
   let libtorch: String
@@ -90,7 +92,7 @@ struct BenchResults: Codable {
       [Self.header, Self.header.indices.map { $0 < 3 ? "---" : "---:" }] + rows.map(Self.cells)
     let machines = Set(
       rows.map { row in
-        "\(row.processor), \(row.threads) thread\(row.threads == 1 ? "" : "s"), \(row.device), "
+        "\(row.processor), \(row.instructions), \(row.threads) thread\(row.threads == 1 ? "" : "s"), \(row.device), "
           + "libtorch \(row.libtorch), \(row.date)"
       })
     let rates = Dictionary(grouping: rows.filter { $0.rates != nil }, by: { $0.precision ?? "" }).map { entry in

@@ -49,13 +49,23 @@ struct BenchShape: Codable, Hashable {
   }
 
   /// The configuration has no end-of-text token, so every sequence is generated to its full length.
-  var languageModel: LanguageModelConfiguration {
+  func languageModel(_ job: BenchJob) -> LanguageModelConfiguration {
     var model = LanguageModelConfiguration(
       vocabularySize: vocabulary, chunkSize: chunk, latentSize: latent, hiddenSize: hidden,
-      intermediateSize: intermediate, layers: layers, attentionHeads: heads, headBlocks: headBlocks,
-      special: SpecialTokens(padding: 0))
+      intermediateSize: intermediate, layers: layers, attentionHeads: heads, head: job.head,
+      headBlocks: headBlocks, special: SpecialTokens(padding: 0))
     model.maximumPositions = tokens / chunk
+    model.isOneStep = job == .generateOneStep
     return model
+  }
+
+  /// The Transformer baseline, with the same width and layers.
+  var transformer: AutoregressiveConfiguration {
+    var shape = TransformerShape(
+      hiddenSize: hidden, intermediateSize: intermediate, layers: layers, attentionHeads: heads, keyValueHeads: nil)
+    shape.maximumPositions = tokens
+    return AutoregressiveConfiguration(
+      vocabularySize: vocabulary, transformer: shape, special: SpecialTokens(padding: 0))
   }
 
   var autoencoder: AutoencoderConfiguration {

@@ -15,12 +15,13 @@ struct BenchTable: ParsableCommand {
       matrix products, or the bytes of weights at the rate of memory, whichever takes longer. A share above 100 % \
       means that work was avoided.
 
-      --out adds the results to a JSON file and keeps those of other jobs. --markdown writes the table into a \
-      document, between the lines '<!-- calm-bench -->' and '<!-- end of calm-bench -->' if it has them.
+      --out adds the results to a JSON file, such as NAME.json, and keeps those of other jobs. --markdown writes the \
+      table of that file into a document: between the lines '<!-- calm-bench NAME -->' and \
+      '<!-- end of calm-bench NAME -->', or at the end.
 
       Example:
         calm-bench train-ae generate-half --shape wide --precision float32 --official ../calm --python venv/bin/python
-        calm-bench table --out docs/benchmarks.json --markdown docs/benchmarks.md
+        calm-bench table --out docs/benchmarks/amd-epyc.json --markdown docs/benchmarks.md
       """)
 
   @Argument(help: ArgumentHelp("The jobs to time: \(BenchJob.names). (default: all)", valueName: "jobs"))
@@ -47,7 +48,7 @@ struct BenchTable: ParsableCommand {
   @Option(name: .customLong("out"), help: ArgumentHelp("JSON file to which to add the results.", valueName: "file"))
   var output: String?
 
-  @Option(help: ArgumentHelp("Document into which to write the table.", valueName: "file"))
+  @Option(help: ArgumentHelp("Document into which to write the table of --out.", valueName: "file"))
   var markdown: String?
 
   @OptionGroup var work: BenchWorkOptions
@@ -56,6 +57,7 @@ struct BenchTable: ParsableCommand {
 
   func validate() throws {
     try positive("--turns", turns)
+    if markdown != nil && output == nil { throw ValidationError("--markdown requires --out; set both") }
     if let threads, !(1...1024).contains(threads) {
       throw ValidationError("--threads must be from 1 to 1024, not \(threads)")
     }
@@ -86,8 +88,10 @@ struct BenchTable: ParsableCommand {
       new.add(row)
       // Written after each row, so an interruption loses only the current one.
       results.add(row)
-      if let output { try Self.write(results, to: output) }
-      if let markdown { try Self.insert(results.markdown, into: markdown) }
+      guard let output else { return }
+      try Self.write(results, to: output)
+      let name = URL(fileURLWithPath: output).deletingPathExtension().lastPathComponent
+      if let markdown { try Self.insert(results.markdown, name: name, into: markdown) }
     }
     for precision in Self.distinct((precision.ifGiven ?? [.auto]).map { $0.resolved(on: target) }) {
       let models = jobs.filter { !$0.readsText }
@@ -121,17 +125,15 @@ struct BenchTable: ParsableCommand {
     var (ours, theirs): ([BenchMeasurement], [BenchMeasurement]) = ([], [])
     for _ in 0..<turns {
       ours.append(try BenchProcess.runSelf(arguments + work.arguments(of: job), as: Answer.self).measurement)
-      if let official {
-        theirs.append(
-          try official.measure(
-            job, work.shape(shape ?? .small), work: work, files: files, precision: precision?.rawValue ?? "",
-            threads: threads, device: deviceName))
-      }
+      let peer = try official?.measure(
+        job, work.shape(shape ?? .small), work: work, files: files, precision: precision?.rawValue ?? "",
+        threads: threads, device: deviceName)
+      if let peer { theirs.append(peer) }
     }
     return BenchResult(
       job: job, shape: shape?.rawValue, precision: precision?.rawValue,
       isCompiled: comparison.compile && job.isTraining, ours: ours, official: theirs, rates: rates,
-      processor: Processor.current.model, threads: threads, device: deviceName, libtorch: Runtime.version,
+      processor: Processor.current.model, instructions: Processor.current.instructions, threads: threads, device: deviceName, libtorch: Runtime.version,
       date: String(ISO8601DateFormatter().string(from: Date()).prefix(10)))
   }
 
@@ -155,15 +157,17 @@ struct BenchTable: ParsableCommand {
     try AtomicFile.write(try encoder.encode(results) + Data("\n".utf8), to: path)
   }
 
-  /// Replaces the text between the marks of a document, or the whole document if it has none.
-  private static func insert(_ table: String, into path: String) throws {
-    let (begin, end) = ("<!-- calm-bench -->\n", "<!-- end of calm-bench -->\n")
+  /// Replaces the text between the marks of a table, or appends marks and table to the document.
+  private static func insert(_ table: String, name: String, into path: String) throws {
+    let (begin, end) = ("<!-- calm-bench \(name) -->\n", "<!-- end of calm-bench \(name) -->\n")
     let block = begin + "\n" + table + "\n" + end
-    var document = block
-    if let old = FileManager.default.contents(atPath: path).map({ String(decoding: $0, as: UTF8.self) }),
-      let first = old.range(of: begin), let last = old.range(of: end, range: first.upperBound..<old.endIndex)
+    var document = FileManager.default.contents(atPath: path).map { String(decoding: $0, as: UTF8.self) } ?? ""
+    if let first = document.range(of: begin),
+      let last = document.range(of: end, range: first.upperBound..<document.endIndex)
     {
-      document = old.replacingCharacters(in: first.lowerBound..<last.upperBound, with: block)
+      document.replaceSubrange(first.lowerBound..<last.upperBound, with: block)
+    } else {
+      document += block
     }
     try AtomicFile.write(Data(document.utf8), to: path)
   }

@@ -27,6 +27,7 @@ import TrainingTestSupport
      "models": [
        {"name": "calm", "autoencoder": "ae", "head": ["energy", "flow"], "hidden_size": 32, "layers": 1, "steps": 8,
         "aux_warmup_steps": 3, "sequence_length": 32, "batch_size": 2},
+       {"name": "student", "teacher": "calm-chunk_size-4-head-flow", "steps": 2, "sequence_length": 32, "batch_size": 2},
        {"name": "transformer", "hidden_size": 32, "layers": 1, "steps": 8, "sequence_length": 32, "batch_size": 2}]}
     """
 
@@ -37,7 +38,7 @@ import TrainingTestSupport
       try plan(Self.small).runs.map(\.name) == [
         "ae-chunk_size-2", "ae-chunk_size-4", "calm-chunk_size-2-head-energy", "calm-chunk_size-4-head-energy",
         "calm-chunk_size-2-head-flow",
-        "calm-chunk_size-4-head-flow", "transformer",
+        "calm-chunk_size-4-head-flow", "student", "transformer",
       ])
   }
 
@@ -47,7 +48,7 @@ import TrainingTestSupport
     func models(_ head: String) -> String { #"{"stories": {}, "models": [{"name": "m", "steps": 5, \#(head)}]}"# }
     let runs = try plan(models(#""head": ["posterior", "tokens"], "chunk_size": 8"#)).runs
     #expect(runs.map(\.name) == ["m-head-posterior", "m-head-tokens"])
-    #expect(runs.allSatisfy { $0.settings is LanguageModelSettings && $0.chunkSize == 8 && $0.autoencoder == nil })
+    #expect(runs.allSatisfy { $0.settings is LanguageModelSettings && $0.chunkSize == 8 && $0.origin == nil })
     let error = #expect(throws: ExperimentError.self) { try plan(models(#""head": "energy""#)) }
     #expect("\(error.map { "\($0)" } ?? "")".contains("autoencoder"))
   }
@@ -91,6 +92,15 @@ import TrainingTestSupport
       (
         #"{"stories": {}, "autoencoders": [{"name": "ae", "steps": 5}], "models": [{"name": "c", "autoencoder": "ae", "head": "magic", "steps": 5}]}"#,
         "magic"
+      ),
+      (#"{"stories": {}, "models": [{"name": "s", "teacher": "t", "steps": 5}]}"#, "not the run of an earlier model"),
+      (
+        #"{"stories": {}, "models": [{"name": "t", "steps": 5}, {"name": "s", "teacher": "t", "steps": 5}]}"#,
+        "not a continuous language model"
+      ),
+      (
+        #"{"stories": {}, "models": [{"name": "t", "head": "tokens", "steps": 5}, {"name": "s", "teacher": "t", "steps": 5}]}"#,
+        "only posterior and flow heads"
       ),
     ])
   func refused(text: String, wanted: String) throws {
@@ -137,15 +147,18 @@ import TrainingTestSupport
     #expect(
       steps == [
         "calm-chunk_size-2-head-energy": 3, "calm-chunk_size-4-head-energy": 8, "calm-chunk_size-2-head-flow": 8,
-        "calm-chunk_size-4-head-flow": 8, "transformer": 8,
+        "calm-chunk_size-4-head-flow": 8, "student": 2, "transformer": 8,
       ])
     #expect(results.map(\.name) == plan.runs.map(\.name))
-    #expect(results[0].accuracy?.count == 6 && results[2].brierLM != nil && results[6].crossEntropy != nil)
+    #expect(results[0].accuracy?.count == 6 && results[2].brierLM != nil && results[7].crossEntropy != nil)
     let cost = results[2].training
-    #expect(cost.autoencoder == results[0].training.flops && cost.auxiliaryWarmupSteps == 3)
+    #expect(cost.origin == results[0].training.flops && cost.auxiliaryWarmupSteps == 3)
     #expect(
-      cost.flops == cost.autoencoder + 3 * cost.auxiliaryWarmupStep + 5 * cost.step
+      cost.flops == cost.origin + 3 * cost.auxiliaryWarmupStep + 5 * cost.step
         && cost.auxiliaryWarmupStep < cost.step)
+    let (teacher, student) = (results[5].training, results[6].training)
+    #expect(student.origin == teacher.flops && student.step > 0)
+    #expect(results[6].inferenceFlopsPerToken < results[5].inferenceFlopsPerToken)
     for name in [
       "table.csv", "table.md", "brier-training.svg", "brier-inference.svg", "loss-curves.svg", "accuracy-noise.svg",
       "brier-cross-entropy.svg",
@@ -158,6 +171,6 @@ import TrainingTestSupport
       Issue.record("\(name) was trained again")
       return .stopped
     }
-    #expect(again?.count == 7)
+    #expect(again?.count == 8)
   }
 }

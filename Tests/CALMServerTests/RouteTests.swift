@@ -121,7 +121,7 @@ struct RouteTests {
         client.transmit(sound)
         return Reply(client.receive())
       }
-      while server.engine.isIdle { try await Task.sleep(for: .milliseconds(1)) }
+      try await server.waitUntilBusy()
       for _ in 0..<3 {
         let damaged = #"{"model": "tiny", "prompt": "abcd~~~~", "n": 3}"#
         #expect(try await server.send("POST", "/v1/completions", damaged).status == 500)

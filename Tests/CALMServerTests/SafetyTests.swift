@@ -6,7 +6,11 @@ import Testing
 @Suite("Safe defaults")
 struct SafetyTests {
   private static let good = #"{"model": "tiny", "prompt": "abcd"}"#
-  private static let long = #"{"model": "tiny", "prompt": "abcd", "max_tokens": 1024, "stream": true, "n": 4}"#
+  /// A request that runs for seconds: each chunk is chosen among 1,000 candidates.
+  private static let long = """
+    {"model": "tiny", "prompt": "abcd", "max_tokens": 1024, "stream": true, "n": 4, "temperature": 0.5, \
+    "calm": {"pool": 1000}}
+    """
 
   @Test("with keys, every route but /health needs one of them", .timeLimit(.minutes(10)))
   func keys() async throws {
@@ -160,7 +164,7 @@ struct SafetyTests {
     try await TestServer.run(EngineLimits(sequences: 4, queue: 0)) { (server: TestServer) async throws in
       let client = try SocketClient(port: server.port)
       client.transmit(server.request("POST", "/v1/completions", Self.long))
-      while server.engine.isIdle { try await Task.sleep(for: .milliseconds(1)) }
+      try await server.waitUntilBusy()
       let reply = try await server.send("POST", "/v1/completions", Self.good)
       #expect(reply.status == 429)
       #expect(reply.headers["retry-after"] == "1")

@@ -60,6 +60,31 @@ import TrainingTestSupport
     #expect(try agreement(student) > agreement(try #require(untrained?.model)))
   }
 
+  @Test("Distillation as the second phase of a run resumes exactly, and then the first phase is over")
+  func secondPhase() throws {
+    func run(_ name: String) throws -> TrainingRun {
+      try world.tokenModel(name, world.settings(steps: 6), head: .posterior, distillationSteps: 8)
+    }
+    let (whole, broken) = (try run("whole"), try run("broken"))
+    _ = try losses(of: whole)
+    let unbroken = try losses(of: try #require(try whole.distillation()))
+    #expect(unbroken.count == 8)
+    _ = try losses(of: broken)
+    let before = try losses(of: try #require(try broken.distillation()), until: 3)
+    let resumed = try TrainingRun(resuming: world.place("broken"))
+    #expect(try losses(of: resumed).isEmpty)
+    let student = try #require(try resumed.distillation())
+    #expect(before + (try losses(of: student)) == unbroken)
+    #expect(student.folder.modelURL.path == world.place("broken/student/model").path)
+    #expect(try ModelFolder(student.folder.modelURL).languageModelConfiguration().isOneStep)
+
+    let longer = try TrainingRun(resuming: world.place("broken"), limits: ResumedLimits(steps: 9))
+    #expect(throws: TrainingError.studentExists(world.place("broken/student").path)) { try longer.train() }
+    let plain = try world.tokenModel("plain", world.settings(steps: 1), head: .posterior)
+    _ = try losses(of: plain)
+    #expect(try plain.distillation() == nil)
+  }
+
   @Test("A model that samples in one step cannot be distilled", arguments: [HeadKind.energy, .tokens])
   func refused(head: HeadKind) throws {
     let model = world.place("model")

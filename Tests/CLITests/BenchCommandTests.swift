@@ -7,9 +7,9 @@ struct BenchCommandTests {
   private static func tiny(_ job: String) -> [String] {
     let sizes =
       switch job {
-      case "generate": ["--prompt-tokens", "8", "--new-tokens", "8"]
       case "generate-half", "generate-half-equal", "generate-half-late":
         ["--prompt-tokens", "8", "--new-tokens", "8", "--candidates", "20"]
+      case let job where job.hasPrefix("generate"): ["--prompt-tokens", "8", "--new-tokens", "8"]
       default: ["--batch-size", "1", "--sequence-length", "64"]
       }
     return sizes + ["--vocab-size", "300", "--steps", "1", "--threads", "1", "--json"]
@@ -18,7 +18,9 @@ struct BenchCommandTests {
   @Test(
     "Each job of a model reports its time, memory and operations",
     arguments: [
-      "train-ae", "train-lm", "generate", "generate-half", "generate-half-equal", "generate-half-late", "evaluate",
+      "train-ae", "train-lm", "train-flow", "train-posterior", "train-tokens", "train-transformer", "generate",
+      "generate-posterior", "generate-one-step", "generate-tokens", "generate-transformer", "generate-half",
+      "generate-half-equal", "generate-half-late", "evaluate",
     ])
   func jobs(job: String) throws {
     let result = try Command.bench(["job", job, "--precision", "float32"] + Self.tiny(job))
@@ -63,7 +65,7 @@ struct BenchCommandTests {
       answer: """
         echo '{"seconds_median": 2, "seconds_min": 1, "tokens": 64, "tokens_per_second": 32, "peak_mib": 100}'
         """)
-    try folder.write("before\n<!-- calm-bench -->\nold\n<!-- end of calm-bench -->\nafter\n", "table.md")
+    try folder.write("before\n<!-- calm-bench results -->\nold\n<!-- end of calm-bench results -->\nafter\n", "table.md")
     let files = ["--out", folder.path("results.json"), "--markdown", folder.path("table.md")]
     for job in ["train-ae", "evaluate"] {
       let result = try Command.bench(
@@ -82,8 +84,8 @@ struct BenchCommandTests {
     #expect(calls.count == 4)
     #expect(calls.allSatisfy { $0.contains("--precision float32") && $0.contains("\"vocabulary\":300") })
     let document = try String(contentsOfFile: folder.path("table.md"), encoding: .utf8)
-    #expect(document.hasPrefix("before\n<!-- calm-bench -->\n"))
-    #expect(document.hasSuffix("<!-- end of calm-bench -->\nafter\n"))
+    #expect(document.hasPrefix("before\n<!-- calm-bench results -->\n"))
+    #expect(document.hasSuffix("<!-- end of calm-bench results -->\nafter\n"))
     #expect(document.contains("| autoencoder, training step | small | float32 |") && !document.contains("old"))
   }
 
@@ -107,7 +109,7 @@ struct BenchCommandTests {
     try folder.write("[]", "results.json")
     expectFailure(try Command.bench(["--out", folder.path("results.json")]), saying: "not a results file")
     for arguments in [
-      ["sleep"], ["--official", "x"], ["--compile"], ["--turns", "0"],
+      ["sleep"], ["--official", "x"], ["--markdown", "x"], ["--compile"], ["--turns", "0"],
       ["job", "generate", "--candidates", "0"], ["job", "generate", "--prompt-tokens", "7"],
       ["growth"],
     ] {

@@ -175,6 +175,7 @@ struct OptionConflict {
         .init("train-ae --compile", "--compile requires --official"),
         .init("generate --official o --python p --compile", "--compile has no effect on generate"),
         .init("--official o --python p --candidates 9", "--candidates has no effect on the official code"),
+        .init("train-tokens --official o --python p", "--official, --python have no effect on train-tokens"),
       ]
     ),
     ("calm-bench job", ofBench("tokenizer")),

@@ -114,17 +114,18 @@ package final class TinyWorld: Sendable {
 extension TinyWorld {
   /// A run of a model whose head samples tokens.
   package func tokenModel(
-    _ name: String, _ settings: TrainingSettings, head: HeadKind, group: any DataParallelGroup = SingleProcess()
+    _ name: String, _ settings: TrainingSettings, head: HeadKind, distillationSteps: Int = 0,
+    group: any DataParallelGroup = SingleProcess()
   ) throws -> TrainingRun {
     let data = try TrainingData(path: data)
     let configuration = LanguageModelConfiguration(
       vocabularySize: tokenizer.vocabularySize, chunkSize: 4, latentSize: 16, hiddenSize: 32, intermediateSize: 64,
       layers: 2, attentionHeads: 2, head: head, headBlocks: 1, auxiliaryLossWeight: 1, special: data.special)
-    let record = RunRecord(
-      LanguageModelSettings(
-        model: configuration, autoencoder: nil, training: settings,
-        inputs: RunInputs(data: [Corpus(path: data.set.path)])), program: "tests")
-    return try TrainingRun(record, in: place(name), group: group)
+    var all = LanguageModelSettings(
+      model: configuration, autoencoder: nil, training: settings,
+      inputs: RunInputs(data: [Corpus(path: data.set.path)]))
+    all.distillationSteps = distillationSteps
+    return try TrainingRun(RunRecord(all, program: "tests"), in: place(name), group: group)
   }
 
   /// A run that distills a model.

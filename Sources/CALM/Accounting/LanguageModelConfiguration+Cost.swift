@@ -43,4 +43,20 @@ extension LanguageModelConfiguration {
     let omitted = 3 * head.type.cost(of: self).trainingMACs + (autoencoder?.encoderMACs ?? 0)
     return cost(autoencoder: autoencoder).trainingPerToken - 2 * Double(omitted) / Double(chunkSize)
   }
+
+  /// Training FLOPs per token of the distillation into this one-step model: the Transformer's forward pass, the paths of
+  /// the teacher's head, and the training of the student's head.
+  ///
+  /// - Parameters:
+  ///   - paths: paths of the teacher per position.
+  ///   - teacherSteps: the steps of the teacher's solver; nil for those of this configuration.
+  public func distillationPerToken(paths: Int, teacherSteps: Int?) -> Double {
+    var (student, teacher) = (self, self)
+    (student.pathSamples, student.samples) = (paths, paths)
+    teacher.isOneStep = false
+    teacher.solverSteps = teacherSteps ?? solverSteps
+    let forward = cost(autoencoder: nil).parts.reduce(0) { $0 + ($1.name.hasSuffix("head") ? 0 : $1.inference) }
+    let macs = paths * head.type.cost(of: teacher).inferenceMACs + 3 * head.type.cost(of: student).trainingMACs
+    return forward + 2 * Double(macs) / Double(chunkSize)
+  }
 }

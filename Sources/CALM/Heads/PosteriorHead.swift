@@ -1,3 +1,4 @@
+import Foundation
 import Torch
 
 /// A generative head by a flow over token embeddings whose velocity follows from a posterior over tokens.
@@ -21,7 +22,7 @@ package final class PosteriorHead: TokenHead, DistillableHead {
 
   @Submodule("prior") package var prior: Linear
   @Submodule("token_embedding") var embedding: Embedding
-  @Submodule("coupling") var coupling: AdaptiveNetwork
+  @Submodule("coupling") var coupling: CouplingNetwork
   /// The factor of the evidence of a one-step head, [1].
   @Parameter("evidence_scale") var evidenceScale: Tensor?
   let configuration: LanguageModelConfiguration
@@ -33,8 +34,7 @@ package final class PosteriorHead: TokenHead, DistillableHead {
     SharedInitialization.apply(to: prior, chunkSize: k, generator: generator)
     embedding = Embedding(
       vocabulary: configuration.vocabularySize, size: configuration.latentSize / k, deviation: 1, generator: generator)
-    coupling = AdaptiveNetwork(
-      configuration, inputs: configuration.latentSize + k * h, outputs: k * h, times: k, generator: generator)
+    coupling = CouplingNetwork(configuration, inputs: configuration.latentSize + k * h, generator: generator)
     evidenceScale =
       configuration.isOneStep
       ? Tensor.full([1], Self.studentTime / (1 - Self.studentTime), device: generator.device) : nil
@@ -107,9 +107,17 @@ package final class PosteriorHead: TokenHead, DistillableHead {
 
   package func loss(hidden: Tensor, next: Tensor, vocabulary: Tensor, generator: Generator) -> Tensor {
     let (paths, positions) = (configuration.pathSamples, hidden.shape[0])
-    let times =
+    var times =
       generator.uniform([paths, positions, configuration.chunkSize], along: 1).power(configuration.timePower)
       * Self.latestTime
+    if let text = ProcessInfo.processInfo.environment["TRIAL_STAGGER"], let stagger = Double(text) {
+      // Times along the path of sampling.
+      let k = configuration.chunkSize
+      let span = 1 + stagger * Double(k - 1)
+      let delays = Tensor((0..<k).map { Float(stagger * Double($0)) }, device: times.device)
+      times = (generator.uniform([paths, positions, 1], along: 1) * span - delays).clamped(minimum: 0)
+      times = (1 - (1 - times).clamped(minimum: 0)).power(configuration.timePower) * Self.latestTime
+    }
     return loss(
       hidden: hidden, next: next, vocabulary: vocabulary, times: times,
       start: noise(samples: paths, positions: positions, generator: generator))

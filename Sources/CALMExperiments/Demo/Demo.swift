@@ -159,10 +159,7 @@ public final class Demo {
   }
 
   private func distill(_ report: @escaping (DemoEvent) -> Decision) throws {
-    var settings = DistillationSettings()
-    settings.inputs.initialModel = url("lm/model").path
-    settings.model = try ModelFolder(url("lm/model")).languageModelConfiguration()
-    settings.model.auxiliaryLossWeight = 0
+    var settings = try DistillationSettings(teacher: url("lm/model"))
     settings.paths = 1
     settings.training = recipe.distillation
     let last = try train(

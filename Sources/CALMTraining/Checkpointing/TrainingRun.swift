@@ -83,8 +83,10 @@ public struct TrainingRun {
   /// Trains until a limit is reached or `report` returns `.stop`, and records the outcome in the run's status.
   ///
   /// - Returns: why training ended.
+  /// - Throws: ``TrainingError/studentExists(_:)``, or an error of training.
   @discardableResult
   public func train(report: Trainer.EventHandler = { _ in .continue }) throws -> TrainingEnd {
+    try checkStudent()
     try lock?.begin(totalSteps: trainer.total)
     do {
       let end = try trainer.run(report: report)

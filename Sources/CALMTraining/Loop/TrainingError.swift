@@ -36,6 +36,8 @@ public enum TrainingError: DescribedError, Equatable {
   case processesDiffer([String])
   /// A corpus, as given, whose weight is not above 0.
   case invalidWeight(String)
+  /// A run that would train further, though the student in this folder was distilled from its model.
+  case studentExists(String)
   /// A distillation without a model to distill.
   case noTeacher
   /// The data's tokenizer has more ids than the model's vocabulary.
@@ -46,6 +48,8 @@ public enum TrainingError: DescribedError, Equatable {
     switch self {
     case .noTeacher:
       "no model to distill; name it as the initial model"
+    case .studentExists(let path):
+      "\(path): this student was distilled from the run's model; resume the student's own run, or remove its folder to train the run further"
     case .runExists(let path):
       "\(path): already contains a training run; resume that run, or choose another folder"
     case .noRun(let path):

@@ -30,6 +30,22 @@ public struct DistillationSettings: RunSettings {
     model.isOneStep = true
   }
 
+  /// The defaults for a teacher.
+  ///
+  /// - Parameter teacher: the folder of a model with a posterior or flow head.
+  /// - Throws: ``ModelError``.
+  public init(teacher: URL) throws {
+    self.init()
+    inputs.initialModel = teacher.path
+    adopt(try ModelFolder(teacher).languageModelConfiguration())
+  }
+
+  /// Adopts the configuration of a teacher. The student has no auxiliary loss.
+  public mutating func adopt(_ teacher: LanguageModelConfiguration) {
+    model = teacher
+    model.auxiliaryLossWeight = 0
+  }
+
   /// All settings, by group.
   public static let groups: [SettingGroup<Self>] =
     RunInputs.groups.map { $0.at(\.inputs) }
@@ -46,12 +62,8 @@ public struct DistillationSettings: RunSettings {
 
   /// The defaults with the sizes of the teacher.
   public static func base(for given: GivenSettings) throws -> Self {
-    var base = Self()
-    if let path: String = given.value(of: "init_from") {
-      base.model = try ModelFolder(URL(fileURLWithPath: path)).languageModelConfiguration()
-      base.model.auxiliaryLossWeight = 0
-    }
-    return base
+    guard let path: String = given.value(of: "init_from") else { return Self() }
+    return try Self(teacher: URL(fileURLWithPath: path))
   }
 
   /// Does nothing: no size depends on another setting.
@@ -60,14 +72,14 @@ public struct DistillationSettings: RunSettings {
   /// A teacher that cannot be distilled.
   public func modelFaults(_ given: GivenSettings) -> [String] {
     guard given.has("init_from") else { return [] }
-    if model.isOneStep { return ["the model of \(given.title(of: "init_from")) already samples in one step"] }
-    guard model.head == .posterior || model.head == .flow else {
-      return [
-        "the model of \(given.title(of: "init_from")) has the head '\(model.head.rawValue)'; "
-          + "only posterior and flow heads can be distilled"
-      ]
-    }
-    return []
+    return Self.fault(of: model).map { ["the model of \(given.title(of: "init_from")) \($0)"] } ?? []
+  }
+
+  /// Why a model cannot be distilled, as a predicate; nil if it can.
+  public static func fault(of teacher: LanguageModelConfiguration) -> String? {
+    if teacher.isOneStep { return "already samples in one step" }
+    if teacher.head.type is any DistillableHead.Type { return nil }
+    return "has the head '\(teacher.head.rawValue)'; only posterior and flow heads can be distilled"
   }
 
   /// Does nothing: the student has the vocabulary of its teacher.

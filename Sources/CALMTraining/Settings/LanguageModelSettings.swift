@@ -18,6 +18,8 @@ public struct LanguageModelSettings: RunSettings {
   public var autoencoder: String?
   /// The number of steps at the start that train on the auxiliary token loss alone.
   public var auxiliaryWarmupSteps: Int
+  /// The number of steps after training that distill the head into one that samples in one step.
+  public var distillationSteps = 0
   /// The preset given for the sizes; nil once its sizes have been adopted.
   private var preset: Preset?
 
@@ -130,6 +132,10 @@ public struct LanguageModelSettings: RunSettings {
           Setting(
             "aux_warmup_steps", \.auxiliaryWarmupSteps, .countOrZero,
             "Number of first steps that train on the auxiliary token loss alone, at half the cost."),
+          Setting(
+            "distill_steps", \.distillationSteps, .countOrZero,
+            "Number of steps after training that distill the head into one that samples in one step, in `student/`."
+          ).only(with: "head", .text("posterior"), .text("flow")),
         ])
     ] + TrainingSettings.groups(metrics: metrics, hasTransformer: true).map { $0.at(\.training) }
 
@@ -161,6 +167,23 @@ public struct LanguageModelSettings: RunSettings {
   public mutating func adopt(_ autoencoder: AutoencoderConfiguration) {
     (model.chunkSize, model.latentSize) = (autoencoder.chunkSize, autoencoder.latentSize)
     model.vocabularySize = autoencoder.vocabularySize
+  }
+
+  /// The settings of the second phase, which distills the trained model; nil without one. The text, batches, precision
+  /// and seed are those of the first.
+  ///
+  /// - Parameter trained: the folder of the trained model.
+  /// - Throws: ``ModelError``.
+  public func distillation(of trained: URL) throws -> DistillationSettings? {
+    guard distillationSteps > 0 else { return nil }
+    var phase = try DistillationSettings(teacher: trained)
+    phase.inputs = inputs
+    phase.inputs.initialModel = trained.path
+    let usual = phase.training
+    phase.training = training
+    (phase.training.steps, phase.training.maximumTokens, phase.training.maximumSeconds) = (distillationSteps, nil, nil)
+    (phase.training.schedule, phase.training.bestMetric) = (usual.schedule, usual.bestMetric)
+    return phase
   }
 
   /// Derives the sizes that depend on the width.

@@ -45,19 +45,28 @@ struct TrainingResults: Encodable {
   let parts: [String: Double]
   let evaluation: [String: Double]
   let seconds: Double?
+
+  /// One line. A run that had already ended takes no step, so it has no loss.
+  func text(command: String) -> String {
+    if !complete { return "stopped after step \(step); resume with: \(command) --resume \(run)" }
+    var metrics = evaluation.sorted { $0.key < $1.key }.map { (name: $0.key, value: $0.value) }
+    if let loss { metrics.insert((name: "loss", value: loss), at: 0) }
+    let summary = metrics.map { ", \($0.name) \(String(format: "%.4f", $0.value))" }.joined()
+    return "\(model ?? run): \(end.remark)trained \(counted(step, "step"))\(summary)"
+  }
 }
 
-/// Trains a run, shows its progress and prints the result. In a data-parallel group only the first process prints.
-func train(
-  _ run: TrainingRun, label: String, compute: ComputeSetting, group: any DataParallelGroup,
-  report options: OutputOptions
-) throws {
+/// Trains a run and shows its progress.
+///
+/// - Returns: why training ended, and the results; nil in all processes of a group except the first, which show nothing.
+func trainWithProgress(
+  _ run: TrainingRun, compute: ComputeSetting, group: any DataParallelGroup
+) throws -> (end: TrainingEnd, results: TrainingResults?) {
   guard group.rank == 0 else {
     Interruption.watch()
-    try run.train { _ in Interruption.isRequested ? .stop : .continue }
-    return
+    return (try run.train { _ in Interruption.isRequested ? .stop : .continue }, nil)
   }
-  let count = run.task.module.parameterCount
+  let (label, count) = (run.record.kind.rawValue, run.task.module.parameterCount)
   let processes = group.count > 1 ? ", \(group.count) processes" : ""
   StandardError.note("\(label): \(shortCount(count)) parameters, \(compute.summary)\(processes)")
   for damage in run.damage { StandardError.note("\(damage)") }
@@ -67,21 +76,9 @@ func train(
   reporter.finish()
   let results = TrainingResults(
     run: run.folder.url.path, model: end.isComplete ? run.folder.modelURL.path : nil, end: end,
-    complete: end.isComplete,
-    step: run.trainer.step, parameters: count, loss: reporter.last?.loss, parts: reporter.last?.parts ?? [:],
-    evaluation: reporter.evaluation, seconds: reporter.last?.seconds)
-  // A run that had already ended takes no step, so it has no loss.
-  var metrics = reporter.evaluation.sorted { $0.key < $1.key }.map { (name: $0.key, value: $0.value) }
-  if let last = reporter.last { metrics.insert((name: "loss", value: last.loss), at: 0) }
-  let summary = metrics.map { ", \($0.name) \(String(format: "%.4f", $0.value))" }.joined()
-  try options.print(
-    results,
-    text: end.isComplete
-      ? "\(run.folder.modelURL.path): \(end.remark)trained \(counted(run.trainer.step, "step"))\(summary)"
-      : "stopped after step \(run.trainer.step); resume with: \(run.record.kind.command) --resume \(run.folder.url.path)"
-  )
-  // The status that a shell expects of an interrupted program.
-  if !end.isComplete && Interruption.isRequested { throw ExitCode(130) }
+    complete: end.isComplete, step: run.trainer.step, parameters: count, loss: reporter.last?.loss,
+    parts: reporter.last?.parts ?? [:], evaluation: reporter.evaluation, seconds: reporter.last?.seconds)
+  return (end, results)
 }
 
 extension TrainingEnd {

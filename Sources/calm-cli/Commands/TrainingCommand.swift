@@ -57,7 +57,20 @@ extension TrainingCommand {
     if options.printSettings { return try printSettings(of: record) }
     let group = try request.launch.meet(on: compute.device)
     let run = try TrainingRun(record, in: URL(fileURLWithPath: request.launch.out ?? ""), group: group)
-    try train(run, label: Settings.kind.rawValue, compute: compute, group: group, report: options.report)
+    try train(run, compute: compute, group: group)
+  }
+
+  /// Trains a run, then distills its model if its settings say so, and prints the results.
+  private func train(_ run: TrainingRun, compute: ComputeSetting, group: any DataParallelGroup) throws {
+    var (end, results) = try trainWithProgress(run, compute: compute, group: group)
+    if end.isComplete, let student = try run.distillation(group: group) {
+      if let results { StandardError.note(results.text(command: run.record.kind.command)) }
+      (end, results) = try trainWithProgress(student, compute: compute, group: group)
+    }
+    guard let results else { return }
+    try options.report.print(results, text: results.text(command: run.record.kind.command))
+    // The status that a shell expects of an interrupted program.
+    if !results.complete && Interruption.isRequested { throw ExitCode(130) }
   }
 
   private func resume(_ url: URL, _ request: RunRequest<Settings>) throws {
@@ -80,7 +93,7 @@ extension TrainingCommand {
       threads: request.given.value(of: "threads") ?? before)
     let group = try launch.meet(on: compute.device)
     let run = try TrainingRun(resuming: url, limits: limits, device: compute.device, group: group)
-    try train(run, label: Settings.kind.rawValue, compute: compute, group: group, report: options.report)
+    try train(run, compute: compute, group: group)
   }
 
   /// Prints settings in the format of `run.json`, which `--config` reads.

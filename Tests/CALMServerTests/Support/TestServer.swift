@@ -122,6 +122,11 @@ struct TestServer: Sendable {
     }
   }
 
+  /// Waits until a request runs or waits, for at most ten seconds: it may have ended before.
+  func waitUntilBusy() async throws {
+    for _ in 0..<10_000 where engine.isIdle { try await Task.sleep(for: .milliseconds(1)) }
+  }
+
   /// Waits until no request runs or waits.
   func waitUntilIdle() async throws {
     while !engine.isIdle { try await Task.sleep(for: .milliseconds(2)) }
