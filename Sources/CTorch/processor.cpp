@@ -27,15 +27,23 @@ constexpr const char *kNames[] = {"baseline", "avx2", "avx512", "amx"};
 
 const char *name(CPULevel level) { return kNames[static_cast<int>(level)]; }
 
+bool has_avx512_bf16() {
+#ifdef __x86_64__
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 5 & 1);
+#else
+  return false;
+#endif
+}
+
 // Whether the processor and the system allow this process to use AMX tiles.
 bool has_amx() {
 #if defined(__x86_64__) && defined(__linux__)
   unsigned a = 0, b = 0, c = 0, d = 0;
   if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return false;
   bool has_tiles = (d >> 22 & 1) && (d >> 24 & 1) && (d >> 25 & 1);
-  bool has_avx512_bf16 = __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 5 & 1);
   // Linux reserves memory for the tiles' state when a process asks: ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA.
-  return has_tiles && has_avx512_bf16 && syscall(SYS_arch_prctl, 0x1023, 18) == 0;
+  return has_tiles && has_avx512_bf16() && syscall(SYS_arch_prctl, 0x1023, 18) == 0;
 #else
   return false;
 #endif
@@ -99,6 +107,11 @@ bool has_vnni() {
 #else
   return false;
 #endif
+}
+
+bool has_bf16_vectors() {
+  static const bool found = cpu_level() >= CPULevel::avx512 && has_avx512_bf16();
+  return found;
 }
 
 }  // namespace ctorch

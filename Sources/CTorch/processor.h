@@ -18,4 +18,7 @@ CPULevel cpu_level();
 // Whether the processor has int8 vector products, which some processors at the level avx512 have.
 bool has_vnni();
 
+// Whether the processor has products of bfloat16 vectors, AVX-512 BF16.
+bool has_bf16_vectors();
+
 }  // namespace ctorch

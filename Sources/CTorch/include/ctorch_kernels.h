@@ -71,7 +71,7 @@ typedef struct {
   double epsilon;
   int adds_kept;
 } ct_row_step;
-// Whether ct_row_network supports x: many bfloat16 rows without gradients, on a processor with AMX.
+// Whether ct_row_network supports x: many rows without gradients on the CPU, and sizes that are multiples of 32.
 int ct_row_network_is_supported(ct_tensor x, const ct_row_step *steps, int count);
 // Applies all steps to the rows of x, [..., size].
 int ct_row_network(ct_tensor *out, ct_tensor x, const ct_row_step *steps, int count);

@@ -2,21 +2,20 @@
 //
 // With separate operations and a few hundred rows, the calls, the synchronization of threads after each operation, and
 // the repacking of weights cost more than the arithmetic. Here each thread computes all layers for its rows within its
-// L2 cache. Numbers are stored by feature, [size][rows]: tiles are loaded and stored in that order, and norms and
+// L2 cache. Numbers are stored by feature, [size][rows]: products read and write sixteen rows at once, and norms and
 // activations are plain loops over rows. A thread reads each weight once for 128 rows.
 //
-// Only weights and the factors of products are rounded to bfloat16. The result of a row does not depend on other rows.
+// In bfloat16, only weights and, on processors with such products, their factors are rounded. The result of a row does
+// not depend on other rows.
 
 #include <ATen/ops/empty.h>
 
 #include "../support.h"
 #include "parallel.h"
-#include "row_network_kernels.h"
+#include "row_products.h"
 #include "skinny_gemm.h"
 
 using namespace ctorch;
-
-#ifdef CTORCH_AMX
 
 using namespace row_network;
 
@@ -24,15 +23,18 @@ namespace {
 
 at::Tensor tensor(ct_tensor handle) { return handle ? handle->value : at::Tensor(); }
 
-// The row size after a step on rows of `size` numbers; 0 if the step is not supported.
-int64_t size_after(const ct_row_step &step, int64_t size) {
-  auto is_vector = [](const at::Tensor &tensor, int64_t size) {
-    return tensor.defined() && tensor.scalar_type() == at::kBFloat16 && tensor.dim() == 1 && tensor.size(0) == size &&
+// Sizes are multiples of this, for tiles of 32 outputs and sums of 32 products.
+constexpr int64_t kSizeUnit = 32;
+
+// The row size after a step on rows of `size` numbers of a type; 0 if the step is not supported.
+int64_t size_after(const ct_row_step &step, int64_t size, at::ScalarType type) {
+  auto is_vector = [&](const at::Tensor &tensor, int64_t size) {
+    return tensor.defined() && tensor.scalar_type() == type && tensor.dim() == 1 && tensor.size(0) == size &&
            tensor.is_contiguous() && tensor.device().is_cpu();
   };
   auto is_matrix = [&](const at::Tensor &tensor) {
-    return tensor.defined() && tensor.scalar_type() == at::kBFloat16 && tensor.dim() == 2 && tensor.size(1) == size &&
-           tensor.stride(1) == 1 && tensor.size(0) % (2 * kTileRows) == 0 && tensor.device().is_cpu();
+    return tensor.defined() && tensor.scalar_type() == type && tensor.dim() == 2 && tensor.size(1) == size &&
+           tensor.stride(1) == 1 && tensor.size(0) % kSizeUnit == 0 && tensor.device().is_cpu();
   };
   at::Tensor weight = tensor(step.weight), other = tensor(step.other);
   switch (step.kind) {
@@ -42,57 +44,71 @@ int64_t size_after(const ct_row_step &step, int64_t size) {
     case CT_RMS_NORM: return is_vector(weight, size) ? size : 0;
     case CT_SILU_PLUS:
       return is_vector(other, size) || (other.defined() && other.dim() == 2 && other.size(1) == size &&
-                                        other.scalar_type() == at::kBFloat16 && other.is_contiguous())
+                                        other.scalar_type() == type && other.is_contiguous())
                  ? size
                  : 0;
-    case CT_HALVES: return is_vector(other, size) && size % (2 * kTileDepth) == 0 ? size / 2 : 0;
+    case CT_HALVES: return is_vector(other, size) && size % (2 * kSizeUnit) == 0 ? size / 2 : 0;
     case CT_GATED: return is_matrix(weight) && is_matrix(other) && weight.size(0) == other.size(0) ? weight.size(0) : 0;
     case CT_KEEP: return size;
   }
   return 0;
 }
 
+// The products of the processor for weights of type T.
+enum class Products { floats, vectors, tiles };
+
+template <typename T>
+Products products() {
+#ifdef CTORCH_AMX
+  if (std::is_same_v<T, bf16> && has_amx_tiles()) return Products::tiles;
+#endif
+  return std::is_same_v<T, bf16> && has_bf16_vectors() ? Products::vectors : Products::floats;
+}
+
 // Up to 128 rows, to which the steps of the network are applied.
+template <typename T>
 class Slice {
  public:
   // widest: the maximum number of features between two steps.
-  Slice(const bf16 *source, int64_t first, int64_t rows, int64_t size, int64_t widest)
+  Slice(const T *source, int64_t first, int64_t rows, int64_t size, int64_t widest)
       : first_(first),
         rows_(rows),
         size_(size),
-        groups_((rows + kTileRows - 1) / kTileRows),
-        stride_(groups_ * kTileRows) {
+        groups_((rows + kGroup - 1) / kGroup),
+        stride_(groups_ * kGroup) {
     // Kept per thread: allocating memory for each call would cost more than the arithmetic.
-    static thread_local std::vector<float> numbers[3], sums;
+    static thread_local std::vector<float> numbers[4], factors, panel, sums;
     static thread_local std::vector<bf16> packed;
-    for (auto &buffer : numbers)
-      if (static_cast<int64_t>(buffer.size()) < widest * stride_) buffer.resize(widest * stride_);
-    if (static_cast<int64_t>(packed.size()) < widest * stride_) packed.resize(widest * stride_);
-    sums.resize(2 * kMaxGroups * kTileRows);
-    x_ = numbers[0].data(), next_ = numbers[1].data(), kept_ = numbers[2].data();
-    packed_ = packed.data(), sums_ = sums.data();
-    load_rows(x_, packed_, source, rows_, groups_, size_, stride_);
+    auto grow = [](auto &buffer, int64_t count) {
+      if (static_cast<int64_t>(buffer.size()) < count) buffer.resize(count);
+    };
+    for (auto &buffer : numbers) grow(buffer, widest * stride_);
+    grow(sums, 2 * kMaxGroups * kGroup);
+    if (products_ == Products::floats)
+      grow(factors, widest * stride_), grow(panel, kMaxPanelOutputs * widest);
+    else
+      grow(packed, widest * stride_);
+    x_ = numbers[0].data(), next_ = numbers[1].data(), kept_ = numbers[2].data(), spare_ = numbers[3].data();
+    packed_ = packed.data(), factors_ = factors.data(), panel_ = panel.data(), sums_ = sums.data();
+    load(x_, source);
   }
 
   void take(const ct_row_step &step) {
     const at::Tensor weight = tensor(step.weight), other = tensor(step.other);
     float epsilon = static_cast<float>(step.epsilon);
-    if (step.kind == CT_LINEAR || step.kind == CT_GATED) {
-      if (!is_packed_) pack(packed_, x_, groups_, size_, stride_);
-    }
     switch (step.kind) {
       case CT_LINEAR: product(weight, other, step.adds_kept); break;
       case CT_GATED: gated(weight, other); break;
       case CT_LAYER_NORM:
-        vectorized<layer_norm>(x_, sums_, data<bf16>(weight), data<bf16>(other), size_, stride_, epsilon);
+        vectorized<layer_norm<T>>(x_, sums_, data<T>(weight), data<T>(other), size_, stride_, epsilon);
         break;
-      case CT_RMS_NORM: vectorized<rms_norm>(x_, sums_, data<bf16>(weight), size_, stride_, epsilon); break;
+      case CT_RMS_NORM: vectorized<rms_norm<T>>(x_, sums_, data<T>(weight), size_, stride_, epsilon); break;
       case CT_SILU_PLUS:
         add_summand(other);
         vectorized<activate>(x_, size_ * stride_);
         break;
       case CT_HALVES:
-        vectorized<add_bias>(x_, data<bf16>(other), size_, stride_);
+        vectorized<add_bias<T>>(x_, data<T>(other), size_, stride_);
         size_ /= 2;
         vectorized<gate>(x_, x_ + size_ * stride_, size_ * stride_);
         break;
@@ -101,22 +117,59 @@ class Slice {
     is_packed_ = false;
   }
 
-  void store(bf16 *y) const { store_rows(y, x_, rows_, groups_, size_, stride_); }
+  void store(T *y) const {
+#ifdef __x86_64__
+    if constexpr (std::is_same_v<T, bf16>)
+      if (products_ != Products::floats) return store_packed(y, x_, rows_, groups_, size_, stride_);
+#endif
+    vectorized<store_rows<T>>(y, x_, rows_, size_, stride_);
+  }
 
  private:
+  // Reads rows into `x`; if it becomes the factor of products, also packed.
+  void load(float *x, const T *source) {
+#ifdef __x86_64__
+    if constexpr (std::is_same_v<T, bf16>)
+      if (products_ != Products::floats) {
+        is_packed_ = true;
+        return load_packed(x, packed_, source, rows_, groups_, size_, stride_);
+      }
+#endif
+    vectorized<load_rows<T>>(x, source, rows_, size_, stride_);
+  }
+
+  void multiply(float *y, const float *x, const at::Tensor &weight) {
+    const T *w = data<T>(weight);
+    int64_t outputs = weight.size(0), w_stride = weight.stride(0);
+#ifdef __x86_64__
+    if constexpr (std::is_same_v<T, bf16>)
+      if (products_ != Products::floats) {
+        if (!is_packed_) pack(packed_, x, groups_, size_, stride_);
+        is_packed_ = true;
+#ifdef CTORCH_AMX
+        if (products_ == Products::tiles)
+          return multiply_tiles(y, packed_, groups_, size_, stride_, w, w_stride, outputs);
+#endif
+        return multiply_vectors(y, packed_, groups_, size_, stride_, w, w_stride, outputs);
+      }
+#endif
+    if (!is_packed_) vectorized<pack_floats>(factors_, x, groups_, size_, stride_);
+    is_packed_ = true;
+    multiply_floats<T>(y, factors_, panel_, groups_, size_, stride_, w, w_stride, outputs);
+  }
+
   void product(const at::Tensor &weight, const at::Tensor &bias, bool adds_kept) {
-    multiply(next_, packed_, groups_, size_, stride_, weight);
+    multiply(next_, x_, weight);
     std::swap(x_, next_);
     size_ = weight.size(0);
-    if (bias.defined()) vectorized<add_bias>(x_, data<bf16>(bias), size_, stride_);
+    if (bias.defined()) vectorized<add_bias<T>>(x_, data<T>(bias), size_, stride_);
     if (adds_kept) vectorized<add>(x_, kept_, size_ * stride_);
   }
 
   void gated(const at::Tensor &weight, const at::Tensor &up) {
-    int64_t count = weight.size(0) * stride_;
-    multiply(next_, packed_, groups_, size_, stride_, weight);
-    multiply(x_, packed_, groups_, size_, stride_, up);
-    vectorized<gate>(next_, x_, count);
+    multiply(next_, x_, weight);
+    multiply(spare_, x_, up);
+    vectorized<gate>(next_, spare_, weight.size(0) * stride_);
     std::swap(x_, next_);
     size_ = weight.size(0);
   }
@@ -124,38 +177,41 @@ class Slice {
   // One summand for all rows, or one for each row of a repeating sequence.
   void add_summand(const at::Tensor &summand) {
     if (summand.dim() == 1 || summand.size(0) == 1)
-      return vectorized<add_bias>(x_, data<bf16>(summand), size_, stride_);
-    static thread_local std::vector<bf16> rows;
+      return vectorized<add_bias<T>>(x_, data<T>(summand), size_, stride_);
+    static thread_local std::vector<T> rows;
     rows.resize(rows_ * size_);
     for (int64_t row = 0; row < rows_; ++row)
-      std::copy_n(data<bf16>(summand) + (first_ + row) % summand.size(0) * size_, size_, rows.data() + row * size_);
-    load_rows(next_, packed_, rows.data(), rows_, groups_, size_, stride_);
+      std::copy_n(data<T>(summand) + (first_ + row) % summand.size(0) * size_, size_, rows.data() + row * size_);
+    load(next_, rows.data());
     vectorized<add>(x_, next_, size_ * stride_);
   }
 
+  const Products products_ = products<T>();
   const int64_t first_, rows_;
   int64_t size_;
   const int64_t groups_, stride_;
-  float *x_, *next_, *kept_, *sums_;  // [size][stride]
-  bf16 *packed_;                      // [groups][size / 2][16][2]
-  // Whether `packed_` has the same numbers as `x_`.
-  bool is_packed_ = true;
+  float *x_, *next_, *kept_, *spare_, *sums_;  // [size][stride]
+  // The factors of products in bfloat16, [groups][size / 2][16][2], or in float32, [groups][size][16].
+  bf16 *packed_;
+  float *factors_;
+  // Whether these are the numbers of `x_`.
+  bool is_packed_ = false;
+  float *panel_;  // [8][size], weights in float32
 };
 
 }  // namespace
 
 int ct_row_network_is_supported(ct_tensor x, const ct_row_step *steps, int count) {
   const at::Tensor &rows = x->value;
-  if (c10::GradMode::is_enabled() || !rows.device().is_cpu() || rows.scalar_type() != at::kBFloat16 || rows.dim() < 1)
-    return 0;
+  if (c10::GradMode::is_enabled() || !is_supported(rows) || rows.dim() < 1) return 0;
   int64_t size = rows.size(-1);
-  if (size == 0 || size % kTileDepth != 0 || rows.numel() <= kMaxSkinnyRows * size || !has_amx_tiles()) return 0;
+  if (size == 0 || size % kSizeUnit != 0 || rows.numel() <= kMaxSkinnyRows * size) return 0;
   // Each thread has at least one group.
-  if ((rows.numel() / size + kTileRows - 1) / kTileRows < at::get_num_threads()) return 0;
+  if ((rows.numel() / size + kGroup - 1) / kGroup < at::get_num_threads()) return 0;
   int64_t kept = 0;
   for (int i = 0; i < count; ++i) {
     if (steps[i].kind == CT_KEEP) kept = size;
-    size = size_after(steps[i], size);
+    size = size_after(steps[i], size, rows.scalar_type());
     if (size == 0 || (steps[i].adds_kept && size != kept)) return 0;
   }
   return 1;
@@ -167,32 +223,24 @@ int ct_row_network(ct_tensor *out, ct_tensor x, const ct_row_step *steps, int co
     at::Tensor input = x->value.contiguous();
     int64_t size = input.size(-1), rows = input.numel() / size, outputs = size, widest = size;
     for (int i = 0; i < count; ++i) {
-      outputs = size_after(steps[i], outputs);
+      outputs = size_after(steps[i], outputs, input.scalar_type());
       widest = std::max(widest, outputs);
     }
     auto shape = input.sizes().vec();
     shape.back() = outputs;
     at::Tensor result = at::empty(shape, input.options());
-    parallel_for((rows + kTileRows - 1) / kTileRows, 1, [&](int64_t begin, int64_t end) {
-      int64_t blocks = (end - begin + kMaxGroups - 1) / kMaxGroups;
-      for (int64_t block = 0; block < blocks; ++block) {
-        int64_t first = (begin + (end - begin) * block / blocks) * kTileRows,
-                last = std::min(rows, (begin + (end - begin) * (block + 1) / blocks) * kTileRows);
-        Slice slice(data<bf16>(input) + first * size, first, last - first, size, widest);
-        for (int i = 0; i < count; ++i) slice.take(steps[i]);
-        slice.store(data<bf16>(result) + first * outputs);
-      }
+    with_element(input, [&]<typename T>() {
+      parallel_for((rows + kGroup - 1) / kGroup, 1, [&](int64_t begin, int64_t end) {
+        int64_t blocks = (end - begin + kMaxGroups - 1) / kMaxGroups;
+        for (int64_t block = 0; block < blocks; ++block) {
+          int64_t first = (begin + (end - begin) * block / blocks) * kGroup,
+                  last = std::min(rows, (begin + (end - begin) * (block + 1) / blocks) * kGroup);
+          Slice<T> slice(data<T>(input) + first * size, first, last - first, size, widest);
+          for (int i = 0; i < count; ++i) slice.take(steps[i]);
+          slice.store(data<T>(result) + first * outputs);
+        }
+      });
     });
     return result;
   });
 }
-
-#else
-
-int ct_row_network_is_supported(ct_tensor, const ct_row_step *, int) { return 0; }
-
-int ct_row_network(ct_tensor *out, ct_tensor, const ct_row_step *, int) {
-  return make(out, []() -> at::Tensor { TORCH_CHECK(false, "this processor has no tiles"); });
-}
-
-#endif

@@ -11,8 +11,8 @@ public struct Rows {
 
 /// The extent of fusion in a row-wise network.
 public enum RowFusion {
-  /// Fuses the whole network if the processor supports it. Intermediate values then stay in float32, so results differ
-  /// by bfloat16 rounding from those computed with gradients.
+  /// Fuses the whole network if possible. Intermediate values then stay in float32, so results in bfloat16 differ by
+  /// rounding from those computed with gradients.
   case chain
   /// Fuses adjacent operations only: a linear layer with its residual, a bias with SiLU, SwiGLU. Results are the same
   /// with and without gradients.
@@ -25,10 +25,9 @@ public enum RowFusion {
 /// let y = rowwise(x) { x in x + mlp(norm(x)) }  // […, h]
 /// ```
 ///
-/// The closure runs once and records its operations, which run afterwards. Without gradients, in bfloat16, with many
-/// rows and on a processor with AMX, a chain of operations runs as one kernel, in which each thread processes its rows
-/// from the first operation to the last. Otherwise, or if the kernel cannot express the network, the operations run one
-/// after the other.
+/// The closure runs once and records its operations, which run afterwards. Without gradients, with many rows on the CPU,
+/// a chain of operations runs as one kernel, in which each thread processes its rows from the first operation to the
+/// last. Otherwise, or if the kernel cannot express the network, the operations run one after the other.
 ///
 /// - Parameters:
 ///   - x: […, inputs].

@@ -3,21 +3,24 @@ import Torch
 
 @Suite("Row-wise networks")
 struct RowwiseTests {
-  /// Random layers in bfloat16, without gradients.
+  /// Random layers without gradients.
   private struct Layers {
+    let dtype: DType
     private let generator = Generator(seed: 7)
 
+    init(_ dtype: DType = .bfloat16) { self.dtype = dtype }
+
     func vector(_ size: Int, around mean: Double = 0) -> Tensor {
-      (generator.normal([size], deviation: 0.3) + Tensor.full([size], mean)).to(.bfloat16)
+      (generator.normal([size], deviation: 0.3) + Tensor.full([size], mean)).to(dtype)
     }
 
-    func rows(_ shape: Int...) -> Tensor { generator.normal(shape).to(.bfloat16) }
+    func rows(_ shape: Int...) -> Tensor { generator.normal(shape).to(dtype) }
 
     func linear(_ inputs: Int, _ outputs: Int, bias: Bool = false) -> Linear {
       let layer = Linear(inputs, outputs, bias: bias, generator: generator)
       layer.setTrainable(false)
       if bias { layer.bias = generator.normal([outputs], deviation: 0.3) }
-      layer.convert(to: .bfloat16)
+      layer.convert(to: dtype)
       return layer
     }
 
@@ -34,7 +37,9 @@ struct RowwiseTests {
     }
   }
 
-  /// The formulas of a network in float64, evaluated on the bfloat16 values of weights and rows.
+  private static let dtypes: [DType] = [.bfloat16, .float32]
+
+  /// The formulas of a network in float64, evaluated on the values of weights and rows.
   private enum Exact {
     static func linear(_ x: Tensor, _ layer: Linear) -> Tensor {
       let y = matmul(x, layer.weight.to(.float64).transposed())
@@ -56,9 +61,10 @@ struct RowwiseTests {
 
   @Test(
     "a row-wise network of all operations agrees with its formulas, fused and operation by operation",
-    arguments: [9, 16, 17, 130, 333])
-  func formulas(count: Int) {
-    let layers = Layers()
+    arguments: [9, 16, 17, 130, 333], Self.dtypes)
+  func formulas(count: Int, dtype: DType) {
+    let layers = Layers(dtype)
+    let tolerance = dtype == .bfloat16 ? 2e-2 : 1e-5
     let (enter, middle, gates, down) = (
       layers.linear(64, 96, bias: true), layers.linear(96, 64, bias: true), layers.linear(64, 128, bias: true),
       layers.linear(64, 96)
@@ -80,9 +86,9 @@ struct RowwiseTests {
 
     withoutGradients {
       let fused = rowwise(x, network)
-      #expect(fused.dtype == .bfloat16)
-      expectClose(fused, exact, within: 2e-2)
-      expectClose(rowwise(x, fusing: .neighbors, network), exact, within: 2e-2)
+      #expect(fused.dtype == dtype)
+      expectClose(fused, exact, within: tolerance)
+      expectClose(rowwise(x, fusing: .neighbors, network), exact, within: tolerance)
     }
     #expect(
       RowPlan(network).kernelDescription == [
@@ -91,9 +97,9 @@ struct RowwiseTests {
       ])
   }
 
-  @Test("a row-wise network computes the same result for a row among many rows as among few")
-  func independent() {
-    let layers = Layers()
+  @Test("a row-wise network computes the same result for a row among many rows as among few", arguments: Self.dtypes)
+  func independent(dtype: DType) {
+    let layers = Layers(dtype)
     let (norm, gate, up, down) = (
       layers.rmsNorm(64), layers.linear(64, 96), layers.linear(64, 96), layers.linear(96, 64)
     )
@@ -108,15 +114,16 @@ struct RowwiseTests {
     }
   }
 
-  @Test("a row-wise network adds a shared tensor to each sample", arguments: [1, 5, 48])
-  func shared(positions: Int) {
-    let layers = Layers()
+  @Test("a row-wise network adds a shared tensor to each sample", arguments: [1, 5, 48], Self.dtypes)
+  func shared(positions: Int, dtype: DType) {
+    let layers = Layers(dtype)
+    let tolerance = dtype == .bfloat16 ? 1e-2 : 1e-5
     let (layer, shared) = (layers.linear(32, 64), layers.rows(positions, 64))
     let x = layers.rows(4 + 90 / positions, positions, 32)
     let exact = Exact.linear(x.to(.float64), layer) + shared.to(.float64)
     withoutGradients {
-      expectClose(rowwise(x) { silu(layer($0) + shared) }, Exact.silu(exact), within: 1e-2)
-      expectClose(rowwise(x) { layer($0) + shared }, exact, within: 1e-2)
+      expectClose(rowwise(x) { silu(layer($0) + shared) }, Exact.silu(exact), within: tolerance)
+      expectClose(rowwise(x) { layer($0) + shared }, exact, within: tolerance)
     }
   }
 
