@@ -15,12 +15,9 @@ final class AdaptiveNetwork: Module {
   /// - Parameters:
   ///   - inputs: the size of the input vectors.
   ///   - outputs: the size of the output vectors, for example l for a velocity, or 2l for noise and its variance.
-  ///   - times: the number of times given with each vector.
-  init(
-    _ configuration: LanguageModelConfiguration, inputs: Int, outputs: Int, times: Int = 1, generator: Generator
-  ) {
+  init(_ configuration: LanguageModelConfiguration, inputs: Int, outputs: Int, generator: Generator) {
     let h = configuration.hiddenSize
-    time = TimeEmbedding(h, times: times, generator: generator)
+    time = TimeEmbedding(h, times: 1, generator: generator)
     condition = Linear(h, h, generator: generator)
     input = Linear(inputs, h, generator: generator)
     blocks = (0..<configuration.headBlocks).map { _ in AdaptiveBlock(h, generator: generator) }
@@ -29,8 +26,7 @@ final class AdaptiveNetwork: Module {
 
   /// - Parameters:
   ///   - x: [samples, positions, inputs].
-  ///   - times: integers from 0 to 999, int64: [times] if all samples share them, else [samples, positions, times].
-  ///     With a single time per sample, the last dimension is omitted: [1] or [samples, positions].
+  ///   - times: integers from 0 to 999, int64: [1] if all samples share the time, else [samples, positions].
   ///   - condition: the result of ``embedded(_:)``, [positions, h].
   /// - Returns: [samples, positions, outputs].
   func callAsFunction(_ x: Tensor, times: Tensor, condition: Tensor) -> Tensor {
@@ -47,15 +43,13 @@ final class AdaptiveNetwork: Module {
   /// - Parameters:
   ///   - inputs: as in the initializer.
   ///   - outputs: as in the initializer.
-  ///   - times: as in the initializer.
   ///   - evaluations: the number of evaluations of the network per sample.
   ///   - trainingSamples: the samples per position in training.
   static func cost(
-    of configuration: LanguageModelConfiguration, inputs: Int, outputs: Int, times: Int = 1, evaluations: Int,
-    trainingSamples: Int
+    of configuration: LanguageModelConfiguration, inputs: Int, outputs: Int, evaluations: Int, trainingSamples: Int
   ) -> HeadCost {
     let (h, blocks) = (configuration.hiddenSize, configuration.headBlocks)
-    let time = times * TimeEmbedding.frequencies * h + h * h
+    let time = TimeEmbedding.frequencies * h + h * h
     let body = inputs * h + blocks * 5 * h * h + 2 * h * h + h * outputs
     let biases = 4 * h + blocks * (2 * h + 5 * h) + 2 * h + outputs
     return HeadCost(
@@ -66,7 +60,7 @@ final class AdaptiveNetwork: Module {
       // The hidden state. For each sample: the input, the time's waves and two SiLUs; in each block the modulation, the
       // norm's input and result, the layers' inputs and the gated output; four values in the output.
       activations: h
-        + trainingSamples * (inputs + times * TimeEmbedding.frequencies + 4 * h + blocks * 9 * h + 4 * h))
+        + trainingSamples * (inputs + TimeEmbedding.frequencies + 4 * h + blocks * 9 * h + 4 * h))
   }
 }
 

@@ -1,4 +1,3 @@
-import Foundation
 import Torch
 
 /// A generative head by a flow over token embeddings whose velocity follows from a posterior over tokens.
@@ -51,8 +50,8 @@ package final class PosteriorHead: TokenHead, DistillableHead {
   package static func cost(of configuration: LanguageModelConfiguration) -> HeadCost {
     let (h, k, l) = (configuration.hiddenSize, configuration.chunkSize, configuration.latentSize)
     let (evaluations, paths) = (configuration.isOneStep ? 1 : 2 * configuration.solverSteps, configuration.pathSamples)
-    let network = AdaptiveNetwork.cost(
-      of: configuration, inputs: l + k * h, outputs: k * h, times: k, evaluations: evaluations, trainingSamples: paths)
+    let network = CouplingNetwork.cost(
+      of: configuration, inputs: l + k * h, evaluations: evaluations, trainingSamples: paths)
     let prior = h * k * h
     // The prior's logits once; per evaluation the evidence, the belief, the logits of the coupling and their mean.
     let (logits, evidence) = (k * h * configuration.vocabularySize, l * configuration.vocabularySize)
@@ -107,17 +106,9 @@ package final class PosteriorHead: TokenHead, DistillableHead {
 
   package func loss(hidden: Tensor, next: Tensor, vocabulary: Tensor, generator: Generator) -> Tensor {
     let (paths, positions) = (configuration.pathSamples, hidden.shape[0])
-    var times =
+    let times =
       generator.uniform([paths, positions, configuration.chunkSize], along: 1).power(configuration.timePower)
       * Self.latestTime
-    if let text = ProcessInfo.processInfo.environment["TRIAL_STAGGER"], let stagger = Double(text) {
-      // Times along the path of sampling.
-      let k = configuration.chunkSize
-      let span = 1 + stagger * Double(k - 1)
-      let delays = Tensor((0..<k).map { Float(stagger * Double($0)) }, device: times.device)
-      times = (generator.uniform([paths, positions, 1], along: 1) * span - delays).clamped(minimum: 0)
-      times = (1 - (1 - times).clamped(minimum: 0)).power(configuration.timePower) * Self.latestTime
-    }
     return loss(
       hidden: hidden, next: next, vocabulary: vocabulary, times: times,
       start: noise(samples: paths, positions: positions, generator: generator))
