@@ -2,12 +2,21 @@
 
 #include <ATen/ATen.h>
 
+#include "kernels/skinny_gemm.h"
 #include "support.h"
 
 using namespace ctorch;
 
 int ct_matmul(ct_tensor *out, ct_tensor a, ct_tensor b) {
-  return make(out, [&] { return at::matmul(a->value, b->value); });
+  return make(out, [&] {
+    const at::Tensor &x = a->value, &matrix = b->value;
+    if (keeps_rows_apart() && matrix.dim() == 2) {
+      at::Tensor weight = matrix.t();
+      if (weight.stride(1) != 1) weight = weight.contiguous();
+      if (supports_skinny_gemm(x, weight, {})) return skinny_linear(x, weight, {});
+    }
+    return at::matmul(x, matrix);
+  });
 }
 
 int ct_embedding(ct_tensor *out, ct_tensor weight, ct_tensor ids, int64_t padding) {

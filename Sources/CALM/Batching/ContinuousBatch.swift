@@ -48,7 +48,7 @@ package final class ContinuousBatch: BatchModel {
   package func step(_ sequences: [BatchSequence]) -> [Result<GeneratedChunk?, any Error>] {
     withoutGradients {
       readLatest(of: sequences.filter { !$0.latestIsRead })
-      let isSimple = sequences.map { samplesBlocks && $0.options.temperature == 1 && $0.beginning.isEmpty }
+      let isSimple = sequences.map { $0.options.temperature == 1 && $0.beginning.isEmpty }
       var samples = sampled(zip(sequences, isSimple).filter(\.1).map(\.0))[...]
       return zip(sequences, isSimple).map { sequence, isSimple in
         Result {
@@ -73,9 +73,6 @@ package final class ContinuousBatch: BatchModel {
       }
     }
   }
-
-  /// Whether the head samples blocks of rows such that the numbers of a row do not depend on the others.
-  private var samplesBlocks: Bool { (model.head as? any TokenHead).map { type(of: $0).keepsRowsApart } ?? true }
 
   /// One sample of the next chunk of each sequence; nil where the model computed a number that is not finite.
   private func sampled(_ sequences: [BatchSequence]) -> [ChunkSampler.Choice?] {
@@ -107,9 +104,12 @@ package final class ContinuousBatch: BatchModel {
 
   /// A chunk of tokens for each of a few hidden states, [1, h]; nil if a number is not finite.
   private func tokens(_ head: some TokenHead, _ hidden: [Tensor], _ noise: [Tensor]) -> [[Int32]?]? {
-    let tokens = try? head.tokens(
-      RowBlocks.padded(.concatenated(hidden)), noise: RowBlocks.padded(.concatenated(noise, along: 1), along: 1),
-      vocabulary: model.backbone.embedding.weight)
+    // Some heads have several rows for each hidden state.
+    let tokens = try? RowBlocks.keepingRowsApart {
+      try head.tokens(
+        RowBlocks.padded(.concatenated(hidden)), noise: RowBlocks.padded(.concatenated(noise, along: 1), along: 1),
+        vocabulary: model.backbone.embedding.weight)
+    }
     return tokens.map { tokens in
       let ids = tokens.elements(as: Int32.self)
       return hidden.indices.map { Array(ids[$0 * chunkSize..<($0 + 1) * chunkSize]) }

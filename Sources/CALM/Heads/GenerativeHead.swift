@@ -50,10 +50,8 @@ package protocol TokenHead: GenerativeHead {
   /// logits. The rest of the head models the dependence between the tokens.
   var prior: Linear { get }
 
-  /// Whether samples of the positions of a block, see ``RowBlocks``, have the same bits next to any other positions.
-  static var keepsRowsApart: Bool { get }
-
-  /// Samples of the chunk.
+  /// Samples of the chunk. Those of a position do not depend on the other positions; where
+  /// ``RowBlocks/keepingRowsApart(_:)`` applies, not even in their bits if the positions are a multiple of four.
   ///
   /// - Parameters:
   ///   - hidden: [positions, h].

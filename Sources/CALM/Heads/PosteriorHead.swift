@@ -67,8 +67,6 @@ package final class PosteriorHead: TokenHead, DistillableHead {
   // MARK: The path
 
   package var noiseCount: Int { configuration.latentSize }
-  /// Each position has K rows of its own, which are too many for blocks.
-  package static let keepsRowsApart = false
 
   /// Standard normal numbers, the starting points of the paths: [samples, positions, K·d].
   package func noise(samples: Int, positions: Int, generator: Generator) -> Tensor {

@@ -68,7 +68,6 @@ package final class TokensHead: TokenHead {
   // MARK: Sampling
 
   package var noiseCount: Int { configuration.chunkSize }
-  package static let keepsRowsApart = true
 
   /// A uniform number for each token, [samples, positions, K].
   package func noise(samples: Int, positions: Int, generator: Generator) -> Tensor {

@@ -46,6 +46,9 @@ float ct_bfloat16_product_error(int64_t size);
 
 // The maximum number of rows of ct_decode_layer.
 int ct_max_skinny_rows(void);
+// While this thread keeps rows apart, products of up to 512 rows without gradients on the CPU use the kernel for few
+// rows, in which the bits of a row do not depend on the others: ct_linear, and ct_matmul by a matrix.
+void ct_keep_rows_apart(int keeps);
 // A layer of a Llama Transformer without biases, in float32 or bfloat16 on the CPU.
 typedef struct {
   ct_tensor attention_norm, query, key, value, output, mlp_norm, gate, up, down;

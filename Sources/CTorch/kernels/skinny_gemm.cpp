@@ -52,7 +52,11 @@ INLINE void widen(float *y, const T *x, int64_t count) {
   for (int64_t i = 0; i < count; ++i) y[i] = load(x[i]);
 }
 
+thread_local bool rows_are_apart = false;
+
 }  // namespace
+
+bool keeps_rows_apart() { return rows_are_apart; }
 
 template <typename T>
 void skinny_gemm(float *y, int64_t y_stride, const float *x, int64_t rows, int64_t size, const T *weight,
@@ -66,7 +70,8 @@ template void skinny_gemm(float *, int64_t, const float *, int64_t, int64_t, con
 bool supports_skinny_gemm(const at::Tensor &x, const at::Tensor &weight, const at::Tensor &bias) {
   if (!is_supported(x) || x.scalar_type() != weight.scalar_type() || x.dim() < 1 || weight.dim() != 2) return false;
   int64_t size = weight.size(1);
-  if (x.size(-1) != size || size == 0 || x.numel() > kMaxSkinnyRows * size || weight.stride(1) != 1) return false;
+  int64_t rows = keeps_rows_apart() ? kMaxApartRows : kMaxSkinnyRows;
+  if (x.size(-1) != size || size == 0 || x.numel() > rows * size || weight.stride(1) != 1) return false;
   if (differentiable(x) || differentiable(weight)) return false;
   if (!bias.defined()) return true;
   return !differentiable(bias) && bias.scalar_type() == x.scalar_type() && bias.is_contiguous() && bias.dim() == 1 &&
@@ -94,3 +99,5 @@ at::Tensor skinny_linear(const at::Tensor &input, const at::Tensor &weight, cons
 }
 
 }  // namespace ctorch
+
+void ct_keep_rows_apart(int keeps) { ctorch::rows_are_apart = keeps != 0; }

@@ -16,6 +16,12 @@ namespace ctorch {
 // The maximum number of rows. With more rows, libtorch's products are faster.
 constexpr int64_t kMaxSkinnyRows = 8;
 
+// Products whose rows are kept apart have up to this many rows: see ct_keep_rows_apart.
+constexpr int64_t kMaxApartRows = 512;
+
+// Whether this thread keeps rows apart.
+bool keeps_rows_apart();
+
 // y[r · y_stride + o] = Σ x[r · size + i] · weight[o · weight_stride + i] for outputs o in begin..<end.
 template <typename T>
 void skinny_gemm(float *y, int64_t y_stride, const float *x, int64_t rows, int64_t size, const T *weight,
