@@ -14,7 +14,7 @@ struct ExperimentFingerprint: Codable, Equatable {
   }
 
   /// The text and the settings of model and training, named as in `run.json`, followed by those of the run
-  /// that it needs with the prefix `origin.`.
+  /// that it needs with a prefix, `autoencoder.` or `teacher.`.
   let training: [Setting]
   /// The settings of the evaluation.
   let evaluation: [Setting]
@@ -29,9 +29,10 @@ struct ExperimentFingerprint: Codable, Equatable {
     let settings = RunDescription.settings(of: try JSONParser.parse(Array(try record.encoded()))).filter {
       $0.name.hasPrefix("model.") || $0.name.hasPrefix("settings.") && !inputs.contains($0.name)
     }
+    let prefix = record.kind == .student ? "teacher." : "autoencoder."
     training =
       Self.text(of: plan.source, data) + settings.map { Setting(name: $0.name, value: $0.value) }
-      + (origin?.training ?? []).map { Setting(name: "origin." + $0.name, value: $0.value) }
+      + (origin?.training ?? []).map { Setting(name: prefix + $0.name, value: $0.value) }
     evaluation = [
       ("sequence_length", plan.sequenceTokens), ("num_sequences", plan.blocks), ("brier_samples", plan.samples),
     ].map {

@@ -133,7 +133,8 @@ struct BenchTable: ParsableCommand {
     return BenchResult(
       job: job, shape: shape?.rawValue, precision: precision?.rawValue,
       isCompiled: comparison.compile && job.isTraining, ours: ours, official: theirs, rates: rates,
-      processor: Processor.current.model, instructions: Processor.current.instructions, threads: threads, device: deviceName, libtorch: Runtime.version,
+      processor: Processor.current.model, instructions: Processor.current.instructions, threads: threads,
+      device: deviceName, libtorch: Runtime.version,
       date: String(ISO8601DateFormatter().string(from: Date()).prefix(10)))
   }
 

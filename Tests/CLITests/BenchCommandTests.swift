@@ -65,7 +65,8 @@ struct BenchCommandTests {
       answer: """
         echo '{"seconds_median": 2, "seconds_min": 1, "tokens": 64, "tokens_per_second": 32, "peak_mib": 100}'
         """)
-    try folder.write("before\n<!-- calm-bench results -->\nold\n<!-- end of calm-bench results -->\nafter\n", "table.md")
+    let (begin, end) = ("<!-- calm-bench results -->\n", "<!-- end of calm-bench results -->\n")
+    try folder.write("before\n\(begin)old\n\(end)after\n", "table.md")
     let files = ["--out", folder.path("results.json"), "--markdown", folder.path("table.md")]
     for job in ["train-ae", "evaluate"] {
       let result = try Command.bench(
@@ -84,8 +85,8 @@ struct BenchCommandTests {
     #expect(calls.count == 4)
     #expect(calls.allSatisfy { $0.contains("--precision float32") && $0.contains("\"vocabulary\":300") })
     let document = try String(contentsOfFile: folder.path("table.md"), encoding: .utf8)
-    #expect(document.hasPrefix("before\n<!-- calm-bench results -->\n"))
-    #expect(document.hasSuffix("<!-- end of calm-bench results -->\nafter\n"))
+    #expect(document.hasPrefix("before\n\(begin)"))
+    #expect(document.hasSuffix("\(end)after\n"))
     #expect(document.contains("| autoencoder, training step | small | float32 |") && !document.contains("old"))
   }
 
