@@ -2,7 +2,7 @@ import HTTPTypes
 import NIOCore
 import NIOHTTPTypes
 
-/// Closes connections whose client is too slow or gone.
+/// Closes connections whose client is too slow or gone, or idle while others wait (``OpenConnections``).
 ///
 /// A client has ``ServerSettings/idleTime`` to send the headers of a request, ``ServerSettings/transferTime`` for the
 /// rest of it, however it is divided, and the same time to take each part of a response. A client that closes its side
@@ -11,6 +11,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
   typealias InboundIn = HTTPRequestPart
   typealias OutboundIn = HTTPResponsePart
 
+  private let connections: OpenConnections
   private let idleTime: TimeAmount
   private let transferTime: TimeAmount
   /// Closes the connection unless the next headers or the end of the request arrive.
@@ -20,16 +21,19 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
   private var pendingWrites = 0
   private var openRequests = 0
 
-  init(idleTime: Duration, transferTime: Duration) {
+  init(_ connections: OpenConnections, idleTime: Duration, transferTime: Duration) {
+    self.connections = connections
     (self.idleTime, self.transferTime) = (TimeAmount(idleTime), TimeAmount(transferTime))
   }
 
   func handlerAdded(context: ChannelHandlerContext) {
     readTimer = timer(context, idleTime)
+    connections.opened(context.channel)
   }
 
   func handlerRemoved(context: ChannelHandlerContext) {
     stop()
+    connections.closed(context.channel)
   }
 
   func channelInactive(context: ChannelHandlerContext) {
@@ -40,6 +44,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     switch unwrapInboundIn(data) {
     case .head:
+      if openRequests == 0 { connections.becameBusy(context.channel) }
       openRequests += 1
       readTimer?.cancel()
       readTimer = timer(context, transferTime)
@@ -54,7 +59,10 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
   func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
     if case .end = unwrapOutboundIn(data) {
       openRequests -= 1
-      if openRequests == 0, readTimer == nil { readTimer = timer(context, idleTime) }
+      if openRequests == 0 {
+        connections.becameIdle(context.channel)
+        if readTimer == nil { readTimer = timer(context, idleTime) }
+      }
     }
     let written = promise ?? context.eventLoop.makePromise()
     pendingWrites += 1

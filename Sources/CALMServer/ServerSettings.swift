@@ -17,7 +17,8 @@ package struct ServerSettings: Sendable {
   package var limits = ServingLimits()
   /// The maximum size of a request's body, in bytes.
   package var bodyBytes = 1 << 20
-  /// The maximum number of connections. Further ones wait in the queue of the operating system.
+  /// The maximum number of connections. At the maximum, the one without a request for the longest time is closed. If all
+  /// have requests, further ones wait in the queue of the operating system.
   package var connections = 1_024
   /// The time for the whole body of a request after its headers, and for a client to take what was sent.
   package var transferTime = Duration.seconds(30)

@@ -25,9 +25,10 @@ package struct ServingApplication: Sendable {
   package func run(
     signals: [UnixSignal] = [.sigterm, .sigint], onRunning: @escaping @Sendable (Int) -> Void = { _ in }
   ) async throws {
+    let connections = OpenConnections(maximum: settings.connections)
     var connection = HTTP1Channel.Configuration(
       additionalChannelHandlers: [
-        ConnectionGuard(idleTime: settings.idleTime, transferTime: settings.transferTime)
+        ConnectionGuard(connections, idleTime: settings.idleTime, transferTime: settings.transferTime)
       ])
     connection.httpDecoder = .init(
       maxHeaderFieldSize: 8 << 10, maxHeaderListSize: 32 << 10, maxHeaderFieldCount: 100)

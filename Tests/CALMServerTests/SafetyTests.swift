@@ -139,6 +139,16 @@ struct SafetyTests {
     }
   }
 
+  @Test("clients that send nothing do not keep others out", .timeLimit(.minutes(10)))
+  func idleConnections() async throws {
+    let settings = TestServer.settings { ($0.connections, $0.idleTime) = (8, .seconds(600)) }
+    try await TestServer.run(settings: settings) { (server: TestServer) async throws in
+      let silent = try (0..<40).map { _ in try SocketClient(port: server.port) }
+      for _ in 0..<3 { #expect(try await server.send("POST", "/v1/completions", Self.good).status == 200) }
+      #expect(try await TestServer.onThread { silent[0].receive() }.isEmpty)
+    }
+  }
+
   @Test("a client that is gone frees its places, whole or streamed, running or waiting", .timeLimit(.minutes(10)))
   func disconnects() async throws {
     try await TestServer.run(EngineLimits(sequences: 4)) { (server: TestServer) async throws in
