@@ -136,6 +136,8 @@ def build(arguments, shape):
             num_attention_heads=shape["heads"], num_key_value_heads=shape["heads"],
             num_mlp_layers=shape["head_blocks"], latent_size=shape["latent"], patch_size=shape["chunk"],
             max_position_embeddings=max(shape["tokens"], 2048), **SPECIAL))
+    if is_flow:
+        model.num_samples = 8  # read by its loss, but not set by its initializer
     model.train()
     model.ae_model.eval()
     return model

@@ -32,7 +32,7 @@ extension PosteriorHead {
   func context(_ hidden: Tensor, vocabulary: Tensor, codeWords: Tensor) -> Context {
     let rows = prior(hidden).reshaped(-1, configuration.hiddenSize)  // [positions·K, h]
     return Context(
-      prior: matmul(rows, vocabulary.transposed()).to(.float32), condition: coupling.embedded(hidden),
+      prior: linear(rows, weight: vocabulary).to(.float32), condition: coupling.embedded(hidden),
       vocabulary: vocabulary, codeWords: codeWords)
   }
 
@@ -96,10 +96,10 @@ extension PosteriorHead {
   private func logits(_ x: Tensor, evidence: Tensor, times: Tensor, _ context: Context) -> Tensor {
     let (samples, h) = (x.shape[0], configuration.hiddenSize)
     let evidence = evidence.reshaped(samples, -1, context.codeWords.shape[1])  // [samples, positions·K, d]
-    let known = matmul(evidence, context.codeWords.transposed()) + context.prior
+    let known = linear(evidence, weight: context.codeWords) + context.prior
     let belief = belief(known, vocabulary: context.vocabulary).reshaped(samples, x.shape[1], -1)
     let rows = coupling(input(x, belief), times: times, condition: context.condition)
-    return known + matmul(rows.reshaped(samples, -1, h), context.vocabulary.transposed()).to(.float32)
+    return known + linear(rows.reshaped(samples, -1, h), weight: context.vocabulary).to(.float32)
   }
 
   /// The number of positions whose logits take a few megabytes: one, or a multiple of four as in ``RowBlocks``.

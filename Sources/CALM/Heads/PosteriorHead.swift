@@ -194,9 +194,9 @@ package final class PosteriorHead: TokenHead, DistillableHead {
     let parts = stride(from: 0, to: positions, by: positionsAtOnce).map { start in
       let range = start..<min(start + positionsAtOnce, positions)
       let rows = prior.narrowed(0, range).reshaped(-1, h)
-      let own = matmul(rows, vocabulary.transposed()).to(.float32)  // [block·K, V]
+      let own = linear(rows, weight: vocabulary).to(.float32)  // [block·K, V]
       let part = evidence.narrowed(1, range)
-      let known = matmul(part.reshaped(part.shape[0], -1, d), codeWords.transposed()) + own
+      let known = linear(part.reshaped(part.shape[0], -1, d), weight: codeWords) + own
       return belief(known, vocabulary: vocabulary).reshaped(part.shape[0], part.shape[1], -1)
     }
     return parts.count == 1 ? parts[0] : .concatenated(parts, along: 1)
