@@ -86,9 +86,12 @@ public struct RunFolder {
   /// Finds an undamaged checkpoint to resume from: `named`, or else the one that `latest` names, or the newest one before
   /// it. Changes nothing on disk; ``resume(from:)`` does.
   ///
-  /// - Throws: ``TrainingError``: the damage of `named`, or the first damage found if all checkpoints are damaged.
+  /// - Throws: ``TrainingError``: the absence or damage of `named`, or the first damage found if all checkpoints are damaged.
   func soundCheckpoint(_ named: URL?) throws -> Resumption {
     if let named {
+      guard FileManager.default.fileExists(atPath: named.path) else {
+        throw TrainingError.noSuchCheckpoint(named.path, kept: try checkpointSteps().map(Self.name(ofStep:)))
+      }
       try CheckpointManifest.check(named)
       let name = named.resolvingSymlinksInPath().lastPathComponent
       return Resumption(checkpoint: named, step: Self.step(ofName: name), changesLatest: true)

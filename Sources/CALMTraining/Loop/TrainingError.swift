@@ -12,6 +12,8 @@ public enum TrainingError: DescribedError, Equatable {
   case damagedRecord(String)
   /// The run has no checkpoint yet.
   case noCheckpoint(String)
+  /// A path that names no checkpoint of its run, and the names of those that the run keeps.
+  case noSuchCheckpoint(String, kept: [String])
   /// The path of the file `latest`, and the missing checkpoint that it names.
   case checkpointMissing(String, String)
   /// A checkpoint's training state cannot be read or does not match its model: the path and the reason.
@@ -60,6 +62,8 @@ public enum TrainingError: DescribedError, Equatable {
       "\(path): the settings of the run cannot be read; restore the file from a copy"
     case .noCheckpoint(let path):
       "\(path): the run has no checkpoint yet; start it again in another folder"
+    case .noSuchCheckpoint(let path, let kept):
+      "\(path): no such checkpoint; the run keeps \(kept.isEmpty ? "none" : kept.joined(separator: ", "))"
     case .checkpointMissing(let file, let name):
       "\(file): names the checkpoint '\(name)', which does not exist; write the name of a folder in checkpoints/ into it"
     case .damagedState(let path, let reason):

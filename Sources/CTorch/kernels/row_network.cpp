@@ -71,11 +71,7 @@ class Slice {
  public:
   // widest: the maximum number of features between two steps.
   Slice(const T *source, int64_t first, int64_t rows, int64_t size, int64_t widest)
-      : first_(first),
-        rows_(rows),
-        size_(size),
-        groups_((rows + kGroup - 1) / kGroup),
-        stride_(groups_ * kGroup) {
+      : first_(first), rows_(rows), size_(size), groups_((rows + kGroup - 1) / kGroup), stride_(groups_ * kGroup) {
     // Kept per thread: allocating memory for each call would cost more than the arithmetic.
     static thread_local std::vector<float> numbers[4], factors, panel, sums;
     static thread_local std::vector<bf16> packed;

@@ -1,5 +1,5 @@
-// The loops of row_network.cpp over features and rows. Numbers are stored by feature, [size][stride], where the stride is
-// the number of rows rounded up to a multiple of sixteen.
+// The loops of row_network.cpp over features and rows. Numbers are stored by feature, [size][stride], where the stride
+// is the number of rows rounded up to a multiple of sixteen.
 
 #pragma once
 

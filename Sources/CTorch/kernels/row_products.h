@@ -60,8 +60,8 @@ INLINE void multiply(float *y, const float *packed, float *panel, int64_t group_
 
 // The sizes of a block of sums, for the number of vector registers.
 template <typename T>
-void multiply_floats(float *y, const float *packed, float *panel, int64_t groups, int64_t size, int64_t stride, const T *w,
-                     int64_t w_stride, int64_t outputs) {
+void multiply_floats(float *y, const float *packed, float *panel, int64_t groups, int64_t size, int64_t stride,
+                     const T *w, int64_t w_stride, int64_t outputs) {
 #ifdef __x86_64__
   if (cpu_level() >= CPULevel::avx512)
     return vectorized<multiply<8, 2, T>>(y, packed, panel, groups, size, stride, w, w_stride, outputs);
