@@ -100,8 +100,10 @@ public struct ExperimentRunner {
         language.autoencoder = origin
         language.model.vocabularySize = data.tokenizer.vocabularySize
         settings = language
-      } else {
-        settings.inputs.initialModel = origin
+      } else if var student = settings as? DistillationSettings {
+        student.inputs.initialModel = origin
+        (student.model.vocabularySize, student.model.special) = (data.tokenizer.vocabularySize, data.special)
+        settings = student
       }
     }
     return RunRecord(settings, program: program)
