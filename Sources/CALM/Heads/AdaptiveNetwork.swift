@@ -31,7 +31,7 @@ final class AdaptiveNetwork: Module {
   /// - Returns: [samples, positions, outputs].
   func callAsFunction(_ x: Tensor, times: Tensor, condition: Tensor) -> Tensor {
     // With one time for all samples, the modulation is the same for all samples of a position.
-    let modulation = silu(time(times) + condition)
+    let modulation = silu(time(times.reshaped(times.shape + [1])) + condition)
     var x = input(x.to(input.weight.dtype))  // [samples, positions, h]
     for block in blocks { x = block(x, modulation: modulation) }
     return final(x, modulation: modulation)  // [samples, positions, outputs]
@@ -74,21 +74,17 @@ final class TimeEmbedding: Module {
   @Submodule("mlp.2") var mix: Linear
   private var table: Tensor
 
-  private let count: Int
-
   /// - Parameter times: the number of times.
   init(_ hiddenSize: Int, times: Int, generator: Generator) {
-    count = times
     table = Self.waves(device: generator.device)
     expand = Linear(times * Self.frequencies, hiddenSize, generator: generator)
     mix = Linear(hiddenSize, hiddenSize, generator: generator)
   }
 
-  /// - Parameter times: int64, […, times] → […, h]; a single time […] → […, h].
+  /// - Parameter times: int64, […, times] → […, h].
   func callAsFunction(_ times: Tensor) -> Tensor {
     if table.device != times.device { table = table.to(device: times.device) }
-    var waves = embedding(times, weight: table)
-    if count > 1 { waves = waves.reshaped(times.shape.dropLast() + [count * Self.frequencies]) }
+    let waves = embedding(times, weight: table).reshaped(Array(times.shape.dropLast()) + [-1])
     return mix(silu(expand(waves.to(expand.weight.dtype))))
   }
 
