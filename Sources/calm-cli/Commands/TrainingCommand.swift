@@ -62,10 +62,11 @@ extension TrainingCommand {
 
   /// Trains a run, then distills its model if its settings say so, and prints the results.
   private func train(_ run: TrainingRun, compute: ComputeSetting, group: any DataParallelGroup) throws {
-    var (end, results) = try trainWithProgress(run, compute: compute, group: group)
-    if end.isComplete, let student = try run.distillation(group: group) {
+    let first = try trainWithProgress(run, compute: compute, group: group)
+    var results = first.results
+    if first.end.isComplete, let student = try run.distillation(group: group) {
       if let results { StandardError.note(results.text(command: run.record.kind.command)) }
-      (end, results) = try trainWithProgress(student, compute: compute, group: group)
+      results = try trainWithProgress(student, compute: compute, group: group).results
     }
     guard let results else { return }
     try options.report.print(results, text: results.text(command: run.record.kind.command))
