@@ -10,21 +10,15 @@ using namespace ctorch;
 int ct_matmul(ct_tensor *out, ct_tensor a, ct_tensor b) {
   return make(out, [&] {
     const at::Tensor &x = a->value, &matrix = b->value;
-    if (keeps_rows_apart() && matrix.dim() == 2) {
-      at::Tensor weight = matrix.t();
-      if (weight.stride(1) != 1) weight = weight.contiguous();
-      if (supports_skinny_gemm(x, weight, {})) return skinny_linear(x, weight, {});
-    }
+    if (keeps_rows_apart() && matrix.dim() == 2 && supports_skinny_gemm(x, matrix.t(), {}))
+      return skinny_linear(x, matrix.t(), {});
+    if (supports_skinny_matmul(x, matrix)) return skinny_matmul(x, matrix);
     return at::matmul(x, matrix);
   });
 }
 
 int ct_embedding(ct_tensor *out, ct_tensor weight, ct_tensor ids, int64_t padding) {
   return make(out, [&] { return at::embedding(weight->value, ids->value, padding); });
-}
-
-int ct_silu(ct_tensor *out, ct_tensor x) {
-  return make(out, [&] { return at::silu(x->value); });
 }
 
 int ct_activation(ct_tensor *out, ct_tensor x, ct_activation_kind kind) {

@@ -44,10 +44,10 @@ int ct_linear_argmax(ct_tensor *out, ct_tensor hidden, ct_tensor weight, const c
 // relative to the product of their norms.
 float ct_bfloat16_product_error(int64_t size);
 
-// The maximum number of rows of ct_decode_layer.
+// With more rows than these, a layer is faster step by step than by ct_decode_layer.
 int ct_max_skinny_rows(void);
-// While this thread keeps rows apart, products of up to 512 rows without gradients on the CPU use the kernel for few
-// rows, in which the bits of a row do not depend on the others: ct_linear, and ct_matmul by a matrix.
+// While this thread keeps rows apart, the bits of a row do not depend on the others, on the CPU and without gradients:
+// ct_linear, ct_matmul by a matrix, ct_silu, and everything that has no products.
 void ct_keep_rows_apart(int keeps);
 // A layer of a Llama Transformer without biases, in float32 or bfloat16 on the CPU.
 typedef struct {

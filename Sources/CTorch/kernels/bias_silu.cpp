@@ -9,6 +9,7 @@
 
 #include "../support.h"
 #include "parallel.h"
+#include "skinny_gemm.h"
 #include "vectorized.h"
 
 using namespace ctorch;
@@ -20,6 +21,11 @@ namespace {
 template <typename T>
 INLINE void activate(T *y, const T *x, const T *shared, int64_t count) {
   for (int64_t i = 0; i < count; ++i) store(y[i], silu(load(x[i]) + load(shared[i])));
+}
+
+template <typename T>
+INLINE void activate_row(T *y, const T *x, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) store(y[i], silu(load(x[i])));
 }
 
 template <typename T>
@@ -40,8 +46,8 @@ struct BiasSiLU : torch::autograd::Function<BiasSiLU> {
     int64_t period = shared.numel() / std::max<int64_t>(1, size);
     with_element(x, [&]<typename T>() {
       for_rows(rows, [&](int64_t row) {
-        vectorized<activate<T>>(data<T>(y) + row * size, data<T>(x) + row * size,
-                                data<T>(shared) + row % period * size, size);
+        vectorized<activate<T>>(data<T>(y) + row * size, data<T>(x) + row * size, data<T>(shared) + row % period * size,
+                                size);
       });
     });
     context->save_for_backward({x, shared});
@@ -59,9 +65,8 @@ struct BiasSiLU : torch::autograd::Function<BiasSiLU> {
     at::Tensor sums = at::zeros({is_bias ? kSlices : period, size}, at::kFloat);
     with_element(x, [&]<typename T>() {
       auto step = [&](int64_t sum, int64_t row) {
-        vectorized<differentiate<T>>(data<T>(dx) + row * size, data<float>(sums) + sum * size,
-                                     data<T>(dy) + row * size, data<T>(x) + row * size,
-                                     data<T>(shared) + row % period * size, size);
+        vectorized<differentiate<T>>(data<T>(dx) + row * size, data<float>(sums) + sum * size, data<T>(dy) + row * size,
+                                     data<T>(x) + row * size, data<T>(shared) + row % period * size, size);
       };
       if (is_bias) return for_rows_in_slices(rows, step);
       // A thread owns the sums of its rows.
@@ -76,6 +81,22 @@ struct BiasSiLU : torch::autograd::Function<BiasSiLU> {
 
 }  // namespace
 
+int ct_silu(ct_tensor *out, ct_tensor x) {
+  return make(out, [&] {
+    // libtorch's function computes the last elements of a thread's share in another way than the others.
+    bool by_rows = keeps_rows_apart() && is_supported(x->value) && x->value.dim() > 0 && !differentiable(x->value);
+    if (!by_rows) return at::silu(x->value);
+    at::Tensor input = x->value.contiguous(), y = at::empty_like(input);
+    int64_t size = input.size(-1), rows = input.numel() / std::max<int64_t>(1, size);
+    with_element(input, [&]<typename T>() {
+      for_rows(rows, [&](int64_t row) {
+        vectorized<activate_row<T>>(data<T>(y) + row * size, data<T>(input) + row * size, size);
+      });
+    });
+    return y;
+  });
+}
+
 int ct_bias_silu(ct_tensor *out, ct_tensor x, ct_tensor shared) {
   return make(out, [&] {
     const at::Tensor &input = x->value, &summand = shared->value;
@@ -83,8 +104,7 @@ int ct_bias_silu(ct_tensor *out, ct_tensor x, ct_tensor shared) {
     TORCH_CHECK(is_bias || (input.dim() == 3 && summand.dim() == 2 && input.size(1) == summand.size(0) &&
                             input.size(2) == summand.size(1)),
                 "silu of the sum of ", input.sizes(), " and ", summand.sizes());
-    if (is_supported(input) && input.scalar_type() == summand.scalar_type())
-      return BiasSiLU::apply(input, summand);
+    if (is_supported(input) && input.scalar_type() == summand.scalar_type()) return BiasSiLU::apply(input, summand);
     return at::silu(input + summand);
   });
 }

@@ -186,7 +186,7 @@ int ct_decode_layer(ct_tensor *out, ct_tensor x, const ct_decode_layer_weights *
       rows += keys.size(0);
     }
     TORCH_CHECK(is_supported(input) && input.dim() > 1 && size * input.size(0) == input.numel() &&
-                    input.size(0) == rows && rows <= kMaxSkinnyRows && c.numel() * 2 == count * head &&
+                    input.size(0) == rows && c.numel() * 2 == count * head &&
                     c.sizes() == s.sizes() && c.scalar_type() == at::kFloat && s.scalar_type() == at::kFloat,
                 "a step of ", input.sizes(), " with caches of ", rows, " sequences and angles of ", c.sizes());
     int64_t query = layer->query->value.size(0), shared = key_heads * head, wide = layer->gate->value.size(0);

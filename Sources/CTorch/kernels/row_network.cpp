@@ -199,7 +199,7 @@ class Slice {
 
 int ct_row_network_is_supported(ct_tensor x, const ct_row_step *steps, int count) {
   const at::Tensor &rows = x->value;
-  if (c10::GradMode::is_enabled() || !is_supported(rows) || rows.dim() < 1) return 0;
+  if (c10::GradMode::is_enabled() || keeps_rows_apart() || !is_supported(rows) || rows.dim() < 1) return 0;
   int64_t size = rows.size(-1);
   if (size == 0 || size % kSizeUnit != 0 || rows.numel() <= kMaxSkinnyRows * size) return 0;
   // Each thread has at least one group.

@@ -2,6 +2,9 @@
 //
 // libtorch's products are designed for many rows: with one row they read weights at 14 GB/s (float32) or 19 GB/s
 // (bfloat16), of a memory bandwidth of 58 GB/s. Here every weight is read once, in order, for all rows.
+//
+// The bits of a row do not depend on the number of rows, on their contents or on the number of threads. Products of
+// many rows use these kernels too where that is needed: see ct_keep_rows_apart.
 
 #pragma once
 
@@ -13,11 +16,8 @@
 
 namespace ctorch {
 
-// The maximum number of rows. With more rows, libtorch's products are faster.
+// The maximum number of rows where rows are not kept apart. With more rows, libtorch's products are often faster.
 constexpr int64_t kMaxSkinnyRows = 8;
-
-// Products whose rows are kept apart have up to this many rows: see ct_keep_rows_apart.
-constexpr int64_t kMaxApartRows = 512;
 
 // Whether this thread keeps rows apart.
 bool keeps_rows_apart();
@@ -30,5 +30,9 @@ void skinny_gemm(float *y, int64_t y_stride, const float *x, int64_t rows, int64
 // x·weightᵀ + bias, if `supports_skinny_gemm` is true. bias may be undefined.
 bool supports_skinny_gemm(const at::Tensor &x, const at::Tensor &weight, const at::Tensor &bias);
 at::Tensor skinny_linear(const at::Tensor &x, const at::Tensor &weight, const at::Tensor &bias);
+
+// x·matrix, if `supports_skinny_matmul` is true: only where rows are kept apart.
+bool supports_skinny_matmul(const at::Tensor &x, const at::Tensor &matrix);
+at::Tensor skinny_matmul(const at::Tensor &x, const at::Tensor &matrix);
 
 }  // namespace ctorch
