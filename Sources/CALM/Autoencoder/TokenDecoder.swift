@@ -47,22 +47,6 @@ struct TokenDecoder {
     withoutGradients { search(decoder.finished(rows)) }
   }
 
-  /// The tokens of each latent of a block of ``RowBlocks``, [rows, l], independently of the others.
-  ///
-  /// - Returns: K tokens of each; nil where a number is not finite.
-  func chunks(_ latents: Tensor) -> [[Int32]?] {
-    withoutGradients {
-      let rows = expanded(latents)  // [rows·K, h]
-      // x·0 is 0 if x is finite, and NaN otherwise.
-      let sums = (rows * 0).reshaped(latents.shape[0], -1).sum(-1).elements(as: Float.self)
-      let parts = RowBlocks.ranges(rows.shape[0]).map { tokens(ofExpanded: rows.narrowed(0, $0)) }
-      let ids = Tensor.concatenated(parts).elements(as: Int32.self)
-      return sums.enumerated().map { row, sum in
-        sum == 0 && hasFiniteWeights ? Array(ids[row * chunkSize..<(row + 1) * chunkSize]) : nil
-      }
-    }
-  }
-
   /// The rows of ``expanded(_:)`` whose most likely token is `token`.
   ///
   /// For most rows another token is more likely, usually one of the first few thousand ids, which are the frequent

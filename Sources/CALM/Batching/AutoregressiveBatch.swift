@@ -48,28 +48,28 @@ package final class AutoregressiveBatch: BatchModel {
   package func step(_ sequences: [BatchSequence]) -> [Result<GeneratedChunk?, any Error>] {
     withoutGradients {
       readLatest(of: sequences.filter { !$0.latestIsRead })
-      return RowBlocks.ranges(sequences.count).flatMap { sampled(sequences[$0]) }
+      return sampled(sequences)
     }
   }
 
   /// Reads the latest tokens.
   private func readLatest(of sequences: [BatchSequence]) {
-    for range in RowBlocks.ranges(sequences.count) {
-      let block = sequences[range]
-      let inputs = RowBlocks.padded(model.backbone.embedding(ids(block.flatMap(\.latest.tokens))))
-      let hidden = model.backbone.step(inputs, contexts: block.map(\.context))
-      for (row, sequence) in block.enumerated() {
-        (sequence.hidden, sequence.latestIsRead) = (hidden.narrowed(0, row..<row + 1), true)
-      }
+    if sequences.isEmpty { return }
+    let inputs = model.backbone.embedding(ids(sequences.flatMap(\.latest.tokens)))
+    let hidden = model.backbone.step(inputs, contexts: sequences.map(\.context))
+    for (row, sequence) in sequences.enumerated() {
+      (sequence.hidden, sequence.latestIsRead) = (hidden.narrowed(0, row..<row + 1), true)
     }
   }
 
-  /// Samples the next token of each sequence of a block.
-  private func sampled(_ block: ArraySlice<BatchSequence>) -> [Result<GeneratedChunk?, any Error>] {
+  /// Samples the next token of each sequence.
+  private func sampled(_ sequences: [BatchSequence]) -> [Result<GeneratedChunk?, any Error>] {
+    if sequences.isEmpty { return [] }
     let vocabulary = configuration.vocabularySize
-    return model.logits(RowBlocks.padded(.concatenated(block.compactMap(\.hidden)))).withUnsafeBytes { bytes in
+    let logits = keepingRowsApart { model.logits(.concatenated(sequences.compactMap(\.hidden))) }
+    return logits.withUnsafeBytes { bytes in
       let logits = bytes.bindMemory(to: Float.self)
-      return block.enumerated().map { row, sequence in
+      return sequences.enumerated().map { row, sequence in
         let options = sequence.options
         let choice = TokenChoice(temperature: options.temperature, topK: options.topK, topP: options.topP)
         let own = UnsafeBufferPointer(rebasing: logits[row * vocabulary..<(row + 1) * vocabulary])

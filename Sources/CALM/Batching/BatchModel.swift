@@ -3,10 +3,8 @@ import Torch
 /// A model that generates sequences which begin and end at different times: continuous batching.
 ///
 /// Each sequence has a cache, options and random numbers of its own, and its tokens do not depend on the other
-/// sequences: on the CPU, a seed gives the same tokens bit for bit whatever else is in the batch. Products are computed
-/// in ``RowBlocks``, and everything else for one sequence at a time. With AVX-512 the tokens also equal those of
-/// ``ChunkGenerator`` and ``TokenGenerator`` for one sequence and a prompt of one piece; elsewhere they may differ,
-/// because the products of a single row round differently.
+/// sequences: on the CPU, a seed gives the same tokens bit for bit whatever else is in the batch. All sequences share
+/// their products, which ``keepingRowsApart(_:)`` computes independently of each other.
 package protocol BatchModel: AnyObject {
   /// Tokens per position.
   var chunkSize: Int { get }

@@ -48,12 +48,12 @@ package final class ContinuousBatch: BatchModel {
   package func step(_ sequences: [BatchSequence]) -> [Result<GeneratedChunk?, any Error>] {
     withoutGradients {
       readLatest(of: sequences.filter { !$0.latestIsRead })
-      let isSimple = sequences.map { $0.options.temperature == 1 && $0.beginning.isEmpty }
-      var samples = sampled(zip(sequences, isSimple).filter(\.1).map(\.0))[...]
-      return zip(sequences, isSimple).map { sequence, isSimple in
+      let pooled = pooledChunks(sequences)
+      return sequences.indices.map { index in
         Result {
-          guard isSimple else { return try chosen(sequence).map { append($0, to: sequence) } }
-          guard let choice = samples.removeFirst() else { throw GenerationError.notFinite }
+          let sequence = sequences[index]
+          if sequence.maySearch { return try searchedChunk(sequence).map { append($0, to: sequence) } }
+          guard let choice = pooled[index] else { throw GenerationError.notFinite }
           return append(choice, to: sequence)
         }
       }
@@ -62,74 +62,60 @@ package final class ContinuousBatch: BatchModel {
 
   /// Reads the latest chunks.
   private func readLatest(of sequences: [BatchSequence]) {
-    for range in RowBlocks.ranges(sequences.count) {
-      let block = sequences[range]
-      let latents = configuration.input.hasLatents ? Tensor.stacked(block.compactMap(\.latest.latent)) : nil
-      let inputs = model.inputs(
-        RowBlocks.padded(ids(block.map(\.latest.tokens))), latents: latents.map { RowBlocks.padded($0) })
-      let hidden = model.backbone.step(inputs.selected(1, 0), contexts: block.map(\.context))
-      for (row, sequence) in block.enumerated() {
-        (sequence.hidden, sequence.latestIsRead) = (hidden.narrowed(0, row..<row + 1), true)
+    if sequences.isEmpty { return }
+    let latents = configuration.input.hasLatents ? Tensor.stacked(sequences.compactMap(\.latest.latent)) : nil
+    let inputs = keepingRowsApart { model.inputs(ids(sequences.map(\.latest.tokens)), latents: latents) }
+    let hidden = model.backbone.step(inputs.selected(1, 0), contexts: sequences.map(\.context))
+    for (row, sequence) in sequences.enumerated() {
+      (sequence.hidden, sequence.latestIsRead) = (hidden.narrowed(0, row..<row + 1), true)
+    }
+  }
+
+  /// The options that sequences must share for their candidates to be sampled in one batch.
+  private struct PoolOptions: Hashable {
+    let temperature: Double
+    let candidates: Int
+  }
+
+  /// The next chunks of the sequences that take candidates, by index; none where the model computed a number that is
+  /// not finite.
+  private func pooledChunks(_ sequences: [BatchSequence]) -> [Int: ChunkSampler.Choice] {
+    let pooled = sequences.indices.filter { !sequences[$0].maySearch }
+    let groups = Dictionary(grouping: pooled) {
+      PoolOptions(temperature: sequences[$0].options.temperature, candidates: sequences[$0].options.candidates)
+    }
+    var chunks: [Int: ChunkSampler.Choice] = [:]
+    for group in groups.values {
+      let hidden = Tensor.concatenated(group.map { hiddenState(of: sequences[$0]) })
+      let choices = keepingRowsApart {
+        sampler(for: sequences[group[0]]).pooled(hidden, randomness: group.map { sequences[$0].randomness })
       }
+      for (index, choice) in zip(group, choices) { chunks[index] = choice }
     }
+    return chunks
   }
 
-  /// One sample of the next chunk of each sequence; nil where the model computed a number that is not finite.
-  private func sampled(_ sequences: [BatchSequence]) -> [ChunkSampler.Choice?] {
-    RowBlocks.ranges(sequences.count).flatMap { range -> [ChunkSampler.Choice?] in
-      let block = sequences[range]
-      let noise = block.map { model.head.noise(samples: 1, positions: 1, generator: $0.randomness.noise) }
-      let hidden = block.compactMap(\.hidden)
-      for sequence in block { sequence.randomness.samples += 1 }
-      switch model.head {
-      case let head as any LatentHead:
-        let latents = head(
-          RowBlocks.padded(.concatenated(hidden)), noise: RowBlocks.padded(.concatenated(noise, along: 1), along: 1)
-        ).selected(0, 0)
-        let chunks = model.tokenDecoder.chunks(latents)
-        return block.indices.map { index in
-          let row = index - block.startIndex
-          return chunks[row].map {
-            ChunkSampler.Choice(tokens: $0, latent: latents.narrowed(0, row..<row + 1), isForced: false)
-          }
-        }
-      case let head as any TokenHead:
-        // The error of a block does not say which of its rows is not finite.
-        let rows = tokens(head, hidden, noise) ?? zip(hidden, noise).map { tokens(head, [$0], [$1])?[0] }
-        return rows.map { $0.map { ChunkSampler.Choice(tokens: $0, latent: nil, isForced: false) } }
-      default: preconditionFailure("a head samples latents or tokens")
-      }
-    }
-  }
-
-  /// A chunk of tokens for each of a few hidden states, [1, h]; nil if a number is not finite.
-  private func tokens(_ head: some TokenHead, _ hidden: [Tensor], _ noise: [Tensor]) -> [[Int32]?]? {
-    // Some heads have several rows for each hidden state.
-    let tokens = try? RowBlocks.keepingRowsApart {
-      try head.tokens(
-        RowBlocks.padded(.concatenated(hidden)), noise: RowBlocks.padded(.concatenated(noise, along: 1), along: 1),
-        vocabulary: model.backbone.embedding.weight)
-    }
-    return tokens.map { tokens in
-      let ids = tokens.elements(as: Int32.self)
-      return hidden.indices.map { Array(ids[$0 * chunkSize..<($0 + 1) * chunkSize]) }
-    }
-  }
-
-  /// The next chunk of one sequence at a temperature, or given its first tokens; nil if it needs more samples.
-  private func chosen(_ sequence: BatchSequence) throws -> ChunkSampler.Choice? {
-    guard let hidden = sequence.hidden else { preconditionFailure("a sequence was not read") }
-    let sampler = ChunkSampler(
-      model: model, options: sequence.options, temperature: try Temperature(sequence.options.temperature))
+  /// The next chunk of one sequence by a search; nil if it needs more samples.
+  private func searchedChunk(_ sequence: BatchSequence) throws -> ChunkSampler.Choice? {
     if sequence.search == nil {
-      sequence.search = sampler.search(hidden, beginning: sequence.beginning, randomness: sequence.randomness)
+      sequence.search = sampler(for: sequence).search(
+        hiddenState(of: sequence), beginning: sequence.beginning, randomness: sequence.randomness)
     }
-    if let choice = try sequence.search?.advance() {
-      sequence.search = nil
-      return choice
+    guard let choice = try sequence.search?.advance() else { return nil }
+    sequence.search = nil
+    return choice
+  }
+
+  private func sampler(for sequence: BatchSequence) -> ChunkSampler {
+    guard let temperature = try? Temperature(sequence.options.temperature) else {
+      preconditionFailure("the options of a sequence were not validated")
     }
-    if sequence.search != nil { return nil }
-    return try sampler(hidden, beginning: [], randomness: [sequence.randomness])[0]
+    return ChunkSampler(model: model, options: sequence.options, temperature: temperature)
+  }
+
+  private func hiddenState(of sequence: BatchSequence) -> Tensor {
+    guard let hidden = sequence.hidden else { preconditionFailure("a sequence was not read") }
+    return hidden
   }
 
   private func append(_ choice: ChunkSampler.Choice, to sequence: BatchSequence) -> GeneratedChunk {

@@ -1,14 +1,21 @@
 import Torch
 
 /// The candidates for the next chunk of several sequences, sampled on demand.
+///
+/// A candidate is drawn when its random numbers are, and sampled when the head turns them into a chunk. A sequence draws
+/// the same candidates however many of them the choice needs, so its later chunks do not depend on that.
 final class CandidatePools {
-  /// The candidates of each sequence, as indices of ``sampled``.
+  /// The sampled candidates of each sequence, as indices of ``sampled``.
   private(set) var chunks: [[Int]]
+  /// The sequences for which the model computed a number that is not finite. They have no further candidates.
+  private(set) var failed: Set<Int> = []
   /// The random numbers of each sequence.
   let randomness: [SequenceRandomness]
-  private var storage: SampledChunks?
   private let sampler: ChunkSampler
   private let hidden: Tensor
+  private var storage: SampledChunks?
+  /// The random numbers of the drawn candidates of each sequence, and how many of them are sampled.
+  private var noise: [(drawn: Tensor, sampled: Int)?]
 
   /// Creates empty pools.
   ///
@@ -16,6 +23,7 @@ final class CandidatePools {
   init(sampler: ChunkSampler, hidden: Tensor, randomness: [SequenceRandomness]) {
     (self.sampler, self.hidden, self.randomness) = (sampler, hidden, randomness)
     chunks = Array(repeating: [], count: randomness.count)
+    noise = Array(repeating: nil, count: randomness.count)
   }
 
   /// All chunks sampled so far.
@@ -24,22 +32,60 @@ final class CandidatePools {
     return storage
   }
 
-  /// Samples chunks until each of some sequences has `size` candidates.
-  ///
-  /// - Throws: ``GenerationError/notFinite``.
-  func fill(_ sequences: [Int], to size: Int) throws(GenerationError) {
-    // Sequences that lack the same number of candidates are one batch.
-    for (count, sequences) in Dictionary(grouping: sequences, by: { chunks[$0].count }).sorted(by: { $0.key < $1.key })
-    where count < size {
-      let rows =
-        sequences.count == chunks.count
-        ? hidden : hidden.gathered(0, Tensor(sequences.map(Int64.init), device: hidden.device))
-      let new = try sampler.sample(size - count, rows, randomness: sequences.map { randomness[$0] })
-      let first = storage?.count ?? 0
-      for (place, sequence) in sequences.enumerated() {
-        chunks[sequence] += stride(from: first + place, to: first + new.count, by: sequences.count)
-      }
-      storage = storage.map { SampledChunks(joining: [$0, new]) } ?? new
+  /// Draws candidates until each of some sequences has drawn `size`.
+  func draw(_ sequences: [Int], to size: Int) {
+    for sequence in sequences {
+      let rest = noise[sequence].map { $0.drawn.narrowed(0, $0.sampled..<$0.drawn.shape[0]) }
+      let count = size - chunks[sequence].count - (rest?.shape[0] ?? 0)
+      if count <= 0 { continue }
+      let new = sampler.noise(count, randomness[sequence])
+      noise[sequence] = (rest.map { .concatenated([$0, new]) } ?? new, 0)
     }
+  }
+
+  /// Samples drawn candidates until each of some sequences has `size`.
+  func sample(_ sequences: [Int], to size: Int) {
+    // Sequences that lack the same number of candidates are one batch.
+    let lacking = Dictionary(grouping: sequences.filter { !failed.contains($0) }) { size - chunks[$0].count }
+    for (count, sequences) in lacking.sorted(by: { $0.key < $1.key }) where count > 0 {
+      let noise = sequences.map { next(count, of: $0) }
+      if let new = sampled(sequences, noise) {
+        add(new, to: sequences)
+        continue
+      }
+      // The error does not say which sequences it concerns.
+      for (sequence, noise) in zip(sequences, noise) {
+        if let new = sampled([sequence], [noise]) {
+          add(new, to: [sequence])
+        } else {
+          failed.insert(sequence)
+        }
+      }
+    }
+  }
+
+  /// Takes the random numbers of the next candidates of a sequence.
+  private func next(_ count: Int, of sequence: Int) -> Tensor {
+    guard let (drawn, sampled) = noise[sequence], sampled + count <= drawn.shape[0] else {
+      preconditionFailure("a candidate was not drawn")
+    }
+    noise[sequence]?.sampled += count
+    return drawn.narrowed(0, sampled..<sampled + count)
+  }
+
+  /// Nil if a number is not finite.
+  private func sampled(_ sequences: [Int], _ noise: [Tensor]) -> SampledChunks? {
+    let rows =
+      sequences.count == chunks.count
+      ? hidden : hidden.gathered(0, Tensor(sequences.map(Int64.init), device: hidden.device))
+    return try? sampler.chunks(rows, noise: .concatenated(noise, along: 1))
+  }
+
+  private func add(_ new: SampledChunks, to sequences: [Int]) {
+    let first = storage?.count ?? 0
+    for (place, sequence) in sequences.enumerated() {
+      chunks[sequence] += stride(from: first + place, to: first + new.count, by: sequences.count)
+    }
+    storage = storage.map { SampledChunks(joining: [$0, new]) } ?? new
   }
 }

@@ -3,23 +3,30 @@ import Foundation
 import Torch
 
 extension ChunkSampler {
-  /// The next chunk of each sequence by the batch rule. Candidates are sampled only as the choice needs them.
+  /// The next chunk of each sequence by the batch rule; nil where the model computed a number that is not finite.
+  /// Candidates are sampled only as the choice needs them.
   ///
   /// - Parameter hidden: [sequences, h].
-  /// - Throws: ``GenerationError/notFinite``.
-  func pooledChunks(_ hidden: Tensor, randomness: [SequenceRandomness]) throws(GenerationError) -> [Choice] {
+  func pooledChunks(_ hidden: Tensor, randomness: [SequenceRandomness]) -> [Choice?] {
     let pools = CandidatePools(sampler: self, hidden: hidden, randomness: randomness)
-    var chosen = try equalSubsets(in: pools)
-    let undecided = randomness.indices.filter { chosen[$0] == nil }
+    var chosen = equalSubsets(in: pools)
+    var undecided = randomness.indices.filter { chosen[$0] == nil }
     if !undecided.isEmpty {
-      try pools.fill(undecided, to: candidateCount)
+      pools.draw(undecided, to: candidateCount)
+      pools.sample(undecided, to: candidateCount)
+      undecided = undecided.filter { !pools.failed.contains($0) }
+    }
+    if !undecided.isEmpty {
+      for sequence in undecided { randomness[sequence].samples += candidateCount }
       let choices = choose(
         from: undecided.map { pools.chunks[$0] }, of: pools.sampled, after: 0,
         randomness: undecided.map { randomness[$0] })
       for (sequence, choice) in zip(undecided, choices) { chosen[sequence] = choice }
     }
-    return randomness.indices.map {
-      Choice(tokens: chosen[$0]!.tokens, latent: pools.sampled.latent(of: chosen[$0]!.chunk), isForced: false)
+    return randomness.indices.map { sequence in
+      chosen[sequence].map {
+        Choice(tokens: $0.tokens, latent: pools.sampled.latent(of: $0.chunk), isForced: false)
+      }
     }
   }
 
@@ -35,9 +42,9 @@ extension ChunkSampler {
 
   /// The choices that the first candidates determine, by sequence: see ``SubsetTrials``. Sequences for which most
   /// recent attempts failed are skipped.
-  private func equalSubsets(
-    in pools: CandidatePools
-  ) throws(GenerationError) -> [Int: (tokens: [Int32], chunk: Int)] {
+  ///
+  /// The sets of a stage are opened a few at a time where several sequences share the cost of a pass of the head.
+  private func equalSubsets(in pools: CandidatePools) -> [Int: (tokens: [Int32], chunk: Int)] {
     let stages = earlySets
     var undecided = pools.chunks.indices.filter { pools.randomness[$0].settledEarly > 0.2 }
     if stages.isEmpty || undecided.isEmpty { return [:] }
@@ -46,20 +53,30 @@ extension ChunkSampler {
       SubsetTrials<Int32>(
         candidateCount: candidateCount, length: model.configuration.chunkSize, temperature: temperature)
     }
-    var tried = 0
+    var opened = 0
     for sets in stages where !undecided.isEmpty {
+      let stage = sets - opened
       for sequence in undecided {
-        trials[sequence].add(sets - tried, using: &pools.randomness[sequence].selection)
+        trials[sequence].add(stage, using: &pools.randomness[sequence].selection)
       }
-      tried = sets
-      try pools.fill(undecided, to: sets * temperature.wholeExponent)
-      answer(&trials, from: pools.chunks, of: pools.sampled, after: 0)
-      for sequence in undecided {
-        guard let sample = trials[sequence].agreed else { continue }
-        chosen[sequence] = (trials[sequence].tokens(of: sample), pools.chunks[sequence][sample])
-        pools.randomness[sequence].learn(settledEarly: 1)
+      pools.draw(undecided, to: sets * temperature.wholeExponent)
+      while opened < sets && !undecided.isEmpty {
+        let next = min(sets - opened, max(1, stage / undecided.count))
+        opened += next
+        pools.sample(undecided, to: opened * temperature.wholeExponent)
+        undecided.removeAll { pools.failed.contains($0) }
+        if undecided.isEmpty { break }
+        for sequence in undecided { trials[sequence].open(next) }
+        answer(&trials, from: pools.chunks, of: pools.sampled, after: 0)
+        for sequence in undecided {
+          guard let sample = trials[sequence].agreed else { continue }
+          chosen[sequence] = (trials[sequence].tokens(of: sample), pools.chunks[sequence][sample])
+          pools.randomness[sequence].samples += trials[sequence].neededSamples
+          pools.randomness[sequence].learn(settledEarly: 1)
+        }
+        undecided.removeAll { chosen[$0] != nil }
       }
-      undecided = undecided.filter { chosen[$0] == nil }
+      opened = sets
     }
     return chosen
   }

@@ -39,28 +39,49 @@ struct ChunkSampler {
         return try search.result()
       }
     }
-    var choices: [Choice] = []
-    let sequences = max(1, samplesAtOnce / candidateCount)
-    for start in stride(from: 0, to: randomness.count, by: sequences) {
-      let group = start..<min(start + sequences, randomness.count)
-      let randomness = Array(randomness[group])
-      choices += try pooledChunks(hidden.narrowed(0, group), randomness: randomness)
+    return try pooled(hidden, randomness: randomness).map { choice in
+      guard let choice else { throw GenerationError.notFinite }
+      return choice
     }
-    return choices
+  }
+
+  /// The next chunk of each sequence by the batch rule; nil where the model computed a number that is not finite.
+  ///
+  /// - Parameter hidden: [sequences, h].
+  func pooled(_ hidden: Tensor, randomness: [SequenceRandomness]) -> [Choice?] {
+    let atOnce = max(1, samplesAtOnce / candidateCount)
+    return stride(from: 0, to: randomness.count, by: atOnce).flatMap { start in
+      let group = start..<min(start + atOnce, randomness.count)
+      return pooledChunks(hidden.narrowed(0, group), randomness: Array(randomness[group]))
+    }
   }
 
   /// The number of candidates for one chunk.
   var candidateCount: Int { temperature == .one ? 1 : options.candidates }
 
-  /// Samples chunks for several sequences: chunk `i · sequences + s` is the i-th of sequence s.
+  /// Samples chunks for one sequence.
   ///
+  /// - Parameter hidden: [1, h].
   /// - Throws: ``GenerationError/notFinite``.
   func sample(
-    _ count: Int, _ hidden: Tensor, randomness: [SequenceRandomness]
+    _ count: Int, _ hidden: Tensor, randomness: SequenceRandomness
   ) throws(GenerationError) -> SampledChunks {
-    let noise = Tensor.concatenated(
-      randomness.map { model.head.noise(samples: count, positions: 1, generator: $0.noise) }, along: 1)
-    for one in randomness { one.samples += count }
+    randomness.samples += count
+    return try chunks(hidden, noise: noise(count, randomness))
+  }
+
+  /// The random numbers of the next samples of a sequence, [count, 1, …].
+  func noise(_ count: Int, _ randomness: SequenceRandomness) -> Tensor {
+    model.head.noise(samples: count, positions: 1, generator: randomness.noise)
+  }
+
+  /// The chunks that the head makes of random numbers: chunk `i · sequences + s` is the i-th of sequence s.
+  ///
+  /// - Parameters:
+  ///   - hidden: [sequences, h].
+  ///   - noise: [samples, sequences, …].
+  /// - Throws: ``GenerationError/notFinite``.
+  func chunks(_ hidden: Tensor, noise: Tensor) throws(GenerationError) -> SampledChunks {
     switch model.head {
     case let head as any LatentHead:
       let latents = head(hidden, noise: noise).reshaped(-1, model.configuration.latentSize)

@@ -23,7 +23,7 @@ struct ConditionedChunkSearch: ChunkSearch {
   mutating func advance() throws -> ChunkSampler.Choice? {
     let options = sampler.options
     let count = min(options.candidates, options.maximumSamples - samples)
-    let latest = try sampler.sample(count, hidden, randomness: [randomness])
+    let latest = try sampler.sample(count, hidden, randomness: randomness)
     samples += count
     let found = latest.chunks(beginningWith: beginning)
     matches += found.count

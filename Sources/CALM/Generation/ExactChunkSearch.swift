@@ -51,7 +51,7 @@ struct ExactChunkSearch: ChunkSearch {
       return nil
     }
     batch = min(2 * batch, sampler.options.candidates, left)
-    let sampled = try sampler.sample(batch, hidden, randomness: [randomness])
+    let sampled = try sampler.sample(batch, hidden, randomness: randomness)
     samples += batch
     let usable = isSelective ? sampled.chunks(beginningWith: beginning) : Array(0..<sampled.count)
     matches += usable.count

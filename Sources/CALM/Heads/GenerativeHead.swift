@@ -50,8 +50,8 @@ package protocol TokenHead: GenerativeHead {
   /// logits. The rest of the head models the dependence between the tokens.
   var prior: Linear { get }
 
-  /// Samples of the chunk. Those of a position do not depend on the other positions; where
-  /// ``RowBlocks/keepingRowsApart(_:)`` applies, not even in their bits if the positions are a multiple of four.
+  /// Samples of the chunk. Those of a position do not depend on the other positions, inside ``keepingRowsApart(_:)``
+  /// not even in their bits.
   ///
   /// - Parameters:
   ///   - hidden: [positions, h].

@@ -102,9 +102,6 @@ extension PosteriorHead {
     return known + linear(rows.reshaped(samples, -1, h), weight: context.vocabulary).to(.float32)
   }
 
-  /// The number of positions whose logits take a few megabytes: one, or a multiple of four as in ``RowBlocks``.
-  var positionsAtOnce: Int {
-    let count = (1 << 20) / (configuration.chunkSize * configuration.vocabularySize)
-    return count < 4 ? 1 : count - count % 4
-  }
+  /// The number of positions whose logits take a few megabytes.
+  var positionsAtOnce: Int { max(1, (1 << 20) / (configuration.chunkSize * configuration.vocabularySize)) }
 }

@@ -43,10 +43,10 @@ final class TransformerLayer: Module {
   }
 
   /// The kernel of this layer; nil where it is not supported.
-  func fusedDecodeLayer(for x: Tensor) -> FusedDecodeLayer? {
+  func fusedDecodeLayer(for x: Tensor, anyRows: Bool = false) -> FusedDecodeLayer? {
     FusedDecodeLayer(
       for: x, attentionNorm: attentionNorm, query: attention.query, key: attention.key, value: attention.value,
       output: attention.output, mlpNorm: mlpNorm, gate: mlp.gate, up: mlp.up, down: mlp.down,
-      activation: mlp.activation)
+      activation: mlp.activation, anyRows: anyRows)
   }
 }

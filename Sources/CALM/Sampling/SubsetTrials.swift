@@ -14,6 +14,7 @@ import CALMCorpus
 /// ```swift
 /// var trials = SubsetTrials<Int32>(candidateCount: 200, length: 4, temperature: temperature)
 /// trials.add(8, using: &generator)  // names at most 8·n candidates
+/// trials.open(2)  // compares the first two sets, of at most 2·n candidates
 /// while let pending = trials.pending {
 ///   trials.record(decode(position: pending.position, of: pending.samples))
 /// }
@@ -29,6 +30,15 @@ package struct SubsetTrials<Token: Hashable & Sendable>: TokenwiseChoice, Sendab
   /// The number of samples in the sets. Samples are numbered in the order in which the sets first contain them.
   package var sampleCount: Int { decoded.count }
 
+  /// A set of candidates to compare.
+  private struct TrialSet {
+    let samples: [Int]
+    /// The number of samples in this set and those before it.
+    let named: Int
+    /// The number of tokens in which the samples agree.
+    var agreeing = 0
+  }
+
   private let candidateCount: Int
   private let length: Int
   private let setSize: Int
@@ -36,8 +46,10 @@ package struct SubsetTrials<Token: Hashable & Sendable>: TokenwiseChoice, Sendab
   private var numbers: [Int: Int] = [:]
   /// The decoded tokens of each sample.
   private var decoded: [[Token]] = []
-  /// The sets whose samples agree in all compared tokens, in the order of their trial.
-  private var open: [(samples: [Int], agreeing: Int)] = []
+  /// The sets that are not opened yet.
+  private var closed: ArraySlice<TrialSet> = []
+  /// The opened sets whose samples agree in all compared tokens, in the order of their trial.
+  private var opened: [TrialSet] = []
 
   /// Whether sets of equal samples make the choice at a temperature: 1/T is an integer of at least 2.
   package static func isSupported(at temperature: Temperature) -> Bool {
@@ -57,18 +69,29 @@ package struct SubsetTrials<Token: Hashable & Sendable>: TokenwiseChoice, Sendab
     (self.candidateCount, self.length, setSize) = (candidateCount, length, temperature.wholeExponent)
   }
 
-  /// Tries more sets, unless one has agreed.
+  /// Adds sets to try, unless one has agreed.
   ///
-  /// - Precondition: nothing is pending.
   /// - Parameters:
   ///   - count: the number of sets, which must not depend on the candidates.
   ///   - generator: the source of randomness for the sets.
   package mutating func add(_ count: Int, using generator: inout some RandomNumberGenerator) {
+    if agreed != nil { return }
+    for _ in 0..<count { closed.append(TrialSet(samples: randomSet(using: &generator), named: sampleCount)) }
+  }
+
+  /// Opens the next sets: their samples are compared. The result does not depend on how many are opened at once.
+  ///
+  /// - Precondition: nothing is pending.
+  package mutating func open(_ count: Int) {
     precondition(pending == nil, "tokens are still pending")
     if agreed != nil { return }
-    for _ in 0..<count { open.append((randomSet(using: &generator), 0)) }
+    opened += closed.prefix(count)
+    closed = closed.dropFirst(count)
     advance()
   }
+
+  /// The number of samples up to the set that agreed: those on which the choice depends.
+  package var neededSamples: Int { opened.first?.named ?? 0 }
 
   /// Stores the pending tokens, and determines which are pending next.
   ///
@@ -97,23 +120,23 @@ package struct SubsetTrials<Token: Hashable & Sendable>: TokenwiseChoice, Sendab
 
   /// Compares the decoded tokens, drops the sets that differ, and finds the shortest samples of the others.
   private mutating func advance() {
-    open = open.compactMap { set in
+    opened = opened.compactMap { set in
       let first = decoded[set.samples[0]]
-      var agreeing = set.agreeing
-      while set.samples.allSatisfy({ decoded[$0].count > agreeing }) {
-        if !set.samples.allSatisfy({ decoded[$0][agreeing] == first[agreeing] }) { return nil }
-        agreeing += 1
+      var set = set
+      while set.samples.allSatisfy({ decoded[$0].count > set.agreeing }) {
+        if !set.samples.allSatisfy({ decoded[$0][set.agreeing] == first[set.agreeing] }) { return nil }
+        set.agreeing += 1
       }
-      return (set.samples, agreeing)
+      return set
     }
     // Sets tried after one that has agreed are irrelevant.
-    if let settled = open.firstIndex(where: { $0.agreeing == length }) { open.removeSubrange((settled + 1)...) }
+    if let settled = opened.firstIndex(where: { $0.agreeing == length }) { opened.removeSubrange((settled + 1)...) }
     pending = nil
-    if let first = open.first, first.agreeing == length {
+    if let first = opened.first, first.agreeing == length {
       agreed = first.samples[0]
-    } else if let position = open.map(\.agreeing).min() {
+    } else if let position = opened.map(\.agreeing).min() {
       let samples = Set(
-        open.filter { $0.agreeing == position }.flatMap(\.samples).filter { decoded[$0].count == position })
+        opened.filter { $0.agreeing == position }.flatMap(\.samples).filter { decoded[$0].count == position })
       pending = PendingTokens(position: position, samples: samples.sorted())
     }
   }

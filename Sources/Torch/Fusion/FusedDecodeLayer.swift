@@ -35,13 +35,16 @@ public struct FusedDecodeLayer {
     (self.down, self.epsilon) = (down, epsilon)
   }
 
-  /// Creates the fused form of a layer; nil if the kernel does not support `x` or the layer. The kernel requires few
-  /// rows, no gradients, SiLU, linear layers without biases, and weights of the same type as `x`.
+  /// Creates the fused form of a layer; nil if the kernel does not support `x` or the layer. The kernel requires SiLU,
+  /// linear layers without biases, and weights of the same type as `x`.
+  ///
+  /// - Parameter anyRows: whether `x` may have more rows than are faster this way, which keeps them apart: see
+  ///   ``keepingRowsApart(_:)``.
   public init?(
     for x: Tensor, attentionNorm: RMSNorm, query: Linear, key: Linear, value: Linear, output: Linear, mlpNorm: RMSNorm,
-    gate: Linear, up: Linear, down: Linear, activation: Activation
+    gate: Linear, up: Linear, down: Linear, activation: Activation, anyRows: Bool = false
   ) {
-    guard Self.supports(x), activation == .silu,
+    guard Self.supports(x, anyRows: anyRows), activation == .silu,
       [query, key, value, output, gate, up, down].allSatisfy({ $0.bias == nil && $0.weight.dtype == x.dtype })
     else { return nil }
     self.init(
@@ -51,9 +54,12 @@ public struct FusedDecodeLayer {
   }
 
   /// Whether the kernel supports `x`: a few rows on the CPU, in float32 or bfloat16, without gradients.
-  public static func supports(_ x: Tensor) -> Bool {
+  ///
+  /// - Parameter anyRows: as in the initializer.
+  public static func supports(_ x: Tensor, anyRows: Bool = false) -> Bool {
     let shape = x.shape
-    return x.device == .cpu && (x.dtype == .float32 || x.dtype == .bfloat16) && shape[0] <= Int(ct_max_skinny_rows())
+    return x.device == .cpu && (x.dtype == .float32 || x.dtype == .bfloat16)
+      && (anyRows || shape[0] <= Int(ct_max_skinny_rows()))
       && shape.dropFirst().dropLast().allSatisfy { $0 == 1 } && !ct_grad_mode()
   }
 

@@ -5,18 +5,22 @@ import Testing
 
 @Suite("Sets of equal candidates")
 struct SubsetTrialsTests {
-  /// Runs trials in stages over known candidates. Returns the number of decoded tokens.
+  /// Runs trials in stages over known candidates, some sets at once. Returns the number of decoded tokens.
   private func run(
-    _ trials: inout SubsetTrials<Int32>, stages: [Int], over draws: [[Int32]], using generator: inout SeededGenerator
+    _ trials: inout SubsetTrials<Int32>, stages: [Int], atOnce: Int = .max, over draws: [[Int32]],
+    using generator: inout SeededGenerator
   ) -> Int {
     var decoded = 0
     for sets in stages where trials.agreed == nil {
       trials.add(sets, using: &generator)
-      while let pending = trials.pending {
-        #expect(pending.samples == pending.samples.sorted() && !pending.samples.isEmpty)
-        #expect(pending.samples.allSatisfy { $0 < trials.sampleCount })
-        decoded += pending.samples.count
-        trials.record(pending.samples.map { draws[$0][pending.position] })
+      for first in stride(from: 0, to: sets, by: min(atOnce, sets)) where trials.agreed == nil {
+        trials.open(min(atOnce, sets - first))
+        while let pending = trials.pending {
+          #expect(pending.samples == pending.samples.sorted() && !pending.samples.isEmpty)
+          #expect(pending.samples.allSatisfy { $0 < trials.sampleCount })
+          decoded += pending.samples.count
+          trials.record(pending.samples.map { draws[$0][pending.position] })
+        }
       }
     }
     return decoded
@@ -51,6 +55,29 @@ struct SubsetTrialsTests {
     let weights = rule.weights(forCounts: frequencies)
     let total = weights.reduce(0, +)
     #expect(ChiSquare.pValue(counts: counts, probabilities: weights.map { $0 / total }) > 1e-5)
+  }
+
+  @Test("the choice and the random numbers do not depend on how many sets are opened at once")
+  func opening() throws {
+    var agreed = 0
+    for seed in 0..<200 as Range<UInt64> {
+      var source = SeededGenerator(seed: seed)
+      let draws = (0..<40).map { _ in [Int32(source.uniform(below: 3)), Int32(source.uniform(below: 3))] }
+      let results = try [1, 2, 3, 8, 24].map { atOnce in
+        var generator = SeededGenerator(seed: seed)
+        var trials = SubsetTrials<Int32>(candidateCount: 40, length: 2, temperature: try Temperature(0.5))
+        let decoded = run(&trials, stages: [8, 24], atOnce: atOnce, over: draws, using: &generator)
+        return (trials.agreed, trials.agreed.map { _ in trials.neededSamples }, generator, decoded)
+      }
+      agreed += results[0].0 == nil ? 0 : 1
+      for result in results {
+        #expect(result.0 == results[0].0 && result.1 == results[0].1 && result.2 == results[0].2)
+        // A set that is not opened costs nothing.
+        #expect(results[0].3 <= result.3)
+      }
+      if let needed = results[0].1, let sample = results[0].0 { #expect(needed > sample && needed <= 40) }
+    }
+    #expect(agreed > 100)
   }
 
   @Test("one set determines the choice among equal candidates")
@@ -89,6 +116,7 @@ struct SubsetTrialsTests {
     var reference = generator
     var trials = SubsetTrials<Int32>(candidateCount: 7, length: 1, temperature: try Temperature(1 / 3.0))
     trials.add(2, using: &generator)
+    trials.open(2)
     var named: Set<Int> = []
     for _ in 0..<2 {
       var places: Set<Int> = []

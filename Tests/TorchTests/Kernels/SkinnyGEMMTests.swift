@@ -40,21 +40,44 @@ struct SkinnyGEMMTests {
   }
 
   @Test(
-    "the bits of a row do not depend on its place nor on the other rows, four or eight in all",
+    "the bits of a row depend neither on its place nor on the other rows nor on their number",
     arguments: [DType.float32, .bfloat16])
   func rowsAreIndependent(dtype: DType) {
     let generator = Generator(seed: 6)
     for (inputs, outputs) in [(5, 3), (33, 70), (64, 96), (256, 1_000), (688, 256)] {
       let (x, weight) = (generator.normal([8, inputs]).to(dtype), generator.normal([outputs, inputs]).to(dtype))
       let bias = generator.normal([outputs]).to(dtype)
-      let y = linear(x, weight: weight, bias: bias)
-      for row in 0..<8 {
-        for count in [4, 8] {
-          for place in 0..<count {
-            let order = (0..<count).map { Int64(($0 + 8 - place + row) % 8) }
-            let moved = linear(x.gathered(0, Tensor(order)), weight: weight, bias: bias)
-            #expect(moved.selected(0, place).rawBytes == y.selected(0, row).rawBytes)
-          }
+      expectIndependence(of: x, counts: [1, 2, 3, 4, 7, 8]) { linear($0, weight: weight, bias: bias) }
+    }
+  }
+
+  @Test("many rows are independent where they are kept apart", arguments: [DType.float32, .bfloat16])
+  func manyRowsAreIndependent(dtype: DType) {
+    let generator = Generator(seed: 7)
+    for (inputs, outputs) in [(5, 3), (33, 70), (256, 300)] {
+      let (x, weight) = (generator.normal([8, inputs]).to(dtype), generator.normal([outputs, inputs]).to(dtype))
+      let matrix = weight.transposed().contiguous()
+      let shapes: [(Tensor) -> Tensor] = [
+        { linear($0, weight: weight) }, { matmul($0, matrix) }, { matmul($0, weight.transposed()) },
+        { silu(linear($0, weight: weight)) },
+      ]
+      for product in shapes {
+        keepingRowsApart { expectIndependence(of: x, counts: [1, 3, 8, 21, 130], product) }
+        let plain = product(x).to(.float64)
+        keepingRowsApart { expectClose(product(x), plain, within: dtype == .float32 ? 1e-5 : 2e-2) }
+      }
+    }
+  }
+
+  /// Compares the bits of each of eight rows alone with those at some places among others.
+  private func expectIndependence(of x: Tensor, counts: [Int], _ product: (Tensor) -> Tensor) {
+    for row in 0..<8 {
+      let alone = product(x.narrowed(0, row..<row + 1)).rawBytes
+      for count in counts {
+        for place in [0, count / 2, count - 1] {
+          let order = (0..<count).map { Int64(($0 + 8 * count - place + row) % 8) }
+          let together = product(x.gathered(0, Tensor(order)))
+          #expect(together.selected(0, place).rawBytes == alone, "row \(row) at \(place) of \(count)")
         }
       }
     }
