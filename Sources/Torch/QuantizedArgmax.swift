@@ -2,9 +2,9 @@ import CTorch
 
 /// A faster ``linearArgmax(_:weight:)`` for many calls with the same matrix.
 ///
-/// On processors with int8 products (AMX or AVX-512 VNNI) it also stores the matrix quantized to int8, a quarter of the
-/// size of float32. An int8 first pass with a proven error bound excludes all but a few rows, which are then compared
-/// exactly. The results are identical to those of ``linearArgmax(_:weight:)``.
+/// On the CPU it also stores the matrix quantized to int8, a quarter of the size of float32. An int8 first pass with a
+/// proven error bound excludes all but a few rows, which are then compared exactly. The results are identical to those
+/// of ``linearArgmax(_:weight:)``.
 public struct QuantizedArgmax {
   /// The matrix, [vocabulary, size].
   public let weight: Tensor

@@ -31,8 +31,8 @@ int ct_rotary(ct_tensor *out, ct_tensor x, ct_tensor cosine, ct_tensor sine);
 // Mean cross-entropy of the rows of hidden·weightᵀ and targets (int64). Logits exist for one block of rows at a time.
 // Rows with the target -100 are excluded from the mean.
 int ct_linear_cross_entropy(ct_tensor *out, ct_tensor hidden, ct_tensor weight, ct_tensor targets);
-// A matrix [vocabulary, size] quantized to int8, and bounds on its rounding errors. Both are null if the processor has
-// no int8 products or the matrix is not finite.
+// A matrix [vocabulary, size] quantized to int8, and bounds on its rounding errors. Both are null if the matrix is not
+// finite or its type or device is not supported.
 typedef struct {
   ct_tensor numbers, bounds;
 } ct_int8_weight;

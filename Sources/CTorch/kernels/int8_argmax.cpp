@@ -12,21 +12,19 @@
 
 using namespace ctorch;
 
-#ifdef CTORCH_AMX
-
 namespace {
 
 // Quantized vectors, padded with zeros to whole groups.
 struct Int8Rows {
   std::vector<int8_t> numbers;  // [rows][depth]
-  std::vector<float> offsets;   // the share of the sums that is due to the offset of 128 of the weights
+  std::vector<float> offsets;   // the share of the sums that is due to the offset of the weights
   std::vector<float> scales, inverses;
   std::vector<float> lengths, lost;  // ‖x‖ and ‖x − x̂‖
   bool finite = true;
 };
 
 template <typename T>
-Int8Rows quantize_rows(const T *x, int64_t rows, int64_t size) {
+Int8Rows quantize_rows(const T *x, int64_t rows, int64_t size, int limit, int offset) {
   int64_t depth = padded_depth(size), room = (rows + kBlockRows - 1) / kBlockRows * kBlockRows;
   Int8Rows result;
   result.numbers.resize(room * depth);
@@ -37,9 +35,9 @@ Int8Rows quantize_rows(const T *x, int64_t rows, int64_t size) {
     for (int64_t row = begin; row < end; ++row) {
       int8_t *numbers = result.numbers.data() + row * depth;
       Quantized bounds;
-      vectorized<quantize<T>>(bounds, numbers, x + row * size, size);
+      vectorized<quantize<T>>(bounds, numbers, x + row * size, size, limit);
       if (std::isnan(bounds.scale)) finite = false;
-      result.offsets[row] = static_cast<float>(128 * std::accumulate(numbers, numbers + size, int32_t{0}));
+      result.offsets[row] = static_cast<float>(offset * std::accumulate(numbers, numbers + size, int32_t{0}));
       result.scales[row] = bounds.scale;
       result.inverses[row] = 1 / bounds.scale;
       result.lost[row] = bounds.lost + error_of_sums(size) * bounds.length;
@@ -50,34 +48,42 @@ Int8Rows quantize_rows(const T *x, int64_t rows, int64_t size) {
   return result;
 }
 
+// One number for each entry of a half block. Compilers split it into vectors that the processor has.
+typedef float Floats __attribute__((vector_size(kHalfBlock * sizeof(float))));
+typedef int32_t Ints __attribute__((vector_size(kHalfBlock * sizeof(int32_t))));
+
+// The same in memory, where nothing aligns them.
+typedef Floats LooseFloats __attribute__((aligned(4), may_alias));
+typedef Ints LooseInts __attribute__((aligned(4), may_alias));
+INLINE const LooseFloats &loose(const float *numbers) { return *reinterpret_cast<const LooseFloats *>(numbers); }
+INLINE const LooseInts &loose(const int32_t *numbers) { return *reinterpret_cast<const LooseInts *>(numbers); }
+
 // Compares the sums of up to 32 vectors, starting at `first`, with the lower bounds of their maxima.
-VNNI void compare(const int32_t *sums, const BlockBounds &block, int64_t index, int64_t count, int64_t first,
-                  int64_t rows, const Int8Rows &x, float *lower, Search &search) {
+INLINE void compare(const int32_t *sums, const BlockBounds &block, int64_t index, int64_t count, int64_t first,
+                    int64_t rows, const Int8Rows &x, float *lower, Search &search) {
+  constexpr int64_t halves = kBlockRows / kHalfBlock;
   // The thresholds are divided by the scales of the vectors, because the sums are not multiplied by them yet.
-  alignas(64) float errors[kBlockRows], thresholds[kBlockRows];
-  for (int64_t row = 0; row < rows; row += kHalfBlock) {
-    __m512 error = _mm512_mul_ps(_mm512_set1_ps(block.lost), _mm512_loadu_ps(&x.lengths[first + row]));
-    error = _mm512_fmadd_ps(_mm512_set1_ps(block.length), _mm512_loadu_ps(&x.lost[first + row]), error);
-    __m512 needed = _mm512_sub_ps(_mm512_loadu_ps(lower + first + row), error);
-    _mm512_store_ps(errors + row, error);
-    _mm512_store_ps(thresholds + row, _mm512_mul_ps(needed, _mm512_loadu_ps(&x.inverses[first + row])));
+  Floats errors[halves], thresholds[halves], scales[halves];
+  for (int64_t half = 0; half < halves; ++half) {
+    int64_t row = first + half * kHalfBlock;
+    errors[half] = block.length * loose(&x.lost[row]) + block.lost * loose(&x.lengths[row]);
+    thresholds[half] = (loose(lower + row) - errors[half]) * loose(&x.inverses[row]);
+    scales[half] = loose(block.scales + half * kHalfBlock);
   }
-  __m512 left = _mm512_loadu_ps(block.scales), right = _mm512_loadu_ps(block.scales + kHalfBlock);
-  uint32_t there = static_cast<uint32_t>((uint64_t{1} << count) - 1);
   for (int64_t row = 0; row < rows; ++row, sums += kBlockRows) {
-    __m512 offsets = _mm512_set1_ps(x.offsets[first + row]), needed = _mm512_set1_ps(thresholds[row]);
-    __m512 a = _mm512_mul_ps(_mm512_sub_ps(_mm512_cvtepi32_ps(_mm512_loadu_si512(sums)), offsets), left);
-    __m512 b = _mm512_mul_ps(_mm512_sub_ps(_mm512_cvtepi32_ps(_mm512_loadu_si512(sums + kHalfBlock)), offsets), right);
-    uint32_t found = _mm512_cmp_ps_mask(a, needed, _CMP_GE_OQ) |
-                     static_cast<uint32_t>(_mm512_cmp_ps_mask(b, needed, _CMP_GE_OQ)) << kHalfBlock;
-    if (!(found &= there)) continue;
-    float scale = x.scales[first + row];
-    alignas(64) float values[kBlockRows];
-    _mm512_store_ps(values, _mm512_mul_ps(a, _mm512_set1_ps(scale)));
-    _mm512_store_ps(values + kHalfBlock, _mm512_mul_ps(b, _mm512_set1_ps(scale)));
-    for (; found; found &= found - 1) {
-      int64_t i = __builtin_ctz(found);
-      search.consider(first + row, index + i, values[i], errors[row], lower[first + row]);
+    float offset = x.offsets[first + row], needed = thresholds[row / kHalfBlock][row % kHalfBlock];
+    Floats values[halves];
+    Ints found{};
+    for (int64_t half = 0; half < halves; ++half) {
+      values[half] = (__builtin_convertvector(loose(sums + half * kHalfBlock), Floats) - offset) * scales[half];
+      found |= values[half] >= needed;
+    }
+    if (!__builtin_reduce_or(found)) continue;
+    float error = errors[row / kHalfBlock][row % kHalfBlock];
+    for (int64_t i = 0; i < count; ++i) {
+      float value = values[i / kHalfBlock][i % kHalfBlock];
+      if (value >= needed)
+        search.consider(first + row, index + i, value * x.scales[first + row], error, lower[first + row]);
     }
   }
 }
@@ -99,57 +105,65 @@ void search_blocks(Search &search, const uint8_t *weight, const BlockBounds *bou
       Prefetch prefetch{w + kBlockRows * depth, first / kBlockRows * bytes,
                         std::min((first / kBlockRows + 1) * bytes, kBlockRows * kDepthStep)};
       multiply(sums, x.numbers.data() + first * depth, w, group, depth, prefetch);
-      compare(sums, bounds[block], index, count, first, group, x, lower.data(), search);
+      vectorized<compare>(sums, bounds[block], index, count, first, group, x, lower.data(), search);
     }
   }
 }
 
+#ifdef CTORCH_AMX
 TILED void search_in_tiles(Search &search, const uint8_t *weight, const BlockBounds *bounds, int64_t vocabulary,
-                           int64_t begin, int64_t end, const Int8Rows &x, int64_t rows, int64_t depth) {
+                           int64_t begin, int64_t end, const Int8Rows &x, int64_t rows, int64_t depth,
+                           Multiply multiply) {
   TileScope scope;
-  search_blocks(search, weight, bounds, vocabulary, begin, end, x, rows, depth, multiply_tiles);
+  search_blocks(search, weight, bounds, vocabulary, begin, end, x, rows, depth, multiply);
 }
+#endif
 
-template <typename T>
-std::vector<Search> search_all(const ct_int8_weight &weight, const T *x, int64_t rows, int64_t size,
-                               int64_t vocabulary) {
-  int64_t blocks = (vocabulary + kBlockRows - 1) / kBlockRows;
-  Int8Rows quantized = quantize_rows(x, rows, size);
-  if (!quantized.finite) return {};
-  int64_t parts = std::min<int64_t>(blocks, at::get_num_threads());
-  std::vector<Search> searches(parts, Search(rows));
-  const auto *bounds = reinterpret_cast<const BlockBounds *>(data<float>(weight.bounds->value));
-  const uint8_t *numbers = data<uint8_t>(weight.numbers->value);
-  parallel_for(parts, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t part = begin; part < end; ++part) {
-      int64_t first = blocks * part / parts, last = blocks * (part + 1) / parts;
-      if (has_amx_tiles())
-        search_in_tiles(searches[part], numbers, bounds, vocabulary, first, last, quantized, rows, padded_depth(size));
-      else
-        search_blocks(searches[part], numbers, bounds, vocabulary, first, last, quantized, rows, padded_depth(size),
-                      multiply_vectors);
-    }
-  });
-  size_t left = 0;
-  for (const Search &search : searches) left += search.candidates.size();
-  if (left > static_cast<size_t>(1024 * (rows + 16))) return {};
-  return searches;
+// How this processor searches, and the properties of its products.
+struct Form {
+  decltype(&search_blocks) search;
+  Multiply multiply;
+  int limit, offset;
+  int64_t most_rows = std::numeric_limits<int64_t>::max();
+};
+
+Form form() {
+#ifdef CTORCH_AMX
+  if (has_amx_tiles()) return {search_in_tiles, multiply_tiles, VNNIProducts::kLimit, VNNIProducts::kOffset};
+#endif
+#ifdef __x86_64__
+  if (has_vnni()) return {search_blocks, multiply_vnni, VNNIProducts::kLimit, VNNIProducts::kOffset};
+  if (cpu_level() >= CPULevel::avx2) return {search_blocks, multiply_avx2, AVX2Products::kLimit, AVX2Products::kOffset};
+#endif
+  // Without such instructions only the smaller matrix makes the first pass fast, which matters for a few rows.
+  return {search_blocks, multiply_plainly, PlainProducts::kLimit, PlainProducts::kOffset, PlainProducts::kMostRows};
 }
 
 }  // namespace
-
-#endif
 
 namespace ctorch {
 
 template <typename T>
 std::vector<Search> search_int8(const ct_int8_weight &weight, const T *x, int64_t rows, int64_t size,
                                 int64_t vocabulary) {
-#ifdef CTORCH_AMX
-  return search_all(weight, x, rows, size, vocabulary);
-#else
-  return {};
-#endif
+  const Form form = ::form();
+  if (rows > form.most_rows) return {};
+  Int8Rows quantized = quantize_rows(x, rows, size, form.limit, form.offset);
+  if (!quantized.finite) return {};
+  int64_t blocks = (vocabulary + kBlockRows - 1) / kBlockRows, parts = std::min<int64_t>(blocks, at::get_num_threads());
+  std::vector<Search> searches(parts, Search(rows));
+  const auto *bounds = reinterpret_cast<const BlockBounds *>(data<float>(weight.bounds->value));
+  const uint8_t *numbers = data<uint8_t>(weight.numbers->value);
+  parallel_for(parts, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t part = begin; part < end; ++part)
+      form.search(searches[part], numbers, bounds, vocabulary, blocks * part / parts, blocks * (part + 1) / parts,
+                  quantized, rows, padded_depth(size), form.multiply);
+  });
+  size_t left = 0;
+  for (const Search &search : searches) left += search.candidates.size();
+  // A product of the second pass takes as long as about sixteen of a plain first pass.
+  if (left > static_cast<size_t>(std::max<int64_t>(1024, vocabulary / 16) * (rows + 16))) return {};
+  return searches;
 }
 
 template std::vector<Search> search_int8(const ct_int8_weight &, const float *, int64_t, int64_t, int64_t);

@@ -11,7 +11,7 @@
 namespace ctorch {
 
 // Finds the entries of x·weightᵀ that may be the largest of their rows. Returns nothing if int8 scores do not rule out
-// enough entries, or if a row is not finite.
+// enough entries, if a row is not finite, or if this processor multiplies as many rows faster in float32.
 template <typename T>
 std::vector<Search> search_int8(const ct_int8_weight &weight, const T *x, int64_t rows, int64_t size,
                                 int64_t vocabulary);

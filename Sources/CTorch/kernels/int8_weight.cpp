@@ -1,14 +1,15 @@
 // A matrix quantized to int8, for the first pass of an argmax over its rows.
 //
 // Each row is rounded to integers from -127 to 127 times a scale per row, and so is each vector that is multiplied by
-// it. An int8 tile instruction (AMX) computes twice as many products as one for bfloat16, an int8 vector instruction
-// (AVX-512 VNNI) four times as many as one for float32. The matrix takes half or a quarter of the memory, and for a few
-// rows, reading it limits the speed. The sums are exact, and by the Cauchy–Schwarz inequality the rounding error is
-// bounded:
+// it, to at most 64 where the products are limited to 16 bits (int8_products.h). An int8 tile instruction (AMX)
+// computes twice as many products as one for bfloat16, an int8 vector instruction (AVX-512 VNNI) four times as many as
+// one for float32, and the instructions of AVX2 about twice as many. The matrix takes half or a quarter of the memory,
+// and for a few rows, reading it limits the speed. The sums are exact, and by the Cauchy–Schwarz inequality the
+// rounding error is bounded:
 //
 //   |ŵ·x̂ − w·x| ≤ ‖w − ŵ‖‖x‖ + ‖ŵ‖‖x − x̂‖
 //
-// With random vectors, a few tens of 100,000 entries remain for the second pass.
+// With random vectors, a few tens of 100,000 entries remain for the second pass, a few hundred with vectors up to 64.
 
 #include "int8_weight.h"
 
@@ -21,16 +22,14 @@
 
 using namespace ctorch;
 
-#ifdef CTORCH_AMX
-
 namespace {
 
-// Packs pairs of int8 as if they were single 16-bit numbers, then adds the offset.
-TILED void pack_half(uint8_t *packed, const int8_t *rounded, int64_t depth) {
-  pack_rows(reinterpret_cast<bf16 *>(packed), reinterpret_cast<const bf16 *>(rounded), kHalfBlock, depth / 2);
-  const __m512i offset = _mm512_set1_epi8(static_cast<char>(128));
-  for (int64_t i = 0; i < kHalfBlock * depth; i += 64)
-    _mm512_storeu_si512(packed + i, _mm512_add_epi8(_mm512_loadu_si512(packed + i), offset));
+// Moves the numbers of a half block into the order of the products, four at a time, and adds the offset.
+INLINE void pack_half(uint8_t *packed, const int8_t *rounded, int64_t depth) {
+  for (int64_t line = 0; line < kHalfBlock; ++line)
+    for (int64_t i = 0; i < depth; i += 4)
+      std::memcpy(packed + i * kHalfBlock + line * 4, rounded + line * depth + i, 4);
+  for (int64_t i = 0; i < kHalfBlock * depth; ++i) packed[i] ^= 128;
 }
 
 template <typename T>
@@ -40,14 +39,14 @@ bool quantize_block(uint8_t *numbers, BlockBounds &bounds, const T *weight, int6
   bounds = {};
   for (int64_t line = 0; line < count; ++line) {
     Quantized row;
-    vectorized<quantize<T>>(row, rounded.data() + line * depth, weight + line * size, size);
+    vectorized<quantize<T>>(row, rounded.data() + line * depth, weight + line * size, size, 127);
     if (std::isnan(row.scale)) return false;
     bounds.scales[line] = row.scale;
     bounds.lost = std::max(bounds.lost, row.lost);
     bounds.length = std::max(bounds.length, row.length);
   }
-  pack_half(numbers, rounded.data(), depth);
-  pack_half(numbers + kHalfBlock * depth, rounded.data() + kHalfBlock * depth, depth);
+  for (int64_t half = 0; half < kBlockRows; half += kHalfBlock)
+    vectorized<pack_half>(numbers + half * depth, rounded.data() + half * depth, depth);
   return true;
 }
 
@@ -57,7 +56,7 @@ int ct_int8_weight_new(ct_int8_weight *out, ct_tensor weight) {
   return guard([&] {
     *out = {nullptr, nullptr};
     at::Tensor w = weight->value;
-    if (!(has_amx_tiles() || has_vnni()) || !is_supported(w) || w.dim() != 2 || w.numel() == 0) return;
+    if (!is_supported(w) || w.dim() != 2 || w.numel() == 0) return;
     // With longer rows, sums of products of up to 255 · 127 may overflow 32 bits.
     if (w.size(1) > 1 << 16) return;
     w = w.contiguous();
@@ -80,12 +79,3 @@ int ct_int8_weight_new(ct_int8_weight *out, ct_tensor weight) {
     if (finite) *out = {own(numbers), own(bounds)};
   });
 }
-
-#else
-
-int ct_int8_weight_new(ct_int8_weight *out, ct_tensor) {
-  *out = {nullptr, nullptr};
-  return 0;
-}
-
-#endif

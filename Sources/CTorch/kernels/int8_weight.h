@@ -2,10 +2,7 @@
 
 #pragma once
 
-#include "amx_tiles.h"
 #include "vectorized.h"
-
-#ifdef CTORCH_AMX
 
 namespace ctorch {
 
@@ -27,10 +24,10 @@ struct Quantized {
   float scale = 1, lost = 0, length = 0;
 };
 
-// Rounds `size` numbers. The norms are rounded up. The scale is NaN if a number is not finite, or so large or small
-// that products of norms overflow or underflow float32.
+// Rounds `size` numbers to integers from -limit to limit. The norms are rounded up. The scale is NaN if a number is not
+// finite, or so large or small that products of norms overflow or underflow float32.
 template <typename T>
-INLINE void quantize(Quantized &result, int8_t *y, const T *x, int64_t size) {
+INLINE void quantize(Quantized &result, int8_t *y, const T *x, int64_t size, int limit) {
   ANY_ORDER
   float top = 0, finite = 0;
   for (int64_t i = 0; i < size; ++i) {
@@ -42,8 +39,8 @@ INLINE void quantize(Quantized &result, int8_t *y, const T *x, int64_t size) {
     result.scale = std::numeric_limits<float>::quiet_NaN();
     return;
   }
-  float inverse = top > 0 ? 127 / top : 0, lost = 0, length = 0;
-  result.scale = top > 0 ? top / 127 : 1;
+  float most = static_cast<float>(limit), inverse = top > 0 ? most / top : 0, lost = 0, length = 0;
+  result.scale = top > 0 ? top / most : 1;
   for (int64_t i = 0; i < size; ++i) {
     float value = load(x[i]), whole = std::nearbyintf(value * inverse);
     y[i] = static_cast<int8_t>(static_cast<int32_t>(whole));
@@ -56,5 +53,3 @@ INLINE void quantize(Quantized &result, int8_t *y, const T *x, int64_t size) {
 }
 
 }  // namespace ctorch
-
-#endif

@@ -23,8 +23,8 @@
 // sums below 2⁻¹²⁶. Products must not overflow float32.
 //
 // The int8 pass (int8_argmax.cpp) adds one rounding: its sums are exact integers, and converting them to float32 has an
-// error of at most v·255·127·D ≤ 2.01·Dv·‖ŵ‖‖x̂‖, because the largest entry of each vector is 127. `error_of_sums`
-// covers it.
+// error of at most v·255·m·D ≤ 2.01·Dv·‖ŵ‖‖x̂‖, because the largest integer of a row of weights is 127 and that of a
+// vector is m. `error_of_sums` covers it.
 
 #include <ATen/ops/mm.h>
 #include <ATen/ops/zeros.h>

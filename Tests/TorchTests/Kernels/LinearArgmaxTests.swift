@@ -130,6 +130,23 @@ struct LinearArgmaxTests {
     #expect(argmax(rows.narrowed(0, 5..<6)).elements(as: Int64.self) == [expected[5]])
   }
 
+  // All numbers are rounded to the largest integers, whose sums nearly fill 16 bits. Some numbers of rows are multiples
+  // of the rows that share loads, others are not.
+  @Test("a quantized argmax adds the largest integers exactly", arguments: [4, 64, 100, 1_000])
+  func largestIntegers(size: Int) {
+    let vocabulary = 131
+    let weight = Tensor(whole([vocabulary, size], in: 0...1, seed: 13), shape: [vocabulary, size]) * 2 - 1
+    let hidden = Tensor(whole([40, size], in: 0...1, seed: 14), shape: [40, size]) * 2 - 1
+    hidden.narrowed(0, 0..<1).fill(-1)
+    weight.narrowed(0, 100..<101).fill(-1)
+    let expected = linearArgmax(hidden, weight: weight).elements(as: Int64.self)
+    #expect(size < 64 || expected[0] == 100)
+    let argmax = QuantizedArgmax(weight)
+    for rows in [1, 2, 3, 4, 5, 7, 8, 11, 16, 17, 31, 32, 33, 40] {
+      #expect(argmax(hidden.narrowed(0, 0..<rows)).elements(as: Int64.self) == Array(expected[..<rows]))
+    }
+  }
+
   @Test(
     "a quantized argmax gives the same ids for tiny and huge numbers with rows of zeros between them",
     arguments: [1e-35, 1e-25, 1e-13, 1e20])
