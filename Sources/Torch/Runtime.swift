@@ -18,6 +18,15 @@ public enum Runtime {
     set { ct_set_threads(Int32(newValue)) }
   }
 
+  /// Lets threads that wait for each other sleep soon, so that they leave the cores to other programs. Without it, one
+  /// busy program on two cores makes a training step 2.7 times as long; with it, 1.9 times.
+  ///
+  /// This applies to the whole process, with GNU's OpenMP library. The environment variables `OMP_WAIT_POLICY` and
+  /// `GOMP_SPINCOUNT` take precedence.
+  public static func shortenWaits() {
+    ct_shorten_waits()
+  }
+
   /// Caches the memory of freed tensors for later tensors of the same size. With glibc, training steps are up to twice
   /// as fast. The cache adds at most a quarter to the peak memory in use.
   ///

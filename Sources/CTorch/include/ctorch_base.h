@@ -40,6 +40,8 @@ const char *ct_last_error(void);
 const char *ct_version(void);
 int ct_get_threads(void);
 void ct_set_threads(int count);
+// Lets threads that wait for each other sleep soon, unless the environment chooses otherwise (waiting.cpp).
+void ct_shorten_waits(void);
 bool ct_cuda_available(void);
 bool ct_mps_available(void);
 int ct_cuda_device_count(void);

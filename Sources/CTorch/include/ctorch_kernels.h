@@ -60,8 +60,8 @@ typedef struct {
   int64_t length;
 } ct_decode_cache;
 // Computes the layer for the next position of each sequence, [sequences, size] or [sequences, 1, size]: those of the
-// first cache, then those of the second, and so on. Writes their keys and values into the caches. cosine, sine: the angles of
-// each cache's position, [count, head size / 2] in float32.
+// first cache, then those of the second, and so on. Writes their keys and values into the caches. cosine, sine: the
+// angles of each cache's position, [count, head size / 2] in float32.
 int ct_decode_layer(ct_tensor *out, ct_tensor x, const ct_decode_layer_weights *layer, const ct_decode_cache *caches,
                     int count, ct_tensor cosine, ct_tensor sine);
 
