@@ -28,7 +28,9 @@ serve: swift libtorch ## Build the server, .build/release/calm-serve, for calm s
 .PHONY: test
 test: swift libtorch ## Run the tests, except for those of the server
 	Tests/scripts/test-set-up-libtorch
+	Tests/scripts/test-gpu-check
 	swift build -c release
+	Tests/scripts/test-cuda-loading
 	swift test $(test_flags) --skip CALMServerTests
 
 # In a run of their own: they wait for replies, and other tests would keep the threads busy that send them.

@@ -40,6 +40,14 @@ public enum Device: Sendable, Hashable, CustomStringConvertible {
     }
   }
 
+  /// The largest number of bytes that tensors have occupied on a GPU so far; nil on other devices.
+  public var peakMemory: Int? {
+    guard case .cuda = self else { return nil }
+    var bytes: Int64 = 0
+    check(ct_peak_memory(&bytes, code))
+    return Int(bytes)
+  }
+
   var code: ct_device {
     switch self {
     case .cpu: ct_device(type: CT_CPU, index: 0)

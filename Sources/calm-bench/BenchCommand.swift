@@ -22,7 +22,7 @@ struct BenchCommand: ParsableCommand {
         calm-bench growth --out docs/growth
       """,
     version: calmVersion,
-    subcommands: [BenchTable.self, BenchJobCommand.self, BenchMachine.self, BenchGrowth.self],
+    subcommands: [BenchTable.self, BenchAdd.self, BenchJobCommand.self, BenchMachine.self, BenchGrowth.self],
     defaultSubcommand: BenchTable.self)
 
   /// Runs the command that the arguments name. A failure prints one line and exits with status 1, wrong arguments print

@@ -7,6 +7,7 @@ enum BenchError: DescribedError, Equatable {
   case noScript
   case noPython(String)
   case notOfficial(String)
+  case noResults(path: String)
   case unreadable(path: String)
 
   var description: String {
@@ -17,6 +18,7 @@ enum BenchError: DescribedError, Equatable {
     case .noPython(let path): "\(path): no such program; set --python to a Python with torch and transformers"
     case .notOfficial(let path):
       "\(path): contains no models/modeling_energy.py; set --official to a checkout of the official code"
+    case .noResults(let path): "\(path): no such file; name one that calm-bench --out or gpu-check wrote"
     case .unreadable(let path): "\(path): not a results file of calm-bench; choose another file or delete this one"
     }
   }

@@ -44,10 +44,11 @@ struct BenchJobCommand: ParsableCommand {
 
   func run() throws {
     let (compute, shape) = (try compute.prepare(), shape ?? .small)
-    let measurement =
+    var measurement =
       job.readsText
       ? try BenchTextJob(work, threads: compute.threads).measure(job)
       : try BenchModelJob(work.shape(shape), work: work, compute: compute).measure(job)
+    measurement.peakDeviceMib = compute.device.peakMemory.map { Double($0) / 1_048_576 }
     try report.print(
       Results(
         job: job, shape: shape, precision: compute.precision.rawValue, threads: compute.threads,

@@ -6,7 +6,7 @@ import Torch
 
 /// The measured limits of a machine.
 struct MachineRates: Codable, Hashable {
-  /// The rate of products of 1024 × 1024 matrices.
+  /// The rate of products of 1024 × 1024 matrices, on a GPU of 8192 × 8192.
   let gigaflopsPerSecond: Double
   /// The rate of reading memory.
   let gigabytesPerSecond: Double

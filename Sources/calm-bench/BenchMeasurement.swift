@@ -11,6 +11,8 @@ struct BenchMeasurement: Codable {
   let tokensPerSecond: Double
   /// The peak resident memory of the process.
   var peakMib: Double
+  /// The peak memory of tensors on a GPU; nil on other devices.
+  var peakDeviceMib: Double?
   /// The time before the first chunk of a generation.
   var promptSeconds: Double?
   /// Operations of matrix products per repetition, counted as in `ModelCost`.
@@ -20,6 +22,9 @@ struct BenchMeasurement: Codable {
 }
 
 extension BenchMeasurement {
+  /// The peak memory where it is scarce: on the GPU if there is one.
+  var peak: Double { peakDeviceMib ?? peakMib }
+
   /// Times repetitions of some work.
   ///
   /// - Parameters:

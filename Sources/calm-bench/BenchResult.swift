@@ -27,11 +27,11 @@ struct BenchResult: Codable {
   var key: String { [job.rawValue, shape ?? "", precision ?? "", "\(isCompiled)", device].joined(separator: " ") }
 
   var ourRate: Double { BenchMeasurement.median(ours.map(\.tokensPerSecond)) }
-  var ourPeak: Double { ours.map(\.peakMib).max() ?? 0 }
+  var ourPeak: Double { ours.map(\.peak).max() ?? 0 }
   var officialRate: Double? {
     official.isEmpty ? nil : BenchMeasurement.median(official.map(\.tokensPerSecond))
   }
-  var officialPeak: Double? { official.map(\.peakMib).max() }
+  var officialPeak: Double? { official.map(\.peak).max() }
   var ratio: Double? { officialRate.map { ourRate / $0 } }
 
   /// The minimum time for the counted work at the rates of the machine, as a fraction of the measured time.
@@ -47,6 +47,16 @@ struct BenchResult: Codable {
 /// Rows, ordered by job, shape and precision.
 struct BenchResults: Codable {
   var rows: [BenchResult] = []
+
+  init(rows: [BenchResult] = []) { self.rows = rows }
+
+  /// The rows in a file; nil if there is none.
+  init?(contentsOf path: String) throws {
+    guard let data = FileManager.default.contents(atPath: path) else { return nil }
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    do { self = try decoder.decode(Self.self, from: data) } catch { throw BenchError.unreadable(path: path) }
+  }
 
   /// Adds a row; it replaces an earlier one with the same key.
   mutating func add(_ row: BenchResult) {

@@ -45,19 +45,13 @@ struct BenchTable: ParsableCommand {
   @Option(help: "Device to compute on: cpu, cuda, cuda:N or mps. (default: cpu)")
   var device: String?
 
-  @Option(name: .customLong("out"), help: ArgumentHelp("JSON file to which to add the results.", valueName: "file"))
-  var output: String?
-
-  @Option(help: ArgumentHelp("Document into which to write the table of --out.", valueName: "file"))
-  var markdown: String?
-
+  @OptionGroup var destination: BenchDestination
   @OptionGroup var work: BenchWorkOptions
   @OptionGroup var comparison: BenchOfficialOptions
   @OptionGroup var report: OutputOptions
 
   func validate() throws {
     try positive("--turns", turns)
-    if markdown != nil && output == nil { throw ValidationError("--markdown requires --out; set both") }
     if let threads, !(1...1024).contains(threads) {
       throw ValidationError("--threads must be from 1 to 1024, not \(threads)")
     }
@@ -73,10 +67,7 @@ struct BenchTable: ParsableCommand {
 
   func run() throws {
     let official = try comparison.runner()
-    var results = try output.flatMap(Self.read) ?? BenchResults()
-    for path in [output, markdown] {
-      if let path { try requireParentFolder(of: URL(fileURLWithPath: path)) }
-    }
+    var results = try destination.results()
     let target = try Device(parsing: deviceName)
     let jobs = timedJobs
     let files = jobs.contains(where: \.readsText) ? try BenchTextFiles(work) : nil
@@ -88,10 +79,7 @@ struct BenchTable: ParsableCommand {
       new.add(row)
       // Written after each row, so an interruption loses only the current one.
       results.add(row)
-      guard let output else { return }
-      try Self.write(results, to: output)
-      let name = URL(fileURLWithPath: output).deletingPathExtension().lastPathComponent
-      if let markdown { try Self.insert(results.markdown, name: name, into: markdown) }
+      try destination.write(results)
     }
     for precision in Self.distinct((precision.ifGiven ?? [.auto]).map { $0.resolved(on: target) }) {
       let models = jobs.filter { !$0.readsText }
@@ -143,34 +131,12 @@ struct BenchTable: ParsableCommand {
     return values.filter { seen.insert($0).inserted }
   }
 
-  private static func read(_ path: String) throws -> BenchResults? {
-    guard let data = FileManager.default.contents(atPath: path) else { return nil }
-    let decoder = JSONDecoder()
-    decoder.keyDecodingStrategy = .convertFromSnakeCase
-    do { return try decoder.decode(BenchResults.self, from: data) } catch { throw BenchError.unreadable(path: path) }
-  }
-
   /// Writes results as JSON, atomically.
   static func write(_ results: some Encodable, to path: String) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
     encoder.keyEncodingStrategy = .convertToSnakeCase
     try AtomicFile.write(try encoder.encode(results) + Data("\n".utf8), to: path)
-  }
-
-  /// Replaces the text between the marks of a table, or appends marks and table to the document.
-  private static func insert(_ table: String, name: String, into path: String) throws {
-    let (begin, end) = ("<!-- calm-bench \(name) -->\n", "<!-- end of calm-bench \(name) -->\n")
-    let block = begin + "\n" + table + "\n" + end
-    var document = FileManager.default.contents(atPath: path).map { String(decoding: $0, as: UTF8.self) } ?? ""
-    if let first = document.range(of: begin),
-      let last = document.range(of: end, range: first.upperBound..<document.endIndex)
-    {
-      document.replaceSubrange(first.lowerBound..<last.upperBound, with: block)
-    } else {
-      document += block
-    }
-    try AtomicFile.write(Data(document.utf8), to: path)
   }
 }
 

@@ -44,11 +44,14 @@ void ct_set_threads(int count);
 void ct_shorten_waits(void);
 bool ct_cuda_available(void);
 bool ct_mps_available(void);
+// 0 before ct_load_cuda.
 int ct_cuda_device_count(void);
 // Loads libtorch_cuda if it is installed next to libtorch; otherwise returns 1 with the loader's message.
 int ct_load_cuda(void);
 // Loads libtorch_cuda as well. Returns 1 with a message if it is missing or has no NCCL.
 int ct_load_nccl(void);
+// The largest number of bytes in use so far on a GPU, as its allocator counts them.
+int ct_peak_memory(int64_t *bytes, ct_device device);
 // Compiler flags, BLAS, oneDNN and OpenMP, one per line.
 const char *ct_build_configuration(void);
 // The instructions that libtorch's own kernels use: "DEFAULT", "AVX2", "AVX512".

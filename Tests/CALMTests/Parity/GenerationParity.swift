@@ -1,4 +1,5 @@
 import CALM
+import TestSupport
 import Testing
 import Torch
 
@@ -60,7 +61,7 @@ struct GenerationParity {
   /// The chunk after the last of `rows`, [batch, K]; noise: [1, batch, …].
   private func nextChunk(after rows: [[Int64]], noise: Tensor, _ context: Backbone.Context) -> Tensor {
     withoutGradients {
-      let ids = Tensor(rows.flatMap { $0 }, shape: [rows.count, rows[0].count])
+      let ids = Tensor(rows.flatMap { $0 }, shape: [rows.count, rows[0].count]).onTestDevice
       let hidden = model.hiddenStates(ids, context: context)
       let last = hidden.selected(1, hidden.shape[1] - 1).contiguous()
       return model.knownAutoencoder.decode(model.latentHead(last, noise: noise).selected(0, 0))

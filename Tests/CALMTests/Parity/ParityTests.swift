@@ -1,5 +1,6 @@
 import CALM
 import Foundation
+import TestSupport
 import Testing
 import Torch
 
@@ -56,11 +57,12 @@ struct ParityTests {
     let folder = try #require(recorded.headFolder)
     let configuration = try ModelFolder(folder).languageModelConfiguration()
     let kind = configuration.head.type
-    let head = kind.init(configuration, generator: .unset())
+    let head = kind.init(configuration, generator: .unset(device: TestCompute.device, as: TestCompute.dtype))
+    head.convert(to: TestCompute.dtype)
     try head.load(from: CheckpointReader(folder), prefix: kind.key + ".")
     head.setTrainable(true)
 
-    let hidden = try numbers.input("lm.hidden").reshaped(-1, configuration.hiddenSize)
+    let hidden = try numbers.input("lm.hidden").to(TestCompute.dtype).reshaped(-1, configuration.hiddenSize)
     let latent = LatentDistribution(
       mean: try numbers.input("lm.target_mean"), logDeviation: try numbers.input("lm.target_log_std"))
     let parity = try headParity(of: head, in: nil, numbers)
@@ -86,7 +88,8 @@ struct ParityTests {
   func autoregressiveNumbers(of recorded: ParityCase) throws {
     let numbers = try RecordedNumbers(recorded)
     for folder in recorded.modelFolders {
-      try AutoregressiveParity(model: ModelFolder(folder).loadAutoregressiveModel(), numbers: numbers).check()
+      let model = try ModelFolder(folder).loadAutoregressiveModel(device: TestCompute.device, as: TestCompute.dtype)
+      try AutoregressiveParity(model: model, numbers: numbers).check()
     }
     numbers.expectComplete()
   }
@@ -105,10 +108,16 @@ struct ParityTests {
     let folders = try recorded.modelFolders.map { try ModelFolder($0) }
     let autoencoders = folders.filter { $0.kind == .autoencoder }
     let models = try folders.filter { $0.kind == .languageModel }
-      .map { try $0.loadLanguageModel(autoencoder: autoencoders.first?.url) }
+      .map {
+        try $0.loadLanguageModel(
+          autoencoder: autoencoders.first?.url, device: TestCompute.device, as: TestCompute.dtype)
+      }
     let model = try #require(models.first, "\(recorded.testDescription) contains no language model")
     for other in models.dropFirst() { expectEqual(model, other) }
-    for folder in autoencoders { expectEqual(model.knownAutoencoder, try folder.loadAutoencoder()) }
+    for folder in autoencoders {
+      expectEqual(
+        model.knownAutoencoder, try folder.loadAutoencoder(device: TestCompute.device, as: TestCompute.dtype))
+    }
     return model
   }
 

@@ -1,4 +1,6 @@
+import CALM
 import Foundation
+import TestSupport
 import Testing
 import Torch
 
@@ -34,7 +36,7 @@ final class RecordedNumbers {
   /// A recorded tensor to use as an input.
   func input(_ name: String) throws -> Tensor {
     read.insert(name)
-    return try file.tensor(named: name)
+    return try file.tensor(named: name).onTestDevice
   }
 
   /// A recorded number to use as an input.
@@ -42,7 +44,8 @@ final class RecordedNumbers {
 
   /// Expects a result to equal the recorded one, element by element: integers and marked tensors exactly.
   ///
-  /// A tensor that was not recorded counts as missing; see ``expectNothingMissing()``.
+  /// A tensor that was not recorded counts as missing; see ``expectNothingMissing()``. In bfloat16, numbers that follow
+  /// from a choice are not compared, because rounding can change the choice.
   func check(_ name: String, _ actual: Tensor) throws {
     guard has(name) else { return }
     expect(name, actual, toBe: try file.tensor(named: name))
@@ -55,6 +58,7 @@ final class RecordedNumbers {
       Issue.record("\(name): \(actual.shape) where \(expected.shape) was recorded")
       return
     }
+    if isRounded && (!expected.dtype.isFloatingPoint || name.hasPrefix("brier")) { return }
     let (found, recorded) = (actual.elements(as: Double.self), expected.elements(as: Double.self))
     let tolerances = tolerances(of: name, expected.dtype, largest: recorded.map(abs).max() ?? 0)
     let rowLength = max(1, recorded.count / tolerances.count)
@@ -82,7 +86,7 @@ final class RecordedNumbers {
       let recorded = try #require(norms[parameter.name])
       let found = parameter.tensor.gradient.map { $0.squared().sum().item().squareRoot() } ?? 0
       #expect(
-        abs(found - recorded) <= Self.relativeTolerance * recorded,
+        abs(found - recorded) <= relativeTolerance * recorded,
         "the gradient of \(parameter.name) has norm \(found), recorded \(recorded)")
     }
   }
@@ -108,14 +112,22 @@ final class RecordedNumbers {
     }
   }
 
-  private static let relativeTolerance = 1e-4
+  private var isRounded: Bool { TestCompute.dtype == .bfloat16 }
+
+  /// In bfloat16, 32 units of rounding; measured on a processor are up to 19, in gradients. A diffusion head divides by
+  /// small numbers, which enlarges the errors.
+  private var relativeTolerance: Double {
+    guard isRounded else { return 1e-4 }
+    return source.modelType == HeadKind.diffusion.rawValue ? 0.5 : 0x1p-3
+  }
 
   /// One tolerance for all elements, or one for each row.
   private func tolerances(of name: String, _ dtype: DType, largest: Double) -> [Double] {
     let given = source.description.tolerance?[name]
+    if isRounded { return [relativeTolerance * largest] }
     if given?.exact == true || !dtype.isFloatingPoint { return [0] }
     return given?.absPerRow ?? [
-      given?.abs ?? (source.description.relativeTolerance ?? Self.relativeTolerance) * largest
+      given?.abs ?? (source.description.relativeTolerance ?? relativeTolerance) * largest
     ]
   }
 }

@@ -13,9 +13,9 @@ struct AttentionTests {
       let (length, size) = ($0[0].shape[2], $0[0].shape[3])
       var products = matmul($0[0], $0[1].transposed()) / Double(size).squareRoot()
       if causal {
-        let places = Tensor.range(0..<length, dtype: .float64)
+        let places = Tensor.range(0..<length, dtype: .float64).onTestDevice
         let isLater = (places.reshaped(1, -1) - places.reshaped(-1, 1)).isGreater(than: 0)
-        products = products.replaced(with: Tensor.full([1], -1e30, dtype: .float64), where: isLater)
+        products = products.replaced(with: Tensor.full([1], -1e30, dtype: .float64).onTestDevice, where: isLater)
       }
       return matmul(softmax(products), $0[2])
     }

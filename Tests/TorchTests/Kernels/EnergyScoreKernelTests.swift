@@ -28,13 +28,14 @@ struct EnergyScoreKernelTests {
   }
 
   private func check(targets: Tensor, exponent: Double) -> KernelCheck {
-    KernelCheck(seed: 1) {
+    let targets = targets.onTestDevice
+    return KernelCheck(seed: 1) {
       energyScoreKernel(samples: $0[0], targets: targets, exponent: exponent)
     } reference: {
       let (x, y) = ($0[0], targets.to(.float64))
       let (n, m) = (x.shape[0], y.shape[0])
       func distance(_ a: Tensor, _ b: Tensor) -> Tensor { (a - b).squared().sum(-1).power(exponent / 2) }
-      var loss = Tensor.zeros([x.shape[1]], dtype: .float64)
+      var loss = Tensor.zeros([x.shape[1]], dtype: .float64).onTestDevice
       for i in 0..<n {
         for j in 0..<m { loss = loss + 2 / Double(n * m) * distance(x.selected(0, i), y.selected(0, j)) }
         for k in 0..<n where k != i {

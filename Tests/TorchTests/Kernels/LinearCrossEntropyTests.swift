@@ -37,9 +37,9 @@ struct LinearCrossEntropyTests {
     for (row, target) in targets.enumerated() where target >= 0 {
       weights[row * size.vocabulary + Int(target)] = -1 / Double(max(1, counted.count))
     }
-    let places = Tensor(weights, shape: [size.rows, size.vocabulary])
+    let places = Tensor(weights, shape: [size.rows, size.vocabulary]).onTestDevice
     return KernelCheck(seed: 1) {
-      linearCrossEntropy($0[0], weight: $0[1], targets: Tensor(targets))
+      linearCrossEntropy($0[0], weight: $0[1], targets: Tensor(targets).onTestDevice)
     } reference: {
       (logSoftmax(matmul($0[0], $0[1].transposed())) * places).sum()
     }
@@ -72,8 +72,8 @@ struct LinearCrossEntropyTests {
   @Test("the fused cross-entropy in float64 falls back to libtorch's operations, with a float32 softmax")
   func fallback() {
     let (size, targets) = (Self.sizes[2], targets(Self.sizes[2]))
-    let leaves = inputs(size).map { $0.leaf(.float64) }
-    let loss = linearCrossEntropy(leaves[0], weight: leaves[1], targets: Tensor(targets))
+    let leaves = inputs(size).map { $0.onTestDevice.leaf(.float64) }
+    let loss = linearCrossEntropy(leaves[0], weight: leaves[1], targets: Tensor(targets).onTestDevice)
     let exact = check(size, targets: targets).reference(leaves)
     expectClose(loss.numbers, exact.numbers, within: roundingBound(.float32, terms: Self.terms(size)))
   }

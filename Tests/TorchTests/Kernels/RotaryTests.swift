@@ -19,7 +19,7 @@ struct RotaryTests {
   }
 
   private func check(_ shape: [Int]) -> KernelCheck {
-    let (cosine, sine) = Self.angles(shape)
+    let (cosine, sine) = (Self.angles(shape).cosine.onTestDevice, Self.angles(shape).sine.onTestDevice)
     return KernelCheck(seed: 1) {
       rotary($0[0], cosine: cosine, sine: sine)
     } reference: {
