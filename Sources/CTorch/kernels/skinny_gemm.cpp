@@ -8,6 +8,9 @@
 #include "../support.h"
 #include "parallel.h"
 
+// Vectors are passed to functions that are inlined into code for the processor, so there is no ABI to change.
+#pragma clang diagnostic ignored "-Wpsabi"
+
 namespace ctorch {
 
 namespace {
