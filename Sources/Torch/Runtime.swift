@@ -18,8 +18,9 @@ public enum Runtime {
     set { ct_set_threads(Int32(newValue)) }
   }
 
-  /// Lets threads that wait for each other sleep soon, so that they leave the cores to other programs. Without it, one
-  /// busy program on two cores makes a training step 2.7 times as long; with it, 1.9 times.
+  /// Lets threads that wait for each other sleep soon, so that they leave the cores to each other and to other programs.
+  /// If one other program computes on two cores, a training step takes 2.7 times as long without it, and 1.8 times with
+  /// it. On free cores it costs up to a tenth of the speed of generation.
   ///
   /// This applies to the whole process, with GNU's OpenMP library. The environment variables `OMP_WAIT_POLICY` and
   /// `GOMP_SPINCOUNT` take precedence.

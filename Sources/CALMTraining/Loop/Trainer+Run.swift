@@ -41,9 +41,10 @@ extension Trainer {
   @discardableResult
   public func run(report: EventHandler = { _ in .continue }) throws -> TrainingEnd {
     var progress = Progress(step: step)
+    var processors = ProcessorShare()
     var end = step >= total ? lastStep : nil
     while end == nil {
-      if let taken = try takeStep(&progress, report) {
+      if let taken = try processors.observing({ try takeStep(&progress, report) }) {
         try log(taken, &progress)
         let isBest = try evaluateIfDue(&progress, report)
         try saveIfDue(isBest: isBest, &progress, report)
