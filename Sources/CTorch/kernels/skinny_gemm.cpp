@@ -15,23 +15,55 @@ namespace ctorch {
 
 namespace {
 
-// MARK: x·weightᵀ
-
-// Some neighbouring terms of a sum. Compilers split it into vectors that the processor has.
+// Neighbouring numbers of a row. Compilers split them into vectors that the processor has.
 template <int lanes>
-using Terms = float __attribute__((ext_vector_type(lanes)));
+using Numbers = float __attribute__((ext_vector_type(lanes)));
+
+template <int lanes>
+INLINE Numbers<lanes> numbers(const float *x) {
+  Numbers<lanes> result;
+  std::memcpy(&result, x, sizeof result);
+  return result;
+}
+
+template <int lanes>
+INLINE Numbers<lanes> numbers(const bf16 *x) {
+  uint16_t __attribute__((ext_vector_type(lanes))) halves;
+  std::memcpy(&halves, x, sizeof halves);
+  auto bits = __builtin_convertvector(halves, uint32_t __attribute__((ext_vector_type(lanes)))) << 16;
+  return __builtin_bit_cast(Numbers<lanes>, bits);
+}
 
 // `count` numbers, and zeros in the other lanes.
 template <int lanes, typename T>
-INLINE Terms<lanes> load_terms(const T *x, int64_t count) {
-  Terms<lanes> terms = 0;
-  for (int64_t lane = 0; lane < count; ++lane) terms[lane] = load(x[lane]);
-  return terms;
+INLINE Numbers<lanes> numbers(const T *x, int64_t count) {
+  Numbers<lanes> result = 0;
+  for (int64_t lane = 0; lane < count; ++lane) result[lane] = load(x[lane]);
+  return result;
+}
+
+// The lanes of the dot products: those of a vector register, and two of ARM's. The loops below are compiled for each
+// number.
+int vector_lanes() {
+#ifdef __x86_64__
+  if (cpu_level() >= CPULevel::avx512) return 16;
+  if (cpu_level() == CPULevel::baseline) return 4;
+#endif
+  return 8;
+}
+
+// sum + x·y, rounded once where the processor can: compilers do not fuse operations on such vectors by themselves.
+template <int lanes, typename Vector>
+INLINE Vector multiply_add(const Vector &x, const Vector &y, const Vector &sum) {
+#ifdef __x86_64__
+  if constexpr (lanes == 4) return sum + x * y;
+#endif
+  return __builtin_elementwise_fma(x, y, sum);
 }
 
 // The sum of all lanes.
 template <int lanes>
-INLINE float total(const Terms<lanes> &terms) {
+INLINE float total(Numbers<lanes> terms) {
   if constexpr (lanes == 2) {
     return terms[0] + terms[1];
   } else {
@@ -39,33 +71,32 @@ INLINE float total(const Terms<lanes> &terms) {
   }
 }
 
+// MARK: x·weightᵀ
+
 // The sums of a few rows and outputs, each in the same order of its terms whatever the number of rows and outputs is.
 template <int lanes, int rows, int outputs, bool prefetches, typename T>
 INLINE void dots(float *y, int64_t y_stride, const float *x, int64_t size, const T *weight, int64_t weight_stride) {
-#pragma clang fp contract(fast)
   constexpr int64_t kLine = 64 / sizeof(T);
-  Terms<lanes> sums[rows][outputs] = {};
-  for (int64_t i = 0; i < size; i += lanes) {
-    int64_t count = std::min<int64_t>(lanes, size - i);
+  Numbers<lanes> sums[rows][outputs] = {};
+  auto add = [&](auto load) __attribute__((always_inline)) {
+    Numbers<lanes> weights[outputs];
+    for (int output = 0; output < outputs; ++output) weights[output] = load(weight + output * weight_stride);
+    for (int row = 0; row < rows; ++row) {
+      Numbers<lanes> terms = load(x + row * size);
+      for (int output = 0; output < outputs; ++output)
+        sums[row][output] = multiply_add<lanes>(terms, weights[output], sums[row][output]);
+    }
+  };
+  int64_t i = 0;
+  for (; i + lanes <= size; i += lanes) {
     // Of the next outputs: hardware prefetchers stop at the end of each page, and without this they reach half of the
     // memory bandwidth.
     if (prefetches && i % kLine == 0)
       for (int output = 0; output < outputs; ++output)
         __builtin_prefetch(weight + outputs * weight_stride + i * outputs + output * kLine);
-    auto add = [&](int64_t count) __attribute__((always_inline)) {
-      Terms<lanes> weights[outputs];
-      for (int output = 0; output < outputs; ++output)
-        weights[output] = load_terms<lanes>(weight + output * weight_stride + i, count);
-      for (int row = 0; row < rows; ++row) {
-        Terms<lanes> terms = load_terms<lanes>(x + row * size + i, count);
-        for (int output = 0; output < outputs; ++output) sums[row][output] += terms * weights[output];
-      }
-    };
-    if (count == lanes)
-      add(lanes);
-    else
-      add(count);
+    add([&](auto *row) __attribute__((always_inline)) { return numbers<lanes>(row + i); });
   }
+  if (i < size) add([&](auto *row) __attribute__((always_inline)) { return numbers<lanes>(row + i, size - i); });
   for (int row = 0; row < rows; ++row)
     for (int output = 0; output < outputs; ++output) y[row * y_stride + output] = total<lanes>(sums[row][output]);
 }
@@ -73,7 +104,7 @@ INLINE void dots(float *y, int64_t y_stride, const float *x, int64_t size, const
 template <int lanes, int rows, bool prefetches, typename T>
 INLINE void multiply_rows(float *y, int64_t y_stride, const float *x, int64_t size, const T *weight,
                           int64_t weight_stride, int64_t count) {
-  constexpr int kOutputs = rows == 4 ? 2 : 4;  // for the number of vector registers
+  constexpr int kOutputs = rows < 4 || lanes == 16 ? 4 : lanes == 8 ? 3 : 2;  // for the number of vector registers
   int64_t output = 0;
   for (; output + kOutputs <= count; output += kOutputs)
     dots<lanes, rows, kOutputs, prefetches>(y + output, y_stride, x, size, weight + output * weight_stride,
@@ -94,7 +125,7 @@ template <int lanes, typename T>
 INLINE void multiply(float *y, int64_t y_stride, const float *x, int64_t rows, int64_t size, const T *weight,
                      int64_t weight_stride, int64_t begin, int64_t end) {
   // The weights of a panel are read from memory for the first rows, and stay in a cache for the others.
-  int64_t panel = rows == 1 || rows == 2 || rows == 4 ? end - begin : std::max<int64_t>(8, (1 << 13) / size / 8 * 8);
+  int64_t panel = rows == 1 || rows == 2 || rows == 4 ? end - begin : std::max<int64_t>(12, (1 << 13) / size / 12 * 12);
   for (int64_t first = begin; first < end; first += panel) {
     int64_t count = std::min(panel, end - first);
     const T *w = weight + first * weight_stride;
@@ -107,37 +138,64 @@ INLINE void multiply(float *y, int64_t y_stride, const float *x, int64_t rows, i
 
 // MARK: x·matrix
 
-// The sums of a few rows and `lanes` neighbouring outputs, in the order of the terms.
-template <int lanes, int rows, typename T>
-INLINE void sum_columns(float *y, int64_t y_stride, const float *x, int64_t size, const T *matrix, int64_t stride,
-                        int64_t count) {
-#pragma clang fp contract(fast)
-  Terms<lanes> sums[rows] = {};
-  for (int64_t i = 0; i < size; ++i) {
-    Terms<lanes> numbers = load_terms<lanes>(matrix + i * stride, count);
-    for (int row = 0; row < rows; ++row) sums[row] += x[row * size + i] * numbers;
+// Adds some terms, in order, to the sums of a few rows and `columns` neighbouring outputs.
+template <int lanes, int rows, int columns, typename T>
+INLINE void add_terms(float *y, int64_t y_stride, const float *x, int64_t x_stride, int64_t terms, const T *matrix,
+                      int64_t stride) {
+  Numbers<columns> sums[rows];
+  for (int row = 0; row < rows; ++row) sums[row] = numbers<columns>(y + row * y_stride);
+  for (int64_t i = 0; i < terms; ++i) {
+    Numbers<columns> factors = numbers<columns>(matrix + i * stride);
+    for (int row = 0; row < rows; ++row)
+      sums[row] = multiply_add<lanes>(Numbers<columns>(x[row * x_stride + i]), factors, sums[row]);
   }
-  for (int row = 0; row < rows; ++row)
-    for (int64_t lane = 0; lane < count; ++lane) y[row * y_stride + lane] = sums[row][lane];
+  for (int row = 0; row < rows; ++row) std::memcpy(y + row * y_stride, &sums[row], sizeof sums[row]);
 }
 
-template <int lanes, int rows, typename T>
-INLINE void multiply_columns(float *y, int64_t y_stride, const float *x, int64_t size, const T *matrix, int64_t stride,
-                             int64_t begin, int64_t end) {
-  int64_t output = begin;
-  for (; output + lanes <= end; output += lanes)
-    sum_columns<lanes, rows>(y + output, y_stride, x, size, matrix + output, stride, lanes);
-  if (output < end) sum_columns<lanes, rows>(y + output, y_stride, x, size, matrix + output, stride, end - output);
+// Adds the terms to the sums of the next rows, as many as fit into the vector registers. Returns their number.
+template <int lanes, int columns, typename T>
+INLINE int64_t add_terms_of_next(int64_t left, float *y, int64_t y_stride, const float *x, int64_t x_stride,
+                                 int64_t terms, const T *matrix, int64_t stride) {
+  if (left >= 6) return add_terms<lanes, 6, columns>(y, y_stride, x, x_stride, terms, matrix, stride), 6;
+  if (left >= 4) return add_terms<lanes, 4, columns>(y, y_stride, x, x_stride, terms, matrix, stride), 4;
+  return add_terms<lanes, 1, columns>(y, y_stride, x, x_stride, terms, matrix, stride), 1;
+}
+
+template <int lanes, int columns, typename T>
+INLINE void add_terms(float *y, int64_t y_stride, const float *x, int64_t x_stride, int64_t rows, int64_t terms,
+                      const T *matrix, int64_t stride) {
+  for (int64_t row = 0; row < rows;)
+    row += add_terms_of_next<lanes, columns>(rows - row, y + row * y_stride, y_stride, x + row * x_stride, x_stride,
+                                             terms, matrix, stride);
 }
 
 template <int lanes, typename T>
 INLINE void multiply_by_matrix(float *y, int64_t y_stride, const float *x, int64_t rows, int64_t size, const T *matrix,
                                int64_t stride, int64_t begin, int64_t end) {
-  int64_t row = 0;
-  for (; row + 4 <= rows; row += 4)
-    multiply_columns<lanes, 4>(y + row * y_stride, y_stride, x + row * size, size, matrix, stride, begin, end);
-  for (; row < rows; ++row)
-    multiply_columns<lanes, 1>(y + row * y_stride, y_stride, x + row * size, size, matrix, stride, begin, end);
+  constexpr int64_t kTerms = 256, kColumns = 2 * lanes, kRowsOfPanel = 24;
+  float panel[kTerms * kColumns];
+  for (int64_t row = 0; row < rows; ++row) std::fill(y + row * y_stride + begin, y + row * y_stride + end, 0.0f);
+  for (int64_t first = 0; first < size; first += kTerms) {
+    int64_t terms = std::min(kTerms, size - first);
+    const float *factors = x + first;
+    for (int64_t output = begin; output < end; output += kColumns) {
+      int64_t count = std::min(kColumns, end - output);
+      const T *part = matrix + first * stride + output;
+      float *sums = y + output;
+      if (count < kColumns) {
+        for (int64_t column = 0; column < count; ++column)
+          add_terms<lanes, 1>(sums + column, y_stride, factors, size, rows, terms, part + column, stride);
+      } else if (rows < kRowsOfPanel) {
+        add_terms<lanes, kColumns>(sums, y_stride, factors, size, rows, terms, part, stride);
+      } else {
+        // Many rows read a copy: rows of the matrix often lie a power of two apart, so that few fit into the L1 cache.
+        for (int64_t i = 0; i < terms; ++i)
+          for (int64_t column = 0; column < kColumns; ++column)
+            panel[i * kColumns + column] = load(part[i * stride + column]);
+        add_terms<lanes, kColumns>(sums, y_stride, factors, size, rows, terms, panel, kColumns);
+      }
+    }
+  }
 }
 
 // MARK: Tensors
@@ -196,13 +254,11 @@ bool keeps_rows_apart() { return rows_are_apart; }
 template <typename T>
 void skinny_gemm(float *y, int64_t y_stride, const float *x, int64_t rows, int64_t size, const T *weight,
                  int64_t weight_stride, int64_t begin, int64_t end) {
-#ifdef __x86_64__
-  if (cpu_level() >= CPULevel::avx512)
-    return vectorized<multiply<16, T>>(y, y_stride, x, rows, size, weight, weight_stride, begin, end);
-  if (cpu_level() == CPULevel::baseline)
-    return vectorized<multiply<4, T>>(y, y_stride, x, rows, size, weight, weight_stride, begin, end);
-#endif
-  vectorized<multiply<8, T>>(y, y_stride, x, rows, size, weight, weight_stride, begin, end);
+  switch (vector_lanes()) {
+    case 16: return vectorized<multiply<16, T>>(y, y_stride, x, rows, size, weight, weight_stride, begin, end);
+    case 8: return vectorized<multiply<8, T>>(y, y_stride, x, rows, size, weight, weight_stride, begin, end);
+    default: return vectorized<multiply<4, T>>(y, y_stride, x, rows, size, weight, weight_stride, begin, end);
+  }
 }
 
 template void skinny_gemm(float *, int64_t, const float *, int64_t, int64_t, const float *, int64_t, int64_t, int64_t);
@@ -239,13 +295,15 @@ bool supports_skinny_matmul(const at::Tensor &x, const at::Tensor &matrix) {
 
 at::Tensor skinny_matmul(const at::Tensor &input, const at::Tensor &matrix) {
   at::Tensor result;
-  int64_t outputs = matrix.size(1), size = matrix.size(0);
-  constexpr int kLanes = 16;
+  int64_t outputs = matrix.size(1), size = matrix.size(0), stride = matrix.stride(0);
+  int lanes = vector_lanes();
   with_element(input, [&]<typename T>() {
-    result = products<T>(input, outputs, kLanes, {},
+    auto multiply = lanes == 16  ? vectorized<multiply_by_matrix<16, T>>
+                    : lanes == 8 ? vectorized<multiply_by_matrix<8, T>>
+                                 : vectorized<multiply_by_matrix<4, T>>;
+    result = products<T>(input, outputs, 2 * lanes, {},
                          [&](float *sums, const float *x, int64_t rows, int64_t begin, int64_t end) {
-                           vectorized<multiply_by_matrix<kLanes, T>>(sums, outputs, x, rows, size, data<T>(matrix),
-                                                                     matrix.stride(0), begin, end);
+                           multiply(sums, outputs, x, rows, size, data<T>(matrix), stride, begin, end);
                          });
   });
   return result;

@@ -69,6 +69,34 @@ struct SkinnyGEMMTests {
     }
   }
 
+  // Separate roundings would halve the speed.
+  @Test(
+    "a product and its sum are rounded once, where the processor can",
+    .enabled(if: Self.fusesProducts))
+  func fusedProducts() {
+    // −(1 + 2⁻¹¹) + (1 + 2⁻¹²)² = 2⁻²⁴. Rounded alone, the square is 1 + 2⁻¹¹. The two terms are in one lane.
+    var (x, weight) = (Array(repeating: Float(0), count: 64), Array(repeating: Float(0), count: 64))
+    (x[0], weight[0]) = (-(1 + 0x1p-11), 1)
+    (x[32], weight[32]) = (1 + 0x1p-12, 1 + 0x1p-12)
+    for count in [1, 4, 30] {
+      let rows = Tensor(x, shape: [1, 64]).expanded(count, 64).contiguous()
+      let weights = Tensor(weight, shape: [1, 64]).expanded(40, 64).contiguous()
+      let expected = Array(repeating: 0x1p-24, count: count * 40)
+      keepingRowsApart {
+        #expect(linear(rows, weight: weights).numbers == expected)
+        #expect(matmul(rows, weights.transposed().contiguous()).numbers == expected)
+      }
+    }
+  }
+
+  private static var fusesProducts: Bool {
+    #if arch(x86_64)
+      Processor.Level.current != .baseline
+    #else
+      true
+    #endif
+  }
+
   /// Compares the bits of each of eight rows alone with those at some places among others.
   private func expectIndependence(of x: Tensor, counts: [Int], _ product: (Tensor) -> Tensor) {
     for row in 0..<8 {
