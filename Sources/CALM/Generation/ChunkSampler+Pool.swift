@@ -31,19 +31,20 @@ extension ChunkSampler {
   }
 
   /// The numbers of candidate sets to try before sampling all candidates: first as many sets as can be sampled for
-  /// little more than the cost of one candidate, then three times as many. Stages that need most of the candidates are
-  /// omitted. Empty if sets do not determine the choice.
+  /// little more than the cost of one candidate, then three and nine times as many, as long as they are not larger than
+  /// all candidates together. Empty if sets do not determine the choice.
   private var earlySets: [Int] {
     guard SubsetTrials<Int32>.isSupported(at: temperature) else { return [] }
     let cheapSamples = model.backbone.embedding.weight.dtype == .bfloat16 ? 32 : 16
     let few = max(4, cheapSamples / temperature.wholeExponent)
-    return [few, 3 * few].filter { 2 * $0 * temperature.wholeExponent <= candidateCount }
+    return [few, 3 * few, 9 * few].filter { $0 * temperature.wholeExponent <= candidateCount }
   }
 
   /// The choices that the first candidates determine, by sequence: see ``SubsetTrials``. Sequences for which most
   /// recent attempts failed are skipped.
   ///
-  /// The sets of a stage are opened a few at a time where several sequences share the cost of a pass of the head.
+  /// The sets of a stage are opened a few at a time where several sequences share the cost of a pass of the head, and
+  /// where they are enough for an efficient pass.
   private func equalSubsets(in pools: CandidatePools) -> [Int: (tokens: [Int32], chunk: Int)] {
     let stages = earlySets
     var undecided = pools.chunks.indices.filter { pools.randomness[$0].settledEarly > 0.2 }
@@ -61,9 +62,9 @@ extension ChunkSampler {
       }
       pools.draw(undecided, to: sets * temperature.wholeExponent)
       while opened < sets && !undecided.isEmpty {
-        let next = min(sets - opened, max(1, stage / undecided.count))
+        let next = min(sets - opened, max(1, stage / undecided.count), 2 * stages[0])
         opened += next
-        pools.sample(undecided, to: opened * temperature.wholeExponent)
+        pools.sample(undecided, to: undecided.map { trials[$0].sampleCount(opening: next) }.max()!)
         undecided.removeAll { pools.failed.contains($0) }
         if undecided.isEmpty { break }
         for sequence in undecided { trials[sequence].open(next) }

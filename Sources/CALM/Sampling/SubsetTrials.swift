@@ -90,6 +90,9 @@ package struct SubsetTrials<Token: Hashable & Sendable>: TokenwiseChoice, Sendab
     advance()
   }
 
+  /// The number of samples in the next sets and those before them.
+  package func sampleCount(opening count: Int) -> Int { closed.prefix(count).last?.named ?? 0 }
+
   /// The number of samples up to the set that agreed: those on which the choice depends.
   package var neededSamples: Int { opened.first?.named ?? 0 }
 

@@ -14,10 +14,12 @@ struct SubsetTrialsTests {
     for sets in stages where trials.agreed == nil {
       trials.add(sets, using: &generator)
       for first in stride(from: 0, to: sets, by: min(atOnce, sets)) where trials.agreed == nil {
+        let count = trials.sampleCount(opening: min(atOnce, sets - first))
+        #expect(count <= trials.sampleCount)
         trials.open(min(atOnce, sets - first))
         while let pending = trials.pending {
           #expect(pending.samples == pending.samples.sorted() && !pending.samples.isEmpty)
-          #expect(pending.samples.allSatisfy { $0 < trials.sampleCount })
+          #expect(pending.samples.allSatisfy { $0 < count })
           decoded += pending.samples.count
           trials.record(pending.samples.map { draws[$0][pending.position] })
         }
