@@ -22,6 +22,7 @@ import resource
 import statistics
 import sys
 import tempfile
+import threading
 import time
 
 SPECIAL = dict(pad_token_id=0, bos_token_id=1, eos_token_id=2)
@@ -29,9 +30,17 @@ SPECIAL = dict(pad_token_id=0, bos_token_id=1, eos_token_id=2)
 
 def main():
     arguments = parse()
+    threading.Thread(target=end_with, args=[os.getppid()], daemon=True).start()
     result = text_job(arguments) if arguments.job in ("tokenizer", "data") else model_job(arguments)
     result.update(peak_mib=peak_mebibytes())
     print(json.dumps(result))
+
+
+def end_with(parent):
+    """Ends this process if its parent, calm-bench, is killed."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
 
 
 def parse():

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <mutex>
 #include <thread>
 
 #include "CTorch.h"
@@ -26,14 +27,13 @@ void ct_shorten_waits(void) {
   using Start = void (*)(void (*)(void *), void *, unsigned, unsigned);
   static const auto start = reinterpret_cast<Start>(dlsym(RTLD_DEFAULT, "GOMP_parallel"));
   if (!start) return;
-  static const bool once = [] {
+  static std::once_flag once;
+  std::call_once(once, [] {
     std::thread([] {
       // A team of two, whose second thread then sleeps.
       start([](void *) {}, nullptr, 2, 0);
       while (true) pause();
     }).detach();
-    return true;
-  }();
-  static_cast<void>(once);
+  });
 #endif
 }

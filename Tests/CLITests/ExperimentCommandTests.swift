@@ -13,15 +13,17 @@ import Testing
     return try Command.run(["experiment", file, "--out", folder.path("out"), "--check"])
   }
 
-  @Test("The example experiment in the repository is valid")
-  func example() throws {
+  @Test(
+    "The experiments in the repository are valid",
+    arguments: [("stories.yaml", 13, "lm-chunk_size-2-head-flow\n"), ("paper.yaml", 27, "lm-energy_samples-12\n")])
+  func examples(file: String, models: Int, name: String) throws {
     let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
       .deletingLastPathComponent()
     let result = try Command.run([
-      "experiment", root.appendingPathComponent("examples/stories.yaml").path, "--out", folder.path("out"), "--check",
+      "experiment", root.appendingPathComponent("examples/\(file)").path, "--out", folder.path("out"), "--check",
     ])
     #expect(result.status == 0, "\(result.errorOutput)")
-    #expect(result.text.split(separator: "\n").count == 13 && result.text.contains("lm-chunk_size-2-head-flow\n"))
+    #expect(result.text.split(separator: "\n").count == models && result.text.contains(name))
     #expect(!FileManager.default.fileExists(atPath: folder.path("out")))
   }
 
