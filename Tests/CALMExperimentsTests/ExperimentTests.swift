@@ -99,8 +99,8 @@ import TrainingTestSupport
         "not a continuous language model"
       ),
       (
-        #"{"stories": {}, "models": [{"name": "t", "head": "tokens", "steps": 5}, {"name": "s", "teacher": "t", "steps": 5}]}"#,
-        "only posterior and flow heads"
+        #"{"stories": {}, "autoencoders": [{"name": "ae", "steps": 5}], "models": [{"name": "t", "autoencoder": "ae", "head": "diffusion", "steps": 5}, {"name": "s", "teacher": "t", "steps": 5}]}"#,
+        "only posterior, tokens and flow heads"
       ),
     ])
   func refused(text: String, wanted: String) throws {

@@ -65,7 +65,7 @@ struct OptionConflict {
       ofTraining + ofInitialTransformer("{calm}") + [
         .init("{new} --autoencoder a --head flow --noise-size 8", "--noise-size has no effect with --head flow"),
         .init("{new} --head tokens --autoencoder a", "--autoencoder has no effect with --head tokens"),
-        .init("{new} --head tokens --embedding-size 8", "--embedding-size has no effect with --head tokens"),
+        .init("{new} --autoencoder a --embedding-size 8", "--embedding-size has no effect with --head energy"),
         .init("{new} --autoencoder a --chunk-size 8", "--chunk-size has no effect with --head energy"),
         .init("{new} --head posterior --best-metric energy_score", "is not a metric of --head posterior"),
         .init("{new} --autoencoder a --latent-bound 8", "--latent-bound has no effect with --head energy"),
@@ -85,7 +85,7 @@ struct OptionConflict {
     (
       "distill",
       [
-        .init("{calm} {new}", "only posterior and flow heads can be distilled"),
+        .init("{calm} {new}", "only posterior, tokens and flow heads can be distilled"),
         .init("{new}", "name the model to distill first"),
       ]
     ),

@@ -89,6 +89,22 @@ extension ModelFolder {
     return model
   }
 
+  /// The student with which the distillation of this folder's model starts: a copy with a one-step head. If the head is
+  /// of another kind, it takes over the prior, and `generator` initializes the rest.
+  package func loadStudent(
+    _ configuration: LanguageModelConfiguration, generator: Generator
+  ) throws -> ContinuousLanguageModel {
+    let teacher = try languageModelConfiguration().head.type
+    if teacher == configuration.head.type {
+      return try loadLanguageModel(configuration, autoencoder: nil, generator: generator)
+    }
+    let weights = try weights()
+    let student = ContinuousLanguageModel(configuration, autoencoder: nil, generator: generator)
+    try student.load(from: weights, ignoring: ["\(teacher.key)."], keeping: ["\(configuration.head.type.key)."])
+    try (student.head as? any TokenHead)?.prior.load(from: weights, prefix: "\(teacher.key).prior.")
+    return student
+  }
+
   /// The autoregressive Transformer: any Llama in the format of Hugging Face.
   ///
   /// - Parameters:

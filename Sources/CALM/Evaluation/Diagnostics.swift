@@ -76,7 +76,7 @@ extension ContinuousLanguageModel {
   private var crossEntropyByTime: Diagnostic? {
     guard let head = head as? PosteriorHead, !configuration.isOneStep else { return nil }
     let intervals = 6
-    let length = PosteriorHead.latestTime / Double(intervals)
+    let length = EmbeddingPath.latestTime / Double(intervals)
     return Diagnostic(count: intervals) { positions in
       (0..<intervals).map { interval in
         let times = positions.generator.uniform([1] + positions.next.shape, along: 1) + Double(interval)

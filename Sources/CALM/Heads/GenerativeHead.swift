@@ -85,13 +85,13 @@ package protocol TokenHead: GenerativeHead {
   ) -> Tensor
 }
 
-/// A head that samples in several steps and can be distilled into a one-step head of the same kind.
+/// A head with a one-step form, which learns from a head that samples in several steps: see ``HeadKind/student``.
 package protocol DistillableHead: GenerativeHead {
   /// The loss of a one-step head: the distance of its samples from the ends of a teacher's paths that start from the
   /// same noise. A mean over positions, a float32 scalar.
   ///
   /// - Parameters:
-  ///   - teacher: a head of the same kind and sizes that samples in several steps.
+  ///   - teacher: a head of the same sizes that samples in several steps, and whose student is of this kind.
   ///   - hidden: [positions, h], without gradients.
   ///   - noise: the result of ``noise(samples:positions:generator:)``.
   ///   - vocabulary: the token embeddings, [V, h], without gradients.

@@ -27,6 +27,15 @@ public enum HeadKind: String, CaseIterable, Codable, Sendable {
   /// Whether the head samples latents of an autoencoder. Other heads sample tokens and need no autoencoder.
   public var usesAutoencoder: Bool { type is any LatentHead.Type }
 
+  /// The kind of head into whose one-step form heads of this kind can be distilled; nil if they cannot.
+  public var student: HeadKind? {
+    switch self {
+    case .posterior, .tokens: .posterior
+    case .flow: .flow
+    case .energy, .diffusion: nil
+    }
+  }
+
   /// The kind of head of official models with this class name; nil for an unknown name.
   init?(architecture: String) {
     guard let kind = Self.allCases.first(where: { $0.type.architecture == architecture }) else { return nil }

@@ -58,7 +58,7 @@ extension PosteriorHead {
   /// - Returns: [1, positions, K] each.
   private func path(at s: Tensor) -> (times: Tensor, rate: Tensor) {
     let (k, stagger) = (configuration.chunkSize, configuration.pathStagger)
-    let (span, speed) = (1 + stagger * Double(k - 1), -log(1 - Self.latestTime))
+    let (span, speed) = (1 + stagger * Double(k - 1), -log(1 - EmbeddingPath.latestTime))
     let delays = Tensor((0..<k).map { Float(stagger * Double($0)) }, device: s.device)
     let progress = s.reshaped(s.shape + [1]) * span - delays  // [1, positions, K], from 0 to 1 while a token moves
     let moves = progress.isGreater(than: 0).to(.float32) * progress.isLess(than: 1).to(.float32)

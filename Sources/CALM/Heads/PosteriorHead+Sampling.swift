@@ -36,41 +36,23 @@ extension PosteriorHead {
       vocabulary: vocabulary, codeWords: codeWords)
   }
 
-  /// Follows the paths from noise by the midpoint rule. The tokens are the most likely ones at the last midpoint. A
-  /// one-step head reads only the noise.
+  /// The most likely tokens at the end of the path from noise. A one-step head reads only the noise.
   ///
   /// - Parameter noise: [samples, positions, K·d].
   /// - Returns: [samples, positions, K], int32.
   private func solve(_ noise: Tensor, _ context: Context) throws(GenerationError) -> Tensor {
-    var x = noise.to(.float32)
-    if configuration.isOneStep { return try mostLikely(oneStepLogits(x, context), noise.shape) }
-    let points = (0...2 * configuration.solverSteps).map {
-      times(at: Double($0) / Double(2 * configuration.solverSteps), device: x.device)
-    }
-    for step in 0..<configuration.solverSteps {
-      let (start, middle, end) = (points[2 * step], points[2 * step + 1], points[2 * step + 2])
-      let halfway = moved(x, from: start, to: middle, by: logits(x, at: start, context), at: x, start, context)
-      let logits = logits(halfway, at: middle, context)
-      if step == configuration.solverSteps - 1 { return try mostLikely(logits, noise.shape) }
-      x = moved(x, from: start, to: end, by: logits, at: halfway, middle, context)
-    }
-    preconditionFailure("the solver needs at least one step")
+    if configuration.isOneStep { return try mostLikely(oneStepLogits(noise.to(.float32), context), noise.shape) }
+    let path = EmbeddingPath(codeWords: context.codeWords)
+    let logits = path.end(
+      from: noise, steps: configuration.solverSteps, stagger: configuration.pathStagger
+    ) { self.logits($0, at: $1, context) }
+    return try mostLikely(logits, noise.shape)
   }
 
   /// The most likely tokens of [samples, positions·K, V]: [samples, positions, K], int32.
   private func mostLikely(_ logits: Tensor, _ shape: [Int]) throws(GenerationError) -> Tensor {
     guard logits.allFinite() else { throw .notFinite }
     return logits.argmax().to(.int32).reshaped(shape[0], shape[1], configuration.chunkSize)
-  }
-
-  /// x + (end − start)·(mean of the posterior − y)/(1 − t), given logits of the posterior at a point y at times t:
-  /// [samples, positions, K·d].
-  private func moved(
-    _ x: Tensor, from start: Tensor, to end: Tensor, by logits: Tensor, at y: Tensor, _ t: Tensor, _ context: Context
-  ) -> Tensor {
-    let mean = matmul(softmax(logits), context.codeWords).reshaped(parts(y).shape)
-    let factor = ((end - start) / (1 - t)).reshaped(-1, 1)  // [K, 1]
-    return (parts(x) + (mean - parts(y)) * factor).reshaped(x.shape)
   }
 
   /// The logits of a one-step head, [samples, positions·K, V], float32.
@@ -88,7 +70,7 @@ extension PosteriorHead {
   ///   - x: [samples, positions, K·d], float32.
   ///   - t: the times of the K tokens, [K] or [samples, positions, K], float32.
   func logits(_ x: Tensor, at t: Tensor, _ context: Context) -> Tensor {
-    let evidence = parts(x) * Self.precision(t).reshaped(t.shape + [1])
+    let evidence = parts(x) * EmbeddingPath.precision(t).reshaped(t.shape + [1])
     return logits(x, evidence: evidence, times: Self.networkTimes(t), context)
   }
 

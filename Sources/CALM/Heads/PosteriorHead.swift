@@ -13,8 +13,9 @@ import Torch
 /// cross-entropy of the true tokens at random times, one for each token. Sampling follows the path from noise: the
 /// posterior mean of the embeddings is the expected end of the path, so the velocity is (mean − x)/(1 − t).
 ///
-/// A one-step head is distilled from such a head (``DistillableHead``): it reads the noise itself, at a fixed time and
-/// with a learned factor of the evidence, and predicts the tokens at the end of the path from that noise.
+/// A one-step head is distilled from such a head or from a ``TokensHead`` (``DistillableHead``): it reads the noise
+/// itself, at a fixed time and with a learned factor of the evidence, and predicts the tokens at the end of the path from
+/// that noise.
 package final class PosteriorHead: TokenHead, DistillableHead {
   package static let architecture = "PosteriorTransformer"
   package static let key = "posterior_head"
@@ -79,21 +80,6 @@ package final class PosteriorHead: TokenHead, DistillableHead {
     return weight / (weight.squared().mean(-1, keepDimensions: true) + 1e-12).squareRoot()
   }
 
-  /// The factor of ⟨e(v), x⟩ in the logarithm of the noise's density at times t: t/(1 − t)².
-  static func precision(_ t: Tensor) -> Tensor { t / (1 - t).squared() }
-
-  /// The last time of the path in training and sampling. Beyond it, the evidence alone determines the tokens.
-  static let latestTime = 0.9
-
-  /// The times of the K tokens at a point s in [0, 1] of sampling, [K], float32. With a stagger of 0, all tokens
-  /// advance together; with 1, one after the other.
-  func times(at s: Double, device: Device) -> Tensor {
-    let k = configuration.chunkSize
-    let span = 1 + configuration.pathStagger * Double(k - 1)
-    let times = (0..<k).map { min(1, max(0, s * span - configuration.pathStagger * Double($0))) * Self.latestTime }
-    return Tensor(times.map(Float.init), device: device)
-  }
-
   /// Times as inputs of the network.
   static func networkTimes(_ t: Tensor) -> Tensor { (t * Double(TimeEmbedding.times)).to(.int64) }
 
@@ -106,7 +92,7 @@ package final class PosteriorHead: TokenHead, DistillableHead {
     let (paths, positions) = (configuration.pathSamples, hidden.shape[0])
     let times =
       generator.uniform([paths, positions, configuration.chunkSize], along: 1).power(configuration.timePower)
-      * Self.latestTime
+      * EmbeddingPath.latestTime
     return loss(
       hidden: hidden, next: next, vocabulary: vocabulary, times: times,
       start: noise(samples: paths, positions: positions, generator: generator))
@@ -128,18 +114,26 @@ package final class PosteriorHead: TokenHead, DistillableHead {
     let x = parts(start) * (1 - t) + end.reshaped(positions, configuration.chunkSize, -1) * t
     return crossEntropy(
       of: .concatenated(Array(repeating: next.reshaped(-1), count: paths)), at: x.reshaped(start.shape),
-      evidence: (x * Self.precision(t)).reshaped(start.shape), times: Self.networkTimes(times), hidden: hidden,
+      evidence: (x * EmbeddingPath.precision(t)).reshaped(start.shape), times: Self.networkTimes(times), hidden: hidden,
       vocabulary: vocabulary, codeWords: codeWords)
   }
 
   /// The cross-entropy with the tokens at the end of the teacher's path as targets.
+  ///
+  /// - Parameter teacher: a posterior head that samples in several steps, or a tokens head.
   package func distillationLoss(
     from teacher: any GenerativeHead, hidden: Tensor, noise: Tensor, vocabulary: Tensor
   ) throws(GenerationError) -> Tensor {
-    guard let teacher = teacher as? PosteriorHead, let evidenceScale else {
-      preconditionFailure("a one-step head learns from a head of its kind")
+    guard let evidenceScale else { preconditionFailure("only a one-step head is distilled") }
+    let ends: Tensor
+    switch teacher {
+    case let teacher as PosteriorHead: ends = try teacher.tokens(hidden, noise: noise, vocabulary: vocabulary)
+    case let teacher as TokensHead:
+      // The teacher has no embeddings e(v). Those of the student define the path, and are learned.
+      let path = EmbeddingPath(codeWords: codeWords.detached())
+      ends = try teacher.tokens(hidden, noise: noise, path: path, vocabulary: vocabulary)
+    default: preconditionFailure("a one-step head learns from a head that samples tokens")
     }
-    let ends = try teacher.tokens(hidden, noise: noise, vocabulary: vocabulary)
     return crossEntropy(
       of: ends.to(.int64).reshaped(-1), at: noise, evidence: noise * evidenceScale.to(.float32),
       times: studentTimes(noise.device), hidden: hidden, vocabulary: vocabulary, codeWords: codeWords)

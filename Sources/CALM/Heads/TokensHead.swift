@@ -75,6 +75,41 @@ package final class TokensHead: TokenHead {
   }
 
   package func tokens(_ hidden: Tensor, noise: Tensor, vocabulary: Tensor) throws(GenerationError) -> Tensor {
+    try tokens(hidden, vocabulary: vocabulary) { (k, probabilities) in
+      Self.inverse(of: probabilities, at: noise.selected(2, k))
+    }
+  }
+
+  /// Samples as functions of normal noise: token k is the end of the path from the k-th part of the noise, given the
+  /// tokens before it. The posterior on the path follows from the head's probabilities.
+  ///
+  /// - Parameters:
+  ///   - hidden: [positions, h].
+  ///   - noise: [samples, positions, K·d].
+  ///   - path: the path of each token, with embeddings of size d.
+  ///   - vocabulary: the token embeddings, [V, h].
+  /// - Returns: [samples, positions, K], int32.
+  /// - Throws: ``GenerationError/notFinite``.
+  package func tokens(
+    _ hidden: Tensor, noise: Tensor, path: EmbeddingPath, vocabulary: Tensor
+  ) throws(GenerationError) -> Tensor {
+    let d = path.codeWords.shape[1]
+    return try tokens(hidden, vocabulary: vocabulary) { (k, probabilities) in
+      let known = probabilities.log()
+      let logits = path.end(from: noise.narrowed(2, k * d..<(k + 1) * d), steps: configuration.solverSteps) { x, t in
+        known + linear(x * EmbeddingPath.precision(t), weight: path.codeWords)
+      }
+      return logits.argmax(-1)
+    }
+  }
+
+  /// Samples the tokens of chunks one after the other.
+  ///
+  /// - Parameter sample: called with each k; returns a token for probabilities, [(samples,) positions, V], float32.
+  /// - Returns: [samples, positions, K], int32.
+  private func tokens(
+    _ hidden: Tensor, vocabulary: Tensor, sample: (Int, Tensor) -> Tensor
+  ) throws(GenerationError) -> Tensor {
     let (priors, condition) = (priorRows(hidden), condition(hidden))
     var tokens: [Tensor] = []
     var embedded: [Tensor] = []
@@ -83,7 +118,7 @@ package final class TokensHead: TokenHead {
       let output = rows(k, prior: priors[k], earlier: earlier, condition: condition)  // [(samples,) positions, h]
       let probabilities = softmax(linear(output, weight: vocabulary).to(.float32))
       guard probabilities.allFinite() else { throw .notFinite }
-      tokens.append(Self.inverse(of: probabilities, at: noise.selected(2, k)))
+      tokens.append(sample(k, probabilities))
       embedded.append(Torch.embedding(tokens[k], weight: vocabulary))
     }
     return Tensor.stacked(tokens, along: 2).to(.int32)

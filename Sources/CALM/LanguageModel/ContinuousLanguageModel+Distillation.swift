@@ -1,7 +1,7 @@
 import Torch
 
 extension ContinuousLanguageModel {
-  /// Prepares the model, a copy of its teacher with a one-step head, for
+  /// Prepares the model, with the backbone of its teacher and a one-step head, for
   /// ``distillationLoss(_:from:samples:generator:)``: only the head is trained.
   ///
   /// - Precondition: `configuration.isOneStep`.

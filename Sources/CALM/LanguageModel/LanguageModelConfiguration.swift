@@ -7,7 +7,8 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
   public var vocabularySize: Int
   /// K, the number of tokens in a chunk.
   public var chunkSize: Int
-  /// l, the size of a latent vector; for the posterior head, the size of its vector, which has K parts of equal size.
+  /// l, the size of a latent vector; for the posterior head, the size of its vector, which has K parts of equal size;
+  /// for the tokens head, that of the posterior head into which it is distilled.
   public var latentSize: Int
   /// The sizes of the Transformer; its width is also the width of the head. They are also members of the configuration,
   /// as in `configuration.hiddenSize`.

@@ -5,7 +5,7 @@ import Torch
 
 /// Distills the generative head of a ``ContinuousLanguageModel`` into one that samples in one step.
 ///
-/// The student is a copy of its teacher. Only its head is trained.
+/// The student has the backbone of its teacher. Only its head is trained.
 public final class DistillationTask: TrainingTask {
   /// The student.
   public let model: ContinuousLanguageModel

@@ -32,7 +32,7 @@ public struct DistillationSettings: RunSettings {
 
   /// The defaults for a teacher.
   ///
-  /// - Parameter teacher: the folder of a model with a posterior or flow head.
+  /// - Parameter teacher: the folder of a model with a posterior, tokens or flow head.
   /// - Throws: ``ModelError``.
   public init(teacher: URL) throws {
     self.init()
@@ -44,6 +44,7 @@ public struct DistillationSettings: RunSettings {
   public mutating func adopt(_ teacher: LanguageModelConfiguration) {
     model = teacher
     model.auxiliaryLossWeight = 0
+    model.head = teacher.head.student ?? teacher.head
   }
 
   /// All settings, by group.
@@ -55,7 +56,8 @@ public struct DistillationSettings: RunSettings {
         [
           Setting("paths", \.paths, .integer(1...1024), "Paths of the teacher per position in each step."),
           Setting(
-            "teacher_steps", \.teacherSteps, .integer(1...1024), "Solver steps on these paths, for a posterior head.",
+            "teacher_steps", \.teacherSteps, .integer(1...1024),
+            "Solver steps on these paths, for a posterior head, and for each token of a tokens head.",
             default: "the teacher's number"),
         ])
     ] + TrainingSettings.groups(metrics: metrics, hasTransformer: false).map { $0.at(\.training) }
@@ -78,20 +80,19 @@ public struct DistillationSettings: RunSettings {
   /// Why a model cannot be distilled, as a predicate; nil if it can.
   public static func fault(of teacher: LanguageModelConfiguration) -> String? {
     if teacher.isOneStep { return "already samples in one step" }
-    if teacher.head.type is any DistillableHead.Type { return nil }
-    return "has the head '\(teacher.head.rawValue)'; only posterior and flow heads can be distilled"
+    if teacher.head.student != nil { return nil }
+    return "has the head '\(teacher.head.rawValue)'; only posterior, tokens and flow heads can be distilled"
   }
 
   /// Does nothing: the student has the vocabulary of its teacher.
   public mutating func adopt(_ data: TrainingData) {}
 
-  /// The student, which starts as a copy of its teacher.
+  /// The student with which distillation starts.
   public func newTask(from initial: ModelFolder?, _ parts: TaskParts) throws -> any TrainingTask {
     guard let initial else { throw TrainingError.noTeacher }
     var configuration = model
     configuration.isOneStep = true
-    let student = try initial.loadLanguageModel(configuration, autoencoder: nil, generator: parts.generator)
-    return try task(student, parts)
+    return try task(try initial.loadStudent(configuration, generator: parts.generator), parts)
   }
 
   /// The student of a checkpoint.

@@ -90,8 +90,9 @@ public struct LanguageModelSettings: RunSettings {
           ).ofModelSize,
           Setting("head_blocks", \.model.headBlocks, .count, "Number of blocks in the head.").ofModelSize,
           Setting(
-            "embedding_size", \.embeddingSize, .count, "The posterior head's embedding size per token."
-          ).ofModelSize.only(with: "head", .text("posterior")),
+            "embedding_size", \.embeddingSize, .count,
+            "Embedding size per token of the posterior head, and of the head into which a tokens head is distilled."
+          ).ofModelSize.only(with: "head", .text("posterior"), .text("tokens")),
           Setting(
             "path_samples", \.model.pathSamples, .integer(1...1024),
             "Points on the path per position in the posterior head's loss."
@@ -135,7 +136,7 @@ public struct LanguageModelSettings: RunSettings {
           Setting(
             "distill_steps", \.distillationSteps, .countOrZero,
             "Number of steps after training that distill the head into one that samples in one step, in `student/`."
-          ).only(with: "head", .text("posterior"), .text("flow")),
+          ).only(with: "head", .text("posterior"), .text("tokens"), .text("flow")),
         ])
     ] + TrainingSettings.groups(metrics: metrics, hasTransformer: true).map { $0.at(\.training) }
 

@@ -7,10 +7,11 @@ struct DistillCommand: TrainingCommand {
 
   static let configuration = CommandConfiguration(
     commandName: "distill",
-    abstract: "Distill a language model with a posterior or flow head into one that samples in one step.",
+    abstract: "Distill a language model with a posterior, tokens or flow head into one that samples in one step.",
     discussion: """
-      The student is a copy of the model. Only its head is trained: it learns to predict, in one evaluation of its \
-      network, the chunk at which the model's path from the same noise ends. The text provides the contexts.
+      The student has the Transformer of the model; only its head is trained. It learns to predict, in one evaluation \
+      of its network, the chunk at which the model's path from the same noise ends. The text provides the contexts. \
+      A posterior or flow head starts as a copy. The student of a tokens head has a posterior head.
 
       Example:
         calm distill runs/lm/model --data data --out runs/student
