@@ -288,9 +288,9 @@ at::Tensor skinny_linear(const at::Tensor &input, const at::Tensor &weight, cons
 }
 
 bool supports_skinny_matmul(const at::Tensor &x, const at::Tensor &matrix) {
-  return keeps_rows_apart() && is_supported(x) && x.scalar_type() == matrix.scalar_type() && x.dim() > 1 &&
-         matrix.dim() == 2 && x.size(-1) == matrix.size(0) && x.numel() > 0 && matrix.stride(1) == 1 &&
-         !differentiable(x) && !differentiable(matrix);
+  return is_supported(x) && x.scalar_type() == matrix.scalar_type() && x.dim() > 1 && matrix.dim() == 2 &&
+         x.size(-1) == matrix.size(0) && x.numel() > 0 && matrix.stride(1) == 1 && !differentiable(x) &&
+         !differentiable(matrix) && (keeps_rows_apart() || x.numel() <= kMaxSkinnyRows * x.size(-1));
 }
 
 at::Tensor skinny_matmul(const at::Tensor &input, const at::Tensor &matrix) {

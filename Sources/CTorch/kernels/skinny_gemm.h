@@ -31,7 +31,7 @@ void skinny_gemm(float *y, int64_t y_stride, const float *x, int64_t rows, int64
 bool supports_skinny_gemm(const at::Tensor &x, const at::Tensor &weight, const at::Tensor &bias);
 at::Tensor skinny_linear(const at::Tensor &x, const at::Tensor &weight, const at::Tensor &bias);
 
-// x·matrix, if `supports_skinny_matmul` is true: only where rows are kept apart.
+// x·matrix, if `supports_skinny_matmul` is true.
 bool supports_skinny_matmul(const at::Tensor &x, const at::Tensor &matrix);
 at::Tensor skinny_matmul(const at::Tensor &x, const at::Tensor &matrix);
 
