@@ -31,8 +31,8 @@ extension ChunkSampler {
   }
 
   /// The numbers of candidate sets to try before sampling all candidates: first as many sets as can be sampled for
-  /// little more than the cost of one candidate, then three and nine times as many, as long as they are not larger than
-  /// all candidates together. Empty if sets do not determine the choice.
+  /// little more than the cost of one candidate, then three and nine times as many. Stages whose sets have more members
+  /// than there are candidates are omitted. Empty if sets do not determine the choice.
   private var earlySets: [Int] {
     guard SubsetTrials<Int32>.isSupported(at: temperature) else { return [] }
     let cheapSamples = model.backbone.embedding.weight.dtype == .bfloat16 ? 32 : 16
