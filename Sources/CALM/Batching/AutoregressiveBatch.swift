@@ -27,6 +27,10 @@ package final class AutoregressiveBatch: BatchModel {
 
   package func read(_ sequence: BatchSequence) -> Int {
     if !sequence.isReading { return 0 }
+    if sequence.prompt.count == 1 {
+      sequence.readInNextStep(latent: nil)
+      return 1
+    }
     return withoutGradients {
       if !sequence.hasDocumentStarts {
         sequence.hasDocumentStarts = true

@@ -61,6 +61,14 @@ package final class BatchSequence {
     tokenGenerator = SeededGenerator(seed: options.seed, stream: UInt64(index))
   }
 
+  /// Makes a prompt of one position the latest chunk, which the next step reads together with those of other sequences.
+  ///
+  /// - Parameter latent: for a model that reads latents, that of the chunk, [1, l].
+  func readInNextStep(latent: Tensor?) {
+    precondition(prompt.count == chunkSize, "a prompt of \(prompt.count) tokens")
+    (latest, latestIsRead, unread) = ((prompt, latent), false, [])
+  }
+
   /// The positions of a prompt and its continuation. The last chunk is not read.
   static func positions(promptChunks: Int, rest: Int, options: GenerationOptions, chunkSize: Int) -> Int {
     let tokens = rest.addingReportingOverflow(options.maximumTokens)

@@ -27,6 +27,10 @@ package final class ContinuousBatch: BatchModel {
 
   package func read(_ sequence: BatchSequence) -> Int {
     if !sequence.isReading { return 0 }
+    if sequence.prompt.count == chunkSize {
+      sequence.readInNextStep(latent: configuration.input.hasLatents ? model.encodedLatent(of: sequence.prompt) : nil)
+      return 1
+    }
     return withoutGradients {
       if !sequence.hasDocumentStarts {
         sequence.hasDocumentStarts = true

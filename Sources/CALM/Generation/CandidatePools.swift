@@ -12,7 +12,7 @@ final class CandidatePools {
   /// The random numbers of each sequence.
   let randomness: [SequenceRandomness]
   private let sampler: ChunkSampler
-  private let hidden: Tensor
+  private let source: ChunkSource
   private var storage: SampledChunks?
   /// The random numbers of the drawn candidates of each sequence, and how many of them are sampled.
   private var noise: [(drawn: Tensor, sampled: Int)?]
@@ -21,7 +21,8 @@ final class CandidatePools {
   ///
   /// - Parameter hidden: [sequences, h].
   init(sampler: ChunkSampler, hidden: Tensor, randomness: [SequenceRandomness]) {
-    (self.sampler, self.hidden, self.randomness) = (sampler, hidden, randomness)
+    (self.sampler, self.randomness) = (sampler, randomness)
+    source = ChunkSource(sampler.model, hidden: hidden)
     chunks = Array(repeating: [], count: randomness.count)
     noise = Array(repeating: nil, count: randomness.count)
   }
@@ -75,10 +76,7 @@ final class CandidatePools {
 
   /// Nil if a number is not finite.
   private func sampled(_ sequences: [Int], _ noise: [Tensor]) -> SampledChunks? {
-    let rows =
-      sequences.count == chunks.count
-      ? hidden : hidden.gathered(0, Tensor(sequences.map(Int64.init), device: hidden.device))
-    return try? sampler.chunks(rows, noise: .concatenated(noise, along: 1))
+    try? source.chunks(of: sequences, noise: .concatenated(noise, along: 1))
   }
 
   private func add(_ new: SampledChunks, to sequences: [Int]) {

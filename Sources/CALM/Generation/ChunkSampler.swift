@@ -14,6 +14,12 @@ struct ChunkSampler {
     let latent: Tensor?
     /// Whether given tokens replaced the first tokens of the sample.
     let isForced: Bool
+
+    /// - Throws: ``GenerationError/notFinite`` if the model did not compute a token.
+    init(tokens: [Int32], latent: Tensor?, isForced: Bool) throws(GenerationError) {
+      if tokens.contains(SampledChunks.notFinite) { throw .notFinite }
+      (self.tokens, self.latent, self.isForced) = (tokens, latent, isForced)
+    }
   }
 
   /// The number of chunks sampled in one pass of the head, chosen such that its activations and noise take at most a
@@ -59,38 +65,19 @@ struct ChunkSampler {
   /// The number of candidates for one chunk.
   var candidateCount: Int { temperature == .one ? 1 : options.candidates }
 
-  /// Samples chunks for one sequence.
+  /// Samples chunks for the one sequence of a source.
   ///
-  /// - Parameter hidden: [1, h].
   /// - Throws: ``GenerationError/notFinite``.
   func sample(
-    _ count: Int, _ hidden: Tensor, randomness: SequenceRandomness
+    _ count: Int, from source: ChunkSource, randomness: SequenceRandomness
   ) throws(GenerationError) -> SampledChunks {
     randomness.samples += count
-    return try chunks(hidden, noise: noise(count, randomness))
+    return try source.chunks(of: [0], noise: noise(count, randomness))
   }
 
   /// The random numbers of the next samples of a sequence, [count, 1, …].
   func noise(_ count: Int, _ randomness: SequenceRandomness) -> Tensor {
     model.head.noise(samples: count, positions: 1, generator: randomness.noise)
-  }
-
-  /// The chunks that the head makes of random numbers: chunk `i · sequences + s` is the i-th of sequence s.
-  ///
-  /// - Parameters:
-  ///   - hidden: [sequences, h].
-  ///   - noise: [samples, sequences, …].
-  /// - Throws: ``GenerationError/notFinite``.
-  func chunks(_ hidden: Tensor, noise: Tensor) throws(GenerationError) -> SampledChunks {
-    switch model.head {
-    case let head as any LatentHead:
-      let latents = head(hidden, noise: noise).reshaped(-1, model.configuration.latentSize)
-      return try SampledChunks(latents: latents, decoder: model.tokenDecoder)
-    case let head as any TokenHead:
-      let tokens = try head.tokens(hidden, noise: noise, vocabulary: model.backbone.embedding.weight)
-      return SampledChunks(tokens: tokens.reshaped(-1, model.configuration.chunkSize))
-    default: preconditionFailure("a head samples latents or tokens")
-    }
   }
 
   private func row(_ index: Int, of hidden: Tensor) -> Tensor { hidden.narrowed(0, index..<index + 1) }

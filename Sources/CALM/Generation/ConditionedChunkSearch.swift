@@ -7,7 +7,7 @@ import Torch
 /// given tokens replace the first tokens of the latest samples.
 struct ConditionedChunkSearch: ChunkSearch {
   private let sampler: ChunkSampler
-  private let hidden: Tensor
+  private let source: ChunkSource
   private let beginning: [Int32]
   private let randomness: SequenceRandomness
   private var matching: [SampledChunks] = []
@@ -16,16 +16,17 @@ struct ConditionedChunkSearch: ChunkSearch {
 
   /// - Parameter hidden: [1, h].
   init(sampler: ChunkSampler, hidden: Tensor, beginning: [Int32], randomness: SequenceRandomness) {
-    (self.sampler, self.hidden, self.beginning, self.randomness) = (sampler, hidden, beginning, randomness)
+    (self.sampler, self.beginning, self.randomness) = (sampler, beginning, randomness)
+    source = ChunkSource(sampler.model, hidden: hidden)
   }
 
   /// - Throws: ``GenerationError/notFinite``.
   mutating func advance() throws -> ChunkSampler.Choice? {
     let options = sampler.options
     let count = min(options.candidates, options.maximumSamples - samples)
-    let latest = try sampler.sample(count, hidden, randomness: randomness)
+    let latest = try sampler.sample(count, from: source, randomness: randomness)
     samples += count
-    let found = latest.chunks(beginningWith: beginning)
+    let found = try latest.chunks(beginningWith: beginning)
     matches += found.count
     if !found.isEmpty { matching.append(latest.selecting(found)) }
     if matches < sampler.candidateCount && samples < options.maximumSamples { return nil }
@@ -34,7 +35,7 @@ struct ConditionedChunkSearch: ChunkSearch {
     let candidates = isForced ? latest : SampledChunks(joining: matching)
     let pool = Array(0..<min(sampler.candidateCount, candidates.count))
     let rest = sampler.choose(from: [pool], of: candidates, after: beginning.count, randomness: [randomness])[0]
-    return ChunkSampler.Choice(
+    return try ChunkSampler.Choice(
       tokens: beginning + rest.tokens, latent: isForced ? nil : candidates.latent(of: rest.chunk), isForced: isForced)
   }
 }

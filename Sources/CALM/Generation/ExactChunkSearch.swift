@@ -18,7 +18,7 @@ struct ExactChunkSearch: ChunkSearch {
   }
 
   private let sampler: ChunkSampler
-  private let hidden: Tensor
+  private let source: ChunkSource
   private let beginning: [Int32]
   private let randomness: SequenceRandomness
   private var rule: ExactTemperatureSearch<SampledTokens>
@@ -30,7 +30,8 @@ struct ExactChunkSearch: ChunkSearch {
 
   /// - Parameter hidden: [1, h].
   init(sampler: ChunkSampler, hidden: Tensor, beginning: [Int32], randomness: SequenceRandomness) {
-    (self.sampler, self.hidden, self.beginning, self.randomness) = (sampler, hidden, beginning, randomness)
+    (self.sampler, self.beginning, self.randomness) = (sampler, beginning, randomness)
+    source = ChunkSource(sampler.model, hidden: hidden)
     rule = Self.rule(sampler)
   }
 
@@ -51,14 +52,14 @@ struct ExactChunkSearch: ChunkSearch {
       return nil
     }
     batch = min(2 * batch, sampler.options.candidates, left)
-    let sampled = try sampler.sample(batch, hidden, randomness: randomness)
+    let sampled = try sampler.sample(batch, from: source, randomness: randomness)
     samples += batch
-    let usable = isSelective ? sampled.chunks(beginningWith: beginning) : Array(0..<sampled.count)
+    let usable = isSelective ? try sampled.chunks(beginningWith: beginning) : Array(0..<sampled.count)
     matches += usable.count
     for (tokens, chunk) in zip(sampled.tokens(of: usable, from: beginning.count), usable) {
       let outcome = SampledTokens(tokens: tokens, latent: sampled.latent(of: chunk))
       guard let rest = rule.add(outcome, using: &randomness.selection) else { continue }
-      return ChunkSampler.Choice(
+      return try ChunkSampler.Choice(
         tokens: beginning + rest.tokens, latent: isSelective ? rest.latent : nil, isForced: !isSelective)
     }
     return nil

@@ -20,6 +20,11 @@ final class Attention: Module {
     output = projection(shape.attentionHeads * headSize, h)
   }
 
+  /// The keys of no position, [sequences, key heads, 0, size], for a cache that has none yet.
+  func noKeys(sequences: Int, like x: Tensor) -> Tensor {
+    Tensor.empty([sequences, key.weight.shape[0] / headSize, 0, headSize], dtype: x.dtype, device: x.device)
+  }
+
   /// - Parameters:
   ///   - x: [batch, length, h].
   ///   - angles: the rotary angles of these positions.

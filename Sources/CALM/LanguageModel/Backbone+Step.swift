@@ -7,7 +7,7 @@ extension Backbone {
   ///
   /// - Parameters:
   ///   - x: [sequences, h].
-  ///   - contexts: the earlier positions of each sequence, at least one, to which this one is appended.
+  ///   - contexts: the earlier positions of each sequence, to which this one is appended.
   /// - Returns: hidden states, [sequences, h].
   package func step(_ x: Tensor, contexts: [Context]) -> Tensor {
     let places = contexts.map(\.length)
@@ -33,7 +33,9 @@ extension TransformerLayer {
     _ x: Tensor, angles: (cosine: Tensor, sine: Tensor), caches: [KeyValueCache]
   ) -> Tensor {
     if let layer = fusedDecodeLayer(for: x, anyRows: true) {
-      return KeyValueCache.append(to: caches) { layer(x, caches: $0, angles: angles) }
+      return KeyValueCache.append(to: caches, like: attention.noKeys(sequences: 1, like: x)) {
+        layer(x, caches: $0, angles: angles)
+      }
     }
     let h = attention.step(attentionNorm(x), angles: angles, caches: caches, plus: x)
     return rowwise(h, fusing: .neighbors) { h in h + mlp(mlpNorm(h)) }

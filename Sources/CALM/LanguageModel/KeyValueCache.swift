@@ -58,21 +58,20 @@ final class KeyValueCache: AttentionCache {
 
   /// Appends one position to several caches, which `body` writes.
   ///
-  /// - Parameter body: receives the buffers of each cache, [batch, key heads, capacity, size], and its length so far.
-  /// - Precondition: no cache is empty.
-  static func append(to caches: [KeyValueCache], _ body: ([FusedDecodeLayer.Cache]) -> Tensor) -> Tensor {
-    let rooms = caches.map { $0.nextRoom() }
+  /// - Parameters:
+  ///   - example: keys of any position, [batch, key heads, positions, size].
+  ///   - body: receives the buffers of each cache, [batch, key heads, capacity, size], and its length so far.
+  static func append(
+    to caches: [KeyValueCache], like example: Tensor, _ body: ([FusedDecodeLayer.Cache]) -> Tensor
+  ) -> Tensor {
+    let rooms = caches.map { $0.nextRoom(like: example) }
     defer { for cache in caches { cache.length += 1 } }
     return body(rooms)
   }
 
-  private func nextRoom() -> FusedDecodeLayer.Cache {
-    guard let oldKeys = keyRoom, let oldValues = valueRoom else {
-      preconditionFailure("a step needs a cached position")
-    }
-    let (keys, values) = (
-      room(in: oldKeys, for: length + 1, like: oldKeys), room(in: oldValues, for: length + 1, like: oldValues)
-    )
+  private func nextRoom(like example: Tensor) -> FusedDecodeLayer.Cache {
+    let keys = room(in: keyRoom, for: length + 1, like: example)
+    let values = room(in: valueRoom, for: length + 1, like: example)
     (keyRoom, valueRoom) = (keys, values)
     return FusedDecodeLayer.Cache(keys: keys, values: values, length: length)
   }

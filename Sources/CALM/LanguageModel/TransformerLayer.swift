@@ -39,7 +39,9 @@ final class TransformerLayer: Module {
     guard let cache = cache as? KeyValueCache, cache.length > 0, let layer = fusedDecodeLayer(for: x) else {
       return nil
     }
-    return KeyValueCache.append(to: [cache]) { layer(x, caches: $0, angles: angles) }
+    return KeyValueCache.append(to: [cache], like: attention.noKeys(sequences: x.shape[0], like: x)) {
+      layer(x, caches: $0, angles: angles)
+    }
   }
 
   /// The kernel of this layer; nil where it is not supported.

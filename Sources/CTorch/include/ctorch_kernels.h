@@ -49,6 +49,7 @@ int ct_max_skinny_rows(void);
 // While this thread keeps rows apart, the bits of a row do not depend on the others, on the CPU and without gradients:
 // ct_linear, ct_matmul by a matrix, ct_silu, and everything that has no products.
 void ct_keep_rows_apart(int keeps);
+int ct_keeps_rows_apart(void);
 // A layer of a Llama Transformer without biases, in float32 or bfloat16 on the CPU.
 typedef struct {
   ct_tensor attention_norm, query, key, value, output, mlp_norm, gate, up, down;
@@ -64,6 +65,29 @@ typedef struct {
 // angles of each cache's position, [count, head size / 2] in float32.
 int ct_decode_layer(ct_tensor *out, ct_tensor x, const ct_decode_layer_weights *layer, const ct_decode_cache *caches,
                     int count, ct_tensor cosine, ct_tensor sine);
+
+// A one-step posterior head with the values of some positions, in float32 or bfloat16 on the CPU; all contiguous.
+typedef struct {
+  ct_tensor norm_weight, norm_bias, hidden_weight, hidden_bias, output_weight, output_bias;
+} ct_one_step_block;
+typedef struct {
+  ct_tensor vocabulary;                // [V, h]
+  ct_tensor code_words;                // the embeddings of the path, transposed, [d, V] in float32
+  ct_tensor prior;                     // logits, [positions * K, V] in float32
+  ct_tensor modulation;                // of each block shift, scale, gate, then shift, scale: [positions, ...], float32
+  ct_tensor input_weight, input_bias;  // [K * h, K * d + K * h], [K * h]
+  const ct_one_step_block *blocks;     // weights of [h, h], vectors of [h]
+  int block_count;
+  ct_tensor output_weight, output_bias;  // [h, h], [h]
+  double scale;                          // the factor of the evidence
+} ct_one_step_head;
+// The beliefs of candidates, [candidates, K * d + K * h] in float32: their noise, and the mean embedding of each token
+// given the noise. noise: [candidates, K * d] in float32; positions: the position of each candidate.
+int ct_one_step_beliefs(ct_tensor *out, const ct_one_step_head *head, ct_tensor noise, const int64_t *positions);
+// The tokens at `count` places of candidates, each candidate * K + token; -1 where a logit is not finite. beliefs: in
+// batches, with the position of each candidate of all batches.
+int ct_one_step_tokens(int32_t *tokens, const ct_one_step_head *head, const ct_tensor *beliefs, int batches,
+                       const int64_t *positions, const int64_t *places, int64_t count);
 
 // A step of a row-wise network; see `rowwise` in Swift.
 typedef enum { CT_LINEAR, CT_LAYER_NORM, CT_RMS_NORM, CT_SILU_PLUS, CT_HALVES, CT_GATED, CT_KEEP } ct_row_step_kind;

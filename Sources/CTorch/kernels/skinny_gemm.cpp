@@ -264,6 +264,20 @@ void skinny_gemm(float *y, int64_t y_stride, const float *x, int64_t rows, int64
 template void skinny_gemm(float *, int64_t, const float *, int64_t, int64_t, const float *, int64_t, int64_t, int64_t);
 template void skinny_gemm(float *, int64_t, const float *, int64_t, int64_t, const bf16 *, int64_t, int64_t, int64_t);
 
+template <typename T>
+void skinny_matmul(float *y, int64_t y_stride, const float *x, int64_t rows, int64_t size, const T *matrix,
+                   int64_t stride, int64_t begin, int64_t end) {
+  switch (vector_lanes()) {
+    case 16: return vectorized<multiply_by_matrix<16, T>>(y, y_stride, x, rows, size, matrix, stride, begin, end);
+    case 8: return vectorized<multiply_by_matrix<8, T>>(y, y_stride, x, rows, size, matrix, stride, begin, end);
+    default: return vectorized<multiply_by_matrix<4, T>>(y, y_stride, x, rows, size, matrix, stride, begin, end);
+  }
+}
+
+template void skinny_matmul(float *, int64_t, const float *, int64_t, int64_t, const float *, int64_t, int64_t,
+                            int64_t);
+template void skinny_matmul(float *, int64_t, const float *, int64_t, int64_t, const bf16 *, int64_t, int64_t, int64_t);
+
 bool supports_skinny_gemm(const at::Tensor &x, const at::Tensor &weight, const at::Tensor &bias) {
   if (!is_supported(x) || x.scalar_type() != weight.scalar_type() || x.dim() < 1 || weight.dim() != 2) return false;
   int64_t size = weight.size(1);
@@ -296,14 +310,10 @@ bool supports_skinny_matmul(const at::Tensor &x, const at::Tensor &matrix) {
 at::Tensor skinny_matmul(const at::Tensor &input, const at::Tensor &matrix) {
   at::Tensor result;
   int64_t outputs = matrix.size(1), size = matrix.size(0), stride = matrix.stride(0);
-  int lanes = vector_lanes();
   with_element(input, [&]<typename T>() {
-    auto multiply = lanes == 16  ? vectorized<multiply_by_matrix<16, T>>
-                    : lanes == 8 ? vectorized<multiply_by_matrix<8, T>>
-                                 : vectorized<multiply_by_matrix<4, T>>;
-    result = products<T>(input, outputs, 2 * lanes, {},
+    result = products<T>(input, outputs, 2 * vector_lanes(), {},
                          [&](float *sums, const float *x, int64_t rows, int64_t begin, int64_t end) {
-                           multiply(sums, outputs, x, rows, size, data<T>(matrix), stride, begin, end);
+                           skinny_matmul(sums, outputs, x, rows, size, data<T>(matrix), stride, begin, end);
                          });
   });
   return result;
@@ -312,3 +322,5 @@ at::Tensor skinny_matmul(const at::Tensor &input, const at::Tensor &matrix) {
 }  // namespace ctorch
 
 void ct_keep_rows_apart(int keeps) { ctorch::rows_are_apart = keeps != 0; }
+
+int ct_keeps_rows_apart(void) { return ctorch::rows_are_apart ? 1 : 0; }

@@ -27,6 +27,11 @@ template <typename T>
 void skinny_gemm(float *y, int64_t y_stride, const float *x, int64_t rows, int64_t size, const T *weight,
                  int64_t weight_stride, int64_t begin, int64_t end);
 
+// y[r · y_stride + o] = Σ x[r · size + i] · matrix[i · stride + o] for outputs o in begin..<end.
+template <typename T>
+void skinny_matmul(float *y, int64_t y_stride, const float *x, int64_t rows, int64_t size, const T *matrix,
+                   int64_t stride, int64_t begin, int64_t end);
+
 // x·weightᵀ + bias, if `supports_skinny_gemm` is true. bias may be undefined.
 bool supports_skinny_gemm(const at::Tensor &x, const at::Tensor &weight, const at::Tensor &bias);
 at::Tensor skinny_linear(const at::Tensor &x, const at::Tensor &weight, const at::Tensor &bias);

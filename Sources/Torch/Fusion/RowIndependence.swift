@@ -12,3 +12,6 @@ package func keepingRowsApart<Result, Failure: Error>(
   defer { ct_keep_rows_apart(0) }
   return try body()
 }
+
+/// Whether this runs inside ``keepingRowsApart(_:)``.
+package var isKeepingRowsApart: Bool { ct_keeps_rows_apart() != 0 }

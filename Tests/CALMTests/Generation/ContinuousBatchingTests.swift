@@ -60,15 +60,22 @@ struct ContinuousBatchingTests {
   private func bytes(_ tensor: Tensor) -> [UInt8] { tensor.withUnsafeBytes { Array($0) } }
 
   /// 32 requests of different prompts, lengths and options, the first of them the one to compare.
-  private func requests(_ first: GenerationOptions, temperatures: [Double], vocabulary: Int = 12) -> [Request] {
+  ///
+  /// - Parameter shortest: the length of the prompts that have one position.
+  private func requests(
+    _ first: GenerationOptions, temperatures: [Double], vocabulary: Int = 12, shortest: Int = 4
+  ) -> [Request] {
     var generator = SeededGenerator(seed: 9)
     let others = (1..<32).map { index in
       var options = GenerationOptions(
         temperature: temperatures[index % temperatures.count], candidates: 20, maximumSamples: 100,
         maximumTokens: 4 + generator.uniform(below: 60), seed: UInt64(index))
       if index % 7 == 0 { options.continuesText = true }
+      // A prompt of one position is read together with the latest chunks of others.
+      let length = 4 + generator.uniform(below: 36)
       return Request(
-        prompt: TinyGenerator.prompt(4 + generator.uniform(below: 36), vocabulary: vocabulary, seed: UInt64(index)),
+        prompt: TinyGenerator.prompt(
+          index % 5 == 1 ? shortest : length, vocabulary: vocabulary, seed: UInt64(index)),
         options: options, start: generator.uniform(below: 20),
         patience: index % 3 == 0 ? 1 + generator.uniform(below: 10) : .max)
     }
@@ -76,9 +83,10 @@ struct ContinuousBatchingTests {
   }
 
   /// Compares a request that runs alone with the same among 31 others that come and go.
-  private func expectIndependence(_ model: some BatchModel, _ options: GenerationOptions, temperatures: [Double]) throws
-  {
-    let all = requests(options, temperatures: temperatures)
+  private func expectIndependence(
+    _ model: some BatchModel, _ options: GenerationOptions, temperatures: [Double], shortest: Int
+  ) throws {
+    let all = requests(options, temperatures: temperatures, shortest: shortest)
     let alone = try run(model, [all[0]])
     #expect(alone[0].tokens.count > 20)
     for seed in 1...2 as ClosedRange<UInt64> {
@@ -102,7 +110,9 @@ struct ContinuousBatchingTests {
     let batch = ContinuousBatch(model)
     let alone = try run(batch, [all[0]])
     #expect(alone[0].tokens.count == 60)
-    #expect(try run(batch, all, seed: 1)[0] == alone[0])
+    let together = try run(batch, all, seed: 1)
+    #expect(together[0] == alone[0])
+    #expect(try run(batch, [all[1]])[0] == together[1])
   }
 
   @Test("the requests of every head are independent", arguments: HeadKind.allCases, [1, 0.5])
@@ -110,9 +120,10 @@ struct ContinuousBatchingTests {
     try expectIndependence(SmallModels.languageModel(keyValueHeads: 2, head: head), temperature: temperature)
   }
 
-  @Test("the requests of a distilled model are independent", arguments: [HeadKind.flow, .posterior])
-  func distilled(head: HeadKind) throws {
-    try expectIndependence(SmallModels.languageModel(keyValueHeads: 2, head: head, isOneStep: true), temperature: 1)
+  @Test("the requests of a distilled model are independent", arguments: [HeadKind.flow, .posterior], [1, 0.5])
+  func distilled(head: HeadKind, temperature: Double) throws {
+    let model = SmallModels.languageModel(keyValueHeads: 2, head: head, isOneStep: true)
+    try expectIndependence(model, temperature: temperature)
   }
 
   private func expectIndependence(_ model: ContinuousLanguageModel, temperature: Double) throws {
@@ -149,7 +160,7 @@ struct ContinuousBatchingTests {
       generator: Generator(seed: 3))
     var options = Self.long
     (options.temperature, options.topK) = (1.3, 9)
-    try expectIndependence(AutoregressiveBatch(model), options, temperatures: [1, 0.7, 2])
+    try expectIndependence(AutoregressiveBatch(model), options, temperatures: [1, 0.7, 2], shortest: 1)
   }
 
   @Test("a prompt of several pieces gives the tokens of a prompt that is read at once", arguments: [true, false])

@@ -27,6 +27,26 @@ struct NotFiniteTests {
   }
 
   @Test(
+    "NaN in any part of a model with a one-step head ends its generation with an error",
+    arguments: [1, 0.5, 0.4], GenerationOptions.Sampler.allCases)
+  func oneStep(temperature: Double, sampler: GenerationOptions.Sampler) throws {
+    let names = SmallModels.languageModel(head: .posterior, isOneStep: true).namedParameters().map(\.name)
+    #expect(names.count > 30)
+    for (index, name) in names.enumerated() {
+      let model = SmallModels.languageModel(head: .posterior, isOneStep: true)
+      damage(model.namedParameters()[index].tensor)
+      // The prompt is a whole chunk, or has tokens with which the first chunk begins.
+      for prompt in [[3, 4, 5], [3, 4, 5, 6]] as [[Int32]] {
+        let options = try TinyGenerator.options(temperature: temperature) {
+          $0.sampler = sampler
+          $0.maximumTokens = 12
+        }
+        expectNotFinite(name) { _ = try ChunkGenerator(model, prompt: prompt, options: options).run() }
+      }
+    }
+  }
+
+  @Test(
     "NaN in any part of the autoencoder's decoder ends generation with an error",
     arguments: GenerationOptions.Sampler.allCases)
   func decoder(sampler: GenerationOptions.Sampler) throws {

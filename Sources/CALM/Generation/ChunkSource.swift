@@ -1,0 +1,42 @@
+import Torch
+
+/// Samples the next chunks of some sequences from the head: its random numbers become chunks.
+struct ChunkSource {
+  private let model: ContinuousLanguageModel
+  private let hidden: Tensor
+  /// A one-step head with the values of the sequences, which all their candidates share.
+  private let fused: FusedOneStepHead?
+
+  /// - Parameter hidden: [sequences, h].
+  init(_ model: ContinuousLanguageModel, hidden: Tensor) {
+    (self.model, self.hidden) = (model, hidden)
+    fused = withoutGradients {
+      (model.head as? PosteriorHead)?.fused(hidden, vocabulary: model.backbone.embedding.weight)
+    }
+  }
+
+  /// The chunks that the head makes of random numbers: chunk `i · sequences + s` is the i-th of sequence s.
+  ///
+  /// - Parameters:
+  ///   - sequences: some of the sequences.
+  ///   - noise: [samples, sequences, …].
+  /// - Throws: ``GenerationError/notFinite``. The tokens of a fused head fail later: see ``SampledChunks/notFinite``.
+  func chunks(of sequences: [Int], noise: Tensor) throws(GenerationError) -> SampledChunks {
+    if let fused {
+      let positions = Array(repeating: sequences, count: noise.shape[0]).flatMap { $0 }
+      return SampledChunks(OneStepChunks(noise.reshaped(positions.count, -1), positions: positions, head: fused))
+    }
+    let rows =
+      sequences == Array(0..<hidden.shape[0])
+      ? hidden : hidden.gathered(0, Tensor(sequences.map(Int64.init), device: hidden.device))
+    switch model.head {
+    case let head as any LatentHead:
+      let latents = head(rows, noise: noise).reshaped(-1, model.configuration.latentSize)
+      return SampledChunks(try LatentChunks(latents, decoder: model.tokenDecoder))
+    case let head as any TokenHead:
+      let tokens = try head.tokens(rows, noise: noise, vocabulary: model.backbone.embedding.weight)
+      return SampledChunks(tokens: tokens.reshaped(-1, model.configuration.chunkSize))
+    default: preconditionFailure("a head samples latents or tokens")
+    }
+  }
+}

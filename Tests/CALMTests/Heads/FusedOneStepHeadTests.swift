@@ -1,0 +1,124 @@
+import CALM
+import Testing
+import Torch
+
+@Suite("Fused one-step head") struct FusedOneStepHeadTests {
+  private static let (vocabularySize, chunkSize, d, h, positions) = (50, 3, 4, 32, 3)
+
+  /// A one-step head with random weights, the token embeddings, and hidden states.
+  private struct World {
+    let head: PosteriorHead
+    let vocabulary: Tensor
+    let hidden: Tensor
+    let noise: Tensor
+
+    /// - Parameters:
+    ///   - dtype: the type of the weights, which are numbers of bfloat16 in any case.
+    ///   - samples: the candidates of each position.
+    init(_ dtype: DType, samples: Int) {
+      var sizes = LanguageModelConfiguration(
+        vocabularySize: vocabularySize, chunkSize: chunkSize, latentSize: chunkSize * d, hiddenSize: h,
+        attentionHeads: 2, head: .posterior, headBlocks: 2)
+      sizes.isOneStep = true
+      let generator = Generator(seed: 3)
+      func normal(_ shape: [Int], _ deviation: Double) -> Tensor {
+        generator.normal(shape, deviation: deviation).to(.bfloat16).to(dtype)
+      }
+      let head = PosteriorHead(sizes, generator: generator)
+      head.setTrainable(false)
+      head.convert(to: dtype)
+      for parameter in head.namedParameters() {
+        // Prior, evidence and coupling have about the same share of the logits.
+        let isSmall = ["prior", "final_layer.linear", "adaLN"].contains { parameter.name.contains($0) }
+        let deviation = parameter.name.contains("time_embed") ? 0.03 : isSmall ? 0.1 : 0.3
+        parameter.tensor.copy(from: normal(parameter.tensor.shape, deviation))
+        if parameter.name == "evidence_scale" { parameter.tensor.copy(from: .full([1], 1)) }
+      }
+      self.head = head
+      (vocabulary, hidden) = (normal([vocabularySize, h], 0.5), normal([positions, h], 1))
+      noise = generator.normal([samples, positions, chunkSize * d])
+    }
+
+    func fused() throws -> FusedOneStepHead {
+      try keepingRowsApart { try #require(head.fused(hidden, vocabulary: vocabulary)) }
+    }
+
+    /// The position of each candidate.
+    var owners: [Int] { Array(repeating: Array(0..<positions), count: noise.shape[0]).flatMap { $0 } }
+    var rows: Tensor { noise.reshaped(-1, chunkSize * d) }
+    var places: [Int] { Array(0..<owners.count * chunkSize) }
+  }
+
+  @Test("The tokens are those of the tensor operations", arguments: [DType.float32, .bfloat16])
+  func tokens(dtype: DType) throws {
+    try withoutGradients {
+      let world = World(dtype, samples: 200)
+      let fused = try world.fused()
+      let found = fused.tokens(fused.beliefs(world.rows, positions: world.owners), at: world.places)
+      // The kernel computes in float32 with weights of either type.
+      let wide = World(.float32, samples: 200)
+      let expected = try wide.head.tokens(wide.hidden, noise: wide.noise, vocabulary: wide.vocabulary)
+        .elements(as: Int32.self)
+      #expect(Set(expected).count > Self.vocabularySize / 2)
+      // Different orders of sums change a token where two logits are almost equal. In bfloat16, the logits of the prior
+      // and the modulations are rounded.
+      let different = zip(found, expected).filter { $0 != $1 }.count
+      #expect(different <= (dtype == .float32 ? 2 : found.count / 25), "\(different) of \(found.count)")
+    }
+  }
+
+  @Test("Candidates do not influence each other, and tokens do not depend on the order of requests")
+  func independence() throws {
+    try withoutGradients {
+      let world = World(.float32, samples: 40)
+      let fused = try world.fused()
+      let beliefs = fused.beliefs(world.rows, positions: world.owners)
+      let all = fused.tokens(beliefs, at: world.places)
+      let backwards = fused.tokens(beliefs, at: world.places.reversed())
+      #expect(Array(backwards.reversed()) == all)
+      #expect(world.places.map { fused.tokens(beliefs, at: [$0])[0] } == all)
+
+      let values = Tensor.concatenated(beliefs.batches)
+      var joined: FusedOneStepHead.Beliefs?
+      for candidate in world.owners.indices {
+        let own = fused.beliefs(
+          world.rows.narrowed(0, candidate..<candidate + 1), positions: [world.owners[candidate]])
+        #expect(own.batches[0].equals(values.narrowed(0, candidate..<candidate + 1)).all())
+        joined = joined?.joined(with: own) ?? own
+      }
+      let separate = try #require(joined)
+      #expect(fused.tokens(separate, at: world.places) == all)
+      let some = separate.selecting([7, 2, 90])
+      #expect(fused.tokens(some, at: Array(0..<9)) == tokens(all, of: [7, 2, 90]))
+
+      // One position alone.
+      let alone = try keepingRowsApart {
+        try #require(world.head.fused(world.hidden.narrowed(0, 1..<2), vocabulary: world.vocabulary))
+      }
+      let own = world.owners.indices.filter { world.owners[$0] == 1 }
+      let noise = world.rows.gathered(0, Tensor(own.map(Int64.init)))
+      let ownBeliefs = alone.beliefs(noise, positions: own.map { _ in 0 })
+      let ownTokens = alone.tokens(ownBeliefs, at: Array(0..<own.count * Self.chunkSize))
+      #expect(ownTokens == tokens(all, of: own))
+    }
+  }
+
+  /// Those of some candidates.
+  private func tokens(_ all: [Int32], of candidates: [Int]) -> [Int32] {
+    candidates.flatMap { all[$0 * Self.chunkSize..<($0 + 1) * Self.chunkSize] }
+  }
+
+  @Test("A logit that is not finite gives no token")
+  func notFinite() throws {
+    try withoutGradients {
+      let world = World(.float32, samples: 2)
+      let fused = try world.fused()
+      var noise = world.rows.elements(as: Float.self)
+      noise[Self.chunkSize * Self.d] = .infinity  // of the second candidate
+      let damaged = Tensor(noise, shape: world.rows.shape)
+      let tokens = fused.tokens(fused.beliefs(damaged, positions: world.owners), at: world.places)
+      #expect(tokens[3..<6].allSatisfy { $0 == -1 })
+      #expect((tokens[..<3] + tokens[6...]).allSatisfy { $0 >= 0 })
+    }
+  }
+}
