@@ -92,6 +92,20 @@ import TrainingTestSupport
     #expect(try plain.distillation() == nil)
   }
 
+  @Test("A teacher whose configuration describes a much larger model is refused before memory is allocated")
+  func wrongConfiguration() throws {
+    _ = try losses(of: try world.tokenModel("teacher", world.settings(steps: 1), head: .tokens))
+    let teacher = world.place("teacher/model")
+    let file = teacher.appendingPathComponent("config.json")
+    var settings = try #require(JSONSerialization.jsonObject(with: Data(contentsOf: file)) as? [String: Any])
+    settings["hidden_size"] = 1 << 16
+    try JSONSerialization.data(withJSONObject: settings).write(to: file)
+    let error = #expect(throws: ModelError.self) {
+      try world.student("student", of: teacher, world.settings(steps: 1)).train()
+    }
+    #expect("\(try #require(error))".contains("config.json describes a model with"))
+  }
+
   @Test("A model whose head has no student cannot be distilled", arguments: [HeadKind.energy, .diffusion])
   func refused(head: HeadKind) throws {
     let model = world.place("model")

@@ -94,11 +94,13 @@ extension ModelFolder {
   package func loadStudent(
     _ configuration: LanguageModelConfiguration, generator: Generator
   ) throws -> ContinuousLanguageModel {
-    let teacher = try languageModelConfiguration().head.type
+    let source = try languageModelConfiguration()
+    let teacher = source.head.type
     if teacher == configuration.head.type {
       return try loadLanguageModel(configuration, autoencoder: nil, generator: generator)
     }
     let weights = try weights()
+    try agree(source, nil, weights)
     let student = ContinuousLanguageModel(configuration, autoencoder: nil, generator: generator)
     try student.load(from: weights, ignoring: ["\(teacher.key)."], keeping: ["\(configuration.head.type.key)."])
     try (student.head as? any TokenHead)?.prior.load(from: weights, prefix: "\(teacher.key).prior.")
