@@ -26,6 +26,9 @@ struct ChunkSampler {
   /// few tens of megabytes.
   private var samplesAtOnce: Int { min(4_096, ContinuousLanguageModel.noiseAtOnce / model.head.noiseCount) }
 
+  /// The number of sequences whose logits take at most 64 MB: a one-step head keeps those of its prior.
+  private var sequencesAtOnce: Int { (1 << 24) / (model.configuration.chunkSize * model.configuration.vocabularySize) }
+
   /// The next chunk of each sequence.
   ///
   /// - Parameters:
@@ -55,7 +58,7 @@ struct ChunkSampler {
   ///
   /// - Parameter hidden: [sequences, h].
   func pooled(_ hidden: Tensor, randomness: [SequenceRandomness]) -> [Choice?] {
-    let atOnce = max(1, samplesAtOnce / candidateCount)
+    let atOnce = max(1, min(samplesAtOnce / candidateCount, sequencesAtOnce))
     return stride(from: 0, to: randomness.count, by: atOnce).flatMap { start in
       let group = start..<min(start + atOnce, randomness.count)
       return pooledChunks(hidden.narrowed(0, group), randomness: Array(randomness[group]))

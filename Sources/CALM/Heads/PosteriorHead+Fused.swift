@@ -9,7 +9,9 @@ extension PosteriorHead {
   ///   - vocabulary: the token embeddings, [V, h].
   package func fused(_ hidden: Tensor, vocabulary: Tensor) -> FusedOneStepHead? {
     // Its products are those of float32. In bfloat16, libtorch's are faster where the processor has such products.
-    guard let evidenceScale, vocabulary.dtype == .float32 || isKeepingRowsApart else { return nil }
+    guard let evidenceScale, FusedOneStepHead.supports(vocabulary),
+      vocabulary.dtype == .float32 || isKeepingRowsApart
+    else { return nil }
     let context = context(hidden, vocabulary: vocabulary, codeWords: codeWords)
     return FusedOneStepHead(
       vocabulary: vocabulary, codeWords: context.codeWords, prior: context.prior,

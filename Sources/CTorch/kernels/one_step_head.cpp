@@ -103,7 +103,7 @@ Sizes sizes(const ct_one_step_head &head) {
 // work: multiply-adds per column.
 template <typename Body>
 void over_columns(int64_t columns, int64_t work, const Body &body) {
-  constexpr int64_t unit = 16;
+  constexpr int64_t unit = 32;  // two vectors of AVX-512
   int64_t units = (columns + unit - 1) / unit;
   parallel_for(units, std::max<int64_t>(1, (1 << 17) / (work * unit)),
                [&](int64_t first, int64_t last) { body(first * unit, std::min(columns, last * unit)); });

@@ -30,7 +30,14 @@ package struct FusedOneStepHead {
   private let output: Linear
   private let evidenceScale: Double
 
-  /// Nil if the kernel does not support the head: it runs on the CPU, in float32 or bfloat16, without gradients.
+  /// Whether the kernel supports a head with these token embeddings: on the CPU, in float32 or bfloat16, without
+  /// gradients.
+  package static func supports(_ vocabulary: Tensor) -> Bool {
+    vocabulary.device == .cpu && (vocabulary.dtype == .float32 || vocabulary.dtype == .bfloat16) && !ct_grad_mode()
+  }
+
+  /// Nil if the kernel does not support the head: see ``supports(_:)``. Its layers have biases, and the type of the
+  /// token embeddings.
   ///
   /// - Parameters:
   ///   - vocabulary: the token embeddings, [V, h].
@@ -47,8 +54,7 @@ package struct FusedOneStepHead {
     output: Linear, evidenceScale: Double
   ) {
     let layers = [input, output] + blocks.flatMap { [$0.hidden, $0.output] }
-    guard vocabulary.device == .cpu, vocabulary.dtype == .float32 || vocabulary.dtype == .bfloat16, !ct_grad_mode(),
-      layers.allSatisfy({ $0.bias != nil && $0.weight.dtype == vocabulary.dtype })
+    guard Self.supports(vocabulary), layers.allSatisfy({ $0.bias != nil && $0.weight.dtype == vocabulary.dtype })
     else { return nil }
     (self.vocabulary, self.prior) = (vocabulary.contiguous(), prior.contiguous())
     self.codeWords = codeWords.transposed(0, 1).contiguous()
