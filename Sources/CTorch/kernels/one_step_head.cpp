@@ -1,7 +1,7 @@
 // A one-step posterior head for the candidates of a few positions.
 //
 // With libtorch's operations, an evaluation takes about seventy calls and computes all K tokens of each candidate. The
-// choice among candidates compares them token by token, and most differ in the first. Here an evaluation has two parts,
+// choice among candidates compares them token by token, and stops where they differ. Here an evaluation has two parts,
 // one call each: the belief of a candidate, which depends on the noise of all K tokens, and a token, which depends on
 // nothing but the belief. The bits of a candidate do not depend on the others.
 
