@@ -71,8 +71,7 @@ extension ChunkSampler {
         answer(&trials, from: pools.chunks, of: pools.sampled, after: 0)
         for sequence in undecided {
           guard let sample = trials[sequence].agreed else { continue }
-          let chunk = pools.chunks[sequence][sample]
-          chosen[sequence] = (pools.sampled.tokens(of: [chunk], from: 0)[0], chunk)
+          chosen[sequence] = (trials[sequence].tokens(of: sample), pools.chunks[sequence][sample])
           pools.randomness[sequence].samples += trials[sequence].neededSamples
           pools.randomness[sequence].learn(settledEarly: 1)
         }
@@ -111,9 +110,11 @@ extension ChunkSampler {
       if let sets = earlySets.first {
         randomness[index].learn(settledEarly: 1 - pow(1 - shared[index].agreement, Double(sets)))
       }
-      // If no two candidates are equal, only a part of the chosen one is decoded yet.
-      let chunk = pools[index][sample]
-      return (sampled.tokens(of: [chunk], from: known)[0], chunk)
+      let (tokens, chunk) = (shared[index].tokens(of: sample), pools[index][sample])
+      // If no two candidates are equal, the chosen one is decoded in part.
+      return (
+        tokens.count == length ? tokens : tokens + sampled.tokens(of: [chunk], from: known + tokens.count)[0], chunk
+      )
     }
   }
 
