@@ -8,7 +8,8 @@ import Testing
 @Suite("Demo", .serialized) struct DemoTests {
   private let folder = FileManager.default.temporaryDirectory.appendingPathComponent("calm-demo-\(UUID().uuidString)")
 
-  private static let tiny = tiny(.posterior)
+  private static let tiny = tiny(.tokens)
+  private static let tinyPosterior = tiny(.posterior)
   /// With an autoencoder.
   private static let tinyEnergy = tiny(.energy)
 
@@ -30,7 +31,7 @@ import Testing
     FileManager.default.fileExists(atPath: folder.appendingPathComponent(path).path)
   }
 
-  @Test("A demo reports its stages in order and its results match its folder", arguments: [tiny, tinyEnergy])
+  @Test("A demo reports its stages in order and its results match its folder", arguments: [tiny, tinyPosterior, tinyEnergy])
   func complete(recipe: DemoRecipe) throws {
     defer { try? FileManager.default.removeItem(at: folder) }
     var (began, finished): ([DemoStage], [DemoStage]) = ([], [])

@@ -100,6 +100,15 @@ struct SettingsTests {
     #expect(byTokens.training.steps == 10_000)
   }
 
+  @Test("The auxiliary token loss has a weight of 1, but of 0 with the tokens head")
+  func auxiliaryWeight() throws {
+    func weight(_ line: String) throws -> Double {
+      try resolved(line, LanguageModelSettings.self).model.auxiliaryLossWeight
+    }
+    #expect(try weight("") == 1 && weight("--head posterior") == 1)
+    #expect(try weight("--head tokens") == 0 && weight("--head tokens --aux-weight 0.5") == 0.5)
+  }
+
   @Test(
     "All errors of a command line are reported at once, with the nearest names",
     arguments: [

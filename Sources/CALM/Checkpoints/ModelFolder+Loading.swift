@@ -89,8 +89,8 @@ extension ModelFolder {
     return model
   }
 
-  /// The student with which the distillation of this folder's model starts: a copy with a one-step head. If the head is
-  /// of another kind, it takes over the prior, and `generator` initializes the rest.
+  /// The student with which the distillation of this folder's model starts: a copy with a one-step head. `generator`
+  /// initializes what the teacher does not have.
   package func loadStudent(
     _ configuration: LanguageModelConfiguration, generator: Generator
   ) throws -> ContinuousLanguageModel {
@@ -103,7 +103,11 @@ extension ModelFolder {
     try agree(source, nil, weights)
     let student = ContinuousLanguageModel(configuration, autoencoder: nil, generator: generator)
     try student.load(from: weights, ignoring: ["\(teacher.key)."], keeping: ["\(configuration.head.type.key)."])
-    try (student.head as? any TokenHead)?.prior.load(from: weights, prefix: "\(teacher.key).prior.")
+    if teacher == TokensHead.self {
+      let head = TokensHead(source, generator: .unset(device: generator.device))
+      try head.load(from: weights, prefix: "\(teacher.key).")
+      (student.head as? PosteriorHead)?.initialize(from: head)
+    }
     return student
   }
 

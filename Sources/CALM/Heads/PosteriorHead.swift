@@ -15,7 +15,7 @@ import Torch
 ///
 /// A one-step head is distilled from such a head or from a ``TokensHead`` (``DistillableHead``): it reads the noise
 /// itself, at a fixed time and with a learned factor of the evidence, and predicts the tokens at the end of the path from
-/// that noise.
+/// that noise. Its beliefs are single embeddings and not means, which costs less and measured the same.
 package final class PosteriorHead: TokenHead, DistillableHead {
   package static let architecture = "PosteriorTransformer"
   package static let key = "posterior_head"
@@ -54,13 +54,17 @@ package final class PosteriorHead: TokenHead, DistillableHead {
     let network = CouplingNetwork.cost(
       of: configuration, inputs: l + k * h, evaluations: evaluations, trainingSamples: paths)
     let prior = h * k * h
-    // The prior's logits once; per evaluation the evidence, the belief, the logits of the coupling and their mean.
     let (logits, evidence) = (k * h * configuration.vocabularySize, l * configuration.vocabularySize)
+    // The belief takes a mean of the embeddings, except in one step.
+    let belief = evidence + (configuration.isOneStep ? 0 : logits)
+    // After the logits of the coupling, a path needs the mean of the embeddings e(v).
+    let evaluation = belief + logits + (configuration.isOneStep ? 0 : evidence)
     return HeadCost(
       parameters: prior + k * h + configuration.vocabularySize * l / k + network.parameters,
-      inferenceMACs: prior + logits + evaluations * (2 * logits + 2 * evidence) + network.inferenceMACs,
+      // The logits of the prior are computed once.
+      inferenceMACs: prior + logits + evaluations * evaluation + network.inferenceMACs,
       // The belief runs only forward, at a third of the cost of a differentiated part.
-      trainingMACs: prior + paths * (logits + evidence + (2 * logits + evidence) / 3) + network.trainingMACs,
+      trainingMACs: prior + paths * (logits + evidence + (logits + belief) / 3) + network.trainingMACs,
       // For each path: the rows of the logits and their gradients in the loss.
       activations: network.activations + paths * 2 * (k * h + l))
   }
@@ -176,10 +180,12 @@ package final class PosteriorHead: TokenHead, DistillableHead {
     .concatenated([x.to(belief.dtype), belief], along: -1)
   }
 
-  /// The mean embedding of each token under prior and evidence, without coupling: […, V] → […, h], in the type of the
-  /// embeddings.
+  /// The belief about each token under prior and evidence, without coupling: the mean embedding, or in a one-step head
+  /// the embedding of the most likely token. […, V] → […, h], in the type of the embeddings.
   func belief(_ known: Tensor, vocabulary: Tensor) -> Tensor {
-    matmul(softmax(known).to(vocabulary.dtype), vocabulary)
+    configuration.isOneStep
+      ? Torch.embedding(known.argmax(-1), weight: vocabulary)
+      : matmul(softmax(known).to(vocabulary.dtype), vocabulary)
   }
 
   /// The belief at points on the path in training, [paths, positions, K·h].

@@ -18,10 +18,10 @@ public struct DemoRecipe: Sendable {
   /// Tokens of a chunk, K.
   public var chunkSize = 4
   /// The generative head. For the energy head, the demo trains an autoencoder first.
-  public private(set) var head = HeadKind.posterior
+  public let head: HeadKind
   /// Numbers of the autoencoder's latent.
   public var latentSize = 32
-  /// Numbers for each token of the posterior head's vector.
+  /// Numbers for each token of the vector that a distilled head reads.
   public var embeddingSize = 16
   /// The fraction of the time in which the autoencoder is trained.
   private(set) var autoencoderShare = 0.05
@@ -39,7 +39,7 @@ public struct DemoRecipe: Sendable {
   public var languageModel = TrainingSettings(
     steps: 6400, batchSize: 8,
     schedule: LearningRateSchedule(peak: 1e-3, shape: .stableDecay))
-  /// The distillation of the posterior head into one step.
+  /// The distillation of the head into one step.
   public var distillation = TrainingSettings(
     steps: 400, batchSize: 8, schedule: LearningRateSchedule(peak: 1e-3, shape: .stableDecay))
   /// The fraction of the time in which the head is distilled.
@@ -63,24 +63,29 @@ public struct DemoRecipe: Sendable {
   /// The temperature of the generated texts.
   public var temperature = "1/3"
 
+  private init(_ head: HeadKind) {
+    self.head = head
+    // The loss of the tokens head is already a cross-entropy of the tokens.
+    if head == .tokens { auxiliaryLossWeight = 0 }
+  }
+
   /// The recipe for synthetic stories: minutes on two cores.
-  public static func stories(head: HeadKind = .posterior) -> DemoRecipe {
-    var recipe = DemoRecipe()
-    recipe.head = head
+  public static func stories(head: HeadKind = .tokens) -> DemoRecipe {
+    var recipe = DemoRecipe(head)
     // The paper's loss.
     if head == .energy { recipe.auxiliaryLossWeight = 0 }
     return recipe
   }
 
   /// The recipe for other text, which has more words.
-  public static func text(head: HeadKind = .posterior) -> DemoRecipe {
-    var recipe = DemoRecipe()
-    recipe.head = head
+  public static func text(head: HeadKind = .tokens) -> DemoRecipe {
+    var recipe = DemoRecipe(head)
     recipe.vocabularySize = 2048
     recipe.latentSize = 64
     recipe.generatedTexts = 4
     recipe.temperature = "1/2"
     recipe.samplesShare = 0.02
+    if head == .tokens { recipe.languageModel.schedule.peak = 3e-3 }
     // With the energy head, words emerge earlier after a warm-up.
     if head == .energy { recipe.auxiliaryWarmupSteps = 1400 }
     return recipe
@@ -102,7 +107,7 @@ public struct DemoRecipe: Sendable {
   public var stages: [DemoStage] { DemoStage.allCases.filter { $0 != (isDistilled ? .autoencoder : .distillation) } }
 
   /// Whether the language model is distilled at the end.
-  var isDistilled: Bool { head == .posterior }
+  var isDistilled: Bool { !head.usesAutoencoder }
 
   /// The folder of the final model in that of the demo.
   public var modelFolder: String { isDistilled ? "student/model" : "lm/model" }

@@ -129,7 +129,8 @@ public struct LanguageModelSettings: RunSettings {
           ).only(with: "head", .text("energy"), .text("diffusion"), .text("flow")),
           Setting(
             "aux_weight", \.model.auxiliaryLossWeight, .number(.nonNegative),
-            "Weight of the auxiliary token loss; 0 disables it, as in the paper."),
+            "Weight of the auxiliary token loss; 0 disables it, as in the paper.",
+            default: "1, or 0 with head tokens"),
           Setting(
             "aux_warmup_steps", \.auxiliaryWarmupSteps, .countOrZero,
             "Number of first steps that train on the auxiliary token loss alone, at half the cost."),
@@ -143,14 +144,18 @@ public struct LanguageModelSettings: RunSettings {
   /// The defaults with the sizes of the model `init_from`, or with those of `autoencoder` and `preset`.
   public static func base(for given: GivenSettings) throws -> Self {
     var base = Self()
-    if given.value(of: "head", as: HeadKind.self)?.usesAutoencoder == false { base.training.bestMetric = "head_loss" }
+    if let head = given.value(of: "head", as: HeadKind.self) {
+      base.model.auxiliaryLossWeight = usualAuxiliaryWeight(of: head)
+      if !head.usesAutoencoder { base.training.bestMetric = "head_loss" }
+    }
     if let path: String = given.value(of: "init_from") {
       let usual = base.model
       base.model = try ModelFolder(URL(fileURLWithPath: path)).languageModelConfiguration()
       base.model.hasDocumentEnds = true
       if !base.model.head.usesAutoencoder { base.training.bestMetric = "head_loss" }
       (base.model.samples, base.model.targetSamples) = (usual.samples, usual.targetSamples)
-      (base.model.exponent, base.model.auxiliaryLossWeight) = (usual.exponent, usual.auxiliaryLossWeight)
+      base.model.exponent = usual.exponent
+      base.model.auxiliaryLossWeight = usualAuxiliaryWeight(of: base.model.head)
       base.autoencoder = base.model.head.usesAutoencoder ? path : nil
       return base
     }
@@ -203,6 +208,9 @@ public struct LanguageModelSettings: RunSettings {
     return model.transformer.faults(given) + metricFaults(given)
       + (needsLoss ? ["\(given.title(of: "aux_warmup_steps")) needs an \(given.title(of: "aux_weight")) above 0"] : [])
   }
+
+  /// The default of `aux_weight`: the loss of a tokens head is already a cross-entropy of the tokens.
+  private static func usualAuxiliaryWeight(of head: HeadKind) -> Double { head == .tokens ? 0 : 1 }
 
   /// The default of `embedding_size`.
   private static let usualEmbeddingSize = 16

@@ -81,8 +81,9 @@ typedef struct {
   ct_tensor output_weight, output_bias;  // [h, h], [h]
   double scale;                          // the factor of the evidence
 } ct_one_step_head;
-// The beliefs of candidates, [candidates, K * d + K * h] in float32: their noise, and the mean embedding of each token
-// given the noise. noise: [candidates, K * d] in float32; positions: the position of each candidate.
+// The beliefs of candidates, [candidates, K * d + K * h] in float32: their noise, and for each part of it the embedding
+// of the most likely token, or NaN where a logit is not finite. noise: [candidates, K * d] in float32; positions: the
+// position of each candidate.
 int ct_one_step_beliefs(ct_tensor *out, const ct_one_step_head *head, ct_tensor noise, const int64_t *positions);
 // The tokens at `count` places of candidates, each candidate * K + token; -1 where a logit is not finite. beliefs: in
 // batches, with the position of each candidate of all batches.

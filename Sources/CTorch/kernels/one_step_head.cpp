@@ -7,6 +7,7 @@
 
 #include <ATen/ops/empty.h>
 
+#include <limits>
 #include <memory>
 #include <numeric>
 #include <vector>
@@ -23,25 +24,17 @@ namespace {
 // The number of rows that share a pass over the weights.
 constexpr int64_t kRows = 48;
 
-// The probabilities of the tokens: softmax(evidence + prior).
-INLINE void probabilities(float *evidence, const float *prior, int64_t size) {
-  ANY_ORDER
-  for (int64_t i = 0; i < size; ++i) evidence[i] += prior[i];
-  float top = largest(evidence, size), sum = 0;
-  for (int64_t i = 0; i < size; ++i) {
-    evidence[i] = exponential(evidence[i] - top);
-    sum += evidence[i];
-  }
-  float scale = 1.0f / sum;
-  for (int64_t i = 0; i < size; ++i) evidence[i] *= scale;
+// x += y.
+INLINE void add(float *x, const float *y, int64_t size) {
+  for (int64_t i = 0; i < size; ++i) x[i] += y[i];
 }
 
-// Adds the evidence and the prior to the logits. Returns the first of the largest ones, or -1 if one is not finite.
-INLINE int32_t most_likely(float *logits, const float *evidence, const float *prior, int64_t size) {
+// Adds the prior to the logits. Returns the first of the largest ones, or -1 if one is not finite.
+INLINE int32_t most_likely(float *logits, const float *prior, int64_t size) {
   ANY_ORDER
   float zeros = 0;
   for (int64_t i = 0; i < size; ++i) {
-    logits[i] += evidence[i] + prior[i];
+    logits[i] += prior[i];
     zeros += logits[i] * 0.0f;  // NaN if a logit is not finite
   }
   if (!(zeros == 0.0f)) return -1;
@@ -66,6 +59,11 @@ INLINE void normalize(float *y, const float *x, const T *weight, const T *bias, 
       y[i] = ((x[i] - mean) * r * load(weight[i]) + load(bias[i])) * (1 + scale[i]) + shift[i];
   else
     for (int64_t i = 0; i < size; ++i) y[i] = (x[i] - mean) * r * (1 + scale[i]) + shift[i];
+}
+
+template <typename T>
+INLINE void widen(float *y, const T *x, int64_t size) {
+  for (int64_t i = 0; i < size; ++i) y[i] = load(x[i]);
 }
 
 template <typename T>
@@ -133,7 +131,7 @@ void write_beliefs(float *out, const float *noise, const int64_t *positions, int
                    const ct_one_step_head &head) {
   const Sizes size = sizes(head);
   int64_t count = chunks * size.chunk, most = std::min(kRows, count);
-  Buffer points = buffer(most * size.code), known = buffer(most * size.vocabulary), means = buffer(most * size.hidden);
+  Buffer points = buffer(most * size.code), known = buffer(most * size.vocabulary);
   for (int64_t first = 0; first < count; first += kRows) {
     int64_t rows = std::min(kRows, count - first);
     scale(points.get(), noise + first * size.code, rows * size.code, head);
@@ -141,20 +139,17 @@ void write_beliefs(float *out, const float *noise, const int64_t *positions, int
                  [&](int64_t begin, int64_t end) { weigh(known.get(), points.get(), rows, head, size, begin, end); });
     over_rows(rows, [&](int64_t row) {
       int64_t chunk = (first + row) / size.chunk, part = (first + row) % size.chunk;
-      vectorized<probabilities>(
+      int32_t token = vectorized<most_likely>(
           &known[row * size.vocabulary],
           data<float>(head.prior->value) + (positions[chunk] * size.chunk + part) * size.vocabulary, size.vocabulary);
-    });
-    over_columns(size.hidden, rows * size.vocabulary, [&](int64_t begin, int64_t end) {
-      skinny_matmul(means.get(), size.hidden, known.get(), rows, size.vocabulary, data<T>(head.vocabulary->value),
-                    size.hidden, begin, end);
-    });
-    for (int64_t row = 0; row < rows; ++row) {
-      int64_t chunk = (first + row) / size.chunk, part = (first + row) % size.chunk;
       float *belief = out + chunk * size.inputs();
       std::copy_n(noise + (first + row) * size.code, size.code, belief + part * size.code);
-      std::copy_n(&means[row * size.hidden], size.hidden, belief + size.chunk * size.code + part * size.hidden);
-    }
+      float *embedding = belief + size.chunk * size.code + part * size.hidden;
+      if (token < 0)
+        std::fill_n(embedding, size.hidden, std::numeric_limits<float>::quiet_NaN());
+      else
+        vectorized<widen<T>>(embedding, data<T>(head.vocabulary->value) + token * size.hidden, size.hidden);
+    });
   }
 }
 
@@ -182,8 +177,10 @@ class Tokens {
     finish(places, rows);
     over_rows(rows, [&](int64_t row) {
       int64_t prior = position(places[row]) * size_.chunk + part(places[row]);
-      out[row] = vectorized<most_likely>(&logits_[row * size_.vocabulary], &evidence_[row * size_.vocabulary],
-                                         data<float>(head_.prior->value) + prior * size_.vocabulary, size_.vocabulary);
+      float *logits = &logits_[row * size_.vocabulary];
+      vectorized<add>(logits, &evidence_[row * size_.vocabulary], size_.vocabulary);
+      out[row] = vectorized<most_likely>(
+          logits, data<float>(head_.prior->value) + prior * size_.vocabulary, size_.vocabulary);
     });
   }
 

@@ -67,7 +67,8 @@ package struct FusedOneStepHead {
 
   /// What the tokens of candidates depend on.
   package struct Beliefs {
-    /// The noise, and the mean embedding of each token given the noise, in batches: [candidates, K·d + K·h], float32.
+    /// The noise, and the embedding of each token that is the most likely given the noise, in batches: [candidates,
+    /// K·d + K·h], float32.
     package let batches: [Tensor]
     /// The position of each candidate.
     package let positions: [Int]
