@@ -43,7 +43,7 @@ public struct DemoRecipe: Sendable {
   public var distillation = TrainingSettings(
     steps: 400, batchSize: 8, schedule: LearningRateSchedule(peak: 1e-3, shape: .stableDecay))
   /// The fraction of the time in which the head is distilled.
-  private(set) var distillationShare = 0.12
+  private(set) var distillationShare = 0.18
   /// The weight of the auxiliary token loss.
   public var auxiliaryLossWeight = 1.0
   /// Steps at the start that train on the auxiliary token loss alone, if it has a weight.
