@@ -61,8 +61,8 @@ struct DemoCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "The weight of the auxiliary token loss. (default: 1, but 0 for synthetic stories with --head energy)",
-      valueName: "w"), transform: amount)
+      "The weight of the auxiliary token loss. (default: 0 with --head tokens, and with --head energy on synthetic "
+        + "stories; else 1)", valueName: "w"), transform: amount)
   var auxWeight: Double?
 
   @Option(help: ArgumentHelp("The seed of the stories, the weights and the samples.", valueName: "n"))
