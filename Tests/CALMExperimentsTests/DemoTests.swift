@@ -31,7 +31,8 @@ import Testing
     FileManager.default.fileExists(atPath: folder.appendingPathComponent(path).path)
   }
 
-  @Test("A demo reports its stages in order and its results match its folder", arguments: [tiny, tinyPosterior, tinyEnergy])
+  @Test(
+    "A demo reports its stages in order and its results match its folder", arguments: [tiny, tinyPosterior, tinyEnergy])
   func complete(recipe: DemoRecipe) throws {
     defer { try? FileManager.default.removeItem(at: folder) }
     var (began, finished): ([DemoStage], [DemoStage]) = ([], [])

@@ -16,7 +16,9 @@ extension PosteriorHead {
       coupling.final.assign(teacher.output)
 
       let (h, k) = (configuration.hiddenSize, configuration.chunkSize)
-      for parameter in coupling.time.mix.namedParameters() + coupling.input.namedParameters() { parameter.tensor.fill(0) }
+      for layer in [coupling.time.mix, coupling.input] {
+        for parameter in layer.namedParameters() { parameter.tensor.fill(0) }
+      }
       let beliefs = coupling.input.weight.narrowed(1, configuration.latentSize..<configuration.latentSize + k * h)
       for row in 1..<max(1, k) {
         let layer = teacher.prefix[row - 1]
