@@ -45,7 +45,7 @@ public struct DemoRecipe: Sendable {
   /// The fraction of the time in which the head is distilled.
   private(set) var distillationShare = 0.18
   /// The weight of the auxiliary token loss.
-  public var auxiliaryLossWeight = 1.0
+  public var auxiliaryLossWeight: Double
   /// Steps at the start that train on the auxiliary token loss alone, if it has a weight.
   public private(set) var auxiliaryWarmupSteps = 0
   /// N of the energy score: fewer than the paper's 8, for more steps in the same time.
@@ -65,8 +65,7 @@ public struct DemoRecipe: Sendable {
 
   private init(_ head: HeadKind) {
     self.head = head
-    // The loss of the tokens head is already a cross-entropy of the tokens.
-    if head == .tokens { auxiliaryLossWeight = 0 }
+    auxiliaryLossWeight = LanguageModelSettings.usualAuxiliaryWeight(of: head)
   }
 
   /// The recipe for synthetic stories: minutes on two cores.

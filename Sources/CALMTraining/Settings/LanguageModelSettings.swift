@@ -210,7 +210,7 @@ public struct LanguageModelSettings: RunSettings {
   }
 
   /// The default of `aux_weight`: the loss of a tokens head is already a cross-entropy of the tokens.
-  private static func usualAuxiliaryWeight(of head: HeadKind) -> Double { head == .tokens ? 0 : 1 }
+  public static func usualAuxiliaryWeight(of head: HeadKind) -> Double { head == .tokens ? 0 : 1 }
 
   /// The default of `embedding_size`.
   private static let usualEmbeddingSize = 16
