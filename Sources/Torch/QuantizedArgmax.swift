@@ -9,14 +9,14 @@ public struct QuantizedArgmax {
   /// The matrix, [vocabulary, size].
   public let weight: Tensor
   private let quantized: (numbers: Tensor, bounds: Tensor)?
-  private let changes: Int64
+  private let state: TensorState
 
   /// Quantizes a matrix.
   ///
   /// - Parameter weight: [vocabulary, size]. It must not change afterwards.
   public init(_ weight: Tensor) {
     self.weight = weight
-    changes = ct_changes(weight.handle)
+    state = TensorState(of: weight)
     var handles = ct_int8_weight(numbers: nil, bounds: nil)
     check(ct_int8_weight_new(&handles, weight.handle))
     if let numbers = handles.numbers, let bounds = handles.bounds {
@@ -26,10 +26,8 @@ public struct QuantizedArgmax {
     }
   }
 
-  /// Whether the quantized matrix is `other` in its current state. Changes by an ``Optimizer`` are not detected.
-  public func isCurrent(for other: Tensor) -> Bool {
-    ct_is_same(weight.handle, other.handle) != 0 && ct_changes(other.handle) == changes
-  }
+  /// Whether the quantized matrix is `other` in its current state.
+  public func isCurrent(for other: Tensor) -> Bool { state.isCurrent(for: other) }
 
   /// The index of the row of the matrix whose product with each row of `hidden` is the largest.
   ///

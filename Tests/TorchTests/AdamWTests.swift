@@ -52,6 +52,19 @@ struct AdamWTests {
   }
 
   // float16 uses libtorch's operations; the other types use the kernel.
+  @Test("A step counts as a change of the parameters", arguments: [DType.float32, .bfloat16])
+  func changes(dtype: DType) {
+    let module = Pair(dtype)
+    let optimizer = AdamW(module.namedParameters(), settings: Self.settings)
+    let before = module.namedParameters().map { TensorState(of: $0.tensor) }
+    setGradients(module, step: 1)
+    optimizer.update(learningRate: 0.1)
+    for (state, parameter) in zip(before, module.namedParameters()) {
+      #expect(!state.isCurrent(for: parameter.tensor))
+      #expect(TensorState(of: parameter.tensor).isCurrent(for: parameter.tensor))
+    }
+  }
+
   @Test(
     "AdamW agrees with the formula in float64, and decays only matrices",
     arguments: [DType.float32, .bfloat16, .float16])

@@ -34,7 +34,7 @@ final class CouplingNetwork: Module {
   /// - Returns: [samples, positions, K·h].
   func callAsFunction(_ x: Tensor, times: Tensor, condition: Tensor) -> Tensor {
     // The modulation is that of the position: its K rows share it.
-    let shared = modulation(times: times, condition: condition)
+    let shared = silu(time(times) + condition)  // [(samples,) positions, h]
     let modulation = shared.reshaped(Array(shared.shape.dropLast()) + [1, -1])
     let mixed = input(x.to(input.weight.dtype))  // [samples, positions, K·h]
     var rows = mixed.reshaped(x.shape[0], x.shape[1], chunkSize, -1)  // [samples, positions, K, h]
@@ -42,17 +42,14 @@ final class CouplingNetwork: Module {
     return final(rows, modulation: modulation).reshaped(mixed.shape)
   }
 
-  /// The input of the modulations, [(samples,) positions, h].
-  private func modulation(times: Tensor, condition: Tensor) -> Tensor { silu(time(times) + condition) }
-
   /// The modulations of positions: shift, scale and gate of each block, then shift and scale of the output.
   ///
   /// - Parameters:
-  ///   - times: the times of the K tokens, [K], int64.
+  ///   - time: the embedding of the times of the K tokens, [h].
   ///   - condition: the result of ``embedded(_:)``, [positions, h].
   /// - Returns: [positions, (3·blocks + 2)·h].
-  func modulations(times: Tensor, condition: Tensor) -> Tensor {
-    let shared = modulation(times: times, condition: condition)
+  func modulations(time: Tensor, condition: Tensor) -> Tensor {
+    let shared = silu(time + condition)
     return .concatenated((blocks.map(\.modulation) + [final.modulation]).map { $0(shared) }, along: -1)
   }
 

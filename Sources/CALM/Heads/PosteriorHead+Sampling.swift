@@ -30,10 +30,15 @@ extension PosteriorHead {
   }
 
   func context(_ hidden: Tensor, vocabulary: Tensor, codeWords: Tensor) -> Context {
-    let rows = prior(hidden).reshaped(-1, configuration.hiddenSize)  // [positions·K, h]
-    return Context(
-      prior: linear(rows, weight: vocabulary).to(.float32), condition: coupling.embedded(hidden),
+    Context(
+      prior: priorLogits(hidden, vocabulary: vocabulary), condition: coupling.embedded(hidden),
       vocabulary: vocabulary, codeWords: codeWords)
+  }
+
+  /// The logits of the prior: [positions, h] → [positions·K, V], float32.
+  func priorLogits(_ hidden: Tensor, vocabulary: Tensor) -> Tensor {
+    let rows = prior(hidden).reshaped(-1, configuration.hiddenSize)  // [positions·K, h]
+    return linear(rows, weight: vocabulary).to(.float32)
   }
 
   /// The most likely tokens at the end of the path from noise. A one-step head reads only the noise.

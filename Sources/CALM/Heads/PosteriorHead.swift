@@ -26,6 +26,8 @@ package final class PosteriorHead: TokenHead, DistillableHead {
   /// The factor of the evidence of a one-step head, [1].
   @Parameter("evidence_scale") var evidenceScale: Tensor?
   let configuration: LanguageModelConfiguration
+  /// What ``fused(_:vocabulary:)`` keeps between chunks.
+  var latestFusion: Fusion?
 
   package init(_ configuration: LanguageModelConfiguration, generator: Generator) {
     self.configuration = configuration

@@ -66,29 +66,37 @@ typedef struct {
 int ct_decode_layer(ct_tensor *out, ct_tensor x, const ct_decode_layer_weights *layer, const ct_decode_cache *caches,
                     int count, ct_tensor cosine, ct_tensor sine);
 
+// A matrix of weights, [..., outputs, inputs], in the order that products of a few rows read: [..., panels, inputs,
+// 16].
+int ct_packed_weight(ct_tensor *out, ct_tensor weight);
+
 // A one-step posterior head with the values of some positions, in float32 or bfloat16 on the CPU; all contiguous.
+// Packed weights are those of ct_packed_weight.
 typedef struct {
   ct_tensor norm_weight, norm_bias, hidden_weight, hidden_bias, output_weight, output_bias;
 } ct_one_step_block;
 typedef struct {
-  ct_tensor vocabulary;                // [V, h]
-  ct_tensor code_words;                // the embeddings of the path, transposed, [d, V] in float32
-  ct_tensor prior;                     // logits, [positions * K, V] in float32
-  ct_tensor modulation;                // of each block shift, scale, gate, then shift, scale: [positions, ...], float32
-  ct_tensor input_weight, input_bias;  // [K * h, K * d + K * h], [K * h]
-  const ct_one_step_block *blocks;     // weights of [h, h], vectors of [h]
+  ct_tensor vocabulary;  // packed [V, h]
+  ct_tensor code_words;  // the embeddings of the path, packed [V, d] in float32
+  ct_tensor prior;       // logits, [positions * K, V] in float32
+  ct_tensor modulation;  // of each block shift, scale, gate, then shift, scale: [positions, ...] in float32
+  // The embeddings that the first layer reads, [V, h]; or NULL if `mixed` has their products with its weights: [V, K, K
+  // * h] in float32, for each token and each of its places the share of the outputs.
+  ct_tensor embeddings, mixed;
+  ct_tensor input_weight, input_bias;  // packed [K, h, K * d + K * h], without the last K * h if mixed; [K * h]
+  const ct_one_step_block *blocks;     // packed weights of [h, h], vectors of [h]
   int block_count;
-  ct_tensor output_weight, output_bias;  // [h, h], [h]
+  ct_tensor output_weight, output_bias;  // packed [h, h], [h]
   double scale;                          // the factor of the evidence
 } ct_one_step_head;
-// The beliefs of candidates, [candidates, K * d + K * h] in float32: their noise, and for each part of it the embedding
-// of the most likely token, or NaN where a logit is not finite. noise: [candidates, K * d] in float32; positions: the
-// position of each candidate.
-int ct_one_step_beliefs(ct_tensor *out, const ct_one_step_head *head, ct_tensor noise, const int64_t *positions);
-// The tokens at `count` places of candidates, each candidate * K + token; -1 where a logit is not finite. beliefs: in
-// batches, with the position of each candidate of all batches.
-int ct_one_step_tokens(int32_t *tokens, const ct_one_step_head *head, const ct_tensor *beliefs, int batches,
-                       const int64_t *positions, const int64_t *places, int64_t count);
+// The beliefs of candidates, [candidates, K]: for each part of their noise the most likely token given prior and
+// evidence; -1 where a logit is not finite. noise: [candidates, K * d] in float32; positions: the position of each
+// candidate.
+int ct_one_step_beliefs(int32_t *beliefs, const ct_one_step_head *head, ct_tensor noise, const int64_t *positions);
+// The tokens at `count` places of candidates, each candidate * K + token; -1 where a logit is not finite. noise: in
+// batches; beliefs and positions: of the candidates of all batches.
+int ct_one_step_tokens(int32_t *tokens, const ct_one_step_head *head, const ct_tensor *noise, int batches,
+                       const int32_t *beliefs, const int64_t *positions, const int64_t *places, int64_t count);
 
 // A step of a row-wise network; see `rowwise` in Swift.
 typedef enum { CT_LINEAR, CT_LAYER_NORM, CT_RMS_NORM, CT_SILU_PLUS, CT_HALVES, CT_GATED, CT_KEEP } ct_row_step_kind;

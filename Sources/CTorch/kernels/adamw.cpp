@@ -85,6 +85,7 @@ int ct_adamw(const ct_adamw_slot *slots, int count, double learning_rate, double
                                 data<float>(slot.second_moment->value) + begin, end - begin, rates);
         });
       });
+      parameter.unsafeGetTensorImpl()->bump_version();
     }
   });
 }

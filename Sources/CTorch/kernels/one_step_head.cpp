@@ -2,19 +2,18 @@
 //
 // With libtorch's operations, an evaluation takes about seventy calls and computes all K tokens of each candidate. The
 // choice among candidates compares them token by token, and stops where they differ. Here an evaluation has two parts,
-// one call each: the belief of a candidate, which depends on the noise of all K tokens, and a token, which depends on
-// nothing but the belief. The bits of a candidate do not depend on the others.
-
-#include <ATen/ops/empty.h>
+// one call each: the belief of a candidate, the most likely tokens given the noise alone; and a token, which depends on
+// the noise and the belief. The bits of a candidate do not depend on the others.
 
 #include <limits>
 #include <memory>
+#include <mutex>
 #include <numeric>
 #include <vector>
 
 #include "../support.h"
+#include "packed_weight.h"
 #include "parallel.h"
-#include "skinny_gemm.h"
 #include "vectorized.h"
 
 using namespace ctorch;
@@ -24,24 +23,34 @@ namespace {
 // The number of rows that share a pass over the weights.
 constexpr int64_t kRows = 48;
 
-// x += y.
-INLINE void add(float *x, const float *y, int64_t size) {
-  for (int64_t i = 0; i < size; ++i) x[i] += y[i];
-}
+// The most likely of some tokens, the first of equal ones; token −1 and an infinite logit if one is not finite.
+struct Choice {
+  float logit = -std::numeric_limits<float>::infinity();
+  int32_t token = 0;
 
-// Adds the prior to the logits. Returns the first of the largest ones, or -1 if one is not finite.
-INLINE int32_t most_likely(float *logits, const float *prior, int64_t size) {
+  void consider(const Choice &other) {
+    if (other.logit > logit || (other.logit == logit && other.token < token)) *this = other;
+  }
+};
+
+// Adds the prior to the logits of the tokens first..<first + size.
+INLINE Choice most_likely(float *logits, const float *prior, int64_t first, int64_t size) {
   ANY_ORDER
   float zeros = 0;
   for (int64_t i = 0; i < size; ++i) {
     logits[i] += prior[i];
     zeros += logits[i] * 0.0f;  // NaN if a logit is not finite
   }
-  if (!(zeros == 0.0f)) return -1;
+  if (!(zeros == 0.0f)) return {std::numeric_limits<float>::infinity(), -1};
   float top = largest(logits, size);
   int64_t token = 0;
   while (token < size - 1 && logits[token] != top) ++token;
-  return static_cast<int32_t>(token);
+  return {top, static_cast<int32_t>(first + token)};
+}
+
+// x += y.
+INLINE void add(float *x, const float *y, int64_t size) {
+  for (int64_t i = 0; i < size; ++i) x[i] += y[i];
 }
 
 // (x − mean) / √(variance + ε) · (1 + scale) + shift, where weight and bias, if not null, come before scale and shift.
@@ -87,108 +96,96 @@ Buffer buffer(int64_t count) { return std::make_unique_for_overwrite<float[]>(co
 
 struct Sizes {
   int64_t chunk, hidden, vocabulary, code;
-  // Those of the rows of the beliefs.
-  int64_t inputs() const { return chunk * (code + hidden); }
+
+  // The length of rows of h or V numbers in whole panels.
+  int64_t row() const { return panel_count(hidden) * kPanel; }
+  int64_t logits() const { return panel_count(vocabulary) * kPanel; }
 };
 
 Sizes sizes(const ct_one_step_head &head) {
-  const at::Tensor &vocabulary = head.vocabulary->value, &words = head.code_words->value;
-  return {head.input_weight->value.size(0) / vocabulary.size(1), vocabulary.size(1), vocabulary.size(0), words.size(0)};
+  const at::Tensor &prior = head.prior->value;
+  return {prior.size(0) / head.modulation->value.size(0), head.vocabulary->value.size(1), prior.size(1),
+          head.code_words->value.size(1)};
 }
 
-// Calls body(begin, end) for slices of the columns of a product, one per thread: so each weight is read by one thread.
-//
-// work: multiply-adds per column.
+// Calls body(begin, end) for slices of the panels of a product, one per thread: so each weight is read by one thread.
 template <typename Body>
-void over_columns(int64_t columns, int64_t work, const Body &body) {
-  constexpr int64_t unit = 32;  // two vectors of AVX-512
-  int64_t units = (columns + unit - 1) / unit;
-  parallel_for(units, std::max<int64_t>(1, (1 << 17) / (work * unit)),
-               [&](int64_t first, int64_t last) { body(first * unit, std::min(columns, last * unit)); });
+void over_panels(int64_t panels, int64_t rows, int64_t inputs, const Body &body) {
+  // With one or two rows, reading the weights takes longer than the arithmetic.
+  int64_t work = std::max<int64_t>(rows, 3) * inputs * kPanel;
+  parallel_for(panels, std::max<int64_t>(1, (1 << 17) / work), body);
 }
 
-// Calls body(row) for 0..<rows.
-template <typename Body>
-void over_rows(int64_t rows, const Body &body) {
-  parallel_for(rows, 4, [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) body(row);
-  });
+// evidence[v] = ⟨e(v), x⟩ for the tokens of panels begin..<end. points: x, [rows][d].
+void weigh(float *evidence, const float *points, int64_t rows, const ct_one_step_head &head, const Sizes &size,
+           int64_t begin, int64_t end) {
+  multiply_packed(evidence, size.logits(), points, size.code, rows, size.code, data<float>(head.code_words->value),
+                  begin, end);
 }
 
 void scale(float *scaled, const float *points, int64_t count, const ct_one_step_head &head) {
   for (int64_t i = 0; i < count; ++i) scaled[i] = static_cast<float>(head.scale) * points[i];
 }
 
-// evidence[r · V + v] = ⟨e(v), points[r]⟩ for tokens v in begin..<end. points: scaled, [rows][d].
-void weigh(float *evidence, const float *points, int64_t rows, const ct_one_step_head &head, const Sizes &size,
-           int64_t begin, int64_t end) {
-  skinny_matmul(evidence, size.vocabulary, points, rows, size.code, data<float>(head.code_words->value),
-                size.vocabulary, begin, end);
-}
-
-template <typename T>
-void write_beliefs(float *out, const float *noise, const int64_t *positions, int64_t chunks,
+// The most likely token of each part of some noise, [count][d], under prior and evidence.
+void write_beliefs(int32_t *out, const float *noise, const int64_t *positions, int64_t count,
                    const ct_one_step_head &head) {
   const Sizes size = sizes(head);
-  int64_t count = chunks * size.chunk, most = std::min(kRows, count);
-  Buffer points = buffer(most * size.code), known = buffer(most * size.vocabulary);
-  for (int64_t first = 0; first < count; first += kRows) {
-    int64_t rows = std::min(kRows, count - first);
-    scale(points.get(), noise + first * size.code, rows * size.code, head);
-    over_columns(size.vocabulary, rows * size.code,
-                 [&](int64_t begin, int64_t end) { weigh(known.get(), points.get(), rows, head, size, begin, end); });
-    over_rows(rows, [&](int64_t row) {
-      int64_t chunk = (first + row) / size.chunk, part = (first + row) % size.chunk;
-      int32_t token = vectorized<most_likely>(
-          &known[row * size.vocabulary],
-          data<float>(head.prior->value) + (positions[chunk] * size.chunk + part) * size.vocabulary, size.vocabulary);
-      float *belief = out + chunk * size.inputs();
-      std::copy_n(noise + (first + row) * size.code, size.code, belief + part * size.code);
-      float *embedding = belief + size.chunk * size.code + part * size.hidden;
-      if (token < 0)
-        std::fill_n(embedding, size.hidden, std::numeric_limits<float>::quiet_NaN());
-      else
-        vectorized<widen<T>>(embedding, data<T>(head.vocabulary->value) + token * size.hidden, size.hidden);
-    });
-  }
+  parallel_for(count, 4, [&](int64_t begin, int64_t end) {
+    int64_t most = std::min(kRows, end - begin);
+    Buffer points = buffer(most * size.code), logits = buffer(most * size.logits());
+    for (int64_t first = begin; first < end; first += kRows) {
+      int64_t rows = std::min(kRows, end - first);
+      scale(points.get(), noise + first * size.code, rows * size.code, head);
+      weigh(logits.get(), points.get(), rows, head, size, 0, panel_count(size.vocabulary));
+      for (int64_t row = first; row < first + rows; ++row) {
+        int64_t prior = positions[row / size.chunk] * size.chunk + row % size.chunk;
+        out[row] = vectorized<most_likely>(&logits[(row - first) * size.logits()],
+                                           data<float>(head.prior->value) + prior * size.vocabulary, 0, size.vocabulary)
+                       .token;
+      }
+    }
+  });
 }
+
+// Some candidates: the noise, the belief (K tokens) and the position of each.
+struct Candidates {
+  std::vector<const float *> noise;
+  const int32_t *beliefs;
+  const int64_t *positions;
+};
 
 // The tokens at some places, chunk · K + part, which are sorted by part.
 template <typename T>
 class Tokens {
  public:
   // most: the maximum number of places at once.
-  Tokens(const ct_one_step_head &head, const float *const *beliefs, const int64_t *positions, int64_t most)
+  Tokens(const ct_one_step_head &head, const Candidates &candidates, int64_t most)
       : head_(head),
         size_(sizes(head)),
-        beliefs_(beliefs),
-        positions_(positions),
-        inputs_(buffer(most * size_.inputs())),
+        candidates_(candidates),
+        input_size_(size_.chunk * (size_.code + (head.mixed ? 0 : size_.hidden))),
+        inputs_(buffer(most * input_size_)),
         points_(buffer(most * size_.code)),
-        x_(buffer(most * size_.hidden)),
-        normal_(buffer(most * size_.hidden)),
-        inner_(buffer(most * size_.hidden)),
-        logits_(buffer(most * size_.vocabulary)),
-        evidence_(buffer(most * size_.vocabulary)) {}
+        x_(buffer(most * size_.row())),
+        inner_(buffer(most * size_.row())),
+        sums_(buffer(most * size_.row())),
+        logits_(buffer(most * size_.logits())),
+        evidence_(buffer(most * size_.logits())) {}
 
   void write(int32_t *out, const int64_t *places, int64_t rows) {
     mix(places, rows);
     for (int i = 0; i < head_.block_count; ++i) take(head_.blocks[i], 3 * i * size_.hidden, places, rows);
-    finish(places, rows);
-    over_rows(rows, [&](int64_t row) {
-      int64_t prior = position(places[row]) * size_.chunk + part(places[row]);
-      float *logits = &logits_[row * size_.vocabulary];
-      vectorized<add>(logits, &evidence_[row * size_.vocabulary], size_.vocabulary);
-      out[row] = vectorized<most_likely>(
-          logits, data<float>(head_.prior->value) + prior * size_.vocabulary, size_.vocabulary);
-    });
+    finish(out, places, rows);
   }
 
  private:
   static constexpr float kEpsilon = 1e-6f;
 
   int64_t part(int64_t place) const { return place % size_.chunk; }
-  int64_t position(int64_t place) const { return positions_[place / size_.chunk]; }
+  int64_t position(int64_t place) const { return candidates_.positions[place / size_.chunk]; }
+  const float *noise(int64_t place) const { return candidates_.noise[place / size_.chunk]; }
+  const int32_t *belief(int64_t place) const { return candidates_.beliefs + place / size_.chunk * size_.chunk; }
 
   // The shifts, scales and gates of a place.
   const float *modulation(int64_t place) const {
@@ -198,146 +195,214 @@ class Tokens {
 
   // The first layer. Of its outputs, each part needs its own.
   void mix(const int64_t *places, int64_t rows) {
-    int64_t h = size_.hidden, inputs = size_.inputs();
-    for (int64_t row = 0; row < rows; ++row)
-      std::copy_n(beliefs_[places[row] / size_.chunk], inputs, &inputs_[row * inputs]);
-    over_columns(h, rows * inputs, [&](int64_t begin, int64_t end) {
+    int64_t h = size_.hidden, panels = panel_count(h);
+    for (int64_t row = 0; row < rows; ++row) read(&inputs_[row * input_size_], places[row]);
+    over_panels(panels, rows, input_size_, [&](int64_t begin, int64_t end) {
+      int64_t from = begin * kPanel, count = std::min(h, end * kPanel) - from;
       for (int64_t first = 0, last; first < rows; first = last) {
         int64_t part = this->part(places[first]);
         for (last = first + 1; last < rows && this->part(places[last]) == part;) ++last;
-        skinny_gemm(&x_[first * h], h, &inputs_[first * inputs], last - first, inputs,
-                    data<T>(head_.input_weight->value) + part * h * inputs, inputs, begin, end);
-        for (int64_t row = first; row < last; ++row)
-          vectorized<add_bias<T>>(&x_[row * h + begin], data<T>(head_.input_bias->value) + part * h + begin,
-                                  end - begin);
+        multiply_packed(&x_[first * size_.row()], size_.row(), &inputs_[first * input_size_], input_size_, last - first,
+                        input_size_, data<T>(head_.input_weight->value) + part * panels * input_size_ * kPanel, begin,
+                        end);
+        for (int64_t row = first; row < last; ++row) {
+          float *x = &x_[row * size_.row() + from];
+          vectorized<add_bias<T>>(x, data<T>(head_.input_bias->value) + part * h + from, count);
+          if (head_.mixed) add_mixed(x, belief(places[row]), part * h + from, count);
+        }
       }
     });
   }
 
+  // The inputs of a place: the noise and, unless they were mixed before, the embeddings of the belief.
+  void read(float *inputs, int64_t place) const {
+    int64_t h = size_.hidden, noise = size_.chunk * size_.code;
+    std::copy_n(this->noise(place), noise, inputs);
+    if (head_.mixed) return;
+    for (int64_t i = 0; i < size_.chunk; ++i) {
+      float *embedding = inputs + noise + i * h;
+      int32_t token = belief(place)[i];
+      if (token < 0)
+        std::fill_n(embedding, h, std::numeric_limits<float>::quiet_NaN());
+      else
+        vectorized<widen<T>>(embedding, data<T>(head_.embeddings->value) + token * h, h);
+    }
+  }
+
+  // Adds what the embeddings of the belief contribute to some outputs of the first layer.
+  void add_mixed(float *x, const int32_t *belief, int64_t output, int64_t count) const {
+    int64_t outputs = size_.chunk * size_.hidden;
+    for (int64_t i = 0; i < size_.chunk; ++i)
+      if (belief[i] < 0)
+        std::fill_n(x, count, std::numeric_limits<float>::quiet_NaN());
+      else
+        vectorized<add>(x, data<float>(head_.mixed->value) + (belief[i] * size_.chunk + i) * outputs + output, count);
+  }
+
+  // A residual block.
   void take(const ct_one_step_block &block, int64_t modulations, const int64_t *places, int64_t rows) {
-    int64_t h = size_.hidden;
-    over_rows(rows, [&](int64_t row) {
-      const float *shift = modulation(places[row]) + modulations;
-      vectorized<normalize<T>>(&normal_[row * h], &x_[row * h], data<T>(block.norm_weight->value),
-                               data<T>(block.norm_bias->value), shift, shift + h, h, kEpsilon);
+    over_panels(panel_count(size_.hidden), rows, size_.hidden, [&](int64_t begin, int64_t end) {
+      Buffer normal = normalized(&block, modulations, places, rows);
+      multiply(inner_, normal, block.hidden_weight, rows, begin, end,
+               [&](float *y, int64_t, int64_t from, int64_t count) {
+                 vectorized<activate<T>>(y, data<T>(block.hidden_bias->value) + from, count);
+               });
     });
-    product(inner_, normal_, block.hidden_weight, rows, [&](int64_t row, int64_t begin, int64_t end) {
-      vectorized<activate<T>>(&inner_[row * h + begin], data<T>(block.hidden_bias->value) + begin, end - begin);
-    });
-    product(normal_, inner_, block.output_weight, rows, [&](int64_t row, int64_t begin, int64_t end) {
-      const float *gate = modulation(places[row]) + modulations + 2 * h;
-      vectorized<add_gated<T>>(&x_[row * h + begin], &normal_[row * h + begin],
-                               data<T>(block.output_bias->value) + begin, gate + begin, end - begin);
+    over_panels(panel_count(size_.hidden), rows, size_.hidden, [&](int64_t begin, int64_t end) {
+      multiply(sums_, inner_, block.output_weight, rows, begin, end,
+               [&](float *y, int64_t row, int64_t from, int64_t count) {
+                 const float *gate = modulation(places[row]) + modulations + 2 * size_.hidden;
+                 vectorized<add_gated<T>>(&x_[row * size_.row() + from], y, data<T>(block.output_bias->value) + from,
+                                          gate + from, count);
+               });
     });
   }
 
-  // The logits without the prior, and the evidence.
-  void finish(const int64_t *places, int64_t rows) {
-    int64_t h = size_.hidden, last = 3 * head_.block_count * h;
-    over_rows(rows, [&](int64_t row) {
-      const float *shift = modulation(places[row]) + last;
-      vectorized<normalize<T>>(&normal_[row * h], &x_[row * h], nullptr, nullptr, shift, shift + h, h, kEpsilon);
-      scale(&points_[row * size_.code], &inputs_[row * size_.inputs() + part(places[row]) * size_.code], size_.code,
-            head_);
+  // The most likely tokens under the posterior: the product with the vocabulary, the evidence and the prior.
+  void finish(int32_t *out, const int64_t *places, int64_t rows) {
+    over_panels(panel_count(size_.hidden), rows, size_.hidden, [&](int64_t begin, int64_t end) {
+      Buffer normal = normalized(nullptr, 3 * head_.block_count * size_.hidden, places, rows);
+      multiply(sums_, normal, head_.output_weight, rows, begin, end,
+               [&](float *y, int64_t, int64_t from, int64_t count) {
+                 vectorized<add_bias<T>>(y, data<T>(head_.output_bias->value) + from, count);
+               });
     });
-    product(x_, normal_, head_.output_weight, rows, [&](int64_t row, int64_t begin, int64_t end) {
-      vectorized<add_bias<T>>(&x_[row * h + begin], data<T>(head_.output_bias->value) + begin, end - begin);
-    });
-    over_columns(size_.vocabulary, rows * h, [&](int64_t begin, int64_t end) {
-      skinny_gemm(logits_.get(), size_.vocabulary, x_.get(), rows, h, data<T>(head_.vocabulary->value), h, begin, end);
+    for (int64_t row = 0; row < rows; ++row)
+      scale(&points_[row * size_.code], noise(places[row]) + part(places[row]) * size_.code, size_.code, head_);
+    std::vector<Choice> choices(rows);
+    std::mutex mutex;
+    over_panels(panel_count(size_.vocabulary), rows, size_.hidden + size_.code, [&](int64_t begin, int64_t end) {
+      multiply_packed(logits_.get(), size_.logits(), sums_.get(), size_.row(), rows, size_.hidden,
+                      data<T>(head_.vocabulary->value), begin, end);
       weigh(evidence_.get(), points_.get(), rows, head_, size_, begin, end);
+      int64_t from = begin * kPanel, count = std::min(size_.vocabulary, end * kPanel) - from;
+      std::vector<Choice> own(rows);
+      for (int64_t row = 0; row < rows; ++row) {
+        int64_t prior = position(places[row]) * size_.chunk + part(places[row]);
+        float *logits = &logits_[row * size_.logits() + from];
+        vectorized<add>(logits, &evidence_[row * size_.logits() + from], count);
+        own[row] = vectorized<most_likely>(logits, data<float>(head_.prior->value) + prior * size_.vocabulary + from,
+                                           from, count);
+      }
+      std::lock_guard lock(mutex);
+      for (int64_t row = 0; row < rows; ++row) choices[row].consider(own[row]);
     });
+    for (int64_t row = 0; row < rows; ++row) out[row] = choices[row].token;
   }
 
-  // y = x·weightᵀ of [h, h], then finish(row, begin, end) for slices of its columns.
+  // The rows, normalized, scaled and shifted. Each thread computes all of them, which takes less time than waiting for
+  // others.
+  //
+  // block: whose norm has weights; null for that before the output.
+  Buffer normalized(const ct_one_step_block *block, int64_t modulations, const int64_t *places, int64_t rows) const {
+    Buffer normal = buffer(rows * size_.row());
+    for (int64_t row = 0; row < rows; ++row) {
+      const float *shift = modulation(places[row]) + modulations;
+      vectorized<normalize<T>>(
+          &normal[row * size_.row()], &x_[row * size_.row()], block ? data<T>(block->norm_weight->value) : nullptr,
+          block ? data<T>(block->norm_bias->value) : nullptr, shift, shift + size_.hidden, size_.hidden, kEpsilon);
+    }
+    return normal;
+  }
+
+  // y = x·weightᵀ of [h, h] for panels begin..<end, then finish(y, row, from, count) for the outputs of each row.
   template <typename Finish>
-  void product(const Buffer &y, const Buffer &x, ct_tensor weight, int64_t rows, const Finish &finish) {
-    int64_t h = size_.hidden;
-    over_columns(h, rows * h, [&](int64_t begin, int64_t end) {
-      skinny_gemm(y.get(), h, x.get(), rows, h, data<T>(weight->value), h, begin, end);
-      for (int64_t row = 0; row < rows; ++row) finish(row, begin, end);
-    });
+  void multiply(const Buffer &y, const Buffer &x, ct_tensor weight, int64_t rows, int64_t begin, int64_t end,
+                const Finish &finish) const {
+    multiply_packed(y.get(), size_.row(), x.get(), size_.row(), rows, size_.hidden, data<T>(weight->value), begin, end);
+    int64_t from = begin * kPanel, count = std::min(size_.hidden, end * kPanel) - from;
+    for (int64_t row = 0; row < rows; ++row) finish(&y[row * size_.row() + from], row, from, count);
   }
 
   const ct_one_step_head &head_;
   const Sizes size_;
-  const float *const *beliefs_;  // of each candidate
-  const int64_t *positions_;
-  Buffer inputs_, points_, x_, normal_, inner_, logits_, evidence_;
+  const Candidates &candidates_;
+  const int64_t input_size_;
+  Buffer inputs_, points_, x_, inner_, sums_, logits_, evidence_;
 };
 
 void check(const ct_one_step_head &head) {
-  const at::Tensor &vocabulary = head.vocabulary->value;
-  TORCH_CHECK(is_supported(vocabulary) && vocabulary.dim() == 2 && vocabulary.is_contiguous(), "a vocabulary of ",
-              vocabulary.sizes());
-  const Sizes size = sizes(head);
-  auto check = [&](ct_tensor handle, at::ScalarType type, int64_t rows, int64_t columns) {
+  auto check = [](ct_tensor handle, at::ScalarType type, int64_t rows, int64_t columns) {
     const at::Tensor &tensor = handle->value;
     TORCH_CHECK(tensor.is_contiguous() && tensor.device().is_cpu() && tensor.scalar_type() == type &&
                     tensor.numel() == rows * columns && tensor.size(0) == rows,
                 "numbers of ", tensor.sizes(), " where ", rows, " by ", columns, " are needed");
   };
+  const at::Tensor &vocabulary = head.vocabulary->value, &prior = head.prior->value;
+  TORCH_CHECK(is_supported(vocabulary) && vocabulary.dim() == 3 && prior.dim() == 2 &&
+                  head.code_words->value.dim() == 3 && head.modulation->value.dim() == 2 &&
+                  head.modulation->value.size(0) > 0,
+              "a vocabulary of ", vocabulary.sizes());
+  TORCH_CHECK(!head.mixed != !head.embeddings, "embeddings of the belief in two forms, or none");
+  const Sizes size = sizes(head);
   at::ScalarType type = vocabulary.scalar_type();
-  int64_t h = size.hidden, positions = head.modulation->value.size(0);
-  check(head.code_words, at::kFloat, size.code, size.vocabulary);
+  int64_t h = size.hidden, panels = panel_count(h), positions = head.modulation->value.size(0),
+          inputs = size.chunk * (size.code + (head.mixed ? 0 : h));
+  check(head.vocabulary, type, panel_count(size.vocabulary), h * kPanel);
+  check(head.code_words, at::kFloat, panel_count(size.vocabulary), size.code * kPanel);
   check(head.prior, at::kFloat, positions * size.chunk, size.vocabulary);
   check(head.modulation, at::kFloat, positions, (3 * head.block_count + 2) * h);
-  check(head.input_weight, type, size.chunk * h, size.inputs());
+  if (head.mixed)
+    check(head.mixed, at::kFloat, size.vocabulary, size.chunk * size.chunk * h);
+  else
+    check(head.embeddings, type, size.vocabulary, h);
+  check(head.input_weight, type, size.chunk, panels * inputs * kPanel);
   check(head.input_bias, type, size.chunk * h, 1);
   for (int i = 0; i < head.block_count; ++i) {
     for (ct_tensor vector :
          {head.blocks[i].norm_weight, head.blocks[i].norm_bias, head.blocks[i].hidden_bias, head.blocks[i].output_bias})
       check(vector, type, h, 1);
-    for (ct_tensor matrix : {head.blocks[i].hidden_weight, head.blocks[i].output_weight}) check(matrix, type, h, h);
+    for (ct_tensor matrix : {head.blocks[i].hidden_weight, head.blocks[i].output_weight})
+      check(matrix, type, panels, h * kPanel);
   }
-  check(head.output_weight, type, h, h);
+  check(head.output_weight, type, panels, h * kPanel);
   check(head.output_bias, type, h, 1);
 }
 
-void check(const ct_one_step_head &head, const at::Tensor &rows, int64_t columns, const int64_t *positions) {
-  check(head);
-  TORCH_CHECK(rows.device().is_cpu() && rows.scalar_type() == at::kFloat && rows.dim() == 2 && rows.size(1) == columns,
-              "candidates of ", rows.sizes());
-  for (int64_t i = 0; i < rows.size(0); ++i)
+// Appends the rows of some noise, [candidates, K·d].
+void append(std::vector<const float *> &rows, const at::Tensor &noise, const ct_one_step_head &head) {
+  const Sizes size = sizes(head);
+  TORCH_CHECK(noise.device().is_cpu() && noise.scalar_type() == at::kFloat && noise.dim() == 2 &&
+                  noise.is_contiguous() && noise.size(1) == size.chunk * size.code,
+              "noise of ", noise.sizes());
+  for (int64_t row = 0; row < noise.size(0); ++row) rows.push_back(data<float>(noise) + row * noise.size(1));
+}
+
+void check_positions(const int64_t *positions, int64_t count, const ct_one_step_head &head) {
+  for (int64_t i = 0; i < count; ++i)
     TORCH_CHECK(positions[i] >= 0 && positions[i] < head.modulation->value.size(0), "a position of ", positions[i]);
 }
 
 }  // namespace
 
-int ct_one_step_beliefs(ct_tensor *out, const ct_one_step_head *head, ct_tensor noise, const int64_t *positions) {
-  return make(out, [&] {
-    const Sizes size = sizes(*head);
-    at::Tensor points = noise->value.contiguous();
-    check(*head, points, size.chunk * size.code, positions);
-    at::Tensor beliefs = at::empty({points.size(0), size.inputs()}, points.options());
-    with_element(head->vocabulary->value, [&]<typename T>() {
-      write_beliefs<T>(data<float>(beliefs), data<float>(points), positions, points.size(0), *head);
-    });
-    return beliefs;
+int ct_one_step_beliefs(int32_t *beliefs, const ct_one_step_head *head, ct_tensor noise, const int64_t *positions) {
+  return guard([&] {
+    check(*head);
+    std::vector<const float *> rows;
+    append(rows, noise->value, *head);
+    check_positions(positions, noise->value.size(0), *head);
+    write_beliefs(beliefs, data<float>(noise->value), positions, noise->value.size(0) * sizes(*head).chunk, *head);
   });
 }
 
-int ct_one_step_tokens(int32_t *tokens, const ct_one_step_head *head, const ct_tensor *beliefs, int batches,
-                       const int64_t *positions, const int64_t *places, int64_t count) {
+int ct_one_step_tokens(int32_t *tokens, const ct_one_step_head *head, const ct_tensor *noise, int batches,
+                       const int32_t *beliefs, const int64_t *positions, const int64_t *places, int64_t count) {
   return guard([&] {
+    check(*head);
     const Sizes size = sizes(*head);
-    std::vector<const float *> rows;
-    for (int batch = 0; batch < batches; ++batch) {
-      const at::Tensor &values = beliefs[batch]->value;
-      TORCH_CHECK(values.is_contiguous(), "beliefs with gaps");
-      check(*head, values, size.inputs(), positions + rows.size());
-      for (int64_t row = 0; row < values.size(0); ++row) rows.push_back(data<float>(values) + row * size.inputs());
-    }
+    Candidates candidates{{}, beliefs, positions};
+    for (int batch = 0; batch < batches; ++batch) append(candidates.noise, noise[batch]->value, *head);
+    int64_t all = static_cast<int64_t>(candidates.noise.size()) * size.chunk;
+    check_positions(positions, all / size.chunk, *head);
+    for (int64_t i = 0; i < all; ++i) TORCH_CHECK(beliefs[i] < size.vocabulary, "a belief in token ", beliefs[i]);
     std::vector<int64_t> order(count), sorted(count);
-    for (int64_t i = 0; i < count; ++i)
-      TORCH_CHECK(places[i] >= 0 && places[i] < static_cast<int64_t>(rows.size()) * size.chunk, "a token at ",
-                  places[i]);
+    for (int64_t i = 0; i < count; ++i) TORCH_CHECK(places[i] >= 0 && places[i] < all, "a token at ", places[i]);
     std::iota(order.begin(), order.end(), 0);
     std::stable_sort(order.begin(), order.end(),
                      [&](int64_t a, int64_t b) { return places[a] % size.chunk < places[b] % size.chunk; });
     for (int64_t i = 0; i < count; ++i) sorted[i] = places[order[i]];
     with_element(head->vocabulary->value, [&]<typename T>() {
-      Tokens<T> decoder(*head, rows.data(), positions, std::min(kRows, count));
+      Tokens<T> decoder(*head, candidates, std::min(kRows, count));
       int32_t found[kRows];
       for (int64_t first = 0; first < count; first += kRows) {
         int64_t n = std::min(kRows, count - first);

@@ -2,7 +2,8 @@
 //
 // `at::parallel_for` is a template that needs a compiler with OpenMP, which the clang of the Swift toolchain does not
 // have everywhere; without OpenMP the template uses one thread. The OpenMP library is in the process anyway, so its
-// entry point is called directly. A second thread pool would compete with it for the cores.
+// entry point is called directly. A second thread pool would compete with it for the cores. Where other programs occupy
+// cores, a loop uses fewer threads: see contention.h.
 
 #pragma once
 
@@ -11,6 +12,8 @@
 #include <algorithm>
 #include <cstdint>
 #include <type_traits>
+
+#include "contention.h"
 
 #ifdef __APPLE__
 #include <dispatch/dispatch.h>
@@ -34,7 +37,7 @@ void parallel_for(int64_t count, int64_t grain, const Body &body) {
     }
   };
   int64_t most = std::max<int64_t>(1, count / std::max<int64_t>(1, grain));
-  Work work{&body, count, static_cast<int>(std::min<int64_t>(at::get_num_threads(), most))};
+  Work work{&body, count, static_cast<int>(std::min<int64_t>(Contention::here().threads(), most))};
   if (work.slices <= 1) {
     if (count > 0) body(int64_t{0}, count);
     return;
@@ -52,13 +55,21 @@ void parallel_for(int64_t count, int64_t grain, const Body &body) {
     body(int64_t{0}, count);
     return;
   }
+  Contention::here().begin();
   start(
       [](void *data) {
         // A team may be smaller than requested, so each thread strides over the slices.
         const Work &work = *static_cast<Work *>(data);
-        for (int slice = index(); slice < work.slices; slice += team()) work.run(slice);
+        auto run = [&] {
+          for (int slice = index(); slice < work.slices; slice += team()) work.run(slice);
+        };
+        if (index() == 0)
+          Contention::here().work(run);
+        else
+          run();
       },
       &work, static_cast<unsigned>(work.slices), 0);
+  Contention::here().end();
 #endif
 }
 

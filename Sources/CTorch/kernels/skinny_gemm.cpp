@@ -7,59 +7,11 @@
 
 #include "../support.h"
 #include "parallel.h"
-
-// Vectors are passed to functions that are inlined into code for the processor, so there is no ABI to change.
-#pragma clang diagnostic ignored "-Wpsabi"
+#include "vector_numbers.h"
 
 namespace ctorch {
 
 namespace {
-
-// Neighbouring numbers of a row. Compilers split them into vectors that the processor has.
-template <int lanes>
-using Numbers = float __attribute__((ext_vector_type(lanes)));
-
-template <int lanes>
-INLINE Numbers<lanes> numbers(const float *x) {
-  Numbers<lanes> result;
-  std::memcpy(&result, x, sizeof result);
-  return result;
-}
-
-template <int lanes>
-INLINE Numbers<lanes> numbers(const bf16 *x) {
-  uint16_t __attribute__((ext_vector_type(lanes))) halves;
-  std::memcpy(&halves, x, sizeof halves);
-  auto bits = __builtin_convertvector(halves, uint32_t __attribute__((ext_vector_type(lanes)))) << 16;
-  return __builtin_bit_cast(Numbers<lanes>, bits);
-}
-
-// `count` numbers, and zeros in the other lanes.
-template <int lanes, typename T>
-INLINE Numbers<lanes> numbers(const T *x, int64_t count) {
-  Numbers<lanes> result = 0;
-  for (int64_t lane = 0; lane < count; ++lane) result[lane] = load(x[lane]);
-  return result;
-}
-
-// The lanes of the dot products: those of a vector register, and two of ARM's. The loops below are compiled for each
-// number.
-int vector_lanes() {
-#ifdef __x86_64__
-  if (cpu_level() >= CPULevel::avx512) return 16;
-  if (cpu_level() == CPULevel::baseline) return 4;
-#endif
-  return 8;
-}
-
-// sum + x·y, rounded once where the processor can: compilers do not fuse operations on such vectors by themselves.
-template <int lanes, typename Vector>
-INLINE Vector multiply_add(const Vector &x, const Vector &y, const Vector &sum) {
-#ifdef __x86_64__
-  if constexpr (lanes == 4) return sum + x * y;
-#endif
-  return __builtin_elementwise_fma(x, y, sum);
-}
 
 // The sum of all lanes.
 template <int lanes>
@@ -73,32 +25,42 @@ INLINE float total(Numbers<lanes> terms) {
 
 // MARK: x·weightᵀ
 
+template <typename T>
+INLINE float dot(const float *x, const T *weight, int64_t size) {
+  float sum = 0;
+  for (int64_t i = 0; i < size; ++i) sum += x[i] * load(weight[i]);
+  return sum;
+}
+
 // The sums of a few rows and outputs, each in the same order of its terms whatever the number of rows and outputs is.
 template <int lanes, int rows, int outputs, bool prefetches, typename T>
 INLINE void dots(float *y, int64_t y_stride, const float *x, int64_t size, const T *weight, int64_t weight_stride) {
   constexpr int64_t kLine = 64 / sizeof(T);
   Numbers<lanes> sums[rows][outputs] = {};
-  auto add = [&](auto load) __attribute__((always_inline)) {
-    Numbers<lanes> weights[outputs];
-    for (int output = 0; output < outputs; ++output) weights[output] = load(weight + output * weight_stride);
-    for (int row = 0; row < rows; ++row) {
-      Numbers<lanes> terms = load(x + row * size);
-      for (int output = 0; output < outputs; ++output)
-        sums[row][output] = multiply_add<lanes>(terms, weights[output], sums[row][output]);
-    }
-  };
-  int64_t i = 0;
-  for (; i + lanes <= size; i += lanes) {
+  int64_t whole = size / lanes * lanes;
+#pragma clang loop unroll(disable)
+  for (int64_t i = 0; i < whole; i += lanes) {
     // Of the next outputs: hardware prefetchers stop at the end of each page, and without this they reach half of the
     // memory bandwidth.
     if (prefetches && i % kLine == 0)
       for (int output = 0; output < outputs; ++output)
         __builtin_prefetch(weight + outputs * weight_stride + i * outputs + output * kLine);
-    add([&](auto *row) __attribute__((always_inline)) { return numbers<lanes>(row + i); });
+    Numbers<lanes> weights[outputs];
+#pragma clang loop unroll(full)
+    for (int output = 0; output < outputs; ++output)
+      weights[output] = numbers<lanes>(weight + output * weight_stride + i);
+#pragma clang loop unroll(full)
+    for (int row = 0; row < rows; ++row) {
+      Numbers<lanes> terms = numbers<lanes>(x + row * size + i);
+#pragma clang loop unroll(full)
+      for (int output = 0; output < outputs; ++output)
+        sums[row][output] = multiply_add<lanes>(terms, weights[output], sums[row][output]);
+    }
   }
-  if (i < size) add([&](auto *row) __attribute__((always_inline)) { return numbers<lanes>(row + i, size - i); });
   for (int row = 0; row < rows; ++row)
-    for (int output = 0; output < outputs; ++output) y[row * y_stride + output] = total<lanes>(sums[row][output]);
+    for (int output = 0; output < outputs; ++output)
+      y[row * y_stride + output] = total<lanes>(sums[row][output]) +
+                                   dot(x + row * size + whole, weight + output * weight_stride + whole, size - whole);
 }
 
 template <int lanes, int rows, bool prefetches, typename T>
