@@ -38,7 +38,7 @@ INLINE void dots(float *y, int64_t y_stride, const float *x, int64_t size, const
   constexpr int64_t kLine = 64 / sizeof(T);
   Numbers<lanes> sums[rows][outputs] = {};
   int64_t whole = size / lanes * lanes;
-#pragma clang loop unroll(disable)
+#pragma clang loop unroll_count(2)
   for (int64_t i = 0; i < whole; i += lanes) {
     // Of the next outputs: hardware prefetchers stop at the end of each page, and without this they reach half of the
     // memory bandwidth.
