@@ -6,13 +6,15 @@ struct ChunkSource {
   private let hidden: Tensor
   /// A one-step head with the values of the sequences, which all their candidates share.
   private let fused: FusedOneStepHead?
+  /// The beginnings of the sequences' next chunks, which all their candidates share, for a tokens head.
+  private let tree: BeginningTree?
 
   /// - Parameter hidden: [sequences, h].
   init(_ model: ContinuousLanguageModel, hidden: Tensor) {
     (self.model, self.hidden) = (model, hidden)
-    fused = withoutGradients {
-      (model.head as? PosteriorHead)?.fused(hidden, vocabulary: model.backbone.embedding.weight)
-    }
+    let vocabulary = model.backbone.embedding.weight
+    fused = withoutGradients { (model.head as? PosteriorHead)?.fused(hidden, vocabulary: vocabulary) }
+    tree = (model.head as? TokensHead).map { BeginningTree($0, hidden: hidden, vocabulary: vocabulary) }
   }
 
   /// The chunks that the head makes of random numbers: chunk `i · sequences + s` is the i-th of sequence s.
@@ -20,12 +22,13 @@ struct ChunkSource {
   /// - Parameters:
   ///   - sequences: some of the sequences.
   ///   - noise: [samples, sequences, …].
-  /// - Throws: ``GenerationError/notFinite``. The tokens of a fused head fail later: see ``SampledChunks/notFinite``.
+  /// - Throws: ``GenerationError/notFinite``. Tokens that are computed on demand fail later: see
+  ///   ``SampledChunks/notFinite``.
   func chunks(of sequences: [Int], noise: Tensor) throws(GenerationError) -> SampledChunks {
-    if let fused {
-      let positions = Array(repeating: sequences, count: noise.shape[0]).flatMap { $0 }
-      return SampledChunks(OneStepChunks(noise.reshaped(positions.count, -1), positions: positions, head: fused))
-    }
+    let positions = Array(repeating: sequences, count: noise.shape[0]).flatMap { $0 }
+    let flat = noise.reshaped(positions.count, -1)
+    if let fused { return SampledChunks(OneStepChunks(flat, positions: positions, head: fused)) }
+    if let tree { return SampledChunks(TokensChunks(flat, positions: positions, tree: tree)) }
     let rows =
       sequences == Array(0..<hidden.shape[0])
       ? hidden : hidden.gathered(0, Tensor(sequences.map(Int64.init), device: hidden.device))

@@ -23,12 +23,6 @@ struct OneStepChunks: UndecodedChunks {
 
   func tokens(at places: [Int]) -> [Int32] { head.tokens(beliefs, at: places) }
 
-  func places(_ places: [Int], withToken token: Int32) throws(GenerationError) -> [Int] {
-    let tokens = tokens(at: places)
-    if tokens.contains(SampledChunks.notFinite) { throw .notFinite }
-    return zip(places, tokens).filter { $1 == token }.map(\.0)
-  }
-
   func latent(of chunk: Int) -> Tensor? { nil }
 
   func selecting(_ chunks: [Int]) -> Self { Self(beliefs: beliefs.selecting(chunks), head: head) }

@@ -26,3 +26,11 @@ protocol UndecodedChunks {
   /// These chunks, then others of the same model.
   func joined(with others: [Self]) -> Self
 }
+
+extension UndecodedChunks {
+  func places(_ places: [Int], withToken token: Int32) throws(GenerationError) -> [Int] {
+    let tokens = tokens(at: places)
+    if tokens.contains(SampledChunks.notFinite) { throw .notFinite }
+    return zip(places, tokens).filter { $1 == token }.map(\.0)
+  }
+}

@@ -113,8 +113,11 @@ final class AdaptiveBlock: Module {
     modulation = Linear(hiddenSize, 3 * hiddenSize, deviation: 0, generator: generator)
   }
 
-  func callAsFunction(_ x: Tensor, modulation y: Tensor) -> Tensor {
-    let parts = modulation(y).split(3)  // […, h] each
+  func callAsFunction(_ x: Tensor, modulation y: Tensor) -> Tensor { self(x, modulated: modulation(y)) }
+
+  /// - Parameter modulation: shift, scale and gate, […, 3h].
+  func callAsFunction(_ x: Tensor, modulated modulation: Tensor) -> Tensor {
+    let parts = modulation.split(3)  // […, h] each
     let (shift, scale, gate) = (parts[0], parts[1], parts[2])
     return x + gate * output(silu(hidden(norm(x) * (scale + 1) + shift)))
   }
@@ -130,8 +133,11 @@ final class AdaptiveOutput: Module {
     modulation = Linear(hiddenSize, 2 * hiddenSize, deviation: 0, generator: generator)
   }
 
-  func callAsFunction(_ x: Tensor, modulation y: Tensor) -> Tensor {
-    let parts = modulation(y).split(2)  // […, h] each
+  func callAsFunction(_ x: Tensor, modulation y: Tensor) -> Tensor { self(x, modulated: modulation(y)) }
+
+  /// - Parameter modulation: shift and scale, […, 2h].
+  func callAsFunction(_ x: Tensor, modulated modulation: Tensor) -> Tensor {
+    let parts = modulation.split(2)  // […, h] each
     return linear(layerNorm(x, epsilon: 1e-6) * (parts[1] + 1) + parts[0])
   }
 }

@@ -14,7 +14,7 @@ package final class TokensHead: TokenHead {
   @Submodule("condition") var condition: Linear
   @Submodule("blocks") var blocks: [AdaptiveBlock]
   @Submodule("output") var output: AdaptiveOutput
-  private let configuration: LanguageModelConfiguration
+  let configuration: LanguageModelConfiguration
 
   package init(_ configuration: LanguageModelConfiguration, generator: Generator) {
     self.configuration = configuration
@@ -54,7 +54,7 @@ package final class TokensHead: TokenHead {
   ///   - prior: the rows of the prior for token k, [positions, h].
   ///   - earlier: the embeddings of the k tokens before it in the chunk, […, positions, k·h]; nil for the first.
   ///   - condition: the result of the condition layer, [positions, h].
-  private func rows(_ k: Int, prior: Tensor, earlier: Tensor?, condition: Tensor) -> Tensor {
+  func rows(_ k: Int, prior: Tensor, earlier: Tensor?, condition: Tensor) -> Tensor {
     guard let earlier else { return prior }
     let modulation = silu(condition)
     var x = prefix[k - 1](earlier)
@@ -63,75 +63,7 @@ package final class TokensHead: TokenHead {
   }
 
   /// The rows of the prior for each of the K tokens, [positions, h] each.
-  private func priorRows(_ hidden: Tensor) -> [Tensor] { prior(hidden).split(configuration.chunkSize) }
-
-  // MARK: Sampling
-
-  package var noiseCount: Int { configuration.chunkSize }
-
-  /// A uniform number for each token, [samples, positions, K].
-  package func noise(samples: Int, positions: Int, generator: Generator) -> Tensor {
-    generator.uniform([samples, positions, configuration.chunkSize], along: 1)
-  }
-
-  package func tokens(_ hidden: Tensor, noise: Tensor, vocabulary: Tensor) throws(GenerationError) -> Tensor {
-    try tokens(hidden, vocabulary: vocabulary) { (k, probabilities) in
-      Self.inverse(of: probabilities, at: noise.selected(2, k))
-    }
-  }
-
-  /// Samples as functions of normal noise: token k is the end of the path from the k-th part of the noise, given the
-  /// tokens before it. The posterior on the path follows from the head's probabilities.
-  ///
-  /// - Parameters:
-  ///   - hidden: [positions, h].
-  ///   - noise: [samples, positions, K·d].
-  ///   - path: the path of each token, with embeddings of size d.
-  ///   - vocabulary: the token embeddings, [V, h].
-  /// - Returns: [samples, positions, K], int32.
-  /// - Throws: ``GenerationError/notFinite``.
-  package func tokens(
-    _ hidden: Tensor, noise: Tensor, path: EmbeddingPath, vocabulary: Tensor
-  ) throws(GenerationError) -> Tensor {
-    let d = path.codeWords.shape[1]
-    return try tokens(hidden, vocabulary: vocabulary) { (k, probabilities) in
-      let known = probabilities.log()
-      let logits = path.end(from: noise.narrowed(2, k * d..<(k + 1) * d), steps: configuration.solverSteps) { x, t in
-        known + linear(x * EmbeddingPath.precision(t), weight: path.codeWords)
-      }
-      return logits.argmax(-1)
-    }
-  }
-
-  /// Samples the tokens of chunks one after the other.
-  ///
-  /// - Parameter sample: called with each k; returns a token for probabilities, [(samples,) positions, V], float32.
-  /// - Returns: [samples, positions, K], int32.
-  private func tokens(
-    _ hidden: Tensor, vocabulary: Tensor, sample: (Int, Tensor) -> Tensor
-  ) throws(GenerationError) -> Tensor {
-    let (priors, condition) = (priorRows(hidden), condition(hidden))
-    var tokens: [Tensor] = []
-    var embedded: [Tensor] = []
-    for k in 0..<configuration.chunkSize {
-      let earlier = embedded.isEmpty ? nil : Tensor.concatenated(embedded, along: -1)
-      let output = rows(k, prior: priors[k], earlier: earlier, condition: condition)  // [(samples,) positions, h]
-      let probabilities = softmax(linear(output, weight: vocabulary).to(.float32))
-      guard probabilities.allFinite() else { throw .notFinite }
-      tokens.append(sample(k, probabilities))
-      embedded.append(Torch.embedding(tokens[k], weight: vocabulary))
-    }
-    return Tensor.stacked(tokens, along: 2).to(.int32)
-  }
-
-  /// The token at which the sum of the probabilities first exceeds a uniform number: [samples, positions], int64.
-  private static func inverse(of probabilities: Tensor, at uniform: Tensor) -> Tensor {
-    let sums = probabilities.cumulativeSum(along: -1)
-    let count = sums.shape[sums.rank - 1]
-    // Rounding may leave the last sum below 1.
-    let bound = uniform.reshaped(uniform.shape + [1]) * sums.narrowed(-1, count - 1..<count)
-    return (sums - bound).isGreater(than: 0).to(.int32).argmax(-1)
-  }
+  func priorRows(_ hidden: Tensor) -> [Tensor] { prior(hidden).split(configuration.chunkSize) }
 
   // MARK: Training
 

@@ -1,0 +1,67 @@
+import CALM
+import Testing
+import Torch
+
+@Suite("Tree of beginnings of a tokens head") struct BeginningTreeTests {
+  private static let (chunkSize, positions, samples) = (3, 4, 60)
+  private let model = SmallModels.languageModel(head: .tokens, chunkSize: chunkSize)
+  private let hidden = Generator(seed: 7).normal([positions, 32])
+
+  /// The uniform numbers of the candidates, [samples, positions, K].
+  private var noise: Tensor { Generator(seed: 8).uniform([Self.samples, Self.positions, Self.chunkSize]) }
+
+  /// The owner of each candidate.
+  private var owners: [Int] { Array(repeating: Array(0..<Self.positions), count: Self.samples).flatMap { $0 } }
+
+  private func tree(mostSums: Int = BeginningTree.mostSums) throws -> BeginningTree {
+    BeginningTree(
+      try #require(model.head as? TokensHead), hidden: hidden, vocabulary: model.backbone.embedding.weight,
+      mostSums: mostSums)
+  }
+
+  /// Asks a tree for the first tokens of all candidates, then for the second, and so on.
+  private func tokens(_ tree: BeginningTree) -> [Int32] {
+    let numbers = noise.elements(as: Float.self)
+    let parts = (0..<Self.chunkSize).map { part in
+      tree.tokens(
+        of: owners,
+        numbers: owners.indices.map { numbers[$0 * Self.chunkSize..<$0 * Self.chunkSize + part + 1] })
+    }
+    return owners.indices.flatMap { candidate in parts.map { $0[candidate] } }
+  }
+
+  // With room for five rows of sums, most are computed several times.
+  @Test("The tokens are those of all candidates computed at once", arguments: [BeginningTree.mostSums, 5 * 50])
+  func tokens(mostSums: Int) throws {
+    try withoutGradients {
+      try keepingRowsApart {
+        let head = try #require(model.head as? TokensHead)
+        let expected = try head.tokens(hidden, noise: noise, vocabulary: model.backbone.embedding.weight)
+        #expect(tokens(try tree(mostSums: mostSums)) == expected.elements(as: Int32.self))
+      }
+    }
+  }
+
+  @Test("Tokens can be asked for in any order")
+  func order() throws {
+    let tree = try tree()
+    let expected = tokens(try self.tree())
+    let numbers = noise.elements(as: Float.self)
+    for candidate in owners.indices.reversed() {
+      let first = candidate * Self.chunkSize
+      let last = tree.tokens(of: [owners[candidate]], numbers: [numbers[first..<first + Self.chunkSize]])
+      #expect(last == [expected[first + Self.chunkSize - 1]])
+    }
+  }
+
+  @Test("A hidden state that is not finite makes no tokens, and leaves other positions as they are")
+  func notFinite() throws {
+    let expected = tokens(try tree())
+    hidden.selected(0, 1).fill(.nan)
+    let found = tokens(try tree())
+    for (index, owner) in owners.enumerated() {
+      let places = index * Self.chunkSize..<(index + 1) * Self.chunkSize
+      #expect(Array(found[places]) == (owner == 1 ? Array(repeating: -1, count: Self.chunkSize) : Array(expected[places])))
+    }
+  }
+}
