@@ -9,7 +9,10 @@ To run it directly:
 
 DIR is a checkout of github.com/shaochenze/calm, which this script imports. It requires torch and transformers 4.46.
 Weights have the official initialization and ids are random, so only speed and memory are meaningful. The jobs
-`tokenizer` and `data` process text like the official training script, but without the library `datasets`.
+`tokenizer` and `data` process text like the official training script, but without the library `datasets`. To time a
+trained model, name the folder that `calm convert --to official` wrote:
+
+    python3 scripts/time-official.py --official DIR --job generate --checkpoint MODEL --prompt-ids 3,4,5,6 --temperature 0.5
 
 The output is one JSON object.
 """
@@ -57,6 +60,9 @@ def parse():
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--steps", type=int, default=8, help="number of repetitions; the result is their median")
     parser.add_argument("--compile", action="store_true", help="apply torch.compile to the trained module")
+    parser.add_argument("--checkpoint", help="a model with the energy head in the official form, for the job generate")
+    parser.add_argument("--temperature", type=float, default=1, help="of the job generate")
+    parser.add_argument("--prompt-ids", help="token ids, separated by commas, instead of random ones")
     parser.add_argument("--prompt-tokens", type=int, default=64)
     parser.add_argument("--new-tokens", type=int, default=128)
     parser.add_argument("--text", help="JSON Lines file with the field text, for the jobs tokenizer and data")
@@ -65,8 +71,10 @@ def parse():
     needs_text = arguments.job in ("tokenizer", "data")
     if needs_text and not (arguments.text and arguments.tokenizer):
         parser.error(f"the job {arguments.job} needs --text and --tokenizer")
-    if not needs_text and not arguments.shape:
+    if not needs_text and not arguments.shape and not arguments.checkpoint:
         parser.error(f"the job {arguments.job} needs --shape")
+    if arguments.checkpoint and not (arguments.job == "generate" and arguments.prompt_ids):
+        parser.error("--checkpoint is for the job generate and needs --prompt-ids")
     return arguments
 
 
@@ -76,10 +84,17 @@ def model_job(arguments):
 
     torch.manual_seed(0)
     torch.set_num_threads(arguments.threads)
-    shape = json.loads(arguments.shape)
     device = torch.device(arguments.device)
-    ids = torch.randint(3, shape["vocabulary"], (shape["sequences"], shape["tokens"]), device=device)
-    model = build(arguments, shape).to(device)
+    if arguments.checkpoint:
+        from models.modeling_energy import EnergyTransformer
+
+        model = EnergyTransformer.from_pretrained(arguments.checkpoint).to(device)
+        ids = torch.tensor([[int(token) for token in arguments.prompt_ids.split(",")]], device=device)
+        arguments.prompt_tokens = ids.shape[1]
+    else:
+        shape = json.loads(arguments.shape)
+        ids = torch.randint(3, shape["vocabulary"], (shape["sequences"], shape["tokens"]), device=device)
+        model = build(arguments, shape).to(device)
 
     def autocast():
         if arguments.precision == "bfloat16":
@@ -99,7 +114,7 @@ def model_job(arguments):
     else:
         model.eval()
         prompt, length = ids[:1, : arguments.prompt_tokens], arguments.prompt_tokens + arguments.new_tokens
-        temperature = 0.5 if arguments.job == "generate-half" else 1.0
+        temperature = 0.5 if arguments.job == "generate-half" else arguments.temperature
 
         # No sequence ends early, because no chunk can contain this id.
         if arguments.job == "generate-transformer":

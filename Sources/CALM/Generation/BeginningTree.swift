@@ -25,6 +25,8 @@ package final class BeginningTree {
   private let head: TokensHead
   private let context: TokensHead.Context
   private let vocabulary: Tensor
+  /// Tokens with which every chunk begins, fewer than K.
+  private let given: [Int32]
   private let mostSums: Int
   /// The first nodes are the empty beginnings of the positions.
   private var beginnings: [Beginning]
@@ -33,9 +35,13 @@ package final class BeginningTree {
   /// - Parameters:
   ///   - hidden: [positions, h].
   ///   - vocabulary: the token embeddings, [V, h].
+  ///   - given: tokens with which every chunk begins, fewer than K. The others are sampled given these.
   ///   - mostSums: the number of running sums to keep, at most. Those that are needed again are computed again.
-  package init(_ head: TokensHead, hidden: Tensor, vocabulary: Tensor, mostSums: Int = BeginningTree.mostSums) {
-    (self.head, self.vocabulary, self.mostSums) = (head, vocabulary, mostSums)
+  package init(
+    _ head: TokensHead, hidden: Tensor, vocabulary: Tensor, given: [Int32] = [],
+    mostSums: Int = BeginningTree.mostSums
+  ) {
+    (self.head, self.vocabulary, self.given, self.mostSums) = (head, vocabulary, given, mostSums)
     chunkSize = head.noiseCount
     context = withoutGradients { head.context(hidden) }
     beginnings = (0..<hidden.shape[0]).map { Beginning(position: $0, tokens: []) }
@@ -56,14 +62,16 @@ package final class BeginningTree {
       // Follows each chunk to the first node that is not computed. A chunk does not return to earlier nodes.
       open.removeAll { chunk in
         while let number = rest[chunk].first {
-          guard let sums = beginnings[nodes[chunk]].sums else { return false }
-          guard let token = Self.token(at: number, in: sums) else {
-            last[chunk] = SampledChunks.notFinite
-            return true
+          let beginning = beginnings[nodes[chunk]]
+          if beginning.tokens.count < given.count {
+            last[chunk] = given[beginning.tokens.count]
+          } else {
+            guard let sums = beginning.sums else { return false }
+            last[chunk] = Self.token(at: number, in: sums)
+            if last[chunk] == SampledChunks.notFinite { return true }
           }
-          last[chunk] = token
           rest[chunk].removeFirst()
-          if !rest[chunk].isEmpty { nodes[chunk] = longer(nodes[chunk], by: token) }
+          if !rest[chunk].isEmpty { nodes[chunk] = longer(nodes[chunk], by: last[chunk]) }
         }
         return true
       }
@@ -72,9 +80,9 @@ package final class BeginningTree {
     }
   }
 
-  /// The token at which the running sum first exceeds a uniform number; nil if the sums are not finite.
-  private static func token(at number: Float, in sums: ArraySlice<Float>) -> Int32? {
-    guard let total = sums.last, total.isFinite else { return nil }
+  /// The token at which the running sum first exceeds a uniform number; −1 if the sums are not finite.
+  private static func token(at number: Float, in sums: ArraySlice<Float>) -> Int32 {
+    guard let total = sums.last, total.isFinite else { return SampledChunks.notFinite }
     // Rounding may leave the total below 1.
     let bound = number * total
     var (low, high) = (sums.startIndex, sums.endIndex - 1)

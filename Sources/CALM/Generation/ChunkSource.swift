@@ -9,12 +9,15 @@ struct ChunkSource {
   /// The beginnings of the sequences' next chunks, which all their candidates share, for a tokens head.
   private let tree: BeginningTree?
 
-  /// - Parameter hidden: [sequences, h].
-  init(_ model: ContinuousLanguageModel, hidden: Tensor) {
+  /// - Parameters:
+  ///   - hidden: [sequences, h].
+  ///   - beginning: tokens with which the chunks should begin, fewer than K. A tokens head samples such chunks only;
+  ///     other heads cannot.
+  init(_ model: ContinuousLanguageModel, hidden: Tensor, beginning: [Int32] = []) {
     (self.model, self.hidden) = (model, hidden)
     let vocabulary = model.backbone.embedding.weight
     fused = withoutGradients { (model.head as? PosteriorHead)?.fused(hidden, vocabulary: vocabulary) }
-    tree = (model.head as? TokensHead).map { BeginningTree($0, hidden: hidden, vocabulary: vocabulary) }
+    tree = (model.head as? TokensHead).map { BeginningTree($0, hidden: hidden, vocabulary: vocabulary, given: beginning) }
   }
 
   /// The chunks that the head makes of random numbers: chunk `i · sequences + s` is the i-th of sequence s.

@@ -33,8 +33,8 @@ struct TokensChunks: UndecodedChunks {
 
   func selecting(_ chunks: [Int]) -> Self {
     Self(
-      numbers: chunks.flatMap { numbers[$0 * chunkSize..<($0 + 1) * chunkSize] }, positions: chunks.map { positions[$0] },
-      tree: tree)
+      numbers: chunks.flatMap { numbers[$0 * chunkSize..<($0 + 1) * chunkSize] },
+      positions: chunks.map { positions[$0] }, tree: tree)
   }
 
   func joined(with others: [Self]) -> Self {

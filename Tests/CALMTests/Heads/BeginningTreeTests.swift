@@ -54,6 +54,34 @@ import Torch
     }
   }
 
+  @Test("Given first tokens, the next one has its conditional probability")
+  func given() throws {
+    let head = try #require(model.head as? TokensHead)
+    let (vocabulary, vocabularySize) = (model.backbone.embedding.weight, SmallModels.vocabularySize)
+    let (first, state) = (Int32(17), hidden.narrowed(0, 0..<1))
+    // The probabilities of all chunks that begin with the token: [V, V] by their second and third one.
+    let chunks = (0..<vocabularySize).flatMap { second in
+      (0..<vocabularySize).flatMap { [Int64(first), Int64(second), Int64($0)] }
+    }
+    let joint = withoutGradients {
+      (-head.negativeLogLikelihood(
+        hidden: state.expanded(chunks.count / Self.chunkSize, 32),
+        next: Tensor(chunks, shape: [chunks.count / Self.chunkSize, Self.chunkSize]),
+        vocabulary: vocabulary, samples: 1, generator: Generator(seed: 1))).exp()
+    }.reshaped(vocabularySize, vocabularySize).sum(1).elements(as: Double.self)
+
+    let tree = BeginningTree(head, hidden: state, vocabulary: vocabulary, given: [first])
+    let count = 10_000
+    let numbers = (0..<count).map { [0.5, (Float($0) + 0.5) / Float(count)][...] }
+    let positions = Array(repeating: 0, count: count)
+    #expect(Set(tree.tokens(of: positions, numbers: numbers.map { $0.prefix(1) })) == [first])
+    var counts = Array(repeating: 0.0, count: vocabularySize)
+    for token in tree.tokens(of: positions, numbers: numbers) { counts[Int(token)] += 1 }
+    // An interval of length p has p · count of the numbers, up to one.
+    let total = joint.reduce(0, +)
+    for (found, joint) in zip(counts, joint) { #expect(abs(found - joint / total * Double(count)) < 1.5) }
+  }
+
   @Test("A hidden state that is not finite makes no tokens, and leaves other positions as they are")
   func notFinite() throws {
     let expected = tokens(try tree())
@@ -61,7 +89,7 @@ import Torch
     let found = tokens(try tree())
     for (index, owner) in owners.enumerated() {
       let places = index * Self.chunkSize..<(index + 1) * Self.chunkSize
-      #expect(Array(found[places]) == (owner == 1 ? Array(repeating: -1, count: Self.chunkSize) : Array(expected[places])))
+      #expect(found[places] == (owner == 1 ? Array(repeating: -1, count: Self.chunkSize)[...] : expected[places]))
     }
   }
 }
