@@ -17,7 +17,9 @@ struct ChunkSource {
     (self.model, self.hidden) = (model, hidden)
     let vocabulary = model.backbone.embedding.weight
     fused = withoutGradients { (model.head as? PosteriorHead)?.fused(hidden, vocabulary: vocabulary) }
-    tree = (model.head as? TokensHead).map { BeginningTree($0, hidden: hidden, vocabulary: vocabulary, given: beginning) }
+    tree = (model.head as? TokensHead).map {
+      BeginningTree($0, hidden: hidden, vocabulary: vocabulary, given: beginning)
+    }
   }
 
   /// The chunks that the head makes of random numbers: chunk `i · sequences + s` is the i-th of sequence s.

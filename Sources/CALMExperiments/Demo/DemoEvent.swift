@@ -1,6 +1,6 @@
 import CALMTraining
 
-/// A stage of a demo, in order. The energy head needs an autoencoder; other heads are distilled into one step.
+/// A stage of a demo, in order. The energy head needs an autoencoder; the posterior head is distilled into one step.
 public enum DemoStage: String, CaseIterable, Codable, Sendable {
   case text, tokenizer, data, autoencoder
   case languageModel = "language model"

@@ -103,10 +103,19 @@ public struct DemoRecipe: Sendable {
   }
 
   /// The stages, in order.
-  public var stages: [DemoStage] { DemoStage.allCases.filter { $0 != (isDistilled ? .autoencoder : .distillation) } }
+  public var stages: [DemoStage] {
+    DemoStage.allCases.filter { stage in
+      switch stage {
+      case .autoencoder: head.usesAutoencoder
+      case .distillation: isDistilled
+      default: true
+      }
+    }
+  }
 
-  /// Whether the language model is distilled at the end.
-  var isDistilled: Bool { !head.usesAutoencoder }
+  /// Whether the language model is distilled at the end. Otherwise a posterior head samples in several steps. The
+  /// student of a tokens head would write worse than its teacher.
+  var isDistilled: Bool { head == .posterior }
 
   /// The folder of the final model in that of the demo.
   public var modelFolder: String { isDistilled ? "student/model" : "lm/model" }

@@ -19,10 +19,10 @@ struct DemoCommand: ParsableCommand {
       The demo measures the machine's speed and takes as many training steps as fit into --minutes. For the same \
       training on every machine, give --steps.
 
-      By default, the model first learns with a tokens head, which predicts the tokens of a chunk one after the \
-      other. At the end, that head is distilled into one that samples them in one step: this has measured best. With \
-      --head energy, the model is the paper's: an autoencoder is trained first, and the head samples its latents in \
-      one step.
+      By default, the model has a tokens head, which predicts the tokens of a chunk one after the other: this has \
+      measured best. With --head energy, the model is the paper's: an autoencoder is trained first, and the head \
+      samples its latents in one step. With --head posterior, the model needs no autoencoder, and its head is \
+      distilled into one that samples the tokens in one step.
 
       Example:
         calm demo
@@ -157,15 +157,21 @@ struct DemoCommand: ParsableCommand {
   private func conclusion(of demo: Demo, summary: String) -> String {
     let samples = demo.results.samples.prefix(4).map { "  " + $0.trimmingCharacters(in: .whitespacesAndNewlines) }
     let folder = relativePath(URL(fileURLWithPath: demo.results.folder).path)
+    var commands = [
+      "calm generate \(folder)/\(demo.recipe.modelFolder) --temperature 1/3 --seed 7",
+      "calm eval lm \(folder)/\(demo.recipe.modelFolder) --data \(folder)/data",
+      "calm train lm --resume \(folder)/lm --steps \(2 * (demo.results.languageModelSteps ?? 0))",
+    ]
+    if demo.recipe.head == .tokens {
+      commands.append("calm distill \(folder)/lm/model --data \(folder)/data --out \(folder)/student")
+    }
     return """
 
       \(samples.joined(separator: "\n\n"))
 
       \(summary)
       Continue with:
-        calm generate \(folder)/\(demo.recipe.modelFolder) --temperature 1/3 --seed 7
-        calm eval lm \(folder)/\(demo.recipe.modelFolder) --data \(folder)/data
-        calm train lm --resume \(folder)/lm --steps \(2 * (demo.results.languageModelSteps ?? 0))
+      \(commands.map { "  " + $0 }.joined(separator: "\n"))
 
       """
   }
