@@ -52,6 +52,7 @@ package struct ComputeSetting {
   package init(device name: String, precision: Precision, threads: Int?) throws {
     device = try Device(parsing: name)
     Runtime.tuneAllocator()
+    Runtime.flushDenormals()
     if let threads { Runtime.threads = threads }
     (self.precision, requested, self.threads) = (precision.resolved(on: device), precision, Runtime.threads)
   }

@@ -1,5 +1,6 @@
 // Errors, threads, and the features of this machine and this libtorch.
 
+#include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
 #include <ATen/detail/CUDAHooksInterface.h>
@@ -28,6 +29,8 @@ const char *ct_version(void) { return TORCH_VERSION; }
 int ct_get_threads(void) { return at::get_num_threads(); }
 
 void ct_set_threads(int count) { at::set_num_threads(count); }
+
+bool ct_flush_denormals(void) { return at::globalContext().setFlushDenormal(true); }
 
 bool ct_cuda_available(void) { return ct_cuda_device_count() > 0; }
 

@@ -1,5 +1,6 @@
 import CALM
 import Foundation
+import Torch
 
 /// A model that generates for many requests at once, on a thread of its own.
 ///
@@ -58,7 +59,10 @@ package final class Engine: @unchecked Sendable {
     load: @escaping @Sendable () throws -> ServedModel
   ) {
     (self.limits, self.report) = (limits, report)
-    let thread = Thread { self.run(load) }
+    let thread = Thread {
+      Runtime.flushDenormals()
+      self.run(load)
+    }
     thread.name = "Engine"
     // The default of secondary threads on macOS, 512 KB, is less than libtorch may need.
     thread.stackSize = 8 << 20

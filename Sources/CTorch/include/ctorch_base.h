@@ -42,6 +42,8 @@ int ct_get_threads(void);
 void ct_set_threads(int count);
 // Lets threads that wait for each other sleep soon, unless the environment chooses otherwise (waiting.cpp).
 void ct_shorten_waits(void);
+// Lets this thread, and those that it starts from now on, take denormal numbers for zero. False if it cannot.
+bool ct_flush_denormals(void);
 bool ct_cuda_available(void);
 bool ct_mps_available(void);
 // 0 before ct_load_cuda.

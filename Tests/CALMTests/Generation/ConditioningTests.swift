@@ -102,6 +102,20 @@ struct ConditioningTests {
     }
   }
 
+  @Test(
+    "a tokens head continues a partial prompt chunk that it would hardly sample",
+    arguments: GenerationOptions.Sampler.allCases, [1, 0.5])
+  func rare(sampler: GenerationOptions.Sampler, temperature: Double) throws {
+    // Two of three tokens: some thousand samples would be needed for one that begins with them.
+    let model = SmallModels.languageModel(head: .tokens)
+    var options = GenerationOptions(temperature: temperature, candidates: 20, maximumTokens: 1, seed: 3)
+    (options.sampler, options.maximumSamples) = (sampler, 400)
+    let prompt = TinyGenerator.prompt(11, vocabulary: SmallModels.vocabularySize)
+    let generated = try ChunkGenerator(model, prompt: prompt, options: options).run()[0]
+    #expect(!generated.forcedPrefix)
+    #expect(generated.tokens.count == 1)
+  }
+
   @Test("too few matching samples for the exact sampler are an error with the counts")
   func tooRare() throws {
     let options = try TinyGenerator.options(temperature: 0.02) {
