@@ -2,8 +2,10 @@
 
 #include <ATen/ops/empty.h>
 
+#include <bit>
 #include <memory>
 #include <type_traits>
+#include <utility>
 
 #include "../support.h"
 #include "parallel.h"
@@ -13,14 +15,36 @@ namespace ctorch {
 
 namespace {
 
-// The sum of all lanes.
-template <int lanes>
-INLINE float total(Numbers<lanes> terms) {
-  if constexpr (lanes == 2) {
-    return terms[0] + terms[1];
+// The groups of `width` lanes of x, then those of y, each folded in half.
+template <int width, size_t... lane, typename Vector>
+INLINE auto folded(const Vector &x, const Vector &y, std::index_sequence<lane...>) {
+  constexpr int half = width / 2;
+  return __builtin_shufflevector(x, y, (lane / half * width + lane % half)...) +
+         __builtin_shufflevector(x, y, (lane / half * width + lane % half + half)...);
+}
+
+// The sums of the lanes of each group of `width` lanes of some vectors, whose number is a power of two. The sum of a
+// group does not depend on the others: lanes i and i + width / 2 are added first, then those of the halves, ….
+template <int lanes, int width, int count>
+INLINE void sum_groups(float *sums, Numbers<lanes> *vectors) {
+  if constexpr (width == 1) {
+    std::memcpy(sums, vectors, count * sizeof *vectors);
+  } else if constexpr (count == 1) {
+    Numbers<lanes / 2> half = folded<width>(vectors[0], vectors[0], std::make_index_sequence<lanes / 2>());
+    sum_groups<lanes / 2, width / 2, 1>(sums, &half);
   } else {
-    return total<lanes / 2>(terms.lo + terms.hi);
+    for (int i = 0; i < count / 2; ++i)
+      vectors[i] = folded<width>(vectors[2 * i], vectors[2 * i + 1], std::make_index_sequence<lanes>());
+    sum_groups<lanes, width / 2, count / 2>(sums, vectors);
   }
+}
+
+// The sum of all lanes of each vector.
+template <int lanes, int count>
+INLINE void sum_lanes(float *sums, Numbers<lanes> *vectors) {
+  constexpr int together = std::bit_floor(static_cast<unsigned>(count));
+  sum_groups<lanes, lanes, together>(sums, vectors);
+  if constexpr (together < count) sum_lanes<lanes, count - together>(sums + together, vectors + together);
 }
 
 // MARK: x·weightᵀ
@@ -57,16 +81,19 @@ INLINE void dots(float *y, int64_t y_stride, const float *x, int64_t size, const
         sums[row][output] = multiply_add<lanes>(terms, weights[output], sums[row][output]);
     }
   }
+  float totals[rows][outputs];
+  sum_lanes<lanes, rows * outputs>(&totals[0][0], &sums[0][0]);
   for (int row = 0; row < rows; ++row)
     for (int output = 0; output < outputs; ++output)
-      y[row * y_stride + output] = total<lanes>(sums[row][output]) +
-                                   dot(x + row * size + whole, weight + output * weight_stride + whole, size - whole);
+      y[row * y_stride + output] =
+          totals[row][output] + dot(x + row * size + whole, weight + output * weight_stride + whole, size - whole);
 }
 
 template <int lanes, int rows, bool prefetches, typename T>
 INLINE void multiply_rows(float *y, int64_t y_stride, const float *x, int64_t size, const T *weight,
                           int64_t weight_stride, int64_t count) {
-  constexpr int kOutputs = rows < 4 || lanes == 16 ? 4 : lanes == 8 ? 3 : 2;  // for the number of vector registers
+  // For the number of vector registers.
+  constexpr int kOutputs = rows == 8 ? 3 : rows < 4 || lanes == 16 ? 4 : lanes == 8 ? 3 : 2;
   int64_t output = 0;
   for (; output + kOutputs <= count; output += kOutputs)
     dots<lanes, rows, kOutputs, prefetches>(y + output, y_stride, x, size, weight + output * weight_stride,
@@ -78,6 +105,8 @@ INLINE void multiply_rows(float *y, int64_t y_stride, const float *x, int64_t si
 template <int lanes, bool prefetches, typename T>
 INLINE int64_t multiply_next(int64_t left, float *y, int64_t y_stride, const float *x, int64_t size, const T *weight,
                              int64_t weight_stride, int64_t count) {
+  if constexpr (lanes == 16)  // which has the registers
+    if (left >= 8) return multiply_rows<lanes, 8, prefetches>(y, y_stride, x, size, weight, weight_stride, count), 8;
   if (left >= 4) return multiply_rows<lanes, 4, prefetches>(y, y_stride, x, size, weight, weight_stride, count), 4;
   if (left >= 2) return multiply_rows<lanes, 2, prefetches>(y, y_stride, x, size, weight, weight_stride, count), 2;
   return multiply_rows<lanes, 1, prefetches>(y, y_stride, x, size, weight, weight_stride, count), 1;
@@ -87,7 +116,8 @@ template <int lanes, typename T>
 INLINE void multiply(float *y, int64_t y_stride, const float *x, int64_t rows, int64_t size, const T *weight,
                      int64_t weight_stride, int64_t begin, int64_t end) {
   // The weights of a panel are read from memory for the first rows, and stay in a cache for the others.
-  int64_t panel = rows == 1 || rows == 2 || rows == 4 ? end - begin : std::max<int64_t>(12, (1 << 13) / size / 12 * 12);
+  bool at_once = rows == 1 || rows == 2 || rows == 4 || (rows == 8 && lanes == 16);
+  int64_t panel = at_once ? end - begin : std::max<int64_t>(12, (1 << 13) / size / 12 * 12);
   for (int64_t first = begin; first < end; first += panel) {
     int64_t count = std::min(panel, end - first);
     const T *w = weight + first * weight_stride;
