@@ -123,6 +123,14 @@ final class AdaptiveBlock: Module {
   }
 }
 
+extension [AdaptiveBlock] {
+  /// The modulations of the blocks and of the output after them: shift, scale and gate of each block, then shift and
+  /// scale of the output, […, (3·blocks + 2)·h].
+  func modulations(and output: AdaptiveOutput, from y: Tensor) -> Tensor {
+    .concatenated((map(\.modulation) + [output.modulation]).map { $0(y) }, along: -1)
+  }
+}
+
 /// Linear(LayerNorm(x) · (1 + scale) + shift), with a norm without parameters.
 final class AdaptiveOutput: Module {
   @Submodule("linear") var linear: Linear

@@ -49,8 +49,7 @@ final class CouplingNetwork: Module {
   ///   - condition: the result of ``embedded(_:)``, [positions, h].
   /// - Returns: [positions, (3·blocks + 2)·h].
   func modulations(time: Tensor, condition: Tensor) -> Tensor {
-    let shared = silu(time + condition)
-    return .concatenated((blocks.map(\.modulation) + [final.modulation]).map { $0(shared) }, along: -1)
+    blocks.modulations(and: final, from: silu(time + condition))
   }
 
   /// The condition of the hidden states, computed once for all evaluations of the network: [positions, h].

@@ -79,10 +79,9 @@ extension TokensHead {
 
   /// - Parameter hidden: [positions, h].
   func context(_ hidden: Tensor) -> Context {
-    let shared = silu(condition(hidden))
-    return Context(
+    Context(
       priors: prior(hidden).reshaped(-1, configuration.hiddenSize),
-      modulations: .concatenated((blocks.map(\.modulation) + [output.modulation]).map { $0(shared) }, along: -1))
+      modulations: blocks.modulations(and: output, from: silu(condition(hidden))))
   }
 
   /// The probabilities of the token that follows each of some beginnings of chunks.

@@ -10,8 +10,9 @@ extension Trainer {
   /// The bookkeeping of one call of ``run(report:)``.
   private struct Progress {
     let start = ContinuousClock.now
-    /// When the last line of metrics was written.
-    var lastLog: ContinuousClock.Instant
+    /// When the last line of metrics was written, later by the time that evaluations and checkpoints have taken since:
+    /// from here, the speed of training is measured.
+    var speedStart: ContinuousClock.Instant
     /// Tokens since the last line.
     var tokens = 0
     /// The greatest fraction of a step since the last line that was spent waiting for its batch. A sum would hide one
@@ -25,7 +26,7 @@ extension Trainer {
     var isStopRequested = false
 
     init(step: Int) {
-      (lastLog, evaluatedStep, savedStep) = (start, step, step)
+      (speedStart, evaluatedStep, savedStep) = (start, step, step)
     }
 
     mutating func send(_ event: TrainingEvent, to report: EventHandler) {
@@ -46,8 +47,10 @@ extension Trainer {
     while end == nil {
       if let taken = try processors.observing({ try takeStep(&progress, report) }) {
         try log(taken, &progress)
+        let trained = ContinuousClock.now
         let isBest = try evaluateIfDue(&progress, report)
         try saveIfDue(isBest: isBest, &progress, report)
+        progress.speedStart += trained.duration(to: .now)
       }
       end = try agreedEnd(progress)
     }
@@ -80,7 +83,7 @@ extension Trainer {
     progress.greatestWait = max(progress.greatestWait, (loader.waitSeconds - waited) / (now - began).seconds)
     let taken = StepReport(
       step: step, total: total, loss: gradients.loss, parts: gradients.parts, gradientNorm: norm, learningRate: rate,
-      tokensPerSecond: Double(progress.tokens) / (now - progress.lastLog).seconds,
+      tokensPerSecond: Double(progress.tokens) / (now - progress.speedStart).seconds,
       seconds: (now - progress.start).seconds)
     progress.send(.step(taken), to: report)
     return taken
@@ -102,7 +105,7 @@ extension Trainer {
     if skips.total > 0 { values["skipped"] = Double(skips.total) }
     try metrics?.append(.train, step: taken.step, values)
     (progress.tokens, progress.greatestWait) = (0, 0)
-    progress.lastLog = progress.start + .seconds(taken.seconds)
+    progress.speedStart = progress.start + .seconds(taken.seconds)
   }
 
   /// Evaluates the model if an evaluation is due.
