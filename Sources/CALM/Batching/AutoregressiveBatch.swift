@@ -22,7 +22,8 @@ package final class AutoregressiveBatch: BatchModel {
       prompt, continuesText: options.continuesText, chunkSize: 1, vocabularySize: configuration.vocabularySize,
       special: configuration.special, hasDocumentEnds: hasDocumentEnds)
     return BatchSequence(
-      layout, options: options, index: index, chunkSize: 1, layers: configuration.transformer.layers, device: device)
+      layout, options: options, index: index, chunkSize: 1, samplesTokenByToken: true,
+      layers: configuration.transformer.layers, device: device)
   }
 
   package func read(_ sequence: BatchSequence) -> Int {

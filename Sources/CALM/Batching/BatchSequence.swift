@@ -12,13 +12,18 @@ package final class BatchSequence {
   /// Whether the model has yet to read a part of the prompt.
   package var isReading: Bool { !unread.isEmpty }
   /// Whether the next chunk may take several steps, with up to ``GenerationOptions/maximumSamples`` samples.
-  package var maySearch: Bool { !beginning.isEmpty || (options.sampler == .exact && options.temperature != 1) }
+  package var maySearch: Bool { isExact || (!beginning.isEmpty && !samplesTokenByToken) }
+  /// Whether the next chunk is sampled alone, and not in one batch with those of other sequences.
+  var isSampledAlone: Bool { isExact || !beginning.isEmpty }
+  private var isExact: Bool { options.sampler == .exact && options.temperature != 1 }
 
   /// The number of chunks sampled so far, most of which are candidates; 0 for a model with probabilities.
   package var samples: Int { randomness.samples }
 
   /// Tokens per position.
   let chunkSize: Int
+  /// Whether the model samples the tokens of a chunk one after the other.
+  private let samplesTokenByToken: Bool
   /// The keys and values of the positions read so far.
   let context: Backbone.Context
   /// The whole chunks of the prompt, and those of them that are not read yet.
@@ -47,10 +52,12 @@ package final class BatchSequence {
   /// - Parameters:
   ///   - index: that of the sequence among those of its seed.
   ///   - chunkSize: tokens per position.
+  ///   - samplesTokenByToken: whether the model samples the tokens of a chunk one after the other.
   init(
-    _ layout: PromptLayout, options: GenerationOptions, index: Int, chunkSize: Int, layers: Int, device: Device
+    _ layout: PromptLayout, options: GenerationOptions, index: Int, chunkSize: Int, samplesTokenByToken: Bool,
+    layers: Int, device: Device
   ) {
-    (self.options, self.chunkSize) = (options, chunkSize)
+    (self.options, self.chunkSize, self.samplesTokenByToken) = (options, chunkSize, samplesTokenByToken)
     maximumPositions = Self.positions(
       promptChunks: layout.chunks.count / chunkSize, rest: layout.rest.count, options: options, chunkSize: chunkSize)
     context = Backbone.Context(layers: layers, maximum: maximumPositions)

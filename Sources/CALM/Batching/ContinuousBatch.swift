@@ -22,7 +22,8 @@ package final class ContinuousBatch: BatchModel {
       prompt, continuesText: options.continuesText, chunkSize: chunkSize,
       vocabularySize: configuration.vocabularySize, special: configuration.special, hasDocumentEnds: hasDocumentEnds)
     return BatchSequence(
-      layout, options: options, index: index, chunkSize: chunkSize, layers: configuration.layers, device: device)
+      layout, options: options, index: index, chunkSize: chunkSize,
+      samplesTokenByToken: model.head.samplesTokenByToken, layers: configuration.layers, device: device)
   }
 
   package func read(_ sequence: BatchSequence) -> Int {
@@ -56,7 +57,7 @@ package final class ContinuousBatch: BatchModel {
       return sequences.indices.map { index in
         Result {
           let sequence = sequences[index]
-          if sequence.maySearch { return try searchedChunk(sequence).map { append($0, to: sequence) } }
+          if sequence.isSampledAlone { return try searchedChunk(sequence).map { append($0, to: sequence) } }
           guard let choice = pooled[index] else { throw GenerationError.notFinite }
           return append(choice, to: sequence)
         }
@@ -84,7 +85,7 @@ package final class ContinuousBatch: BatchModel {
   /// The next chunks of the sequences that take candidates, by index; none where the model computed a number that is
   /// not finite.
   private func pooledChunks(_ sequences: [BatchSequence]) -> [Int: ChunkSampler.Choice] {
-    let pooled = sequences.indices.filter { !sequences[$0].maySearch }
+    let pooled = sequences.indices.filter { !sequences[$0].isSampledAlone }
     let groups = Dictionary(grouping: pooled) {
       PoolOptions(temperature: sequences[$0].options.temperature, candidates: sequences[$0].options.candidates)
     }

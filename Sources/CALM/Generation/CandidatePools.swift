@@ -27,9 +27,6 @@ final class CandidatePools {
     noise = Array(repeating: nil, count: randomness.count)
   }
 
-  /// Whether candidates that begin alike cost little more than one of them.
-  var sharesBeginnings: Bool { source.sharesBeginnings }
-
   /// All chunks sampled so far.
   var sampled: SampledChunks {
     guard let storage else { preconditionFailure("no chunk was sampled yet") }

@@ -44,7 +44,8 @@ extension ChunkSampler {
   /// recent attempts failed are skipped.
   ///
   /// The sets of a stage are opened a few at a time where several sequences share the cost of a pass of the head, and
-  /// where they are enough for an efficient pass. Where candidates share beginnings, it is better to take few passes.
+  /// where they are enough for an efficient pass. A head that samples token by token computes equal
+  /// beginnings once, so there few passes are better.
   private func equalSubsets(in pools: CandidatePools) -> [Int: (tokens: [Int32], chunk: Int)] {
     let stages = earlySets
     var undecided = pools.chunks.indices.filter { pools.randomness[$0].settledEarly > 0.2 }
@@ -62,7 +63,7 @@ extension ChunkSampler {
       }
       pools.draw(undecided, to: sets * temperature.wholeExponent)
       while opened < sets && !undecided.isEmpty {
-        let atOnce = pools.sharesBeginnings ? stage : max(1, stage / undecided.count)
+        let atOnce = model.head.samplesTokenByToken ? stage : max(1, stage / undecided.count)
         let next = min(sets - opened, atOnce, 2 * stages[0])
         opened += next
         pools.sample(undecided, to: undecided.map { trials[$0].sampleCount(opening: next) }.max()!)

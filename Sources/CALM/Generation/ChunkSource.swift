@@ -22,9 +22,6 @@ struct ChunkSource {
     }
   }
 
-  /// Whether candidates that begin alike cost little more than one of them.
-  var sharesBeginnings: Bool { tree != nil }
-
   /// The chunks that the head makes of random numbers: chunk `i · sequences + s` is the i-th of sequence s.
   ///
   /// - Parameters:

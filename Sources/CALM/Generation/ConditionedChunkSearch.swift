@@ -1,7 +1,8 @@
 import Torch
 
 /// A chunk of one sequence given its first tokens. Samples that begin differently are discarded, which leaves exactly
-/// the conditional distribution, and the batch rule chooses among the others.
+/// the conditional distribution, and the batch rule chooses among the others. A head that samples token by token makes
+/// no such samples.
 ///
 /// At the maximum number of samples, the rule chooses among the matching samples found so far. If there are none, the
 /// given tokens replace the first tokens of the latest samples.
@@ -23,7 +24,8 @@ struct ConditionedChunkSearch: ChunkSearch {
   /// - Throws: ``GenerationError/notFinite``.
   mutating func advance() throws -> ChunkSampler.Choice? {
     let options = sampler.options
-    let count = min(options.candidates, options.maximumSamples - samples)
+    let attempt = sampler.model.head.samplesTokenByToken ? sampler.candidateCount : options.candidates
+    let count = min(attempt, options.maximumSamples - samples)
     let latest = try sampler.sample(count, from: source, randomness: randomness)
     samples += count
     let found = try latest.chunks(beginningWith: beginning)

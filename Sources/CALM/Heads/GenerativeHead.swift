@@ -18,11 +18,19 @@ package protocol GenerativeHead: Module {
   /// A head with initial weights.
   init(_ configuration: LanguageModelConfiguration, generator: Generator)
 
+  /// Whether it samples the tokens of a chunk one after the other. Then samples that begin alike share that work, and
+  /// a chunk that begins with given tokens is sampled directly: see ``BeginningTree``.
+  var samplesTokenByToken: Bool { get }
+
   /// The number of random numbers per sample.
   var noiseCount: Int { get }
 
   /// The random numbers for samples, [samples, positions, …]. Dimensions 0 and 1 may be split and concatenated.
   func noise(samples: Int, positions: Int, generator: Generator) -> Tensor
+}
+
+extension GenerativeHead {
+  package var samplesTokenByToken: Bool { false }
 }
 
 /// A head whose samples are latents, which the decoder of an autoencoder turns into tokens.

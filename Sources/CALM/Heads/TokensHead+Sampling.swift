@@ -1,6 +1,8 @@
 import Torch
 
 extension TokensHead {
+  package var samplesTokenByToken: Bool { true }
+
   package var noiseCount: Int { configuration.chunkSize }
 
   /// A uniform number for each token, [samples, positions, K].

@@ -23,12 +23,10 @@ struct EngineTests {
 
   @Test(
     "a request has the same text alone and among 31 others that come and go", .timeLimit(.minutes(10)),
-    arguments: [false, true])
-  func independence(isAutoregressive: Bool) async throws {
-    let engine = try engine(EngineLimits(sequences: 20)) {
-      try isAutoregressive ? TinyServed.autoregressive() : TinyServed.continuous()
-    }
-    let temperatures = isAutoregressive ? [1, 0.7, 1.5] : [1, 1, 0.5]
+    arguments: TinyServed.Kind.allCases)
+  func independence(kind: TinyServed.Kind) async throws {
+    let engine = try engine(EngineLimits(sequences: 20)) { try TinyServed.model(kind) }
+    let temperatures = kind == .autoregressive ? [1, 0.7, 1.5] : [1, 1, 0.5]
     func request(_ index: Int) throws -> EngineRequest {
       try TinyServed.request(
         String(repeating: "Ada ", count: 1 + index * 3 % 17), tokens: 30 + index, temperature: temperatures[index % 3],

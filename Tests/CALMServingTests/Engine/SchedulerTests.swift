@@ -198,6 +198,19 @@ struct SchedulerTests {
     #expect(try await received(simple).map(\.tokens) == [20])
   }
 
+  @Test("a model that samples token by token completes the chunks of several prompts in one step", arguments: [1, 0.5])
+  func completions(temperature: Double) async throws {
+    let scheduler = Scheduler(try TinyServed.tokens(), limits: EngineLimits())
+    let streams = try (0..<3).map {
+      try add(TinyServed.request("Ada w", tokens: 3, temperature: temperature), id: $0, to: scheduler)
+    }
+    scheduler.turn(at: start)
+    let report = scheduler.takeReport()
+    #expect(report.batchSizes == [3])
+    #expect(report.samplesPerChunk == Array(repeating: temperature == 1 ? 1 : 20, count: 3))
+    for stream in streams { #expect(try await received(stream).map(\.tokens) == [3]) }
+  }
+
   @Test("a request with a number that is not finite ends alone, with all its choices")
   func notFinite() async throws {
     let scheduler = Scheduler(

@@ -14,7 +14,19 @@ enum TinyServed {
     return try trainer.train()
   }
 
-  /// A continuous model.
+  enum Kind: CaseIterable {
+    case energy, tokens, autoregressive
+  }
+
+  static func model(_ kind: Kind) throws -> ServedModel {
+    switch kind {
+    case .energy: try continuous()
+    case .tokens: try tokens()
+    case .autoregressive: try autoregressive()
+    }
+  }
+
+  /// A continuous model with an energy head.
   ///
   /// - Parameters:
   ///   - canEnd: whether it has an end token, which it may generate.
@@ -44,6 +56,26 @@ enum TinyServed {
       if let damaged { model.backbone.embedding.weight.selected(0, damaged).fill(.nan) }
     }
     return model
+  }
+
+  /// A continuous model with a tokens head.
+  static func tokens() throws -> ServedModel {
+    var configuration = LanguageModelConfiguration(
+      vocabularySize: vocabularySize, chunkSize: 4, latentSize: 8, hiddenSize: 32, layers: 2, attentionHeads: 4,
+      keyValueHeads: 2, headBlocks: 2, special: SpecialTokens(padding: 0))
+    configuration.head = .tokens
+    configuration.transformer.maximumPositions = 256
+    // With likely tokens, so that some candidates are equal.
+    configuration.transformer.initializerRange = 0.5
+    let generator = Generator(seed: 1)
+    let model = ContinuousLanguageModel(configuration, autoencoder: nil, generator: generator)
+    withoutGradients {
+      // Zeros, with which training starts, would make the tokens of a chunk independent.
+      for parameter in model.namedParameters() where parameter.name == "tokens_head.output.linear.weight" {
+        parameter.tensor.copy(from: generator.normal(parameter.tensor.shape, deviation: 1))
+      }
+    }
+    return ServedModel(ContinuousBatch(model), tokenizer: try tokenizer())
   }
 
   /// An autoregressive model.
