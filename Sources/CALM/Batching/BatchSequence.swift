@@ -12,10 +12,9 @@ package final class BatchSequence {
   /// Whether the model has yet to read a part of the prompt.
   package var isReading: Bool { !unread.isEmpty }
   /// Whether the next chunk may take several steps, with up to ``GenerationOptions/maximumSamples`` samples.
-  package var maySearch: Bool { isExact || (!beginning.isEmpty && !samplesTokenByToken) }
-  /// Whether the next chunk is sampled alone, and not in one batch with those of other sequences.
-  var isSampledAlone: Bool { isExact || !beginning.isEmpty }
-  private var isExact: Bool { options.sampler == .exact && options.temperature != 1 }
+  package var maySearch: Bool {
+    (options.sampler == .exact && options.temperature != 1) || (!beginning.isEmpty && !samplesTokenByToken)
+  }
 
   /// The number of chunks sampled so far, most of which are candidates; 0 for a model with probabilities.
   package var samples: Int { randomness.samples }

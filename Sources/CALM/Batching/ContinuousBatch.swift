@@ -57,7 +57,7 @@ package final class ContinuousBatch: BatchModel {
       return sequences.indices.map { index in
         Result {
           let sequence = sequences[index]
-          if sequence.isSampledAlone { return try searchedChunk(sequence).map { append($0, to: sequence) } }
+          if sequence.maySearch { return try searchedChunk(sequence).map { append($0, to: sequence) } }
           guard let choice = pooled[index] else { throw GenerationError.notFinite }
           return append(choice, to: sequence)
         }
@@ -85,7 +85,7 @@ package final class ContinuousBatch: BatchModel {
   /// The next chunks of the sequences that take candidates, by index; none where the model computed a number that is
   /// not finite.
   private func pooledChunks(_ sequences: [BatchSequence]) -> [Int: ChunkSampler.Choice] {
-    let pooled = sequences.indices.filter { !sequences[$0].isSampledAlone }
+    let pooled = sequences.indices.filter { !sequences[$0].maySearch }
     let groups = Dictionary(grouping: pooled) {
       PoolOptions(temperature: sequences[$0].options.temperature, candidates: sequences[$0].options.candidates)
     }
@@ -93,7 +93,9 @@ package final class ContinuousBatch: BatchModel {
     for group in groups.values {
       let hidden = Tensor.concatenated(group.map { hiddenState(of: sequences[$0]) })
       let choices = keepingRowsApart {
-        sampler(for: sequences[group[0]]).pooled(hidden, randomness: group.map { sequences[$0].randomness })
+        sampler(for: sequences[group[0]]).pooled(
+          hidden, beginnings: group.map { sequences[$0].beginning },
+          randomness: group.map { sequences[$0].randomness })
       }
       for (index, choice) in zip(group, choices) { chunks[index] = choice }
     }

@@ -25,8 +25,8 @@ package final class BeginningTree {
   private let head: TokensHead
   private let context: TokensHead.Context
   private let vocabulary: Tensor
-  /// Tokens with which every chunk begins, fewer than K.
-  private let given: [Int32]
+  /// Tokens with which the chunks of each position begin, fewer than K.
+  private let given: [[Int32]]
   private let mostSums: Int
   /// The first nodes are the empty beginnings of the positions.
   private var beginnings: [Beginning]
@@ -35,12 +35,12 @@ package final class BeginningTree {
   /// - Parameters:
   ///   - hidden: [positions, h].
   ///   - vocabulary: the token embeddings, [V, h].
-  ///   - given: tokens with which every chunk begins, fewer than K. The others are sampled given these.
+  ///   - given: tokens with which the chunks of each position begin, fewer than K. The others are sampled given these.
   ///   - mostSums: the number of running sums to keep, at most. Those that are needed again are computed again.
   package init(
-    _ head: TokensHead, hidden: Tensor, vocabulary: Tensor, given: [Int32] = [],
-    mostSums: Int = BeginningTree.mostSums
+    _ head: TokensHead, hidden: Tensor, vocabulary: Tensor, given: [[Int32]], mostSums: Int = BeginningTree.mostSums
   ) {
+    precondition(given.count == hidden.shape[0], "beginnings of \(given.count) of \(hidden.shape[0]) positions")
     (self.head, self.vocabulary, self.given, self.mostSums) = (head, vocabulary, given, mostSums)
     chunkSize = head.noiseCount
     context = withoutGradients { head.context(hidden) }
@@ -63,6 +63,7 @@ package final class BeginningTree {
       open.removeAll { chunk in
         while let number = rest[chunk].first {
           let beginning = beginnings[nodes[chunk]]
+          let given = given[beginning.position]
           if beginning.tokens.count < given.count {
             last[chunk] = given[beginning.tokens.count]
           } else {

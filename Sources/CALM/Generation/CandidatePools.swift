@@ -19,10 +19,12 @@ final class CandidatePools {
 
   /// Creates empty pools.
   ///
-  /// - Parameter hidden: [sequences, h].
-  init(sampler: ChunkSampler, hidden: Tensor, randomness: [SequenceRandomness]) {
+  /// - Parameters:
+  ///   - hidden: [sequences, h].
+  ///   - beginnings: tokens with which the chunks of each sequence begin: none, unless the head samples token by token.
+  init(sampler: ChunkSampler, hidden: Tensor, beginnings: [[Int32]], randomness: [SequenceRandomness]) {
     (self.sampler, self.randomness) = (sampler, randomness)
-    source = ChunkSource(sampler.model, hidden: hidden)
+    source = ChunkSource(sampler.model, hidden: hidden, beginnings: beginnings)
     chunks = Array(repeating: [], count: randomness.count)
     noise = Array(repeating: nil, count: randomness.count)
   }

@@ -6,9 +6,13 @@ extension ChunkSampler {
   /// The next chunk of each sequence by the batch rule; nil where the model computed a number that is not finite.
   /// Candidates are sampled only as the choice needs them.
   ///
-  /// - Parameter hidden: [sequences, h].
-  func pooledChunks(_ hidden: Tensor, randomness: [SequenceRandomness]) -> [Choice?] {
-    let pools = CandidatePools(sampler: self, hidden: hidden, randomness: randomness)
+  /// Given beginnings are part of the chunks: all candidates of a sequence agree in them, at no cost.
+  ///
+  /// - Parameters:
+  ///   - hidden: [sequences, h].
+  ///   - beginnings: tokens with which the chunk of each sequence begins: none, unless the head samples token by token.
+  func pooledChunks(_ hidden: Tensor, beginnings: [[Int32]], randomness: [SequenceRandomness]) -> [Choice?] {
+    let pools = CandidatePools(sampler: self, hidden: hidden, beginnings: beginnings, randomness: randomness)
     var chosen = equalSubsets(in: pools)
     var undecided = randomness.indices.filter { chosen[$0] == nil }
     if !undecided.isEmpty {

@@ -48,7 +48,8 @@ struct ChunkSampler {
         return try search.result()
       }
     }
-    return try pooled(hidden, randomness: randomness).map { choice in
+    let beginnings = randomness.map { _ in beginning }
+    return try pooled(hidden, beginnings: beginnings, randomness: randomness).map { choice in
       guard let choice else { throw GenerationError.notFinite }
       return choice
     }
@@ -56,12 +57,15 @@ struct ChunkSampler {
 
   /// The next chunk of each sequence by the batch rule; nil where the model computed a number that is not finite.
   ///
-  /// - Parameter hidden: [sequences, h].
-  func pooled(_ hidden: Tensor, randomness: [SequenceRandomness]) -> [Choice?] {
+  /// - Parameters:
+  ///   - hidden: [sequences, h].
+  ///   - beginnings: tokens with which the chunk of each sequence begins: none, unless the head samples token by token.
+  func pooled(_ hidden: Tensor, beginnings: [[Int32]], randomness: [SequenceRandomness]) -> [Choice?] {
     let atOnce = max(1, min(samplesAtOnce / candidateCount, sequencesAtOnce))
     return stride(from: 0, to: randomness.count, by: atOnce).flatMap { start in
       let group = start..<min(start + atOnce, randomness.count)
-      return pooledChunks(hidden.narrowed(0, group), randomness: Array(randomness[group]))
+      return pooledChunks(
+        hidden.narrowed(0, group), beginnings: Array(beginnings[group]), randomness: Array(randomness[group]))
     }
   }
 

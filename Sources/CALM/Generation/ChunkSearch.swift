@@ -28,7 +28,7 @@ extension ChunkSampler {
     if options.sampler == .exact && temperature != .one {
       return ExactChunkSearch(sampler: self, hidden: hidden, beginning: beginning, randomness: randomness)
     }
-    if beginning.isEmpty { return nil }
+    if beginning.isEmpty || model.head.samplesTokenByToken { return nil }
     return ConditionedChunkSearch(sampler: self, hidden: hidden, beginning: beginning, randomness: randomness)
   }
 }

@@ -11,14 +11,14 @@ struct ChunkSource {
 
   /// - Parameters:
   ///   - hidden: [sequences, h].
-  ///   - beginning: tokens with which the chunks should begin, fewer than K. A tokens head samples such chunks only;
-  ///     other heads cannot.
-  init(_ model: ContinuousLanguageModel, hidden: Tensor, beginning: [Int32] = []) {
+  ///   - beginnings: tokens with which the chunks of each sequence should begin, fewer than K. A head that samples token
+  ///     by token makes such chunks only; other heads cannot.
+  init(_ model: ContinuousLanguageModel, hidden: Tensor, beginnings: [[Int32]]) {
     (self.model, self.hidden) = (model, hidden)
     let vocabulary = model.backbone.embedding.weight
     fused = withoutGradients { (model.head as? PosteriorHead)?.fused(hidden, vocabulary: vocabulary) }
     tree = (model.head as? TokensHead).map {
-      BeginningTree($0, hidden: hidden, vocabulary: vocabulary, given: beginning)
+      BeginningTree($0, hidden: hidden, vocabulary: vocabulary, given: beginnings)
     }
   }
 

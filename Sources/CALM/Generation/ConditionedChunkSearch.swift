@@ -2,7 +2,7 @@ import Torch
 
 /// A chunk of one sequence given its first tokens. Samples that begin differently are discarded, which leaves exactly
 /// the conditional distribution, and the batch rule chooses among the others. A head that samples token by token makes
-/// no such samples.
+/// no such samples and needs no search.
 ///
 /// At the maximum number of samples, the rule chooses among the matching samples found so far. If there are none, the
 /// given tokens replace the first tokens of the latest samples.
@@ -18,14 +18,13 @@ struct ConditionedChunkSearch: ChunkSearch {
   /// - Parameter hidden: [1, h].
   init(sampler: ChunkSampler, hidden: Tensor, beginning: [Int32], randomness: SequenceRandomness) {
     (self.sampler, self.beginning, self.randomness) = (sampler, beginning, randomness)
-    source = ChunkSource(sampler.model, hidden: hidden, beginning: beginning)
+    source = ChunkSource(sampler.model, hidden: hidden, beginnings: [beginning])
   }
 
   /// - Throws: ``GenerationError/notFinite``.
   mutating func advance() throws -> ChunkSampler.Choice? {
     let options = sampler.options
-    let attempt = sampler.model.head.samplesTokenByToken ? sampler.candidateCount : options.candidates
-    let count = min(attempt, options.maximumSamples - samples)
+    let count = min(options.candidates, options.maximumSamples - samples)
     let latest = try sampler.sample(count, from: source, randomness: randomness)
     samples += count
     let found = try latest.chunks(beginningWith: beginning)

@@ -207,7 +207,8 @@ struct SchedulerTests {
     scheduler.turn(at: start)
     let report = scheduler.takeReport()
     #expect(report.batchSizes == [3])
-    #expect(report.samplesPerChunk == Array(repeating: temperature == 1 ? 1 : 20, count: 3))
+    let samples = temperature == 1 ? 1...1 : 2...20
+    #expect(report.samplesPerChunk.count == 3 && report.samplesPerChunk.allSatisfy(samples.contains))
     for stream in streams { #expect(try await received(stream).map(\.tokens) == [3]) }
   }
 

@@ -16,7 +16,7 @@ import Torch
   private func tree(mostSums: Int = BeginningTree.mostSums) throws -> BeginningTree {
     BeginningTree(
       try #require(model.head as? TokensHead), hidden: hidden, vocabulary: model.backbone.embedding.weight,
-      mostSums: mostSums)
+      given: Array(repeating: [], count: Self.positions), mostSums: mostSums)
   }
 
   /// Asks a tree for the first tokens of all candidates, then for the second, and so on.
@@ -70,7 +70,7 @@ import Torch
         vocabulary: vocabulary, samples: 1, generator: Generator(seed: 1))).exp()
     }.reshaped(vocabularySize, vocabularySize).sum(1).elements(as: Double.self)
 
-    let tree = BeginningTree(head, hidden: state, vocabulary: vocabulary, given: [first])
+    let tree = BeginningTree(head, hidden: state, vocabulary: vocabulary, given: [[first]])
     let count = 10_000
     let numbers = (0..<count).map { [0.5, (Float($0) + 0.5) / Float(count)][...] }
     let positions = Array(repeating: 0, count: count)
