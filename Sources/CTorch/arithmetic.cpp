@@ -67,6 +67,10 @@ int ct_cumulative_sum(ct_tensor *out, ct_tensor a, int64_t dim) {
   return make(out, [&] { return at::cumsum(a->value, dim); });
 }
 
+int ct_first_above(ct_tensor *out, ct_tensor rows, ct_tensor values) {
+  return make(out, [&] { return at::searchsorted(rows->value, values->value, /*out_int32=*/false, /*right=*/true); });
+}
+
 int ct_argmax(ct_tensor *out, ct_tensor a, int64_t dim) {
   return make(out, [&] { return a->value.argmax(dim); });
 }

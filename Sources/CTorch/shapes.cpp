@@ -41,6 +41,15 @@ int ct_index_select(ct_tensor *out, ct_tensor a, int64_t dim, ct_tensor indices)
   return make(out, [&] { return a->value.index_select(dim, indices->value); });
 }
 
+int ct_take_along(ct_tensor *out, ct_tensor a, ct_tensor indices) {
+  return make(out, [&] {
+    at::Tensor all = a->value, places = indices->value;
+    while (all.dim() < places.dim()) all = all.unsqueeze(0);
+    while (places.dim() < all.dim()) places = places.unsqueeze(0);
+    return at::take_along_dim(all, places, -1);
+  });
+}
+
 int ct_cat(ct_tensor *out, const ct_tensor *tensors, int count, int64_t dim) {
   return make(out, [&] { return at::cat(values(tensors, count), dim); });
 }

@@ -104,6 +104,14 @@ extension Tensor {
     .make { ct_cumulative_sum($0, handle, Int64(dimension)) }
   }
 
+  /// In rows that ascend: the index of the first element above each value; the length of the row if there is none.
+  ///
+  /// - Parameter values: [rows, m], for rows of shape [rows, length].
+  /// - Returns: [rows, m], int64.
+  public func firstIndices(above values: Tensor) -> Tensor {
+    .make { ct_first_above($0, contiguous().handle, values.contiguous().handle) }
+  }
+
   /// The running maximum along a dimension.
   public func cumulativeMaximum(along dimension: Int) -> Tensor {
     .make { ct_cumulative_maximum($0, handle, Int64(dimension)) }

@@ -12,6 +12,11 @@ public func linear(_ x: Tensor, weight: Tensor, bias: Tensor? = nil, plus residu
   .make { ct_linear($0, x.handle, weight.handle, bias?.handle, residual?.handle) }
 }
 
+/// Chosen elements of x·weightᵀ. x: […, in], weight: [out, in], columns: […, m], int64 → […, m], float32.
+public func linear(_ x: Tensor, weight: Tensor, at columns: Tensor) -> Tensor {
+  .make { ct_linear_at($0, x.handle, weight.handle, columns.handle) }
+}
+
 /// Looks up rows of `weight`: ids […], weight [vocabulary, size] → […, size].
 ///
 /// - Parameter padding: an id whose row receives no gradient.

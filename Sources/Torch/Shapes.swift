@@ -36,6 +36,12 @@ extension Tensor {
     .make { ct_index_select($0, handle, Int64(dimension), indices.handle) }
   }
 
+  /// The elements at indices of the last dimension; the other dimensions broadcast.
+  ///
+  /// - Parameter indices: […, m], int64.
+  /// - Returns: […, m].
+  public func elements(at indices: Tensor) -> Tensor { .make { ct_take_along($0, handle, indices.handle) } }
+
   /// Splits a dimension into `count` equal parts.
   public func split(_ count: Int, along dimension: Int = -1) -> [Tensor] {
     let length = shape[dimension < 0 ? rank + dimension : dimension]

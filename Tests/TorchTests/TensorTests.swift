@@ -62,11 +62,20 @@ struct TensorTests {
     #expect(x.reshaped(-1, 12).shape == [2, 12])
     #expect(x.transposed(0, 2).shape == [4, 3, 2])
     #expect(x.gathered(1, Tensor([2, 0] as [Int64])).selected(0, 0).numbers == [8, 9, 10, 11, 0, 1, 2, 3])
+    let picks = Tensor([3, 0, 1, 1, 2, 3] as [Int64], shape: [3, 2])
+    #expect(x.elements(at: picks).numbers == [3, 0, 5, 5, 10, 11, 15, 12, 17, 17, 22, 23])
     let parts = x.split(2, along: 2)
     #expect(parts.map(\.shape) == [[2, 3, 2], [2, 3, 2]])
     #expect(Tensor.concatenated(parts, along: -1).numbers == x.numbers)
     #expect(Tensor.stacked([x, x], along: 1).shape == [2, 2, 3, 4])
     #expect(Tensor([1, 2] as [Float]).reshaped(2, 1).expanded(-1, 3).numbers == [1, 1, 1, 2, 2, 2])
+  }
+
+  @Test("the first index above a value is that of the first greater element, and the length where there is none")
+  func firstIndices() {
+    let rows = Tensor([1, 1, 2, 5, 0, 3, 3, 3] as [Float], shape: [2, 4])
+    let values = Tensor([0, 1, 4, 5, -1, 0, 3, 2] as [Float], shape: [2, 4])
+    #expect(rows.firstIndices(above: values).elements(as: Int64.self) == [0, 2, 3, 4, 0, 1, 4, 1])
   }
 
   @Test("tensor arithmetic agrees with arithmetic of numbers")

@@ -70,9 +70,13 @@ extension ModelFolder {
 
   /// The language model with a different configuration of the same sizes.
   ///
-  /// - Parameter generator: initializes the layer of the auxiliary token loss if the folder does not contain it.
+  /// - Parameters:
+  ///   - generator: initializes the layer of the auxiliary token loss, and what `keeping` names, if the folder does not
+  ///     contain them.
+  ///   - keeping: the beginnings of the names of parameters that the folder need not contain.
   package func loadLanguageModel(
-    _ configuration: LanguageModelConfiguration, autoencoder: URL?, generator: Generator, as dtype: DType = .float32
+    _ configuration: LanguageModelConfiguration, autoencoder: URL?, generator: Generator, as dtype: DType = .float32,
+    keeping: [String] = []
   ) throws -> ContinuousLanguageModel {
     if autoencoder != nil && !configuration.head.usesAutoencoder {
       throw ModelError.samplesTokens(url.path, configuration.head)
@@ -84,31 +88,20 @@ extension ModelFolder {
       configuration, autoencoder: try source?.load(device: generator.device, as: dtype), generator: generator)
     model.convert(to: dtype)
     try model.load(
-      from: weights, ignoring: Self.unused(by: configuration),
-      keeping: [Self.auxiliaryPrefix, "\(PosteriorHead.key).evidence_scale"])
+      from: weights, ignoring: Self.unused(by: configuration), keeping: [Self.auxiliaryPrefix] + keeping)
     return model
   }
 
-  /// The student with which the distillation of this folder's model starts: a copy with a one-step head. `generator`
-  /// initializes what the teacher does not have.
+  /// The student with which the distillation of this folder's model starts: a copy with a one-step head.
+  ///
+  /// - Parameter generator: initializes what the teacher does not have.
   package func loadStudent(
     _ configuration: LanguageModelConfiguration, generator: Generator
   ) throws -> ContinuousLanguageModel {
-    let source = try languageModelConfiguration()
-    let teacher = source.head.type
-    if teacher == configuration.head.type {
-      return try loadLanguageModel(configuration, autoencoder: nil, generator: generator)
-    }
-    let weights = try weights()
-    try agree(source, nil, weights)
-    let student = ContinuousLanguageModel(configuration, autoencoder: nil, generator: generator)
-    try student.load(from: weights, ignoring: ["\(teacher.key)."], keeping: ["\(configuration.head.type.key)."])
-    if teacher == TokensHead.self {
-      let head = TokensHead(source, generator: .unset(device: generator.device))
-      try head.load(from: weights, prefix: "\(teacher.key).")
-      (student.head as? PosteriorHead)?.initialize(from: head)
-    }
-    return student
+    let head = configuration.head.type
+    let own = (head as? any DistillableHead.Type)?.studentParameters ?? []
+    return try loadLanguageModel(
+      configuration, autoencoder: nil, generator: generator, keeping: own.map { "\(head.key).\($0)" })
   }
 
   /// The autoregressive Transformer: any Llama in the format of Hugging Face.

@@ -17,8 +17,8 @@ struct ChunkSource {
     (self.model, self.hidden) = (model, hidden)
     let vocabulary = model.backbone.embedding.weight
     fused = withoutGradients { (model.head as? PosteriorHead)?.fused(hidden, vocabulary: vocabulary) }
-    tree = (model.head as? TokensHead).map {
-      BeginningTree($0, hidden: hidden, vocabulary: vocabulary, given: beginnings)
+    tree = (model.head as? TokensHead).flatMap {
+      $0.samplesTokenByToken ? BeginningTree($0, hidden: hidden, vocabulary: vocabulary, given: beginnings) : nil
     }
   }
 

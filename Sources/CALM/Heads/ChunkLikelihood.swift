@@ -15,7 +15,7 @@ extension HeadKind {
   /// How the likelihood of a model with such a head is computed.
   func likelihoodMethod(isOneStep: Bool) -> LikelihoodMethod {
     switch self {
-    case .tokens: .exact
+    case .tokens: isOneStep ? .mixtureBound : .exact
     case .posterior: isOneStep ? .mixtureBound : .evidenceBound
     case .energy, .diffusion, .flow: .mixtureBound
     }

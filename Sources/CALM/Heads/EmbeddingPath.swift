@@ -9,13 +9,13 @@ package struct EmbeddingPath {
   static let latestTime = 0.9
 
   /// The embeddings e(v), [V, d], float32, each with norm √d.
-  let codeWords: Tensor
+  package let codeWords: Tensor
 
   /// - Parameter codeWords: the embeddings e(v), [V, d], float32, each with norm √d.
   package init(codeWords: Tensor) { self.codeWords = codeWords }
 
   /// The factor of ⟨e(v), x⟩ in the logarithm of the noise's density at times t: t/(1 − t)².
-  static func precision(_ t: Tensor) -> Tensor { t / (1 - t).squared() }
+  package static func precision(_ t: Tensor) -> Tensor { t / (1 - t).squared() }
 
   /// The times of some tokens at a point s in [0, 1] of sampling, float32. With a stagger of 0, all tokens advance
   /// together; with 1, one after the other.
@@ -33,7 +33,7 @@ package struct EmbeddingPath {
   ///   - stagger: see ``times(at:tokens:stagger:device:)``.
   ///   - posterior: returns the logits of the tokens at points x and times t, [n]: [samples, positions·n, V], float32.
   /// - Returns: the logits at the last midpoint, whose most likely tokens are the end of the path.
-  func end(
+  package func end(
     from noise: Tensor, steps: Int, stagger: Double = 0, posterior: (_ x: Tensor, _ t: Tensor) -> Tensor
   ) -> Tensor {
     var x = noise.to(.float32)

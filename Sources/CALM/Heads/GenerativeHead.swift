@@ -93,13 +93,19 @@ package protocol TokenHead: GenerativeHead {
   ) -> Tensor
 }
 
-/// A head with a one-step form, which learns from a head that samples in several steps: see ``HeadKind/student``.
+/// A head with a one-step form, which learns from a head of the same kind that samples in several steps.
 package protocol DistillableHead: GenerativeHead {
-  /// The loss of a one-step head: the distance of its samples from the ends of a teacher's paths that start from the
-  /// same noise. A mean over positions, a float32 scalar.
+  /// The beginnings of the names of the parameters that only a one-step head has.
+  static var studentParameters: [String] { get }
+
+  /// Makes trainable what distillation trains: by default the whole head.
+  func trainAsStudent()
+
+  /// The loss of a one-step head: the distance of its samples or predictions from what the teacher makes of the same
+  /// noise. A mean over positions, a float32 scalar.
   ///
   /// - Parameters:
-  ///   - teacher: a head of the same sizes that samples in several steps, and whose student is of this kind.
+  ///   - teacher: a head of the same kind and sizes that samples in several steps.
   ///   - hidden: [positions, h], without gradients.
   ///   - noise: the result of ``noise(samples:positions:generator:)``.
   ///   - vocabulary: the token embeddings, [V, h], without gradients.
@@ -107,6 +113,12 @@ package protocol DistillableHead: GenerativeHead {
   func distillationLoss(
     from teacher: any GenerativeHead, hidden: Tensor, noise: Tensor, vocabulary: Tensor
   ) throws(GenerationError) -> Tensor
+}
+
+extension DistillableHead {
+  package static var studentParameters: [String] { [] }
+
+  package func trainAsStudent() { setTrainable(true) }
 }
 
 /// The cost of a generative head at one position: see ``ModelCost`` for the counting rule.

@@ -27,14 +27,8 @@ public enum HeadKind: String, CaseIterable, Codable, Sendable {
   /// Whether the head samples latents of an autoencoder. Other heads sample tokens and need no autoencoder.
   public var usesAutoencoder: Bool { type is any LatentHead.Type }
 
-  /// The kind of head into whose one-step form heads of this kind can be distilled; nil if they cannot.
-  public var student: HeadKind? {
-    switch self {
-    case .posterior, .tokens: .posterior
-    case .flow: .flow
-    case .energy, .diffusion: nil
-    }
-  }
+  /// Whether heads of this kind can be distilled into one step.
+  public var isDistillable: Bool { type is any DistillableHead.Type }
 
   /// The kind of head of official models with this class name; nil for an unknown name.
   init?(architecture: String) {

@@ -13,9 +13,9 @@ import Torch
 /// cross-entropy of the true tokens at random times, one for each token. Sampling follows the path from noise: the
 /// posterior mean of the embeddings is the expected end of the path, so the velocity is (mean − x)/(1 − t).
 ///
-/// A one-step head is distilled from such a head or from a ``TokensHead`` (``DistillableHead``): it reads the noise
-/// itself, at a fixed time and with a learned factor of the evidence, and predicts the tokens at the end of the path from
-/// that noise. Its beliefs are single embeddings and not means, which costs less and measured the same.
+/// A one-step head is distilled from such a head (``DistillableHead``): it reads the noise itself, at a fixed time and
+/// with a learned factor of the evidence, and predicts the tokens at the end of the path from that noise. Its beliefs
+/// are single embeddings and not means, which costs less and measured the same.
 package final class PosteriorHead: TokenHead, DistillableHead {
   package static let architecture = "PosteriorTransformer"
   package static let key = "posterior_head"
@@ -42,6 +42,8 @@ package final class PosteriorHead: TokenHead, DistillableHead {
       ? Tensor.full([1], Self.studentTime / (1 - Self.studentTime), device: generator.device) : nil
     setTrainable(true)
   }
+
+  package static let studentParameters = ["evidence_scale"]
 
   package static func signatureTensor(of configuration: LanguageModelConfiguration) -> (name: String, shape: [Int]) {
     (
@@ -126,20 +128,14 @@ package final class PosteriorHead: TokenHead, DistillableHead {
 
   /// The cross-entropy with the tokens at the end of the teacher's path as targets.
   ///
-  /// - Parameter teacher: a posterior head that samples in several steps, or a tokens head.
+  /// - Parameter teacher: a posterior head that samples in several steps.
   package func distillationLoss(
     from teacher: any GenerativeHead, hidden: Tensor, noise: Tensor, vocabulary: Tensor
   ) throws(GenerationError) -> Tensor {
-    guard let evidenceScale else { preconditionFailure("only a one-step head is distilled") }
-    let ends: Tensor
-    switch teacher {
-    case let teacher as PosteriorHead: ends = try teacher.tokens(hidden, noise: noise, vocabulary: vocabulary)
-    case let teacher as TokensHead:
-      // The teacher has no embeddings e(v). Those of the student define the path, and are learned.
-      let path = EmbeddingPath(codeWords: codeWords.detached())
-      ends = try teacher.tokens(hidden, noise: noise, path: path, vocabulary: vocabulary)
-    default: preconditionFailure("a one-step head learns from a head that samples tokens")
+    guard let evidenceScale, let teacher = teacher as? PosteriorHead else {
+      preconditionFailure("a one-step head learns from a posterior head")
     }
+    let ends = try teacher.tokens(hidden, noise: noise, vocabulary: vocabulary)
     return crossEntropy(
       of: ends.to(.int64).reshaped(-1), at: noise, evidence: noise * evidenceScale.to(.float32),
       times: studentTimes(noise.device), hidden: hidden, vocabulary: vocabulary, codeWords: codeWords)

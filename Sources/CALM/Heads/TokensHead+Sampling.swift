@@ -1,72 +1,49 @@
 import Torch
 
 extension TokensHead {
-  package var samplesTokenByToken: Bool { true }
+  /// False for a one-step head: samples of a position share all products with the vocabulary anyway.
+  package var samplesTokenByToken: Bool { !configuration.isOneStep }
 
-  package var noiseCount: Int { configuration.chunkSize }
+  package var noiseCount: Int { configuration.isOneStep ? 2 * configuration.chunkSize - 1 : configuration.chunkSize }
 
-  /// A uniform number for each token, [samples, positions, K].
+  /// Uniform numbers, [samples, positions, …]: one for each token. A one-step head needs a second one for each token
+  /// after the first.
   package func noise(samples: Int, positions: Int, generator: Generator) -> Tensor {
-    generator.uniform([samples, positions, configuration.chunkSize], along: 1)
+    generator.uniform([samples, positions, noiseCount], along: 1)
   }
 
   package func tokens(_ hidden: Tensor, noise: Tensor, vocabulary: Tensor) throws(GenerationError) -> Tensor {
-    try tokens(hidden, vocabulary: vocabulary) { (k, probabilities) in
-      Self.inverse(of: probabilities, at: noise.selected(2, k))
-    }
-  }
-
-  /// Samples as functions of normal noise: token k is the end of the path from the k-th part of the noise, given the
-  /// tokens before it. The posterior on the path follows from the head's probabilities.
-  ///
-  /// - Parameters:
-  ///   - hidden: [positions, h].
-  ///   - noise: [samples, positions, K·d].
-  ///   - path: the path of each token, with embeddings of size d.
-  ///   - vocabulary: the token embeddings, [V, h].
-  /// - Returns: [samples, positions, K], int32.
-  /// - Throws: ``GenerationError/notFinite``.
-  package func tokens(
-    _ hidden: Tensor, noise: Tensor, path: EmbeddingPath, vocabulary: Tensor
-  ) throws(GenerationError) -> Tensor {
-    let d = path.codeWords.shape[1]
-    return try tokens(hidden, vocabulary: vocabulary) { (k, probabilities) in
-      let known = probabilities.log()
-      let logits = path.end(from: noise.narrowed(2, k * d..<(k + 1) * d), steps: configuration.solverSteps) { x, t in
-        known + linear(x * EmbeddingPath.precision(t), weight: path.codeWords)
-      }
-      return logits.argmax(-1)
-    }
-  }
-
-  /// Samples the tokens of chunks one after the other.
-  ///
-  /// - Parameter sample: called with each k; returns a token for probabilities, [(samples,) positions, V], float32.
-  /// - Returns: [samples, positions, K], int32.
-  private func tokens(
-    _ hidden: Tensor, vocabulary: Tensor, sample: (Int, Tensor) -> Tensor
-  ) throws(GenerationError) -> Tensor {
     let (priors, condition) = (priorRows(hidden), condition(hidden))
+    let shortlist = shortlist(hidden, vocabulary: vocabulary)
     var tokens: [Tensor] = []
     var embedded: [Tensor] = []
     for k in 0..<configuration.chunkSize {
       let earlier = embedded.isEmpty ? nil : Tensor.concatenated(embedded, along: -1)
-      let output = rows(k, prior: priors[k], earlier: earlier, condition: condition)  // [(samples,) positions, h]
-      let probabilities = softmax(linear(output, weight: vocabulary).to(.float32))
-      guard probabilities.allFinite() else { throw .notFinite }
-      tokens.append(sample(k, probabilities))
-      embedded.append(Torch.embedding(tokens[k], weight: vocabulary))
+      let rows = rows(k, prior: priors[k], earlier: earlier, condition: condition)  // [(samples,) positions, h]
+      let token =
+        if k > 0, let shortlist {
+          try shortlist.token(
+            k, rows: rows, start: noise.selected(2, k),
+            choice: noise.selected(2, configuration.chunkSize + k - 1))
+        } else {
+          try Self.token(of: linear(rows, weight: vocabulary).to(.float32), at: noise.selected(2, k))
+        }
+      tokens.append(token)
+      embedded.append(Torch.embedding(token, weight: vocabulary))
     }
     return Tensor.stacked(tokens, along: 2).to(.int32)
   }
 
-  /// The token at which the sum of the probabilities first exceeds a uniform number: [samples, positions], int64.
-  private static func inverse(of probabilities: Tensor, at uniform: Tensor) -> Tensor {
-    let sums = probabilities.cumulativeSum(along: -1)
-    let count = sums.shape[sums.rank - 1]
-    // Rounding may leave the last sum below 1.
-    let bound = uniform.reshaped(uniform.shape + [1]) * sums.narrowed(-1, count - 1..<count)
-    return (sums - bound).isGreater(than: 0).to(.int32).argmax(-1)
+  /// The token at which the sum of the probabilities first exceeds a uniform number.
+  ///
+  /// - Parameters:
+  ///   - logits: [(samples,) positions, tokens], float32.
+  ///   - uniform: [samples, positions].
+  /// - Returns: [samples, positions], int64.
+  static func token(of logits: Tensor, at uniform: Tensor) throws(GenerationError) -> Tensor {
+    let probabilities = softmax(logits)
+    guard probabilities.allFinite() else { throw .notFinite }
+    return CumulativeSums(probabilities).indices(at: uniform.reshaped(uniform.shape + [1])).selected(2, 0)
   }
 
   // MARK: Shared beginnings

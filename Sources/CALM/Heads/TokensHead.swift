@@ -5,7 +5,9 @@ import Torch
 /// The logits of token k are those of a prior, which predicts each token independently, plus the output of a network
 /// that reads the hidden state and the k − 1 tokens before it in the chunk. There is no continuous vector; comparing it
 /// with the other heads separates the cost of chunks from the cost of continuity.
-package final class TokensHead: TokenHead {
+///
+/// A one-step head, which `calm distill` makes, has one more layer, the proposals: see ``Shortlist``.
+package final class TokensHead: TokenHead, DistillableHead {
   package static let architecture = "TokensTransformer"
   package static let key = "tokens_head"
 
@@ -14,6 +16,8 @@ package final class TokensHead: TokenHead {
   @Submodule("condition") var condition: Linear
   @Submodule("blocks") var blocks: [AdaptiveBlock]
   @Submodule("output") var output: AdaptiveOutput
+  /// Predicts the tokens after the first from the hidden state alone, h → (K − 1)·h, in a one-step head.
+  @Submodule("proposals") var proposals: Linear?
   let configuration: LanguageModelConfiguration
 
   package init(_ configuration: LanguageModelConfiguration, generator: Generator) {
@@ -25,6 +29,7 @@ package final class TokensHead: TokenHead {
     condition = Linear(h, h, generator: generator)
     blocks = (0..<configuration.headBlocks).map { _ in AdaptiveBlock(h, generator: generator) }
     output = AdaptiveOutput(h, h, generator: generator)
+    proposals = configuration.isOneStep && k > 1 ? Linear(h, (k - 1) * h, generator: generator) : nil
   }
 
   package static func signatureTensor(of configuration: LanguageModelConfiguration) -> (name: String, shape: [Int]) {
@@ -39,8 +44,18 @@ package final class TokensHead: TokenHead {
     let network = blocks * 5 * h * h + 3 * h * h
     let biases = k * h + steps * h + h + blocks * 7 * h + 3 * h
     let macs = prior + h * h + (k > 1 ? prefixes + (k - 1) * network : 0) + k * h * configuration.vocabularySize
+    let parameters = prior + prefixes + h * h + network + biases
+    if configuration.isOneStep {
+      let (later, paths) = (k - 1, configuration.pathSamples)
+      return HeadCost(
+        parameters: parameters + later * (h * h + h),
+        // The products with the token embeddings, and those of the proposals, are shared by the samples of a position.
+        inferenceMACs: macs + later * (h * h + configuration.shortlistSize * h),
+        trainingMACs: later * (h * h + paths * h * configuration.vocabularySize),
+        activations: h + paths * later * 2 * h)
+    }
     return HeadCost(
-      parameters: prior + prefixes + h * h + network + biases, inferenceMACs: macs, trainingMACs: macs,
+      parameters: parameters, inferenceMACs: macs, trainingMACs: macs,
       // The hidden state, its condition and their SiLU; for each token its prefix, the values of ``AdaptiveNetwork``,
       // the row of the logits and its gradient.
       activations: 3 * h + k * (k * h / 2 + blocks * 9 * h + 4 * h + 2 * h))
@@ -72,11 +87,14 @@ package final class TokensHead: TokenHead {
     return linearCrossEntropy(rows, weight: vocabulary, targets: targets)
   }
 
-  /// The exact negative logarithm of the probability.
+  /// The exact negative logarithm of the probability; of a one-step head, an estimate of an upper bound.
   package func negativeLogLikelihood(
     hidden: Tensor, next: Tensor, vocabulary: Tensor, samples: Int, generator: Generator
   ) -> Tensor {
     let (rows, targets) = rows(hidden: hidden, next: next, vocabulary: vocabulary)
+    if let shortlist = shortlist(hidden, vocabulary: vocabulary) {
+      return shortlist.negativeLogLikelihood(rows: rows, targets: targets, samples: samples, generator: generator)
+    }
     let found = TokenDistributions(rows: rows, weight: vocabulary).logProbabilities(of: targets)
     return -found.reshaped(configuration.chunkSize, -1).sum(0)
   }

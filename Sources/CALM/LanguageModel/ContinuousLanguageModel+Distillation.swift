@@ -6,13 +6,15 @@ extension ContinuousLanguageModel {
   ///
   /// - Precondition: `configuration.isOneStep`.
   public func trainHeadOnly() {
-    precondition(configuration.isOneStep, "only a one-step head is distilled")
+    guard configuration.isOneStep, let head = head as? any DistillableHead else {
+      preconditionFailure("only a one-step head is distilled")
+    }
     setTrainable(false)
-    head.setTrainable(true)
+    head.trainAsStudent()
   }
 
-  /// The distillation loss of the one-step head on a batch of sequences: the distance of its samples from the ends of
-  /// the teacher's paths that start from the same noise. A mean over positions, a float32 scalar.
+  /// The distillation loss of the one-step head on a batch of sequences: see ``DistillableHead``. A mean over positions,
+  /// a float32 scalar.
   ///
   /// - Parameters:
   ///   - ids: [batch, tokens], int64; a multiple of K tokens, at least 2K.

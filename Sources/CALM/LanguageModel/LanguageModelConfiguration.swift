@@ -7,8 +7,7 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
   public var vocabularySize: Int
   /// K, the number of tokens in a chunk.
   public var chunkSize: Int
-  /// l, the size of a latent vector; for the posterior head, the size of its vector, which has K parts of equal size;
-  /// for the tokens head, that of the posterior head into which it is distilled.
+  /// l, the size of a latent vector; for the posterior head, the size of its vector, which has K parts of equal size.
   public var latentSize: Int
   /// The sizes of the Transformer; its width is also the width of the head. They are also members of the configuration,
   /// as in `configuration.hiddenSize`.
@@ -31,8 +30,10 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
   public var pathSamples: Int
   /// The exponent p of the posterior head's random times in training, t ∝ uᵖ with a uniform u.
   public var timePower: Double
-  /// Whether a posterior or flow head is distilled and samples in one step.
+  /// Whether a posterior, tokens or flow head is distilled and samples in one step.
   public var isOneStep: Bool
+  /// m, the tokens among which a one-step tokens head chooses each token after the first.
+  public var shortlistSize: Int
   /// The time offset between the tokens of a chunk in the posterior head's sampling: from 0 (all at once) to 1 (one
   /// after the other).
   public var pathStagger: Double
@@ -71,7 +72,8 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
     noiseSize = 64
     latentBound = 16
     samples = 8
-    (pathSamples, timePower, pathStagger, solverSteps, isOneStep) = (1, 1.5, 0, 3, false)
+    (pathSamples, timePower, pathStagger, solverSteps) = (1, 1.5, 0, 3)
+    (isOneStep, shortlistSize) = (false, 256)
     targetSamples = 100
     exponent = 1
     hasDocumentEnds = true
@@ -102,6 +104,7 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
     case pathStagger = "path_stagger"
     case solverSteps = "solver_steps"
     case isOneStep = "one_step"
+    case shortlistSize = "shortlist_size"
     case targetSamples = "num_target_samples"
     case exponent = "beta"
     case auxiliaryLossWeight = "auxiliary_loss_weight"
@@ -134,6 +137,7 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
     pathStagger = try values.decodeIfPresent(Double.self, forKey: .pathStagger) ?? 0
     solverSteps = try values.positive(.solverSteps, upTo: 1024) ?? 3
     isOneStep = try values.decodeIfPresent(Bool.self, forKey: .isOneStep) ?? false
+    shortlistSize = try values.positive(.shortlistSize, upTo: 65_536) ?? 256
     targetSamples = try values.positive(.targetSamples) ?? 100
     exponent = try values.decodeIfPresent(Double.self, forKey: .exponent) ?? 1
     auxiliaryLossWeight = try values.decodeIfPresent(Double.self, forKey: .auxiliaryLossWeight) ?? 0
@@ -205,6 +209,7 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
       try values.encode(solverSteps, forKey: .solverSteps)
     }
     if isOneStep { try values.encode(isOneStep, forKey: .isOneStep) }
+    if isOneStep && head == .tokens { try values.encode(shortlistSize, forKey: .shortlistSize) }
     try values.encode(targetSamples, forKey: .targetSamples)
     try values.encode(exponent, forKey: .exponent)
     try values.encode(auxiliaryLossWeight, forKey: .auxiliaryLossWeight)

@@ -37,9 +37,7 @@ struct TokenDistributions {
   ///   - table: [rows, V].
   ///   - columns: [rows], int64.
   static func values(of table: Tensor, at columns: Tensor) -> Tensor {
-    let (rows, count) = (table.shape[0], table.shape[1])
-    let starts = Tensor((0..<rows).map { Int64($0 * count) }, device: table.device)
-    return table.reshaped(-1).gathered(0, starts + columns)
+    table.elements(at: columns.reshaped(-1, 1)).reshaped(-1)
   }
 
   private func inParts(_ body: (_ logits: Tensor, _ range: Range<Int>) -> Tensor) -> Tensor {

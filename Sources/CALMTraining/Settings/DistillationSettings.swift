@@ -40,11 +40,12 @@ public struct DistillationSettings: RunSettings {
     adopt(try ModelFolder(teacher).languageModelConfiguration())
   }
 
-  /// Adopts the configuration of a teacher. The student has no auxiliary loss.
+  /// Adopts the configuration of a teacher. The student has no auxiliary loss. That of a tokens head trains one linear
+  /// layer, which bears a higher learning rate.
   public mutating func adopt(_ teacher: LanguageModelConfiguration) {
     model = teacher
     model.auxiliaryLossWeight = 0
-    model.head = teacher.head.student ?? teacher.head
+    if teacher.head == .tokens { training.schedule.peak = 4e-3 }
   }
 
   /// All settings, by group.
@@ -57,8 +58,10 @@ public struct DistillationSettings: RunSettings {
           Setting("paths", \.paths, .integer(1...1024), "Paths of the teacher per position in each step."),
           Setting(
             "teacher_steps", \.teacherSteps, .integer(1...1024),
-            "Solver steps on these paths, for a posterior head, and for each token of a tokens head.",
-            default: "the teacher's number"),
+            "Solver steps on these paths, for a posterior head.", default: "the teacher's number"),
+          Setting(
+            "shortlist", \.model.shortlistSize, .integer(1...65_536),
+            "Tokens among which the student of a tokens head chooses each token after the first."),
         ])
     ] + TrainingSettings.groups(metrics: metrics, hasTransformer: false).map { $0.at(\.training) }
 
@@ -80,7 +83,8 @@ public struct DistillationSettings: RunSettings {
   /// Why a model cannot be distilled, as a predicate; nil if it can.
   public static func fault(of teacher: LanguageModelConfiguration) -> String? {
     if teacher.isOneStep { return "already samples in one step" }
-    if teacher.head.student != nil { return nil }
+    if teacher.head == .tokens && teacher.chunkSize == 1 { return "has chunks of one token, which take one step" }
+    if teacher.head.isDistillable { return nil }
     return "has the head '\(teacher.head.rawValue)'; only posterior, tokens and flow heads can be distilled"
   }
 

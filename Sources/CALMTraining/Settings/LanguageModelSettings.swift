@@ -91,8 +91,8 @@ public struct LanguageModelSettings: RunSettings {
           Setting("head_blocks", \.model.headBlocks, .count, "Number of blocks in the head.").ofModelSize,
           Setting(
             "embedding_size", \.embeddingSize, .count,
-            "Embedding size per token of the posterior head, and of the head into which a tokens head is distilled."
-          ).ofModelSize.only(with: "head", .text("posterior"), .text("tokens")),
+            "Embedding size per token of the posterior head."
+          ).ofModelSize.only(with: "head", .text("posterior")),
           Setting(
             "path_samples", \.model.pathSamples, .integer(1...1024),
             "Points on the path per position in the posterior head's loss."

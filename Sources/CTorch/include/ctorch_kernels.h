@@ -19,6 +19,8 @@ int ct_layer_norm(ct_tensor *out, ct_tensor x, ct_tensor weight /* may be NULL *
 // causal, the queries may be fewer than the keys: they are those of the last positions.
 // `first`, [batch, queries], int64, or null: the first position to which each query attends.
 int ct_attention(ct_tensor *out, ct_tensor query, ct_tensor key, ct_tensor value, bool causal, ct_tensor first);
+// The elements `columns`, […, m] of int64, of x·weightᵀ: […, m] of float32.
+int ct_linear_at(ct_tensor *out, ct_tensor x, ct_tensor weight, ct_tensor columns);
 int ct_rms_norm(ct_tensor *out, ct_tensor x, ct_tensor weight, double epsilon);
 // silu(gate)·up
 int ct_swiglu(ct_tensor *out, ct_tensor gate, ct_tensor up);

@@ -105,6 +105,8 @@ int ct_sum(ct_tensor *out, ct_tensor a, const int64_t *dims, int count, bool kee
 int ct_mean(ct_tensor *out, ct_tensor a, const int64_t *dims, int count, bool keep);
 int ct_cumulative_maximum(ct_tensor *out, ct_tensor a, int64_t dim);
 int ct_cumulative_sum(ct_tensor *out, ct_tensor a, int64_t dim);
+// In rows that ascend: the index of the first element above each value.
+int ct_first_above(ct_tensor *out, ct_tensor rows, ct_tensor values);
 int ct_argmax(ct_tensor *out, ct_tensor a, int64_t dim);
 int ct_all(bool *out, ct_tensor a);
 
@@ -115,6 +117,8 @@ int ct_transpose(ct_tensor *out, ct_tensor a, int64_t dim0, int64_t dim1);
 int ct_expand(ct_tensor *out, ct_tensor a, const int64_t *shape, int rank);
 int ct_narrow(ct_tensor *out, ct_tensor a, int64_t dim, int64_t start, int64_t length);
 int ct_select(ct_tensor *out, ct_tensor a, int64_t dim, int64_t index);
+// Along the last dimension; the others broadcast.
+int ct_take_along(ct_tensor *out, ct_tensor a, ct_tensor indices);
 int ct_index_select(ct_tensor *out, ct_tensor a, int64_t dim, ct_tensor indices);
 int ct_cat(ct_tensor *out, const ct_tensor *tensors, int count, int64_t dim);
 int ct_stack(ct_tensor *out, const ct_tensor *tensors, int count, int64_t dim);

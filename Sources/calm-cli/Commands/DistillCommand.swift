@@ -9,9 +9,11 @@ struct DistillCommand: TrainingCommand {
     commandName: "distill",
     abstract: "Distill a language model with a posterior, tokens or flow head into one that samples in one step.",
     discussion: """
-      The student has the Transformer of the model; only its head is trained. It learns to predict, in one evaluation \
-      of its network, the chunk at which the model's path from the same noise ends. The text provides the contexts. \
-      A posterior or flow head starts as a copy. The student of a tokens head has a posterior head.
+      The student is a copy of the model; only its head is trained. The text provides the contexts. The student of a \
+      posterior or flow head learns to predict, in one evaluation of its network, the chunk at which the model's path \
+      from the same noise ends. The student of a tokens head learns to propose shortlists of tokens, from which the \
+      head chooses, so that one product with the vocabulary serves all tokens of a chunk. Its default learning rate is \
+      0.004.
 
       Example:
         calm distill runs/lm/model --data data --out runs/student

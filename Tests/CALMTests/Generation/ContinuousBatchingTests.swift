@@ -120,7 +120,8 @@ struct ContinuousBatchingTests {
     try expectIndependence(SmallModels.languageModel(keyValueHeads: 2, head: head), temperature: temperature)
   }
 
-  @Test("the requests of a distilled model are independent", arguments: [HeadKind.flow, .posterior], [1, 0.5])
+  @Test(
+    "the requests of a distilled model are independent", arguments: [HeadKind.flow, .posterior, .tokens], [1, 0.5])
   func distilled(head: HeadKind, temperature: Double) throws {
     let model = SmallModels.languageModel(keyValueHeads: 2, head: head, isOneStep: true)
     try expectIndependence(model, temperature: temperature)

@@ -28,12 +28,14 @@ struct NotFiniteTests {
 
   @Test(
     "NaN in any part of a model with a one-step head ends its generation with an error",
-    arguments: [1, 0.5, 0.4], GenerationOptions.Sampler.allCases)
-  func oneStep(temperature: Double, sampler: GenerationOptions.Sampler) throws {
-    let names = SmallModels.languageModel(head: .posterior, isOneStep: true).namedParameters().map(\.name)
+    arguments: [(HeadKind.posterior, 1), (.posterior, 0.5), (.posterior, 0.4), (.tokens, 1), (.tokens, 0.5)],
+    GenerationOptions.Sampler.allCases)
+  func oneStep(kind: (head: HeadKind, temperature: Double), sampler: GenerationOptions.Sampler) throws {
+    let (head, temperature) = kind
+    let names = SmallModels.languageModel(head: head, isOneStep: true).namedParameters().map(\.name)
     #expect(names.count > 30)
     for (index, name) in names.enumerated() {
-      let model = SmallModels.languageModel(head: .posterior, isOneStep: true)
+      let model = SmallModels.languageModel(head: head, isOneStep: true)
       damage(model.namedParameters()[index].tensor)
       // The prompt is a whole chunk, or has tokens with which the first chunk begins.
       for prompt in [[3, 4, 5], [3, 4, 5, 6]] as [[Int32]] {

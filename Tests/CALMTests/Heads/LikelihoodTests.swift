@@ -65,8 +65,8 @@ import Torch
     #expect(abs(difference.mean) <= 5 * difference.error, "\(difference)")
   }
 
-  /// Models of each kind, and a one-step head.
-  private static let models = HeadKind.allCases.map { ($0, false) } + [(.posterior, true)]
+  /// Models of each kind, and one-step heads.
+  private static let models = HeadKind.allCases.map { ($0, false) } + [(.posterior, true), (.tokens, true)]
 
   @Test("no model needs fewer than log V nats for a uniformly random token", arguments: models)
   func isAboveEntropy(kind: HeadKind, isOneStep: Bool) {
@@ -119,7 +119,10 @@ import Torch
     #expect(abs(found - wanted) < 1e-5 * wanted)
   }
 
-  @Test("more samples lower the mixture bound", arguments: models.filter { $0.1 || $0.0.usesAutoencoder })
+  // The bound of a one-step tokens head is too tight to see this.
+  @Test(
+    "more samples lower the mixture bound",
+    arguments: models.filter { $0.0 == .posterior ? $0.1 : $0.0.usesAutoencoder })
   func moreSamples(kind: HeadKind, isOneStep: Bool) {
     let model = SmallModels.languageModel(head: kind, isOneStep: isOneStep)
     let bounds = [1, 4, 16].map { nats(model, samples: $0, seed: UInt64($0)) }
