@@ -28,10 +28,12 @@ extension HeadKind {
 /// - Parameter logProbabilities: of chunks, one tensor [positions] for each of the N samples, float32.
 /// - Returns: [positions].
 func mixtureBound(_ logProbabilities: [Tensor]) -> Tensor {
-  let all = Tensor.stacked(logProbabilities)  // [N, positions]
-  // log Σ exp(xₙ) = x₀ − logSoftmax(x)₀.
-  let sum = all.selected(0, 0) - logSoftmax(all, along: 0).selected(0, 0)
-  return log(Double(logProbabilities.count)) - sum
+  log(Double(logProbabilities.count)) - logSumExp(.stacked(logProbabilities), along: 0)
+}
+
+/// log Σ exp(xᵢ) along a dimension.
+func logSumExp(_ x: Tensor, along dimension: Int) -> Tensor {
+  x.selected(dimension, 0) - logSoftmax(x, along: dimension).selected(dimension, 0)
 }
 
 extension ContinuousLanguageModel {

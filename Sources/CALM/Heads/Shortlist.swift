@@ -77,7 +77,7 @@ struct Shortlist {
       let range = k * positions..<(k + 1) * positions
       let (row, target) = (rows.narrowed(0, range), targets.narrowed(0, range).reshaped(-1, 1))
       let known = exact.narrowed(0, range)
-      // log Z of p.
+      // log Σ exp(logits) of p.
       let normalizer = linear(row, weight: vocabulary, at: target).reshaped(-1) - known
       let (q, sum) = (logarithms[k - 1].elements(at: target).exp(), sums[k - 1].sums.elements(at: target))
       bound =
@@ -91,9 +91,7 @@ struct Shortlist {
             // Rounding may lead to a neighbor of a token whose interval is very small.
             tokens = tokens + places.equals(index).to(.int64) * (target - tokens)
             let weights = weights(of: tokens, k, rows: row.reshaped(1, positions, -1)).selected(0, 0)
-            // log Σ exp(xᵢ) = x₀ − logSoftmax(x)₀.
-            let total = weights.selected(1, 0) - logSoftmax(weights).selected(1, 0)
-            return known + normalizer + log(m) - total
+            return known + normalizer + log(m) - logSumExp(weights, along: 1)
           })
     }
     return bound
