@@ -108,6 +108,16 @@ import TrainingTestSupport
     #expect("\(try #require(error))".contains("config.json describes a model with"))
   }
 
+  @Test("A tokens head with chunks of one token has nothing to distill")
+  func oneToken() throws {
+    func fault(chunkSize: Int) -> String? {
+      DistillationSettings.fault(
+        of: LanguageModelConfiguration(vocabularySize: 8, chunkSize: chunkSize, head: .tokens))
+    }
+    #expect(try #require(fault(chunkSize: 1)).contains("one token"))
+    #expect(fault(chunkSize: 2) == nil)
+  }
+
   @Test("A model whose head has no student cannot be distilled", arguments: [HeadKind.energy, .diffusion])
   func refused(head: HeadKind) throws {
     let model = world.place("model")

@@ -83,7 +83,9 @@ public struct DistillationSettings: RunSettings {
   /// Why a model cannot be distilled, as a predicate; nil if it can.
   public static func fault(of teacher: LanguageModelConfiguration) -> String? {
     if teacher.isOneStep { return "already samples in one step" }
-    if teacher.head == .tokens && teacher.chunkSize == 1 { return "has chunks of one token, which take one step" }
+    if teacher.head == .tokens && teacher.chunkSize == 1 {
+      return "has chunks of one token, so it already samples in one step"
+    }
     if teacher.head.isDistillable { return nil }
     return "has the head '\(teacher.head.rawValue)'; only posterior, tokens and flow heads can be distilled"
   }
