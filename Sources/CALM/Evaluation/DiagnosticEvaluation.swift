@@ -52,6 +52,7 @@ extension ContinuousLanguageModel {
       return [sizes.vocabularySize, sizes.chunkSize, sizes.latentSize, sizes.hiddenSize]
     }
     return head is any DistillableHead && configuration.head == other.configuration.head && sizes(self) == sizes(other)
+      && head.noiseCount == other.head.noiseCount
   }
 }
 

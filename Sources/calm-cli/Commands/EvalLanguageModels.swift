@@ -93,6 +93,10 @@ struct EvalLanguageModel: ParsableCommand {
     guard model.configuration.isOneStep else {
       throw ValidationError("--teacher is for a one-step model, made by 'calm distill'; \(folder) samples in several")
     }
+    if model.configuration.head == .tokens {
+      throw ValidationError(
+        "--teacher compares samples from equal noise; the student of a tokens head uses other noise than its teacher")
+    }
     let teacher = try ModelFolder(URL(fileURLWithPath: path)).loadLanguageModel(
       autoencoder: autoencoder.map { URL(fileURLWithPath: $0) }, device: compute.device, as: compute.precision)
     guard model.canAgree(with: teacher) else {

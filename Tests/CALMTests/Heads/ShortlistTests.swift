@@ -90,6 +90,13 @@ import Torch
     }
   }
 
+  @Test("a student cannot be compared with its teacher sample by sample, since it uses other noise")
+  func agreement() {
+    let student = SmallModels.languageModel(head: .tokens, isOneStep: true)
+    #expect(!student.canAgree(with: SmallModels.languageModel(head: .tokens)))
+    #expect(student.canAgree(with: student))
+  }
+
   @Test("a model folder whose one-step head lacks its proposals is refused")
   func missingProposals() throws {
     let folder = try TemporaryModel(SmallModels.languageModel(head: .tokens))
