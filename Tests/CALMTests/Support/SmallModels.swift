@@ -29,7 +29,7 @@ enum SmallModels {
       attentionHeads: 4, keyValueHeads: keyValueHeads, head: head, headBlocks: 2)
     configuration.noiseSize = 8
     configuration.isOneStep = isOneStep
-    configuration.shortlistSize = 4
+    if isOneStep && head == .tokens { configuration.shortlistSize = 4 }
     configuration.initializerRange = 0.2
     let generator = Generator(seed: seed)
     let model = ContinuousLanguageModel(configuration, autoencoder: autoencoder, generator: generator)
