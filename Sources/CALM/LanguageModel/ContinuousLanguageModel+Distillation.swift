@@ -13,8 +13,8 @@ extension ContinuousLanguageModel {
     head.trainAsStudent()
   }
 
-  /// The distillation loss of the one-step head on a batch of sequences: see ``DistillableHead``. A mean over positions,
-  /// a float32 scalar.
+  /// The distillation loss of the one-step head on a batch of sequences: how far its samples or predictions are from
+  /// what the teacher makes of the same noise. A mean over positions, a float32 scalar.
   ///
   /// - Parameters:
   ///   - ids: [batch, tokens], int64; a multiple of K tokens, at least 2K.
