@@ -9,11 +9,18 @@ package final class BeginningTree {
   /// Some tokens with which a chunk of a position begins.
   private struct Beginning {
     let position: Int
-    let tokens: [Int32]
-    /// The nodes of the beginnings that are one token longer.
-    var longer: [Int32: Int] = [:]
-    /// The running sums of the next token's probabilities, [V]; nil if they are not computed, or no longer kept.
-    var sums: ArraySlice<Float>?
+    /// The number of tokens.
+    let length: Int
+    /// The last token, and the node of those before it; unused if there are none.
+    let last: Branch
+    /// Where the running sums of the next token's probabilities are; nil if they are not computed, or no longer kept.
+    var sums: (pass: Int, row: Int)?
+  }
+
+  /// A node and the token that leads from it to a longer beginning.
+  private struct Branch: Hashable {
+    let node: Int
+    let token: Int32
   }
 
   /// The number of running sums that are kept, at most: 128 MB.
@@ -24,12 +31,18 @@ package final class BeginningTree {
   let chunkSize: Int
   private let head: TokensHead
   private let context: TokensHead.Context
+  private let fused: FusedTokensHead?
   private let vocabulary: Tensor
+  private var vocabularySize: Int { head.configuration.vocabularySize }
   /// Tokens with which the chunks of each position begin, fewer than K.
   private let given: [[Int32]]
   private let mostSums: Int
   /// The first nodes are the empty beginnings of the positions.
   private var beginnings: [Beginning]
+  /// The nodes of the beginnings that are one token longer.
+  private var longer: [Branch: Int] = [:]
+  /// The running sums of the next token's probabilities by pass of the head, [nodes, V] each.
+  private var sums: [[Float]] = []
   private var keptSums = 0
 
   /// - Parameters:
@@ -43,36 +56,33 @@ package final class BeginningTree {
     precondition(given.count == hidden.shape[0], "beginnings of \(given.count) of \(hidden.shape[0]) positions")
     (self.head, self.vocabulary, self.given, self.mostSums) = (head, vocabulary, given, mostSums)
     chunkSize = head.noiseCount
-    context = withoutGradients { head.context(hidden) }
-    beginnings = (0..<hidden.shape[0]).map { Beginning(position: $0, tokens: []) }
+    let context = withoutGradients { head.context(hidden) }
+    self.context = context
+    fused = withoutGradients { head.fused(context, vocabulary: vocabulary) }
+    beginnings = (0..<hidden.shape[0]).map { Beginning(position: $0, length: 0, last: Branch(node: $0, token: 0)) }
   }
 
   /// The last tokens of beginnings of chunks.
   ///
   /// - Parameters:
-  ///   - positions: the position of each chunk.
-  ///   - numbers: for each chunk a uniform number for each token of the beginning, at least one.
+  ///   - chunks: the position of each chunk, and which of the numbers are its own: one for each token of the beginning,
+  ///     at least one.
+  ///   - numbers: uniform numbers.
   /// - Returns: a token for each chunk; −1 where the model computed a number that is not finite.
-  package func tokens(of positions: [Int], numbers: [ArraySlice<Float>]) -> [Int32] {
-    var nodes = positions
-    var rest = numbers
-    var last = Array(repeating: SampledChunks.notFinite, count: positions.count)
-    var open = Array(positions.indices)
+  package func tokens(of chunks: [(position: Int, own: Range<Int>)], numbers: [Float]) -> [Int32] {
+    var nodes = chunks.map(\.position)
+    var rest = chunks.map(\.own)
+    var last = Array(repeating: SampledChunks.notFinite, count: chunks.count)
+    var open = Array(chunks.indices)
     while true {
       // Follows each chunk to the first node that is not computed. A chunk does not return to earlier nodes.
       open.removeAll { chunk in
-        while let number = rest[chunk].first {
-          let beginning = beginnings[nodes[chunk]]
-          let given = given[beginning.position]
-          if beginning.tokens.count < given.count {
-            last[chunk] = given[beginning.tokens.count]
-          } else {
-            guard let sums = beginning.sums else { return false }
-            last[chunk] = Self.token(at: number, in: sums)
-            if last[chunk] == SampledChunks.notFinite { return true }
-          }
+        while !rest[chunk].isEmpty {
+          guard let token = token(after: nodes[chunk], at: numbers[rest[chunk].lowerBound]) else { return false }
+          last[chunk] = token
           rest[chunk].removeFirst()
-          if !rest[chunk].isEmpty { nodes[chunk] = longer(nodes[chunk], by: last[chunk]) }
+          if token == SampledChunks.notFinite { return true }
+          if !rest[chunk].isEmpty { nodes[chunk] = node(after: nodes[chunk], token) }
         }
         return true
       }
@@ -81,8 +91,19 @@ package final class BeginningTree {
     }
   }
 
+  /// The token after a beginning that a uniform number leads to; nil if its running sums are not computed.
+  private func token(after node: Int, at number: Float) -> Int32? {
+    let beginning = beginnings[node]
+    let given = given[beginning.position]
+    if beginning.length < given.count { return given[beginning.length] }
+    guard let (pass, row) = beginning.sums else { return nil }
+    return sums[pass].withUnsafeBufferPointer {
+      Self.token(at: number, in: $0[row * vocabularySize..<(row + 1) * vocabularySize])
+    }
+  }
+
   /// The token at which the running sum first exceeds a uniform number; −1 if the sums are not finite.
-  private static func token(at number: Float, in sums: ArraySlice<Float>) -> Int32 {
+  private static func token(at number: Float, in sums: Slice<UnsafeBufferPointer<Float>>) -> Int32 {
     guard let total = sums.last, total.isFinite else { return SampledChunks.notFinite }
     // Rounding may leave the total below 1.
     let bound = number * total
@@ -95,31 +116,37 @@ package final class BeginningTree {
   }
 
   /// The node of a beginning that is one token longer.
-  private func longer(_ node: Int, by token: Int32) -> Int {
-    if let found = beginnings[node].longer[token] { return found }
-    let new = beginnings.count
-    beginnings.append(Beginning(position: beginnings[node].position, tokens: beginnings[node].tokens + [token]))
-    beginnings[node].longer[token] = new
-    return new
+  private func node(after node: Int, _ token: Int32) -> Int {
+    let branch = Branch(node: node, token: token)
+    if let found = longer[branch] { return found }
+    let beginning = beginnings[node]
+    longer[branch] = beginnings.count
+    beginnings.append(Beginning(position: beginning.position, length: beginning.length + 1, last: branch))
+    return beginnings.count - 1
+  }
+
+  private func tokens(of node: Int) -> [Int32] {
+    let beginning = beginnings[node]
+    return beginning.length == 0 ? [] : tokens(of: beginning.last.node) + [beginning.last.token]
   }
 
   /// Computes the running sums of some nodes, or of the first of them if they are many.
   private func compute(_ needed: [Int]) {
-    let count = vocabulary.shape[0]
     var found: Set<Int> = []
-    let nodes = needed.filter { found.insert($0).inserted }.prefix(max(1, Self.sumsAtOnce / count)).sorted {
-      (beginnings[$0].tokens.count, $0) < (beginnings[$1].tokens.count, $1)
+    let nodes = needed.filter { found.insert($0).inserted }.prefix(max(1, Self.sumsAtOnce / vocabularySize)).sorted {
+      (beginnings[$0].length, $0) < (beginnings[$1].length, $1)
     }
-    if keptSums + nodes.count * count > mostSums {
+    if keptSums + nodes.count * vocabularySize > mostSums {
       for node in beginnings.indices { beginnings[node].sums = nil }
-      keptSums = 0
+      (sums, keptSums) = ([], 0)
     }
-    let sums = withoutGradients {
-      head.probabilities(
-        after: nodes.map { (beginnings[$0].position, beginnings[$0].tokens) }, context, vocabulary: vocabulary
-      ).cumulativeSum(along: -1).elements(as: Float.self)
-    }
-    for (row, node) in nodes.enumerated() { beginnings[node].sums = sums[row * count..<(row + 1) * count] }
-    keptSums += sums.count
+    for (row, node) in nodes.enumerated() { beginnings[node].sums = (sums.count, row) }
+    keptSums += nodes.count * vocabularySize
+    let rows = nodes.map { (position: beginnings[$0].position, tokens: tokens(of: $0)) }
+    sums.append(
+      fused?.sums(after: rows)
+        ?? withoutGradients {
+          head.probabilities(after: rows, context, vocabulary: vocabulary).cumulativeSum(along: -1).elements()
+        })
   }
 }

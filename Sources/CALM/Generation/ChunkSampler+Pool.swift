@@ -133,7 +133,7 @@ extension ChunkSampler {
     _ choices: inout [some TokenwiseChoice<Int32>], from pools: [[Int]], of sampled: SampledChunks, after known: Int
   ) {
     while true {
-      let pending = choices.map(\.pending)
+      let pending = choices.map { $0.pending }
       let places = zip(pools, pending).flatMap { pool, pending in
         (pending?.samples ?? []).map { (chunk: pool[$0], position: known + (pending?.position ?? 0)) }
       }

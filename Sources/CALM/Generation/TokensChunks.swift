@@ -25,8 +25,7 @@ struct TokensChunks: UndecodedChunks {
 
   func tokens(at places: [Int]) -> [Int32] {
     tree.tokens(
-      of: places.map { positions[$0 / chunkSize] },
-      numbers: places.map { numbers[$0 / chunkSize * chunkSize...$0] })
+      of: places.map { (positions[$0 / chunkSize], $0 / chunkSize * chunkSize..<$0 + 1) }, numbers: numbers)
   }
 
   func latent(of chunk: Int) -> Tensor? { nil }

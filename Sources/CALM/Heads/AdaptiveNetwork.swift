@@ -129,6 +129,17 @@ extension [AdaptiveBlock] {
   func modulations(and output: AdaptiveOutput, from y: Tensor) -> Tensor {
     .concatenated((map(\.modulation) + [output.modulation]).map { $0(y) }, along: -1)
   }
+
+  /// The blocks and the output after them, without the modulations, for fused heads.
+  func packed(with output: AdaptiveOutput) -> PackedAdaptiveNetwork {
+    PackedAdaptiveNetwork(
+      map { PackedAdaptiveNetwork.Block(norm: $0.norm, hidden: $0.hidden, output: $0.output) }, output: output.linear)
+  }
+
+  /// The parameters that ``packed(with:)`` reads.
+  func packedParameters(with output: AdaptiveOutput) -> [Tensor] {
+    flatMap { [$0.norm.weight, $0.norm.bias] + $0.hidden.parameters + $0.output.parameters } + output.linear.parameters
+  }
 }
 
 /// Linear(LayerNorm(x) · (1 + scale) + shift), with a norm without parameters.

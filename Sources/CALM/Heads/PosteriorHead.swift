@@ -27,7 +27,7 @@ package final class PosteriorHead: TokenHead, DistillableHead {
   @Parameter("evidence_scale") var evidenceScale: Tensor?
   let configuration: LanguageModelConfiguration
   /// What ``fused(_:vocabulary:)`` keeps between chunks.
-  var latestFusion: Fusion?
+  var fusion = KeptValue<Fusion>()
 
   package init(_ configuration: LanguageModelConfiguration, generator: Generator) {
     self.configuration = configuration

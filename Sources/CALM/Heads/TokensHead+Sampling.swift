@@ -49,7 +49,7 @@ extension TokensHead {
   // MARK: Shared beginnings
 
   /// What all chunks of some positions share.
-  struct Context {
+  package struct Context {
     /// The rows of the prior, [positions·K, h].
     let priors: Tensor
     /// Shift, scale and gate of each block, then shift and scale of the output: [positions, (3·blocks + 2)·h].
@@ -57,7 +57,7 @@ extension TokensHead {
   }
 
   /// - Parameter hidden: [positions, h].
-  func context(_ hidden: Tensor) -> Context {
+  package func context(_ hidden: Tensor) -> Context {
     Context(
       priors: prior(hidden).reshaped(-1, configuration.hiddenSize),
       modulations: blocks.modulations(and: output, from: silu(condition(hidden))))
@@ -67,7 +67,7 @@ extension TokensHead {
   ///
   /// - Parameter beginnings: fewer than K tokens each, in the order of their lengths.
   /// - Returns: [beginnings, V], float32.
-  func probabilities(
+  package func probabilities(
     after beginnings: [(position: Int, tokens: [Int32])], _ context: Context, vocabulary: Tensor
   ) -> Tensor {
     let (h, device) = (configuration.hiddenSize, vocabulary.device)

@@ -19,6 +19,8 @@ package final class TokensHead: TokenHead, DistillableHead {
   /// Predicts the tokens after the first from the hidden state alone, h → (K − 1)·h, in a one-step head.
   @Submodule("proposals") var proposals: Linear?
   let configuration: LanguageModelConfiguration
+  /// What ``fused(_:vocabulary:)`` keeps between chunks.
+  var packedWeights = KeptValue<TokensHeadWeights>()
 
   package init(_ configuration: LanguageModelConfiguration, generator: Generator) {
     self.configuration = configuration

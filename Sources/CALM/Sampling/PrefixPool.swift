@@ -18,9 +18,10 @@
 package struct PrefixPool<Token: Hashable & Sendable>: TokenwiseChoice, Sendable {
   /// Samples that agree in all decoded tokens. All samples of a group are decoded to the same position.
   private struct Group {
-    var tokens: [Token]
-    /// The indices of the samples, ascending.
-    var samples: [Int]
+    /// Its samples, as indices of ``ordered``.
+    let samples: Range<Int>
+    /// The number of decoded tokens.
+    let length: Int
   }
 
   /// The tokens to decode next; nil if the choice can be made.
@@ -30,6 +31,10 @@ package struct PrefixPool<Token: Hashable & Sendable>: TokenwiseChoice, Sendable
   private let length: Int
   private let rule: BatchTemperatureRule
   private var groups: [Group]
+  /// All samples, one group after the other, ascending in each.
+  private var ordered: [Int]
+  /// The decoded tokens, `length` for each sample.
+  private var decoded: [Token?]
 
   /// The minimum size of a group that counts: n at first, smaller after the rule falls back.
   private var level: Int
@@ -45,7 +50,9 @@ package struct PrefixPool<Token: Hashable & Sendable>: TokenwiseChoice, Sendable
     self.length = length
     self.rule = rule
     self.level = rule.temperature.wholeExponent
-    self.groups = [Group(tokens: [], samples: Array(0..<sampleCount))]
+    self.groups = [Group(samples: 0..<sampleCount, length: 0)]
+    self.ordered = Array(0..<sampleCount)
+    self.decoded = Array(repeating: nil, count: sampleCount * length)
     advance()
   }
 
@@ -56,10 +63,11 @@ package struct PrefixPool<Token: Hashable & Sendable>: TokenwiseChoice, Sendable
     guard let pending else { preconditionFailure("nothing is pending") }
     precondition(
       tokens.count == pending.samples.count, "\(pending.samples.count) tokens are pending, got \(tokens.count)")
-    var decoded = [Token?](repeating: nil, count: sampleCount)
-    for (sample, token) in zip(pending.samples, tokens) { decoded[sample] = token }
-    groups = groups.flatMap { group in
-      isOpen(group) && group.tokens.count == pending.position ? split(group, by: decoded) : [group]
+    for (sample, token) in zip(pending.samples, tokens) { decoded[sample * length + pending.position] = token }
+    let old = groups
+    groups.removeAll(keepingCapacity: true)
+    for group in old {
+      if isOpen(group) && group.length == pending.position { split(group) } else { groups.append(group) }
     }
     advance()
   }
@@ -73,8 +81,8 @@ package struct PrefixPool<Token: Hashable & Sendable>: TokenwiseChoice, Sendable
   package func select(using generator: inout some RandomNumberGenerator) -> Int {
     precondition(pending == nil, "tokens are still pending")
     let shared = groups.filter { isWhole($0) && $0.samples.count >= level }
-    let candidates = (shared.isEmpty ? groups : shared).sorted { $0.samples[0] < $1.samples[0] }
-    return candidates[rule.select(counts: candidates.map(\.samples.count), using: &generator)].samples[0]
+    let candidates = (shared.isEmpty ? groups : shared).sorted { first(of: $0) < first(of: $1) }
+    return first(of: candidates[rule.select(counts: candidates.map { $0.samples.count }, using: &generator)])
   }
 
   /// The fraction of all sets of n samples whose samples are equal.
@@ -92,13 +100,12 @@ package struct PrefixPool<Token: Hashable & Sendable>: TokenwiseChoice, Sendable
 
   /// The decoded tokens of a sample. The chosen sample is decoded in part if no two samples are equal.
   package func tokens(of sample: Int) -> [Token] {
-    guard let group = groups.first(where: { $0.samples.contains(sample) }) else {
-      preconditionFailure("there is no sample \(sample)")
-    }
-    return group.tokens
+    decoded[sample * length..<(sample + 1) * length].prefix { $0 != nil }.compactMap { $0 }
   }
 
-  private func isWhole(_ group: Group) -> Bool { group.tokens.count == length }
+  private func first(of group: Group) -> Int { ordered[group.samples.lowerBound] }
+
+  private func isWhole(_ group: Group) -> Bool { group.length == length }
 
   private func isOpen(_ group: Group) -> Bool { !isWhole(group) && group.samples.count >= level }
 
@@ -106,31 +113,45 @@ package struct PrefixPool<Token: Hashable & Sendable>: TokenwiseChoice, Sendable
   private mutating func advance() {
     while true {
       let open = groups.filter(isOpen)
-      if let position = open.map(\.tokens.count).min() {
-        let samples = open.filter { $0.tokens.count == position }.flatMap(\.samples)
+      if let position = open.map({ $0.length }).min() {
+        let samples = open.filter { $0.length == position }.flatMap { ordered[$0.samples] }
         pending = PendingTokens(position: position, samples: samples.sorted())
         return
       }
       pending = nil
-      let largest = groups.map(\.samples.count).max() ?? 1
+      let largest = groups.map { $0.samples.count }.max() ?? 1
       if largest >= level || largest == 1 { return }
       level = largest
     }
   }
 
-  private func split(_ group: Group, by decoded: [Token?]) -> [Group] {
-    var slots: [Token: Int] = [:]
-    var parts: [Group] = []
-    for sample in group.samples {
-      guard let token = decoded[sample] else { preconditionFailure("sample \(sample) is not decoded") }
-      let slot = slots[token, default: parts.count]
-      if slot == parts.count {
-        slots[token] = slot
-        parts.append(Group(tokens: group.tokens + [token], samples: [sample]))
-      } else {
-        parts[slot].samples.append(sample)
+  /// Adds the parts of a group whose next tokens are equal.
+  private mutating func split(_ group: Group) {
+    let samples = Array(ordered[group.samples])
+    var parts: [Token: Int] = [:]
+    var counts: [Int] = []
+    let part = samples.map { sample in
+      guard let token = decoded[sample * length + group.length] else {
+        preconditionFailure("sample \(sample) is not decoded")
       }
+      let part = parts[token, default: counts.count]
+      if part == counts.count {
+        parts[token] = part
+        counts.append(0)
+      }
+      counts[part] += 1
+      return part
     }
-    return parts
+    var ends: [Int] = []
+    for count in counts {
+      let start = ends.last ?? group.samples.lowerBound
+      ends.append(start + count)
+      groups.append(Group(samples: start..<start + count, length: group.length + 1))
+    }
+    var next = zip(ends, counts).map { $0 - $1 }
+    for (sample, part) in zip(samples, part) {
+      ordered[next[part]] = sample
+      next[part] += 1
+    }
   }
 }

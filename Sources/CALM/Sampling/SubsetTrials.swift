@@ -28,11 +28,12 @@ package struct SubsetTrials<Token: Hashable & Sendable>: TokenwiseChoice, Sendab
   package private(set) var agreed: Int?
 
   /// The number of samples in the sets. Samples are numbered in the order in which the sets first contain them.
-  package var sampleCount: Int { decoded.count }
+  package var sampleCount: Int { candidates.count }
 
   /// A set of candidates to compare.
   private struct TrialSet {
-    let samples: [Int]
+    /// Its samples, as indices of ``members``.
+    let samples: Range<Int>
     /// The number of samples in this set and those before it.
     let named: Int
     /// The number of tokens in which the samples agree.
@@ -42,10 +43,12 @@ package struct SubsetTrials<Token: Hashable & Sendable>: TokenwiseChoice, Sendab
   private let candidateCount: Int
   private let length: Int
   private let setSize: Int
-  /// The number of each candidate that is in a set.
-  private var numbers: [Int: Int] = [:]
-  /// The decoded tokens of each sample.
-  private var decoded: [[Token]] = []
+  /// The candidate of each sample.
+  private var candidates: [Int] = []
+  /// The decoded tokens, `length` for each sample.
+  private var decoded: [Token?] = []
+  /// The samples of all sets, one set after the other.
+  private var members: [Int] = []
   /// The sets that are not opened yet.
   private var closed: ArraySlice<TrialSet> = []
   /// The opened sets whose samples agree in all compared tokens, in the order of their trial.
@@ -103,44 +106,61 @@ package struct SubsetTrials<Token: Hashable & Sendable>: TokenwiseChoice, Sendab
     guard let pending else { preconditionFailure("nothing is pending") }
     precondition(
       tokens.count == pending.samples.count, "\(pending.samples.count) tokens are pending, got \(tokens.count)")
-    for (sample, token) in zip(pending.samples, tokens) { decoded[sample].append(token) }
+    for (sample, token) in zip(pending.samples, tokens) { decoded[sample * length + pending.position] = token }
     advance()
   }
 
   /// The decoded tokens of a sample; all of them for `agreed`.
-  package func tokens(of sample: Int) -> [Token] { decoded[sample] }
+  package func tokens(of sample: Int) -> [Token] {
+    decoded[sample * length..<(sample + 1) * length].prefix { $0 != nil }.compactMap { $0 }
+  }
 
-  private mutating func randomSet(using generator: inout some RandomNumberGenerator) -> [Int] {
-    var places: Set<Int> = []
-    while places.count < setSize { places.insert(generator.uniform(below: candidateCount)) }
-    return places.sorted().map { place in
-      if let number = numbers[place] { return number }
-      numbers[place] = decoded.count
-      decoded.append([])
-      return decoded.count - 1
+  /// Names the samples of a set of random candidates.
+  private mutating func randomSet(using generator: inout some RandomNumberGenerator) -> Range<Int> {
+    var set: [Int] = []
+    while set.count < setSize {
+      let candidate = generator.uniform(below: candidateCount)
+      if !set.contains(candidate) { set.append(candidate) }
     }
+    for candidate in set.sorted() {
+      members.append(candidates.firstIndex(of: candidate) ?? candidates.count)
+      if members.last == candidates.count {
+        candidates.append(candidate)
+        decoded.append(contentsOf: repeatElement(nil, count: length))
+      }
+    }
+    return members.count - setSize..<members.count
   }
 
   /// Compares the decoded tokens, drops the sets that differ, and finds the shortest samples of the others.
   private mutating func advance() {
-    opened = opened.compactMap { set in
-      let first = decoded[set.samples[0]]
-      var set = set
-      while set.samples.allSatisfy({ decoded[$0].count > set.agreeing }) {
-        if !set.samples.allSatisfy({ decoded[$0][set.agreeing] == first[set.agreeing] }) { return nil }
-        set.agreeing += 1
-      }
-      return set
-    }
+    opened = opened.compactMap(compared)
     // Sets tried after one that has agreed are irrelevant.
     if let settled = opened.firstIndex(where: { $0.agreeing == length }) { opened.removeSubrange((settled + 1)...) }
     pending = nil
     if let first = opened.first, first.agreeing == length {
-      agreed = first.samples[0]
-    } else if let position = opened.map(\.agreeing).min() {
-      let samples = Set(
-        opened.filter { $0.agreeing == position }.flatMap(\.samples).filter { decoded[$0].count == position })
-      pending = PendingTokens(position: position, samples: samples.sorted())
+      agreed = members[first.samples.lowerBound]
+    } else if let position = opened.map({ $0.agreeing }).min() {
+      var isPending = Array(repeating: false, count: sampleCount)
+      for set in opened where set.agreeing == position {
+        for member in set.samples where decoded[members[member] * length + position] == nil {
+          isPending[members[member]] = true
+        }
+      }
+      pending = PendingTokens(position: position, samples: isPending.indices.filter { isPending[$0] })
     }
+  }
+
+  /// A set after comparing its decoded tokens; nil if they differ.
+  private func compared(_ set: TrialSet) -> TrialSet? {
+    var set = set
+    while set.agreeing < length, let token = decoded[members[set.samples.lowerBound] * length + set.agreeing] {
+      for member in set.samples.dropFirst() {
+        guard let other = decoded[members[member] * length + set.agreeing] else { return set }
+        if other != token { return nil }
+      }
+      set.agreeing += 1
+    }
+    return set
   }
 }

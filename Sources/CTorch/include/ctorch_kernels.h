@@ -72,11 +72,19 @@ int ct_decode_layer(ct_tensor *out, ct_tensor x, const ct_decode_layer_weights *
 // 16].
 int ct_packed_weight(ct_tensor *out, ct_tensor weight);
 
-// A one-step posterior head with the values of some positions, in float32 or bfloat16 on the CPU; all contiguous.
-// Packed weights are those of ct_packed_weight.
+// Residual blocks and an output layer whose norms are shifted, scaled and gated: packed weights of [h, h], vectors of
+// [h].
 typedef struct {
   ct_tensor norm_weight, norm_bias, hidden_weight, hidden_bias, output_weight, output_bias;
-} ct_one_step_block;
+} ct_adaptive_block;
+typedef struct {
+  const ct_adaptive_block *blocks;
+  int block_count;
+  ct_tensor output_weight, output_bias;
+} ct_adaptive_network;
+
+// A one-step posterior head with the values of some positions, in float32 or bfloat16 on the CPU; all contiguous.
+// Packed weights are those of ct_packed_weight.
 typedef struct {
   ct_tensor vocabulary;  // packed [V, h]
   ct_tensor code_words;  // the embeddings of the path, packed [V, d] in float32
@@ -86,10 +94,8 @@ typedef struct {
   // * h] in float32, for each token and each of its places the share of the outputs.
   ct_tensor embeddings, mixed;
   ct_tensor input_weight, input_bias;  // packed [K, h, K * d + K * h], without the last K * h if mixed; [K * h]
-  const ct_one_step_block *blocks;     // packed weights of [h, h], vectors of [h]
-  int block_count;
-  ct_tensor output_weight, output_bias;  // packed [h, h], [h]
-  double scale;                          // the factor of the evidence
+  ct_adaptive_network network;
+  double scale;  // the factor of the evidence
 } ct_one_step_head;
 // The beliefs of candidates, [candidates, K]: for each part of their noise the most likely token given prior and
 // evidence; -1 where a logit is not finite. noise: [candidates, K * d] in float32; positions: the position of each
@@ -99,6 +105,23 @@ int ct_one_step_beliefs(int32_t *beliefs, const ct_one_step_head *head, ct_tenso
 // batches; beliefs and positions: of the candidates of all batches.
 int ct_one_step_tokens(int32_t *tokens, const ct_one_step_head *head, const ct_tensor *noise, int batches,
                        const int32_t *beliefs, const int64_t *positions, const int64_t *places, int64_t count);
+
+// A tokens head with the values of some positions, in float32 or bfloat16 on the CPU; all contiguous.
+typedef struct {
+  ct_tensor vocabulary;  // packed [V, h]
+  ct_tensor embeddings;  // [V, h]
+  ct_tensor prior;       // [positions * K, h] in float32
+  ct_tensor modulation;  // of each block shift, scale, gate, then shift, scale: [positions, ...] in float32
+  // For 1 to K - 1 tokens the layer that reads their embeddings: packed [h, tokens * h], [h].
+  const ct_tensor *prefix_weights, *prefix_biases;
+  int chunk_size;  // K
+  ct_adaptive_network network;
+} ct_tokens_head;
+// Running sums of the probabilities, times a factor, of the token that follows each of `count` beginnings of chunks,
+// [count, V]; NaN where a logit is not finite. lengths: the number of tokens of each beginning, ascending and less than
+// K; tokens: those of all beginnings.
+int ct_tokens_head_sums(float *sums, const ct_tokens_head *head, const int64_t *positions, const int64_t *lengths,
+                        const int32_t *tokens, int64_t count);
 
 // A step of a row-wise network; see `rowwise` in Swift.
 typedef enum { CT_LINEAR, CT_LAYER_NORM, CT_RMS_NORM, CT_SILU_PLUS, CT_HALVES, CT_GATED, CT_KEEP } ct_row_step_kind;

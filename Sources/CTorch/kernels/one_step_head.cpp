@@ -6,15 +6,11 @@
 // the noise and the belief. The bits of a candidate do not depend on the others.
 
 #include <limits>
-#include <memory>
 #include <mutex>
 #include <numeric>
 #include <vector>
 
-#include "../support.h"
-#include "packed_weight.h"
-#include "parallel.h"
-#include "vectorized.h"
+#include "adaptive_rows.h"
 
 using namespace ctorch;
 
@@ -48,57 +44,10 @@ INLINE Choice most_likely(float *logits, const float *prior, int64_t first, int6
   return {top, static_cast<int32_t>(first + token)};
 }
 
-// x += y.
-INLINE void add(float *x, const float *y, int64_t size) {
-  for (int64_t i = 0; i < size; ++i) x[i] += y[i];
-}
-
-// (x − mean) / √(variance + ε) · (1 + scale) + shift, where weight and bias, if not null, come before scale and shift.
-template <typename T>
-INLINE void normalize(float *y, const float *x, const T *weight, const T *bias, const float *shift, const float *scale,
-                      int64_t size, float epsilon) {
-  ANY_ORDER
-  float mean = 0, square = 0;
-  for (int64_t i = 0; i < size; ++i) mean += x[i];
-  mean /= static_cast<float>(size);
-  for (int64_t i = 0; i < size; ++i) square += (x[i] - mean) * (x[i] - mean);
-  float r = 1.0f / std::sqrt(square / static_cast<float>(size) + epsilon);
-  if (weight)
-    for (int64_t i = 0; i < size; ++i)
-      y[i] = ((x[i] - mean) * r * load(weight[i]) + load(bias[i])) * (1 + scale[i]) + shift[i];
-  else
-    for (int64_t i = 0; i < size; ++i) y[i] = (x[i] - mean) * r * (1 + scale[i]) + shift[i];
-}
-
-template <typename T>
-INLINE void widen(float *y, const T *x, int64_t size) {
-  for (int64_t i = 0; i < size; ++i) y[i] = load(x[i]);
-}
-
-template <typename T>
-INLINE void add_bias(float *x, const T *bias, int64_t size) {
-  for (int64_t i = 0; i < size; ++i) x[i] += load(bias[i]);
-}
-
-template <typename T>
-INLINE void activate(float *x, const T *bias, int64_t size) {
-  for (int64_t i = 0; i < size; ++i) x[i] = silu(x[i] + load(bias[i]));
-}
-
-template <typename T>
-INLINE void add_gated(float *x, const float *y, const T *bias, const float *gate, int64_t size) {
-  for (int64_t i = 0; i < size; ++i) x[i] += gate[i] * (y[i] + load(bias[i]));
-}
-
-// Numbers that are written before they are read.
-using Buffer = std::unique_ptr<float[]>;
-Buffer buffer(int64_t count) { return std::make_unique_for_overwrite<float[]>(count); }
-
 struct Sizes {
   int64_t chunk, hidden, vocabulary, code;
 
-  // The length of rows of h or V numbers in whole panels.
-  int64_t row() const { return panel_count(hidden) * kPanel; }
+  // The length of rows of V numbers in whole panels.
   int64_t logits() const { return panel_count(vocabulary) * kPanel; }
 };
 
@@ -106,14 +55,6 @@ Sizes sizes(const ct_one_step_head &head) {
   const at::Tensor &prior = head.prior->value;
   return {prior.size(0) / head.modulation->value.size(0), head.vocabulary->value.size(1), prior.size(1),
           head.code_words->value.size(1)};
-}
-
-// Calls body(begin, end) for slices of the panels of a product, one per thread: so each weight is read by one thread.
-template <typename Body>
-void over_panels(int64_t panels, int64_t rows, int64_t inputs, const Body &body) {
-  // With one or two rows, reading the weights takes longer than the arithmetic.
-  int64_t work = std::max<int64_t>(rows, 3) * inputs * kPanel;
-  parallel_for(panels, std::max<int64_t>(1, (1 << 17) / work), body);
 }
 
 // evidence[v] = ⟨e(v), x⟩ for the tokens of panels begin..<end. points: x, [rows][d].
@@ -167,21 +108,19 @@ class Tokens {
         input_size_(size_.chunk * (size_.code + (head.mixed ? 0 : size_.hidden))),
         inputs_(buffer(most * input_size_)),
         points_(buffer(most * size_.code)),
-        x_(buffer(most * size_.row())),
-        inner_(buffer(most * size_.row())),
-        sums_(buffer(most * size_.row())),
+        network_(head.network, size_.hidden, most),
         logits_(buffer(most * size_.logits())),
         evidence_(buffer(most * size_.logits())) {}
 
   void write(int32_t *out, const int64_t *places, int64_t rows) {
     mix(places, rows);
-    for (int i = 0; i < head_.block_count; ++i) take(head_.blocks[i], 3 * i * size_.hidden, places, rows);
+    std::vector<const float *> modulations(rows);
+    for (int64_t row = 0; row < rows; ++row) modulations[row] = modulation(places[row]);
+    network_.apply(modulations.data(), rows);
     finish(out, places, rows);
   }
 
  private:
-  static constexpr float kEpsilon = 1e-6f;
-
   int64_t part(int64_t place) const { return place % size_.chunk; }
   int64_t position(int64_t place) const { return candidates_.positions[place / size_.chunk]; }
   const float *noise(int64_t place) const { return candidates_.noise[place / size_.chunk]; }
@@ -202,11 +141,11 @@ class Tokens {
       for (int64_t first = 0, last; first < rows; first = last) {
         int64_t part = this->part(places[first]);
         for (last = first + 1; last < rows && this->part(places[last]) == part;) ++last;
-        multiply_packed(&x_[first * size_.row()], size_.row(), &inputs_[first * input_size_], input_size_, last - first,
-                        input_size_, data<T>(head_.input_weight->value) + part * panels * input_size_ * kPanel, begin,
-                        end);
+        multiply_packed(network_.input(first), network_.stride(), &inputs_[first * input_size_], input_size_,
+                        last - first, input_size_,
+                        data<T>(head_.input_weight->value) + part * panels * input_size_ * kPanel, begin, end);
         for (int64_t row = first; row < last; ++row) {
-          float *x = &x_[row * size_.row() + from];
+          float *x = network_.input(row) + from;
           vectorized<add_bias<T>>(x, data<T>(head_.input_bias->value) + part * h + from, count);
           if (head_.mixed) add_mixed(x, belief(places[row]), part * h + from, count);
         }
@@ -239,40 +178,14 @@ class Tokens {
         vectorized<add>(x, data<float>(head_.mixed->value) + (belief[i] * size_.chunk + i) * outputs + output, count);
   }
 
-  // A residual block.
-  void take(const ct_one_step_block &block, int64_t modulations, const int64_t *places, int64_t rows) {
-    over_panels(panel_count(size_.hidden), rows, size_.hidden, [&](int64_t begin, int64_t end) {
-      Buffer normal = normalized(&block, modulations, places, rows);
-      multiply(inner_, normal, block.hidden_weight, rows, begin, end,
-               [&](float *y, int64_t, int64_t from, int64_t count) {
-                 vectorized<activate<T>>(y, data<T>(block.hidden_bias->value) + from, count);
-               });
-    });
-    over_panels(panel_count(size_.hidden), rows, size_.hidden, [&](int64_t begin, int64_t end) {
-      multiply(sums_, inner_, block.output_weight, rows, begin, end,
-               [&](float *y, int64_t row, int64_t from, int64_t count) {
-                 const float *gate = modulation(places[row]) + modulations + 2 * size_.hidden;
-                 vectorized<add_gated<T>>(&x_[row * size_.row() + from], y, data<T>(block.output_bias->value) + from,
-                                          gate + from, count);
-               });
-    });
-  }
-
   // The most likely tokens under the posterior: the product with the vocabulary, the evidence and the prior.
   void finish(int32_t *out, const int64_t *places, int64_t rows) {
-    over_panels(panel_count(size_.hidden), rows, size_.hidden, [&](int64_t begin, int64_t end) {
-      Buffer normal = normalized(nullptr, 3 * head_.block_count * size_.hidden, places, rows);
-      multiply(sums_, normal, head_.output_weight, rows, begin, end,
-               [&](float *y, int64_t, int64_t from, int64_t count) {
-                 vectorized<add_bias<T>>(y, data<T>(head_.output_bias->value) + from, count);
-               });
-    });
     for (int64_t row = 0; row < rows; ++row)
       scale(&points_[row * size_.code], noise(places[row]) + part(places[row]) * size_.code, size_.code, head_);
     std::vector<Choice> choices(rows);
     std::mutex mutex;
     over_panels(panel_count(size_.vocabulary), rows, size_.hidden + size_.code, [&](int64_t begin, int64_t end) {
-      multiply_packed(logits_.get(), size_.logits(), sums_.get(), size_.row(), rows, size_.hidden,
+      multiply_packed(logits_.get(), size_.logits(), network_.output(0), network_.stride(), rows, size_.hidden,
                       data<T>(head_.vocabulary->value), begin, end);
       weigh(evidence_.get(), points_.get(), rows, head_, size_, begin, end);
       int64_t from = begin * kPanel, count = std::min(size_.vocabulary, end * kPanel) - from;
@@ -290,44 +203,16 @@ class Tokens {
     for (int64_t row = 0; row < rows; ++row) out[row] = choices[row].token;
   }
 
-  // The rows, normalized, scaled and shifted. Each thread computes all of them, which takes less time than waiting for
-  // others.
-  //
-  // block: whose norm has weights; null for that before the output.
-  Buffer normalized(const ct_one_step_block *block, int64_t modulations, const int64_t *places, int64_t rows) const {
-    Buffer normal = buffer(rows * size_.row());
-    for (int64_t row = 0; row < rows; ++row) {
-      const float *shift = modulation(places[row]) + modulations;
-      vectorized<normalize<T>>(
-          &normal[row * size_.row()], &x_[row * size_.row()], block ? data<T>(block->norm_weight->value) : nullptr,
-          block ? data<T>(block->norm_bias->value) : nullptr, shift, shift + size_.hidden, size_.hidden, kEpsilon);
-    }
-    return normal;
-  }
-
-  // y = x·weightᵀ of [h, h] for panels begin..<end, then finish(y, row, from, count) for the outputs of each row.
-  template <typename Finish>
-  void multiply(const Buffer &y, const Buffer &x, ct_tensor weight, int64_t rows, int64_t begin, int64_t end,
-                const Finish &finish) const {
-    multiply_packed(y.get(), size_.row(), x.get(), size_.row(), rows, size_.hidden, data<T>(weight->value), begin, end);
-    int64_t from = begin * kPanel, count = std::min(size_.hidden, end * kPanel) - from;
-    for (int64_t row = 0; row < rows; ++row) finish(&y[row * size_.row() + from], row, from, count);
-  }
-
   const ct_one_step_head &head_;
   const Sizes size_;
   const Candidates &candidates_;
   const int64_t input_size_;
-  Buffer inputs_, points_, x_, inner_, sums_, logits_, evidence_;
+  Buffer inputs_, points_;
+  AdaptiveRows<T> network_;
+  Buffer logits_, evidence_;
 };
 
 void check(const ct_one_step_head &head) {
-  auto check = [](ct_tensor handle, at::ScalarType type, int64_t rows, int64_t columns) {
-    const at::Tensor &tensor = handle->value;
-    TORCH_CHECK(tensor.is_contiguous() && tensor.device().is_cpu() && tensor.scalar_type() == type &&
-                    tensor.numel() == rows * columns && tensor.size(0) == rows,
-                "numbers of ", tensor.sizes(), " where ", rows, " by ", columns, " are needed");
-  };
   const at::Tensor &vocabulary = head.vocabulary->value, &prior = head.prior->value;
   TORCH_CHECK(is_supported(vocabulary) && vocabulary.dim() == 3 && prior.dim() == 2 &&
                   head.code_words->value.dim() == 3 && head.modulation->value.dim() == 2 &&
@@ -338,25 +223,17 @@ void check(const ct_one_step_head &head) {
   at::ScalarType type = vocabulary.scalar_type();
   int64_t h = size.hidden, panels = panel_count(h), positions = head.modulation->value.size(0),
           inputs = size.chunk * (size.code + (head.mixed ? 0 : h));
-  check(head.vocabulary, type, panel_count(size.vocabulary), h * kPanel);
-  check(head.code_words, at::kFloat, panel_count(size.vocabulary), size.code * kPanel);
-  check(head.prior, at::kFloat, positions * size.chunk, size.vocabulary);
-  check(head.modulation, at::kFloat, positions, (3 * head.block_count + 2) * h);
+  check_numbers(head.vocabulary, type, panel_count(size.vocabulary), h * kPanel);
+  check_numbers(head.code_words, at::kFloat, panel_count(size.vocabulary), size.code * kPanel);
+  check_numbers(head.prior, at::kFloat, positions * size.chunk, size.vocabulary);
+  check_numbers(head.modulation, at::kFloat, positions, (3 * head.network.block_count + 2) * h);
   if (head.mixed)
-    check(head.mixed, at::kFloat, size.vocabulary, size.chunk * size.chunk * h);
+    check_numbers(head.mixed, at::kFloat, size.vocabulary, size.chunk * size.chunk * h);
   else
-    check(head.embeddings, type, size.vocabulary, h);
-  check(head.input_weight, type, size.chunk, panels * inputs * kPanel);
-  check(head.input_bias, type, size.chunk * h, 1);
-  for (int i = 0; i < head.block_count; ++i) {
-    for (ct_tensor vector :
-         {head.blocks[i].norm_weight, head.blocks[i].norm_bias, head.blocks[i].hidden_bias, head.blocks[i].output_bias})
-      check(vector, type, h, 1);
-    for (ct_tensor matrix : {head.blocks[i].hidden_weight, head.blocks[i].output_weight})
-      check(matrix, type, panels, h * kPanel);
-  }
-  check(head.output_weight, type, panels, h * kPanel);
-  check(head.output_bias, type, h, 1);
+    check_numbers(head.embeddings, type, size.vocabulary, h);
+  check_numbers(head.input_weight, type, size.chunk, panels * inputs * kPanel);
+  check_numbers(head.input_bias, type, size.chunk * h, 1);
+  check_network(head.network, type, h);
 }
 
 // Appends the rows of some noise, [candidates, K·d].

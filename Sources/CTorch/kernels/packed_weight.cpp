@@ -2,6 +2,8 @@
 
 #include <ATen/ops/constant_pad_nd.h>
 
+#include <climits>
+
 #include "../support.h"
 #include "vector_numbers.h"
 
@@ -19,8 +21,13 @@ constexpr int panels_at_once(int lanes, int rows) {
   return rows == 1 ? 2 : 1;
 }
 
+// Which of the next panels are prefetched while some rows read panels: first..<last.
+struct Ahead {
+  int first, last;
+};
+
 // The sums of a few rows and panels. Each adds its terms in their order.
-template <int lanes, int rows, int panels, bool prefetches, typename T>
+template <int lanes, int rows, int panels, Ahead ahead, typename T>
 INLINE void sum_panels(float *y, int64_t y_stride, const float *x, int64_t x_stride, int64_t size, const T *weight) {
   constexpr int vectors = kPanel / lanes;
   Numbers<lanes> sums[rows][panels][vectors] = {};
@@ -29,8 +36,8 @@ INLINE void sum_panels(float *y, int64_t y_stride, const float *x, int64_t x_str
 #pragma clang loop unroll(full)
     for (int panel = 0; panel < panels; ++panel) {
       const T *place = weight + (panel * size + i) * kPanel;
-      // Of the next panels: hardware prefetchers stop at the end of each page.
-      if (prefetches) __builtin_prefetch(place + panels * size * kPanel);
+      // Into the L2 cache: hardware prefetchers stop at the end of each page.
+      if (panel >= ahead.first && panel < ahead.last) __builtin_prefetch(place + panels * size * kPanel, 0, 2);
       Numbers<lanes> weights[vectors];
 #pragma clang loop unroll(full)
       for (int vector = 0; vector < vectors; ++vector) weights[vector] = numbers<lanes>(place + vector * lanes);
@@ -46,32 +53,39 @@ INLINE void sum_panels(float *y, int64_t y_stride, const float *x, int64_t x_str
   for (int row = 0; row < rows; ++row) std::memcpy(y + row * y_stride, sums[row], sizeof sums[row]);
 }
 
-template <int lanes, int rows, bool prefetches, typename T>
+template <int lanes, int rows, Ahead ahead, typename T>
 INLINE void multiply_rows(float *y, int64_t y_stride, const float *x, int64_t x_stride, int64_t size, const T *weight,
                           int64_t count) {
   constexpr int panels = panels_at_once(lanes, rows);
   int64_t panel = 0;
   for (; panel + panels <= count; panel += panels)
-    sum_panels<lanes, rows, panels, prefetches>(y + panel * kPanel, y_stride, x, x_stride, size,
-                                                weight + panel * size * kPanel);
+    sum_panels<lanes, rows, panels, ahead>(y + panel * kPanel, y_stride, x, x_stride, size,
+                                           weight + panel * size * kPanel);
   if constexpr (panels > 1)
     for (; panel < count; ++panel)
-      sum_panels<lanes, rows, 1, prefetches>(y + panel * kPanel, y_stride, x, x_stride, size,
-                                             weight + panel * size * kPanel);
+      sum_panels<lanes, rows, 1, ahead>(y + panel * kPanel, y_stride, x, x_stride, size,
+                                        weight + panel * size * kPanel);
 }
 
 // The products of the next `rows` rows, at most `most`.
 //
-// first: whether these rows are the first that read the weights. With one or two rows, prefetching costs more than it
-// saves.
+// group: the number of this group of rows, of `groups` that read the weights. The first two share the prefetching, so
+// that memory is read while both compute. With one or two rows, prefetching costs more than it saves.
 template <int lanes, int most, typename T>
-INLINE void multiply_next(int64_t rows, bool first, float *y, int64_t y_stride, const float *x, int64_t x_stride,
-                          int64_t size, const T *weight, int64_t count) {
+INLINE void multiply_next(int64_t rows, int64_t group, int64_t groups, float *y, int64_t y_stride, const float *x,
+                          int64_t x_stride, int64_t size, const T *weight, int64_t count) {
+  constexpr Ahead none{0, 0}, all{0, INT_MAX}, first{0, 1}, others{1, INT_MAX};
   if constexpr (most > 1)
-    if (rows < most) return multiply_next<lanes, most - 1>(rows, first, y, y_stride, x, x_stride, size, weight, count);
-  if constexpr (most > 2)
-    if (first) return multiply_rows<lanes, most, true>(y, y_stride, x, x_stride, size, weight, count);
-  multiply_rows<lanes, most, false>(y, y_stride, x, x_stride, size, weight, count);
+    if (rows < most)
+      return multiply_next<lanes, most - 1>(rows, group, groups, y, y_stride, x, x_stride, size, weight, count);
+  if constexpr (most > 2) {
+    constexpr bool shared = panels_at_once(lanes, most) > 1;
+    if (group == 0 && (groups == 1 || !shared))
+      return multiply_rows<lanes, most, all>(y, y_stride, x, x_stride, size, weight, count);
+    if (group == 0) return multiply_rows<lanes, most, first>(y, y_stride, x, x_stride, size, weight, count);
+    if (group == 1 && shared) return multiply_rows<lanes, most, others>(y, y_stride, x, x_stride, size, weight, count);
+  }
+  multiply_rows<lanes, most, none>(y, y_stride, x, x_stride, size, weight, count);
 }
 
 template <int lanes, typename T>
@@ -82,9 +96,10 @@ INLINE void multiply(float *y, int64_t y_stride, const float *x, int64_t x_strid
   int64_t step = rows <= most ? end - begin : panels_at_once(lanes, most);
   for (int64_t panel = begin; panel < end; panel += step) {
     int64_t count = std::min(step, end - panel);
-    for (int64_t row = 0; row < rows;) {
-      int64_t left = rows - row, groups = (left + most - 1) / most, next = (left + groups - 1) / groups;
-      multiply_next<lanes, most>(next, row == 0, y + row * y_stride + panel * kPanel, y_stride, x + row * x_stride,
+    int64_t groups = (rows + most - 1) / most;
+    for (int64_t group = 0, row = 0; group < groups; ++group) {
+      int64_t next = (rows - row + groups - group - 1) / (groups - group);
+      multiply_next<lanes, most>(next, group, groups, y + row * y_stride + panel * kPanel, y_stride, x + row * x_stride,
                                  x_stride, size, panels + panel * size * kPanel, count);
       row += next;
     }

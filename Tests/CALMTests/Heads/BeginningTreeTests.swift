@@ -24,8 +24,7 @@ import Torch
     let numbers = noise.elements(as: Float.self)
     let parts = (0..<Self.chunkSize).map { part in
       tree.tokens(
-        of: owners,
-        numbers: owners.indices.map { numbers[$0 * Self.chunkSize..<$0 * Self.chunkSize + part + 1] })
+        of: owners.enumerated().map { ($1, $0 * Self.chunkSize..<$0 * Self.chunkSize + part + 1) }, numbers: numbers)
     }
     return owners.indices.flatMap { candidate in parts.map { $0[candidate] } }
   }
@@ -49,7 +48,7 @@ import Torch
     let numbers = noise.elements(as: Float.self)
     for candidate in owners.indices.reversed() {
       let first = candidate * Self.chunkSize
-      let last = tree.tokens(of: [owners[candidate]], numbers: [numbers[first..<first + Self.chunkSize]])
+      let last = tree.tokens(of: [(owners[candidate], first..<first + Self.chunkSize)], numbers: numbers)
       #expect(last == [expected[first + Self.chunkSize - 1]])
     }
   }
@@ -72,11 +71,12 @@ import Torch
 
     let tree = BeginningTree(head, hidden: state, vocabulary: vocabulary, given: [[first]])
     let count = 10_000
-    let numbers = (0..<count).map { [0.5, (Float($0) + 0.5) / Float(count)][...] }
-    let positions = Array(repeating: 0, count: count)
-    #expect(Set(tree.tokens(of: positions, numbers: numbers.map { $0.prefix(1) })) == [first])
+    let numbers = (0..<count).flatMap { [Float(0.5), (Float($0) + 0.5) / Float(count)] }
+    let firsts = (0..<count).map { (position: 0, own: 2 * $0..<2 * $0 + 1) }
+    #expect(Set(tree.tokens(of: firsts, numbers: numbers)) == [first])
     var counts = Array(repeating: 0.0, count: vocabularySize)
-    for token in tree.tokens(of: positions, numbers: numbers) { counts[Int(token)] += 1 }
+    let both = (0..<count).map { (position: 0, own: 2 * $0..<2 * $0 + 2) }
+    for token in tree.tokens(of: both, numbers: numbers) { counts[Int(token)] += 1 }
     // An interval of length p has p · count of the numbers, up to one.
     let total = joint.reduce(0, +)
     for (found, joint) in zip(counts, joint) { #expect(abs(found - joint / total * Double(count)) < 1.5) }
