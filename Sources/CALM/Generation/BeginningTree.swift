@@ -62,18 +62,20 @@ package final class BeginningTree {
     beginnings = (0..<hidden.shape[0]).map { Beginning(position: $0, length: 0, last: Branch(node: $0, token: 0)) }
   }
 
-  /// The last tokens of beginnings of chunks.
+  /// The last tokens of longer beginnings.
   ///
   /// - Parameters:
-  ///   - chunks: the position of each chunk, and which of the numbers are its own: one for each token of the beginning,
-  ///     at least one.
+  ///   - starts: for each chunk a node at which it has arrived, and which of the numbers are those of the tokens that
+  ///     follow, at least one.
   ///   - numbers: uniform numbers.
-  /// - Returns: a token for each chunk; −1 where the model computed a number that is not finite.
-  package func tokens(of chunks: [(position: Int, own: Range<Int>)], numbers: [Float]) -> [Int32] {
-    var nodes = chunks.map(\.position)
-    var rest = chunks.map(\.own)
-    var last = Array(repeating: SampledChunks.notFinite, count: chunks.count)
-    var open = Array(chunks.indices)
+  /// - Returns: a token for each chunk, −1 where the model computed a number that is not finite; and the node before it.
+  package func tokens(
+    after starts: [(node: Int, own: Range<Int>)], numbers: [Float]
+  ) -> (tokens: [Int32], nodes: [Int]) {
+    var nodes = starts.map { $0.node }
+    var rest = starts.map { $0.own }
+    var last = Array(repeating: SampledChunks.notFinite, count: starts.count)
+    var open = Array(starts.indices)
     while true {
       // Follows each chunk to the first node that is not computed. A chunk does not return to earlier nodes.
       open.removeAll { chunk in
@@ -86,10 +88,16 @@ package final class BeginningTree {
         }
         return true
       }
-      if open.isEmpty { return last }
+      if open.isEmpty { return (last, nodes) }
       compute(open.map { nodes[$0] })
     }
   }
+
+  /// The position whose chunks begin with the tokens of a node. It is also the number of its empty beginning.
+  func position(of node: Int) -> Int { beginnings[node].position }
+
+  /// The number of tokens of a beginning.
+  func length(of node: Int) -> Int { beginnings[node].length }
 
   /// The token after a beginning that a uniform number leads to; nil if its running sums are not computed.
   private func token(after node: Int, at number: Float) -> Int32? {

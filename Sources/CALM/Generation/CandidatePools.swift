@@ -38,11 +38,11 @@ final class CandidatePools {
   /// Draws candidates until each of some sequences has drawn `size`.
   func draw(_ sequences: [Int], to size: Int) {
     for sequence in sequences {
-      let rest = noise[sequence].map { $0.drawn.narrowed(0, $0.sampled..<$0.drawn.shape[0]) }
-      let count = size - chunks[sequence].count - (rest?.shape[0] ?? 0)
+      let left = noise[sequence].map { $0.drawn.shape[0] - $0.sampled } ?? 0
+      let count = size - chunks[sequence].count - left
       if count <= 0 { continue }
-      let new = sampler.noise(count, randomness[sequence])
-      noise[sequence] = (rest.map { .concatenated([$0, new]) } ?? new, 0)
+      let rest = left > 0 ? [next(left, of: sequence)] : []
+      noise[sequence] = (.concatenated(rest + [sampler.noise(count, randomness[sequence])]), 0)
     }
   }
 

@@ -8,7 +8,7 @@ final class SampledChunks {
   /// The number of chunks.
   let count: Int
   /// Nil if all chunks were sampled as tokens.
-  private let undecoded: (any UndecodedChunks)?
+  private var undecoded: (any UndecodedChunks)?
   /// The decoded tokens, by place: see ``UndecodedChunks``.
   private var decoded: [Int32?]
   private let chunkSize: Int
@@ -52,9 +52,9 @@ final class SampledChunks {
   func tokens(at places: [(chunk: Int, position: Int)]) -> [Int32] {
     let places = places.map { $0.chunk * chunkSize + $0.position }
     var new = places.filter { decoded[$0] == nil }
-    if let undecoded, !new.isEmpty {
-      new += later(than: new, atMost: undecoded.freeTokens - new.count)
-      for (place, token) in zip(new, undecoded.tokens(at: new)) { decoded[place] = token }
+    if let free = undecoded?.freeTokens, !new.isEmpty {
+      new += later(than: new, atMost: free - new.count)
+      for (place, token) in zip(new, undecoded?.tokens(at: new) ?? []) { decoded[place] = token }
     }
     return places.map { decoded[$0]! }
   }
@@ -85,11 +85,7 @@ final class SampledChunks {
     var left = Array(0..<count)
     for (position, token) in beginning.enumerated() where !left.isEmpty {
       var places = left.map { $0 * chunkSize + position }
-      if let undecoded {
-        places = try undecoded.places(places, withToken: token)
-      } else {
-        places = places.filter { decoded[$0] == token }
-      }
+      places = try undecoded?.places(places, withToken: token) ?? places.filter { decoded[$0] == token }
       left = places.map { $0 / chunkSize }
     }
     return left

@@ -10,12 +10,12 @@ protocol UndecodedChunks {
   var freeTokens: Int { get }
 
   /// The tokens at some places; ``SampledChunks/notFinite`` where the model computed a number that is not finite.
-  func tokens(at places: [Int]) -> [Int32]
+  mutating func tokens(at places: [Int]) -> [Int32]
 
   /// Those of some places whose token is the given one.
   ///
   /// - Throws: ``GenerationError/notFinite``.
-  func places(_ places: [Int], withToken token: Int32) throws(GenerationError) -> [Int]
+  mutating func places(_ places: [Int], withToken token: Int32) throws(GenerationError) -> [Int]
 
   /// The latent of a chunk, [1, l]; nil if it has none.
   func latent(of chunk: Int) -> Tensor?
@@ -28,7 +28,7 @@ protocol UndecodedChunks {
 }
 
 extension UndecodedChunks {
-  func places(_ places: [Int], withToken token: Int32) throws(GenerationError) -> [Int] {
+  mutating func places(_ places: [Int], withToken token: Int32) throws(GenerationError) -> [Int] {
     let tokens = tokens(at: places)
     if tokens.contains(SampledChunks.notFinite) { throw .notFinite }
     return zip(places, tokens).filter { $1 == token }.map(\.0)

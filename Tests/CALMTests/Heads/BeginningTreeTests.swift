@@ -24,7 +24,8 @@ import Torch
     let numbers = noise.elements(as: Float.self)
     let parts = (0..<Self.chunkSize).map { part in
       tree.tokens(
-        of: owners.enumerated().map { ($1, $0 * Self.chunkSize..<$0 * Self.chunkSize + part + 1) }, numbers: numbers)
+        after: owners.enumerated().map { ($1, $0 * Self.chunkSize..<$0 * Self.chunkSize + part + 1) }, numbers: numbers
+      ).tokens
     }
     return owners.indices.flatMap { candidate in parts.map { $0[candidate] } }
   }
@@ -48,8 +49,24 @@ import Torch
     let numbers = noise.elements(as: Float.self)
     for candidate in owners.indices.reversed() {
       let first = candidate * Self.chunkSize
-      let last = tree.tokens(of: [(owners[candidate], first..<first + Self.chunkSize)], numbers: numbers)
+      let last = tree.tokens(after: [(owners[candidate], first..<first + Self.chunkSize)], numbers: numbers).tokens
       #expect(last == [expected[first + Self.chunkSize - 1]])
+    }
+  }
+
+  @Test("A chunk goes on from the node before its last token")
+  func goesOn() throws {
+    let expected = tokens(try tree())
+    let numbers = noise.elements(as: Float.self)
+    let tree = try tree()
+    var nodes = owners
+    for part in 0..<Self.chunkSize {
+      // From a node of `length` tokens, the numbers of the tokens after them.
+      let length = max(0, part - 1)
+      let starts = nodes.enumerated().map { ($1, $0 * Self.chunkSize + length..<$0 * Self.chunkSize + part + 1) }
+      let found = tree.tokens(after: starts, numbers: numbers)
+      #expect(found.tokens == owners.indices.map { expected[$0 * Self.chunkSize + part] })
+      nodes = found.nodes
     }
   }
 
@@ -72,11 +89,11 @@ import Torch
     let tree = BeginningTree(head, hidden: state, vocabulary: vocabulary, given: [[first]])
     let count = 10_000
     let numbers = (0..<count).flatMap { [Float(0.5), (Float($0) + 0.5) / Float(count)] }
-    let firsts = (0..<count).map { (position: 0, own: 2 * $0..<2 * $0 + 1) }
-    #expect(Set(tree.tokens(of: firsts, numbers: numbers)) == [first])
+    let firsts = (0..<count).map { (node: 0, own: 2 * $0..<2 * $0 + 1) }
+    #expect(Set(tree.tokens(after: firsts, numbers: numbers).tokens) == [first])
     var counts = Array(repeating: 0.0, count: vocabularySize)
-    let both = (0..<count).map { (position: 0, own: 2 * $0..<2 * $0 + 2) }
-    for token in tree.tokens(of: both, numbers: numbers) { counts[Int(token)] += 1 }
+    let both = (0..<count).map { (node: 0, own: 2 * $0..<2 * $0 + 2) }
+    for token in tree.tokens(after: both, numbers: numbers).tokens { counts[Int(token)] += 1 }
     // An interval of length p has p · count of the numbers, up to one.
     let total = joint.reduce(0, +)
     for (found, joint) in zip(counts, joint) { #expect(abs(found - joint / total * Double(count)) < 1.5) }
