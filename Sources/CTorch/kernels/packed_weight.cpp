@@ -21,9 +21,9 @@ constexpr int panels_at_once(int lanes, int rows) {
   return rows == 1 ? 2 : 1;
 }
 
-// Which of the next panels are prefetched while some rows read panels: first..<last.
+// Which of the next panels are prefetched while some rows read panels: first..<last, into the L1 (3) or L2 cache (2).
 struct Ahead {
-  int first, last;
+  int first, last, cache;
 };
 
 // The sums of a few rows and panels. Each adds its terms in their order.
@@ -36,8 +36,9 @@ INLINE void sum_panels(float *y, int64_t y_stride, const float *x, int64_t x_str
 #pragma clang loop unroll(full)
     for (int panel = 0; panel < panels; ++panel) {
       const T *place = weight + (panel * size + i) * kPanel;
-      // Into the L2 cache: hardware prefetchers stop at the end of each page.
-      if (panel >= ahead.first && panel < ahead.last) __builtin_prefetch(place + panels * size * kPanel, 0, 2);
+      // Hardware prefetchers stop at the end of each page.
+      if (panel >= ahead.first && panel < ahead.last)
+        __builtin_prefetch(place + panels * size * kPanel, 0, ahead.cache);
       Numbers<lanes> weights[vectors];
 #pragma clang loop unroll(full)
       for (int vector = 0; vector < vectors; ++vector) weights[vector] = numbers<lanes>(place + vector * lanes);
@@ -70,11 +71,12 @@ INLINE void multiply_rows(float *y, int64_t y_stride, const float *x, int64_t x_
 // The products of the next `rows` rows, at most `most`.
 //
 // group: the number of this group of rows, of `groups` that read the weights. The first two share the prefetching, so
-// that memory is read while both compute. With one or two rows, prefetching costs more than it saves.
+// that memory is read while both compute; the L1 cache has no room for the panels of both. With one or two rows,
+// prefetching costs more than it saves.
 template <int lanes, int most, typename T>
 INLINE void multiply_next(int64_t rows, int64_t group, int64_t groups, float *y, int64_t y_stride, const float *x,
                           int64_t x_stride, int64_t size, const T *weight, int64_t count) {
-  constexpr Ahead none{0, 0}, all{0, INT_MAX}, first{0, 1}, others{1, INT_MAX};
+  constexpr Ahead none{0, 0, 0}, all{0, INT_MAX, 3}, first{0, 1, 2}, others{1, INT_MAX, 2};
   if constexpr (most > 1)
     if (rows < most)
       return multiply_next<lanes, most - 1>(rows, group, groups, y, y_stride, x, x_stride, size, weight, count);
