@@ -118,8 +118,8 @@ typedef struct {
   ct_adaptive_network network;
 } ct_tokens_head;
 // Running sums of the probabilities, times a factor, of the token that follows each of `count` beginnings of chunks,
-// [count, V]; NaN where a logit is not finite. lengths: the number of tokens of each beginning, ascending and less than
-// K; tokens: those of all beginnings.
+// [count, V]; the last is NaN if a logit is NaN or +inf. lengths: the number of tokens of each beginning, ascending and
+// less than K; tokens: those of all beginnings.
 int ct_tokens_head_sums(float *sums, const ct_tokens_head *head, const int64_t *positions, const int64_t *lengths,
                         const int32_t *tokens, int64_t count);
 

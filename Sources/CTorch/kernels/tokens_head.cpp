@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "adaptive_rows.h"
-#include "vector_numbers.h"
 
 using namespace ctorch;
 
@@ -15,32 +14,22 @@ namespace {
 // The number of beginnings that share a pass over the weights.
 constexpr int64_t kRows = 48;
 
-// The sums of the first numbers of a vector: of one, of two, and so on.
-INLINE Numbers<16> running_sums(Numbers<16> x) {
-  constexpr Numbers<16> zeros = {};
-  x += __builtin_shufflevector(x, zeros, 16, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14);
-  x += __builtin_shufflevector(x, zeros, 16, 16, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13);
-  x += __builtin_shufflevector(x, zeros, 16, 16, 16, 16, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11);
-  x += __builtin_shufflevector(x, zeros, 16, 16, 16, 16, 16, 16, 16, 16, 0, 1, 2, 3, 4, 5, 6, 7);
-  return x;
+// exp(logit − the largest), in place: 0 for a logit of −∞, and at least one NaN if a logit is NaN or +∞.
+INLINE void exponentials(float *logits, int64_t size) {
+  float top = largest(logits, size);
+  for (int64_t i = 0; i < size; ++i) {
+    float x = logits[i] - top;
+    logits[i] = x < -87.3f ? 0 : exponential(x);
+  }
 }
 
-// The running sums of exp(logit − the largest); NaN if a logit is not finite.
-INLINE void sum_exponentials(float *sums, float *logits, int64_t size) {
-  ANY_ORDER
-  float zeros = 0;
-  for (int64_t i = 0; i < size; ++i) zeros += logits[i] * 0.0f;  // NaN if a logit is not finite
-  float top = largest(logits, size);
-  for (int64_t i = 0; i < size; ++i) logits[i] = exponential(logits[i] - top);
-  double sum = zeros;
-  int64_t i = 0;
-  for (; i + 16 <= size; i += 16) {
-    Numbers<16> part = running_sums(numbers<16>(logits + i));
-    Numbers<16> next = part + static_cast<float>(sum);
-    std::memcpy(sums + i, &next, sizeof next);
-    sum += part[15];
-  }
-  for (; i < size; ++i) sums[i] = static_cast<float>(sum += logits[i]);
+// The running sums of some rows. They do not decrease, so numbers that are 0 are never chosen. One row would spend most
+// of the time waiting for its last addition.
+template <int rows>
+INLINE void add_up(float *const *sums, const float *const *numbers, int64_t size) {
+  double totals[rows] = {};
+  for (int64_t i = 0; i < size; ++i)
+    for (int row = 0; row < rows; ++row) sums[row][i] = static_cast<float>(totals[row] += numbers[row][i]);
 }
 
 // Beginnings of chunks, in the order of their lengths.
@@ -115,10 +104,17 @@ class Probabilities {
                       data<T>(head_.vocabulary->value), begin, end);
     });
     parallel_for(rows, std::max<int64_t>(1, (1 << 14) / vocabulary_), [&](int64_t begin, int64_t end) {
+      std::vector<float *> to;
+      std::vector<const float *> from;
       for (int64_t row = begin; row < end; ++row) {
+        vectorized<exponentials>(&logits_[row * stride], vocabulary_);
+        from.push_back(&logits_[row * stride]);
         int64_t beginning = row < last - empty ? empty + row : first + row - (last - empty);
-        vectorized<sum_exponentials>(sums + beginning * vocabulary_, &logits_[row * stride], vocabulary_);
+        to.push_back(sums + beginning * vocabulary_);
       }
+      int64_t row = 0;
+      for (; row + 4 <= end - begin; row += 4) vectorized<add_up<4>>(&to[row], &from[row], vocabulary_);
+      for (; row < end - begin; ++row) vectorized<add_up<1>>(&to[row], &from[row], vocabulary_);
     });
   }
 

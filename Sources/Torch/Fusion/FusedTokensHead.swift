@@ -48,7 +48,7 @@ package struct FusedTokensHead {
   /// The running sums of the probabilities, times a factor, of the token that follows each of some beginnings of chunks.
   ///
   /// - Parameter beginnings: fewer than K tokens each, in the order of their lengths.
-  /// - Returns: V numbers for each beginning; NaN where a logit is not finite.
+  /// - Returns: V numbers for each beginning, of which the last is NaN if a logit is NaN or +∞.
   package func sums(after beginnings: [(position: Int, tokens: [Int32])]) -> [Float] {
     let count = beginnings.count * weights.embeddings.shape[0]
     let weightsOfPrefix = weights.prefix.map { $0.weight.handle as ct_tensor? }
