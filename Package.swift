@@ -60,7 +60,7 @@ let server: (products: [Product], packages: [Package.Dependency], targets: [Targ
         name: "CALMServerTests",
         dependencies: [
           "CALMServer", "CALMServing", "CALM", "Torch", "CALMTokenizer", "CALMSupport", "CALMCorpus", "calm-cli",
-          "calm-serve", log,
+          "calm-serve", log, .product(name: "ServiceLifecycleTestKit", package: "swift-service-lifecycle"),
         ]),
     ]
   )

@@ -19,7 +19,8 @@ import Foundation
 /// }
 /// ```
 ///
-/// A list means one run for each of its entries. A model whose autoencoder has such a list is trained on each variant. A
+/// `autoencoder_defaults` and `model_defaults` are settings of all autoencoders and of all models without a teacher. A
+/// list means one run for each of its entries. A model whose autoencoder has such a list is trained on each variant. A
 /// teacher is a run of an earlier model, which is distilled.
 public struct ExperimentPlan: Sendable {
   /// The source of the text.
@@ -43,6 +44,14 @@ public struct ExperimentPlan: Sendable {
     public var chunkSize: Int { settings.model.chunkSize }
   }
 
+  /// The measurement of the speed of generation.
+  public struct Speed: Sendable, Hashable, Codable {
+    /// The number of tokens in each text.
+    public let tokens: Int
+    /// The number of texts per model and temperature. The models take turns.
+    public let turns: Int
+  }
+
   /// The source of the text.
   public let source: Source
   /// Tokens per sequence of the evaluation.
@@ -51,6 +60,8 @@ public struct ExperimentPlan: Sendable {
   public let blocks: Int
   /// Samples per position.
   public let samples: Int
+  /// How the speed of generation is measured; nil if it is not.
+  public let speed: Speed?
   /// The random seed.
   public let seed: UInt64
   /// The runs. Each follows those on which it depends.
@@ -80,20 +91,19 @@ public struct ExperimentPlan: Sendable {
     sequenceTokens = try evaluation.integer("sequence_length", in: 16...1_000_000, or: 256)
     blocks = try evaluation.integer("num_sequences", in: 1...1_000_000_000, or: 32)
     samples = try evaluation.integer("brier_samples", in: 2...10_000, or: 4)
+    speed = try Self.speed(root)
 
     var runs: [Run] = []
     /// The runs of each autoencoder in the file.
     var families: [String: [Run]] = [:]
-    for (index, entry) in try Self.list("autoencoders", of: root).enumerated() {
-      let grid = try SettingsGrid(entry, at: "autoencoders[\(index)]")
-      for variant in grid.variants {
+    for (place, entry) in try Self.entries("autoencoders", of: root, defaults: "autoencoder_defaults") {
+      for variant in try SettingsGrid(entry, at: place).variants {
         let run = try Self.autoencoder(variant, seed: seed)
         families[try variant.text("name"), default: []].append(run)
         runs.append(run)
       }
     }
-    for (index, entry) in try Self.list("models", of: root).enumerated() {
-      let place = "models[\(index)]"
+    for (place, entry) in try Self.entries("models", of: root, defaults: "model_defaults") {
       for variant in try SettingsGrid(entry, at: place).variants {
         if entry["teacher"] != nil {
           let name = try variant.text("teacher")
@@ -140,7 +150,10 @@ public struct ExperimentPlan: Sendable {
   }
 
   private static func checkKeys(of root: JSONValue) throws(SettingsError) {
-    let keys: Set = ["stories", "data", "seed", "evaluation", "autoencoders", "models"]
+    let keys: Set = [
+      "stories", "data", "seed", "evaluation", "speed", "autoencoder_defaults", "autoencoders", "model_defaults",
+      "models",
+    ]
     guard let members = root.object else {
       throw SettingsError("must be an object with \(keys.sorted().joined(separator: ", "))")
     }
@@ -153,10 +166,27 @@ public struct ExperimentPlan: Sendable {
     }
   }
 
-  private static func list(_ key: String, of root: JSONValue) throws(SettingsError) -> [JSONValue] {
+  /// The entries of a list with their positions. Those without a teacher have the default settings that they do not set.
+  private static func entries(
+    _ key: String, of root: JSONValue, defaults: String
+  ) throws(SettingsError) -> [(place: String, entry: JSONValue)] {
+    let shared = root[defaults] ?? .object([])
+    guard let shared = shared.object else { throw SettingsError("'\(defaults)' must be an object with settings") }
     guard let value = root[key], !value.isNull else { return [] }
     guard let entries = value.array else { throw SettingsError("'\(key)' must be a list") }
-    return entries
+    return entries.enumerated().map { index, entry in
+      let place = "\(key)[\(index)]"
+      guard let members = entry.object, entry["teacher"] == nil else { return (place, entry) }
+      return (place, .object(members + shared.filter { entry[$0.key] == nil }))
+    }
+  }
+
+  private static func speed(_ root: JSONValue) throws(SettingsError) -> Speed? {
+    guard let value = root["speed"] else { return nil }
+    let settings = try single(value, at: "speed", known: ["max_new_tokens", "turns"])
+    return Speed(
+      tokens: try settings.integer("max_new_tokens", in: 1...1_000_000, or: 128),
+      turns: try settings.integer("turns", in: 1...1000, or: 5))
   }
 
   private static func source(_ root: JSONValue) throws(SettingsError) -> Source {

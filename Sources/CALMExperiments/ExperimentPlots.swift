@@ -7,11 +7,15 @@ struct ExperimentPlots {
   let results: [ExperimentResult]
   /// The metrics by run.
   let curves: [String: MetricsHistory]
+  /// Where the speeds were measured, in words; nil if they were not.
+  let machine: String?
 
   /// The plots with the names of their files, without empty ones.
   var all: [(name: String, plot: LinePlot)] {
     [
-      ("brier-training", overTraining), ("brier-inference", overInference), ("brier-curves", brierCurves),
+      ("brier-training", overTraining), ("brier-inference", overInference),
+      ("brier-speed", overSpeed(\.one, temperature: "1")),
+      ("brier-speed-half", overSpeed(\.half, temperature: "1/2")), ("brier-curves", brierCurves),
       ("loss-curves", lossCurves), ("accuracy-noise", accuracy), ("brier-cross-entropy", crossEntropy),
     ].filter { $0.1.series.contains { !$0.points.isEmpty } }
   }
@@ -35,9 +39,32 @@ struct ExperimentPlots {
   private var overInference: LinePlot {
     LinePlot(
       title: "BrierLM against inference FLOPs", xLabel: "FLOPs per token", yLabel: "BrierLM",
-      series: models.map {
-        LinePlot.Series(name: $0.name, points: [($0.inferenceFlopsPerToken, $0.brierLM?.score ?? 0)])
-      }, isLogarithmic: true, hasLines: false)
+      series: chunkSizes { $0.inferenceFlopsPerToken }, isLogarithmic: true)
+  }
+
+  private func overSpeed(_ speed: KeyPath<GenerationSpeed, Double>, temperature: String) -> LinePlot {
+    LinePlot(
+      title: "BrierLM against the speed of one text at T = \(temperature)",
+      xLabel: "tokens per second (\(machine ?? "not measured"))", yLabel: "BrierLM",
+      series: chunkSizes { $0.speed?[keyPath: speed] }, isLogarithmic: true)
+  }
+
+  /// The final BrierLM against another measure. Models that differ only in their chunk sizes form a series.
+  private func chunkSizes(_ measure: (ExperimentResult) -> Double?) -> [LinePlot.Series] {
+    var names: [String] = []
+    var members: [String: [(result: ExperimentResult, measure: Double)]] = [:]
+    for model in models {
+      guard let measure = measure(model) else { continue }
+      let name = model.name.replacing(/-chunk_size-\d+/, with: "")
+      if members[name] == nil { names.append(name) }
+      members[name, default: []].append((model, measure))
+    }
+    return names.map { name in
+      let members = members[name, default: []].sorted { $0.result.chunkSize < $1.result.chunkSize }
+      return LinePlot.Series(
+        name: name, points: members.map { ($0.measure, $0.result.brierLM?.score ?? 0) },
+        labels: members.map { "K = \($0.result.chunkSize)" })
+    }
   }
 
   private var brierCurves: LinePlot {

@@ -15,8 +15,12 @@ public struct ExperimentResult: Codable, Sendable {
   public let parameters: Int
   /// The cost of training.
   public var training: TrainingCost
+  /// Seconds of the training steps, including those of the autoencoder or the teacher.
+  public var trainingSeconds: Double?
   /// FLOPs per generated token.
   public let inferenceFlopsPerToken: Double
+  /// The measured speed of generation; nil for an autoencoder, and if the experiment does not measure it.
+  public var speed: GenerationSpeed?
   /// BrierLM and its parts; nil for an autoencoder.
   public var brierLM: BrierLM?
   /// Nats per token; autoregressive models only.
@@ -63,8 +67,9 @@ public struct ExperimentTable: Sendable {
   public init(_ results: [ExperimentResult]) { self.results = results }
 
   private static let header = [
-    "run", "kind", "K", "parameters", "training FLOPs", "FLOPs/token", "BrierLM", "standard error", "cross-entropy",
-    "correlation with BrierLM", "energy score", "head loss", "accuracy", "accuracy at noise 0.3",
+    "run", "kind", "K", "parameters", "training FLOPs", "training s", "FLOPs/token",
+    "tokens/s, T = 1", "tokens/s, T = 1/2", "BrierLM", "standard error",
+    "cross-entropy", "correlation with BrierLM", "energy score", "head loss", "accuracy", "accuracy at noise 0.3",
   ]
 
   private var rows: [[String]] {
@@ -75,7 +80,9 @@ public struct ExperimentTable: Sendable {
       }
       return [
         result.name, result.kind, "\(result.chunkSize)", "\(result.parameters)",
-        format(result.training.flops, "%.3g"), format(result.inferenceFlopsPerToken, "%.3g"),
+        format(result.training.flops, "%.3g"), format(result.trainingSeconds, "%.0f"),
+        format(result.inferenceFlopsPerToken, "%.3g"), format(result.speed?.one, "%.0f"),
+        format(result.speed?.half, "%.0f"),
         format(result.brierLM?.score, "%.2f"), format(result.brierLM?.scoreStandardError, "%.2f"),
         format(result.crossEntropy, "%.4f"), format(result.crossEntropyCorrelation, "%.3f"),
         format(result.energyScore, "%.4f"), format(result.headLoss, "%.4f"), accuracy(0), accuracy(0.3),

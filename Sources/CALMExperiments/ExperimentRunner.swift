@@ -17,8 +17,8 @@ public struct ExperimentRunner {
   public let plan: ExperimentPlan
   /// The output folder: `data/`, `runs/`, `table.csv`, `table.md` and the plots.
   public let folder: URL
-  private let precision: DType
-  private let device: Device
+  let precision: DType
+  let device: Device
   private let program: String
 
   /// - Parameters:
@@ -61,7 +61,9 @@ public struct ExperimentRunner {
       try write(try JSONEncoder().encode(MeasuredResult(fingerprint: fingerprint, result: result)), to: done)
       results.append(result)
     }
-    try report(results)
+    let speeds = try plan.speed.map { try generationSpeeds($0, fingerprints) }
+    for index in results.indices { results[index].speed = speeds?.models[results[index].name] }
+    try report(results, machine: speeds?.machine)
     return results
   }
 
@@ -169,7 +171,7 @@ public struct ExperimentRunner {
       ExperimentResult(
         name: run.name, kind: kind, chunkSize: run.chunkSize, parameters: cost.parameters,
         training: TrainingCost(step: cost.trainingPerToken * tokens, steps: run.settings.training.totalSteps),
-        inferenceFlopsPerToken: cost.inferencePerToken)
+        trainingSeconds: seconds(of: run), inferenceFlopsPerToken: cost.inferencePerToken)
     }
     switch type(of: run.settings).kind {
     case .autoencoder:
@@ -189,7 +191,9 @@ public struct ExperimentRunner {
           paths: distillation.paths, teacherSteps: distillation.teacherSteps)
         row.training = TrainingCost(step: step * tokens, steps: run.settings.training.totalSteps)
       }
-      row.training.origin = earlier.first { $0.name == run.origin }?.training.flops ?? 0
+      let origin = earlier.first { $0.name == run.origin }
+      row.training.origin = origin?.training.flops ?? 0
+      row.trainingSeconds = seconds(of: run) + (origin?.trainingSeconds ?? 0)
       row.training.auxiliaryWarmupSteps = run.settings.auxiliaryWarmupSteps
       row.training.auxiliaryWarmupStep = sizes.auxiliaryWarmupPerToken(autoencoder: autoencoder) * tokens
       language.convert(to: precision)
@@ -212,16 +216,27 @@ public struct ExperimentRunner {
     }
   }
 
+  /// Seconds of the training steps of a run, without its evaluations and pauses.
+  private func seconds(of run: ExperimentPlan.Run) -> Double {
+    var (seconds, before) = (0.0, 0.0)
+    for (step, rate) in curve(of: run.name).training["tokens_per_second"]?.points ?? [] {
+      seconds += (step - before) * Double(run.settings.training.tokensPerStep) / rate
+      before = step
+    }
+    return seconds
+  }
+
   /// Nil for a NaN or infinite metric, which JSON cannot represent.
   private func finite(_ metric: Double) -> Double? { metric.isFinite ? metric : nil }
 
   // MARK: Reports
 
-  private func report(_ results: [ExperimentResult]) throws {
+  private func report(_ results: [ExperimentResult], machine: String?) throws {
     let table = ExperimentTable(results)
     var files = ["table.csv": table.csv, "table.md": table.markdown]
     let curves = Dictionary(uniqueKeysWithValues: results.map { ($0.name, curve(of: $0.name)) })
-    for (name, plot) in ExperimentPlots(results: results, curves: curves).all { files["\(name).svg"] = plot.svg }
+    let plots = ExperimentPlots(results: results, curves: curves, machine: machine)
+    for (name, plot) in plots.all { files["\(name).svg"] = plot.svg }
     for (name, text) in files { try write(Data(text.utf8), to: folder.appendingPathComponent(name)) }
   }
 
@@ -229,7 +244,7 @@ public struct ExperimentRunner {
     MetricsHistory(contentsOf: folder(of: run).appendingPathComponent("metrics.jsonl"))
   }
 
-  private func folder(of run: String) -> URL { folder.appendingPathComponent("runs/\(run)") }
+  func folder(of run: String) -> URL { folder.appendingPathComponent("runs/\(run)") }
 
-  private func write(_ data: Data, to url: URL) throws { try AtomicFile.write(data, to: url.path) }
+  func write(_ data: Data, to url: URL) throws { try AtomicFile.write(data, to: url.path) }
 }

@@ -41,15 +41,10 @@ extension BenchMeasurement {
       bar.update(completed: step)
     }
     bar.finish()
-    let median = Self.median(times)
+    let median = times.median
     self.init(
       secondsMedian: median, secondsMin: times.min() ?? median, tokens: tokens,
       tokensPerSecond: Double(tokens) / median, peakMib: Self.peakResidentMebibytes())
-  }
-
-  static func median(_ values: [Double]) -> Double {
-    let sorted = values.sorted()
-    return (sorted[(sorted.count - 1) / 2] + sorted[sorted.count / 2]) / 2
   }
 
   private static func peakResidentMebibytes() -> Double {

@@ -146,7 +146,7 @@ struct BenchModelJob {
       promptTimes.append(begin.duration(to: .now).seconds)
       while try generator.step() != nil {}
     }
-    result.promptSeconds = BenchMeasurement.median(Array(promptTimes.dropFirst()))
+    result.promptSeconds = Array(promptTimes.dropFirst()).median
     return result
   }
 

@@ -26,10 +26,10 @@ struct BenchResult: Codable {
   /// Identifies the row: a new measurement replaces an earlier one with the same key.
   var key: String { [job.rawValue, shape ?? "", precision ?? "", "\(isCompiled)", device].joined(separator: " ") }
 
-  var ourRate: Double { BenchMeasurement.median(ours.map(\.tokensPerSecond)) }
+  var ourRate: Double { ours.map(\.tokensPerSecond).median }
   var ourPeak: Double { ours.map(\.peak).max() ?? 0 }
   var officialRate: Double? {
-    official.isEmpty ? nil : BenchMeasurement.median(official.map(\.tokensPerSecond))
+    official.isEmpty ? nil : official.map(\.tokensPerSecond).median
   }
   var officialPeak: Double? { official.map(\.peak).max() }
   var ratio: Double? { officialRate.map { ourRate / $0 } }
@@ -37,7 +37,7 @@ struct BenchResult: Codable {
   /// The minimum time for the counted work at the rates of the machine, as a fraction of the measured time.
   var shareOfLimit: Double? {
     guard let rates, let first = ours.first else { return nil }
-    let seconds = BenchMeasurement.median(ours.map(\.secondsMedian))
+    let seconds = ours.map(\.secondsMedian).median
     let arithmetic = (first.operations ?? 0) / (rates.gigaflopsPerSecond * 1e9)
     let memory = (first.bytes ?? 0) / (rates.gigabytesPerSecond * 1e9)
     return max(arithmetic, memory) / seconds

@@ -23,6 +23,7 @@ import TrainingTestSupport
   private static let small = """
     {"stories": {"bytes": 100000, "vocab_size": 300},
      "evaluation": {"sequence_length": 32, "num_sequences": 4, "brier_samples": 2},
+     "speed": {"max_new_tokens": 8, "turns": 1},
      "autoencoders": [{"name": "ae", "chunk_size": [2, 4], "latent_size": 8, "hidden_size": 16, "steps": 4, "sequence_length": 32, "batch_size": 2}],
      "models": [
        {"name": "calm", "autoencoder": "ae", "head": ["energy", "flow"], "hidden_size": 32, "layers": 1, "steps": 8,
@@ -53,6 +54,21 @@ import TrainingTestSupport
     #expect("\(error.map { "\($0)" } ?? "")".contains("autoencoder"))
   }
 
+  @Test("Default settings apply to every entry without a teacher that does not set them")
+  func defaults() throws {
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let runs = try plan(
+      """
+      {"stories": {}, "model_defaults": {"steps": 7, "batch_size": [1, 2]},
+       "models": [{"name": "t"}, {"name": "own", "head": "tokens", "batch_size": 3},
+                  {"name": "s", "teacher": "own", "steps": 5}]}
+      """
+    ).runs
+    #expect(runs.map(\.name) == ["t-batch_size-1", "t-batch_size-2", "own", "s"])
+    #expect(runs.map(\.settings.training.totalSteps) == [7, 7, 7, 5])
+    #expect(runs.dropLast().map(\.settings.training.batchSize) == [1, 2, 3])
+  }
+
   @Test(
     "An invalid experiment is an error that names the problem before anything runs",
     arguments: [
@@ -77,6 +93,10 @@ import TrainingTestSupport
       ),
       (#"{"stories": {}, "models": [{"name": "t", "steps": 5, "aux_warmup_steps": 2}]}"#, "aux_warmup_steps"),
       (#"{"stories": {}, "modles": []}"#, "modles"),
+      (#"{"stories": {}, "model_defaults": [], "models": [{"name": "t", "steps": 5}]}"#, "model_defaults"),
+      (#"{"stories": {}, "model_defaults": {"stepz": 5}, "models": [{"name": "t", "steps": 5}]}"#, "stepz"),
+      (#"{"stories": {}, "speed": {"turns": 0}, "models": [{"name": "t", "steps": 5}]}"#, "turns"),
+      (#"{"stories": {}, "speed": true, "models": [{"name": "t", "steps": 5}]}"#, "speed"),
       (#"{"stories": {}, "data": "x", "models": []}"#, "either 'stories'"),
       (#"{"stories": {"bites": 1}, "models": []}"#, "bites"),
       (#"{"stories": {}, "models": [{"name": "t", "steps": 5, "head": "energy"}]}"#, "head"),
@@ -159,9 +179,12 @@ import TrainingTestSupport
     let (teacher, student) = (results[5].training, results[6].training)
     #expect(student.origin == teacher.flops && student.step > 0)
     #expect(results[6].inferenceFlopsPerToken < results[5].inferenceFlopsPerToken)
+    #expect(results.prefix(2).allSatisfy { $0.speed == nil })
+    #expect(results.dropFirst(2).allSatisfy { $0.speed.map { $0.one > 0 && $0.half > 0 } == true })
+    #expect((results[2].trainingSeconds ?? 0) > (results[0].trainingSeconds ?? .infinity))
     for name in [
-      "table.csv", "table.md", "brier-training.svg", "brier-inference.svg", "loss-curves.svg", "accuracy-noise.svg",
-      "brier-cross-entropy.svg",
+      "table.csv", "table.md", "brier-training.svg", "brier-inference.svg", "brier-speed.svg", "brier-speed-half.svg",
+      "loss-curves.svg", "accuracy-noise.svg", "brier-cross-entropy.svg",
     ] {
       let text = try String(contentsOf: out.appendingPathComponent(name), encoding: .utf8)
       #expect(text.contains("transformer") || name == "accuracy-noise.svg")
@@ -171,6 +194,6 @@ import TrainingTestSupport
       Issue.record("\(name) was trained again")
       return .stopped
     }
-    #expect(again?.count == 8)
+    #expect(again?.map(\.speed) == results.map(\.speed))
   }
 }

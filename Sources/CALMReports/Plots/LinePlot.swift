@@ -10,17 +10,26 @@ public struct LinePlot: Sendable {
     public let points: [(x: Double, y: Double)]
     /// The range of values that each point represents, shown as a band clipped to the axis; empty for no band.
     let ranges: [ClosedRange<Double>]
+    /// The words beside each point in a standalone image; empty for none.
+    let labels: [String]
 
     /// Creates a series.
-    public init(name: String, points: [(x: Double, y: Double)]) {
-      self.init(name: name, points: points, ranges: [])
+    ///
+    /// - Parameter labels: the words beside each point in a standalone image; empty for none.
+    public init(name: String, points: [(x: Double, y: Double)], labels: [String] = []) {
+      self.init(name: name, points: points, labels: labels, ranges: [])
     }
 
-    init(name: String, points: [(x: Double, y: Double)], ranges: [ClosedRange<Double>]) {
+    init(
+      name: String, points: [(x: Double, y: Double)], labels: [String] = [], ranges: [ClosedRange<Double>]
+    ) {
       precondition(
         ranges.isEmpty || ranges.count == points.count,
         "LinePlot.Series: there must be no ranges or one for each point")
-      (self.name, self.points, self.ranges) = (name, points, ranges)
+      precondition(
+        labels.isEmpty || labels.count == points.count,
+        "LinePlot.Series: there must be no labels or one for each point")
+      (self.name, self.points, self.labels, self.ranges) = (name, points, labels, ranges)
     }
   }
 
@@ -63,6 +72,7 @@ public struct LinePlot: Sendable {
       }
       return Series(
         name: series.name, points: shown.map { series.points[$0] },
+        labels: series.labels.isEmpty ? [] : shown.map { series.labels[$0] },
         ranges: series.ranges.isEmpty ? [] : shown.map { series.ranges[$0] })
     }
   }
@@ -137,6 +147,9 @@ public struct LinePlot: Sendable {
           String(format: "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"3.2\" fill=\"currentColor\"/>", place.x, place.y))
       }
       if frame.hasCaptions {
+        for (place, label) in zip(places, series.labels) {
+          parts.append(text(label, at: (place.x + 6, place.y - 6), size: 10))
+        }
         let row = frame.top + 10 + Double(index) * 18
         parts.append(
           "<circle cx=\"\(frame.width - frame.right + 18)\" cy=\"\(row - 4)\" r=\"4\" fill=\"currentColor\"/>")

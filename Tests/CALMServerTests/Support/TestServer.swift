@@ -4,6 +4,7 @@ import CALMServing
 import CALMTokenizer
 import Foundation
 import Logging
+import ServiceLifecycleTestKit
 import Torch
 
 /// A server on a free port with a random model of bytes.
@@ -29,18 +30,21 @@ struct TestServer: Sendable {
     let application = ServingApplication(
       ServedModels([("tiny", engine, 1)]), settings: settings, metrics: metrics, logger: logger)
     let (ports, port) = AsyncStream<Int>.makeStream()
-    try await withThrowingTaskGroup(of: Void.self) { group in
-      group.addTask { try await application.run(signals: []) { port.yield($0) } }
+    // Shut down and not cancelled, even if `body` fails: swift-nio crashes if the task of a server is cancelled while a
+    // connection is accepted.
+    try await testGracefulShutdown { shutdown in
+      async let server: Void = {
+        defer { port.finish() }
+        try await application.run(signals: []) { port.yield($0) }
+      }()
+      var failure: (any Error)?
       for await number in ports {
-        defer { group.cancelAll() }
-        try await body(TestServer(port: number, engine: engine))
+        do { try await body(TestServer(port: number, engine: engine)) } catch { failure = error }
         break
       }
-      group.cancelAll()
-      // A cancelled server may report that it was.
-      while let result = await group.nextResult() {
-        if case .failure(let error) = result, !(error is CancellationError) { throw error }
-      }
+      shutdown.triggerGracefulShutdown()
+      try await server
+      if let failure { throw failure }
     }
   }
 
