@@ -46,9 +46,9 @@ public struct ExperimentPlan: Sendable {
 
   /// The measurement of the speed of generation.
   public struct Speed: Sendable, Hashable, Codable {
-    /// The number of tokens in each text.
+    /// The tokens that a model writes in a turn.
     public let tokens: Int
-    /// The number of texts per model and temperature. The models take turns.
+    /// The number of turns of each model at each temperature.
     public let turns: Int
   }
 

@@ -48,12 +48,17 @@ extension ModelFolder {
       try writeLanguageModel(source, format, to: place, finally: target)
       try writeAutoencoder(source, format, to: place.appendingPathComponent("autoencoder"))
     }
+    try copyCompanions(to: place)
+    try folder.commit()
+  }
+
+  /// Copies the tokenizer and other files that no conversion changes.
+  func copyCompanions(to folder: URL) throws {
     for name in Self.companions {
       let file = url.appendingPathComponent(name)
       guard FileManager.default.fileExists(atPath: file.path) else { continue }
-      try FileManager.default.copyItem(at: file, to: place.appendingPathComponent(name))
+      try FileManager.default.copyItem(at: file, to: folder.appendingPathComponent(name))
     }
-    try folder.commit()
   }
 
   private func writeAutoencoder(_ source: AutoencoderSource, _ format: CheckpointFormat, to folder: URL) throws {

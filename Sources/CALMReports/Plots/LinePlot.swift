@@ -56,15 +56,12 @@ public struct LinePlot: Sendable {
   public let series: [Series]
   /// Whether the horizontal axis is logarithmic.
   public let isLogarithmic: Bool
-  /// Whether lines connect the points of a series.
-  public let hasLines: Bool
 
   /// Creates a plot.
   public init(
-    title: String, xLabel: String, yLabel: String, series: [Series], isLogarithmic: Bool = false, hasLines: Bool = true
+    title: String, xLabel: String, yLabel: String, series: [Series], isLogarithmic: Bool = false
   ) {
-    (self.title, self.xLabel, self.yLabel) = (title, xLabel, yLabel)
-    (self.isLogarithmic, self.hasLines) = (isLogarithmic, hasLines)
+    (self.title, self.xLabel, self.yLabel, self.isLogarithmic) = (title, xLabel, yLabel, isLogarithmic)
     self.series = series.map { series in
       let shown = series.points.indices.filter {
         let point = series.points[$0]
@@ -137,12 +134,12 @@ public struct LinePlot: Sendable {
           "<polygon points=\"\(list(lower + upper.reversed()))\" fill=\"currentColor\" fill-opacity=\"0.16\"/>")
       }
       let places = series.points.map(place)
-      if hasLines, places.count > 1 {
+      if places.count > 1 {
         parts.append(
           "<polyline points=\"\(list(places))\" fill=\"none\" stroke=\"currentColor\" stroke-width=\"1.8\" stroke-linejoin=\"round\"/>"
         )
       }
-      for place in places where !hasLines || places.count < 40 {
+      for place in places where places.count < 40 {
         parts.append(
           String(format: "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"3.2\" fill=\"currentColor\"/>", place.x, place.y))
       }

@@ -49,6 +49,30 @@ struct ConversionTests {
     #expect(names.contains { $0.hasPrefix("generative_head.") } == (kind != .energy || format == .official))
   }
 
+  @Test("rounding a model to bfloat16 halves its file, for every kind of model and head", arguments: HeadKind.allCases)
+  func rounding(kind: HeadKind) throws {
+    let model = SmallModels.languageModel(head: kind)
+    try model.save(to: place("own"), tokenizer: nil)
+    try ModelFolder(place("own")).round(to: place("half"))
+    let rounded = try ModelFolder(place("half")).loadLanguageModel()
+    #expect(rounded.configuration == model.configuration)
+    model.convert(to: .bfloat16)
+    model.convert(to: .float32)
+    expectSameParameters(rounded, model)
+    if let autoencoder = model.autoencoder {
+      autoencoder.convert(to: .bfloat16)
+      autoencoder.convert(to: .float32)
+      expectSameParameters(rounded.knownAutoencoder, autoencoder)
+    }
+    func size(_ name: String) throws -> Int {
+      try Data(contentsOf: place(name).appendingPathComponent("model.safetensors")).count
+    }
+    #expect(try size("half") < size("own") * 6 / 10)
+    #expect(throws: ModelError.targetExists(place("half").path)) {
+      try ModelFolder(place("own")).round(to: place("half"))
+    }
+  }
+
   @Test("converting back restores the same bytes, for any type of the weights", arguments: [DType.float32, .float16])
   func roundTrip(_ dtype: DType) throws {
     scratch.model.convert(to: dtype)
