@@ -77,6 +77,7 @@ public struct LinePlot: Sendable {
   /// The colors of the series, in order.
   static let colors = [
     "#1b6ca8", "#d1495b", "#2a9d5c", "#8e5ea2", "#e09f3e", "#3d3d3d", "#00a6a6", "#a0522d", "#7f8c1f", "#e377c2",
+    "#6b4f2c", "#5b7fff",
   ]
 
   /// The horizontal axis.
