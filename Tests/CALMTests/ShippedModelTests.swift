@@ -18,7 +18,7 @@ import Torch
     let folder = try ModelFolder(Self.folder)
     let (model, tokenizer) = (try folder.loadLanguageModel(), try folder.tokenizer())
     let k = model.configuration.chunkSize
-    func nats(_ text: String) -> Float {
+    func nats(_ text: String) -> Double {
       let ids = tokenizer.encode(text).map(Int64.init)
       let chunks = Tensor(Array(ids.prefix(ids.count / k * k)), shape: [ids.count / k, k])
       let hidden = withoutGradients { model.hiddenStates(chunks.reshaped(1, -1)).selected(0, 0) }  // [chunks, h]
@@ -28,7 +28,7 @@ import Torch
           hidden.narrowed(0, 0..<positions), next: chunks.narrowed(0, 1..<positions + 1), samples: 1,
           generator: Generator(seed: 1))
       }
-      return loss.mean().item() / Float(k)
+      return loss.mean().item() / Double(k)
     }
     let reversed = Self.prose.split(separator: " ").reversed().joined(separator: " ")
     #expect(nats(Self.prose) < 3.3, "uniform guesses would be 7.6 nats")
