@@ -49,7 +49,7 @@ struct ConversionTests {
     #expect(names.contains { $0.hasPrefix("generative_head.") } == (kind != .energy || format == .official))
   }
 
-  @Test("rounding a model to bfloat16 halves its file, for every kind of model and head", arguments: HeadKind.allCases)
+  @Test("rounding a model to bfloat16 halves its file, for every head", arguments: HeadKind.allCases)
   func rounding(kind: HeadKind) throws {
     let model = SmallModels.languageModel(head: kind)
     try model.save(to: place("own"), tokenizer: nil)
