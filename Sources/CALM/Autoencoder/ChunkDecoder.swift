@@ -10,6 +10,8 @@ final class ChunkDecoder: Module {
   @Submodule("expand_layer") var expand: Linear
   @Submodule("norm") var norm: RMSNorm
   private let configuration: AutoencoderConfiguration
+  /// Of the layers at each chunk, and of those at each token.
+  private let (packedExpansion, packedFinish) = (PackedRowWeights(), PackedRowWeights())
 
   init(_ configuration: AutoencoderConfiguration, generator: Generator) {
     self.configuration = configuration
@@ -34,7 +36,7 @@ final class ChunkDecoder: Module {
   /// - Returns: a row for each token, [chunks·K, h]. ``finished(_:)`` accepts any selection of the rows.
   func expanded(_ latents: Tensor) -> Tensor {
     let half = layers.count / 2
-    return rowwise(latents.to(toHidden.weight.dtype)) { z in
+    return rowwise(latents.to(toHidden.weight.dtype), packed: packedExpansion) { z in
       let hidden = layers[..<half].reduce(toHidden(z)) { x, layer in layer(x) }  // [chunks, h]
       return expand(hidden)  // [chunks, K·h]
     }.reshaped(-1, configuration.hiddenSize)
@@ -43,7 +45,7 @@ final class ChunkDecoder: Module {
   /// The second half, at each token: [tokens, h] → [tokens, h].
   func finished(_ rows: Tensor) -> Tensor {
     let half = layers.count / 2
-    return rowwise(rows) { x in
+    return rowwise(rows, packed: packedFinish) { x in
       norm(layers[half..<2 * half].reduce(x) { x, layer in layer(x) })
     }
   }

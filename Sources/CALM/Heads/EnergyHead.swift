@@ -16,6 +16,7 @@ package final class EnergyHead: LatentHead {
   @Submodule("mlp_blocks") package var blocks: [EnergyHeadBlock]
   @Submodule("final_layer") var final: EnergyHeadOutput
   private let configuration: LanguageModelConfiguration
+  private let packed = PackedRowWeights()
 
   package init(_ configuration: LanguageModelConfiguration, generator: Generator) {
     self.configuration = configuration
@@ -62,7 +63,7 @@ package final class EnergyHead: LatentHead {
   /// - Returns: latents, [samples, positions, l].
   package func callAsFunction(_ hidden: Tensor, noise: Tensor) -> Tensor {
     let condition = hiddenNorm(hiddenEmbedding(hidden))  // [positions, h]
-    return rowwise(noise.to(hidden.dtype)) { noise in
+    return rowwise(noise.to(hidden.dtype), packed: packed) { noise in
       var e = noiseNorm(noiseEmbedding(noise))  // [samples, positions, h]
       for block in blocks { e = block(e, condition: condition) }
       return final(e)  // [samples, positions, l]

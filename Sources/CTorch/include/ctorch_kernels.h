@@ -131,8 +131,12 @@ typedef struct {
   ct_tensor other;   // a bias or a summand; for CT_GATED the up weight; may be NULL
   double epsilon;
   int adds_kept;
+  ct_tensor panels, other_panels;  // of the weights of products; all NULL if they are not packed
 } ct_row_step;
-// Whether ct_row_network supports x: many rows without gradients on the CPU, and sizes that are multiples of 32.
+// Whether packed weights are faster for these rows, or keep them apart.
+int ct_row_network_prefers_panels(ct_tensor x);
+// Whether ct_row_network supports x: rows without gradients on the CPU, many if the weights are not packed, and sizes
+// that are multiples of 32.
 int ct_row_network_is_supported(ct_tensor x, const ct_row_step *steps, int count);
 // Applies all steps to the rows of x, [..., size].
 int ct_row_network(ct_tensor *out, ct_tensor x, const ct_row_step *steps, int count);

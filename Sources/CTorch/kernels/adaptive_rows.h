@@ -11,7 +11,6 @@
 
 #include "../support.h"
 #include "packed_weight.h"
-#include "parallel.h"
 #include "vectorized.h"
 
 namespace ctorch {
@@ -19,14 +18,6 @@ namespace ctorch {
 // Numbers that are written before they are read.
 using Buffer = std::unique_ptr<float[]>;
 inline Buffer buffer(int64_t count) { return std::make_unique_for_overwrite<float[]>(count); }
-
-// Calls body(begin, end) for slices of the panels of a product, one per thread: so each weight is read by one thread.
-template <typename Body>
-void over_panels(int64_t panels, int64_t rows, int64_t inputs, const Body &body) {
-  // With one or two rows, reading the weights takes longer than the arithmetic.
-  int64_t work = std::max<int64_t>(rows, 3) * inputs * kPanel;
-  parallel_for(panels, std::max<int64_t>(1, (1 << 17) / work), body);
-}
 
 // (x − mean) / √(variance + ε) · (1 + scale) + shift, where weight and bias, if not null, come before scale and shift.
 template <typename T>

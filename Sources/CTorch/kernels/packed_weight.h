@@ -10,6 +10,9 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <algorithm>
+
+#include "parallel.h"
 #include "vectorized.h"
 
 namespace ctorch {
@@ -25,5 +28,13 @@ at::Tensor packed_weight(const at::Tensor &weight);
 template <typename T>
 void multiply_packed(float *y, int64_t y_stride, const float *x, int64_t x_stride, int64_t rows, int64_t size,
                      const T *panels, int64_t begin, int64_t end);
+
+// Calls body(begin, end) for slices of the panels of a product, one per thread: so each weight is read by one thread.
+template <typename Body>
+void over_panels(int64_t panels, int64_t rows, int64_t inputs, const Body &body) {
+  // With one or two rows, reading the weights takes longer than the arithmetic.
+  int64_t work = std::max<int64_t>(rows, 3) * inputs * kPanel;
+  parallel_for(panels, std::max<int64_t>(1, (1 << 17) / work), body);
+}
 
 }  // namespace ctorch

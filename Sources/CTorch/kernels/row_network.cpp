@@ -3,7 +3,8 @@
 // With separate operations and a few hundred rows, the calls, the synchronization of threads after each operation, and
 // the repacking of weights cost more than the arithmetic. Here each thread computes all layers for its rows within its
 // L2 cache. Numbers are stored by feature, [size][rows]: products read and write sixteen rows at once, and norms and
-// activations are plain loops over rows. A thread reads each weight once for 128 rows.
+// activations are plain loops over rows. A thread reads each weight once for 128 rows. A few rows use packed weights,
+// if the caller has them: see packed_rows.h.
 //
 // In bfloat16, only weights and, on processors with such products, their factors are rounded. The result of a row does
 // not depend on other rows.
@@ -11,6 +12,7 @@
 #include <ATen/ops/empty.h>
 
 #include "../support.h"
+#include "packed_rows.h"
 #include "parallel.h"
 #include "row_products.h"
 #include "skinny_gemm.h"
@@ -18,6 +20,7 @@
 using namespace ctorch;
 
 using namespace row_network;
+using packed_rows::PackedRows;
 
 namespace {
 
@@ -25,6 +28,9 @@ at::Tensor tensor(ct_tensor handle) { return handle ? handle->value : at::Tensor
 
 // Sizes are multiples of this, for tiles of 32 outputs and sums of 32 products.
 constexpr int64_t kSizeUnit = 32;
+
+// The maximum number of rows that pass together through layers with packed weights.
+constexpr int64_t kMaxPackedRows = 64;
 
 // The row size after a step on rows of `size` numbers of a type; 0 if the step is not supported.
 int64_t size_after(const ct_row_step &step, int64_t size, at::ScalarType type) {
@@ -52,6 +58,24 @@ int64_t size_after(const ct_row_step &step, int64_t size, at::ScalarType type) {
     case CT_KEEP: return size;
   }
   return 0;
+}
+
+// Whether the weights of the products are packed.
+bool has_panels(const ct_row_step *steps, int count) {
+  return std::any_of(steps, steps + count, [](const ct_row_step &step) { return step.panels != nullptr; });
+}
+
+void check_panels(const ct_row_step &step) {
+  auto check = [](ct_tensor panels, ct_tensor weight) {
+    if (!panels) return;
+    const at::Tensor &packed = panels->value, &matrix = weight->value;
+    TORCH_CHECK(packed.is_contiguous() && packed.scalar_type() == matrix.scalar_type() && packed.dim() == 3 &&
+                    packed.size(0) == panel_count(matrix.size(0)) && packed.size(1) == matrix.size(1) &&
+                    packed.size(2) == kPanel,
+                "panels of ", packed.sizes(), " for a weight of ", matrix.sizes());
+  };
+  check(step.panels, step.weight);
+  check(step.other_panels, step.other);
 }
 
 // The products of the processor for weights of type T.
@@ -197,13 +221,23 @@ class Slice {
 
 }  // namespace
 
+int ct_row_network_prefers_panels(ct_tensor x) {
+  const at::Tensor &rows = x->value;
+  if (c10::GradMode::is_enabled() || !is_supported(rows) || rows.dim() < 1 || rows.numel() == 0) return 0;
+  // In bfloat16, the products of processors that have them are faster.
+  return keeps_rows_apart() || (rows.scalar_type() == at::kFloat && rows.numel() <= kMaxPackedRows * rows.size(-1));
+}
+
 int ct_row_network_is_supported(ct_tensor x, const ct_row_step *steps, int count) {
   const at::Tensor &rows = x->value;
-  if (c10::GradMode::is_enabled() || keeps_rows_apart() || !is_supported(rows) || rows.dim() < 1) return 0;
+  if (c10::GradMode::is_enabled() || !is_supported(rows) || rows.dim() < 1) return 0;
   int64_t size = rows.size(-1);
-  if (size == 0 || size % kSizeUnit != 0 || rows.numel() <= kMaxSkinnyRows * size) return 0;
-  // Each thread has at least one group.
-  if ((rows.numel() / size + kGroup - 1) / kGroup < at::get_num_threads()) return 0;
+  if (size == 0 || size % kSizeUnit != 0 || rows.numel() == 0) return 0;
+  if (!has_panels(steps, count)) {
+    if (keeps_rows_apart() || rows.numel() <= kMaxSkinnyRows * size) return 0;
+    // Each thread has at least one group.
+    if ((rows.numel() / size + kGroup - 1) / kGroup < at::get_num_threads()) return 0;
+  }
   int64_t kept = 0;
   for (int i = 0; i < count; ++i) {
     if (steps[i].kind == CT_KEEP) kept = size;
@@ -216,6 +250,7 @@ int ct_row_network_is_supported(ct_tensor x, const ct_row_step *steps, int count
 int ct_row_network(ct_tensor *out, ct_tensor x, const ct_row_step *steps, int count) {
   return make(out, [&] {
     TORCH_CHECK(ct_row_network_is_supported(x, steps, count), "rows of ", x->value.sizes(), " are not supported");
+    for (int i = 0; i < count; ++i) check_panels(steps[i]);
     at::Tensor input = x->value.contiguous();
     int64_t size = input.size(-1), rows = input.numel() / size, outputs = size, widest = size;
     for (int i = 0; i < count; ++i) {
@@ -226,14 +261,23 @@ int ct_row_network(ct_tensor *out, ct_tensor x, const ct_row_step *steps, int co
     shape.back() = outputs;
     at::Tensor result = at::empty(shape, input.options());
     with_element(input, [&]<typename T>() {
+      auto process = [&](auto slice, int64_t first) {
+        for (int i = 0; i < count; ++i) slice.take(steps[i]);
+        slice.store(data<T>(result) + first * outputs);
+      };
+      if (has_panels(steps, count)) {
+        for (int64_t first = 0; first < rows; first += kMaxPackedRows)
+          process(
+              PackedRows<T>(data<T>(input) + first * size, first, std::min(kMaxPackedRows, rows - first), size, widest),
+              first);
+        return;
+      }
       parallel_for((rows + kGroup - 1) / kGroup, 1, [&](int64_t begin, int64_t end) {
         int64_t blocks = (end - begin + kMaxGroups - 1) / kMaxGroups;
         for (int64_t block = 0; block < blocks; ++block) {
           int64_t first = (begin + (end - begin) * block / blocks) * kGroup,
                   last = std::min(rows, (begin + (end - begin) * (block + 1) / blocks) * kGroup);
-          Slice<T> slice(data<T>(input) + first * size, first, last - first, size, widest);
-          for (int i = 0; i < count; ++i) slice.take(steps[i]);
-          slice.store(data<T>(result) + first * outputs);
+          process(Slice<T>(data<T>(input) + first * size, first, last - first, size, widest), first);
         }
       });
     });

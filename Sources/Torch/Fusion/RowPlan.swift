@@ -24,8 +24,8 @@ package struct RowPlan {
   }
 
   /// Runs the network on the rows of `x`, […, inputs] → […, outputs].
-  package func callAsFunction(_ x: Tensor, fusing: RowFusion) -> Tensor {
-    if fusing == .chain, let kernel = kernelSteps, let fused = run(kernel, on: x) { return fused }
+  package func callAsFunction(_ x: Tensor, fusing: RowFusion, packed: PackedRowWeights?) -> Tensor {
+    if fusing == .chain, let kernel = kernelSteps, let fused = run(kernel, on: x, packed: packed) { return fused }
     return stepByStep(x)
   }
 
@@ -54,9 +54,9 @@ package struct RowPlan {
 extension RowPlan {
   /// The steps of the kernel; nil if it cannot express the network because a step has no kernel form, does not read the
   /// previous value, or adds a residual other than the last saved one.
-  private var kernelSteps: [ct_row_step]? {
+  private var kernelSteps: [RowKernelStep]? {
     let residuals = Set(steps.compactMap { $0.step.operands.dropFirst().first })
-    var (kernel, kept, current) = ([ct_row_step](), nil as Int?, 0)
+    var (kernel, kept, current) = ([RowKernelStep](), nil as Int?, 0)
     func keepResidual() {
       guard residuals.contains(current) else { return }
       kernel.append(.keep)
@@ -74,11 +74,14 @@ extension RowPlan {
     return kernel
   }
 
-  private func run(_ kernel: [ct_row_step], on x: Tensor) -> Tensor? {
-    // The trace owns the tensors whose handles the kernel uses.
-    withExtendedLifetime(trace) {
-      ct_row_network_is_supported(x.handle, kernel, Int32(kernel.count)) != 0
-        ? .make { ct_row_network($0, x.handle, kernel, Int32(kernel.count)) } : nil
+  private func run(_ kernel: [RowKernelStep], on x: Tensor, packed: PackedRowWeights?) -> Tensor? {
+    let isPacked = ct_row_network_prefers_panels(x.handle) != 0
+    let panels = isPacked ? packed?.panels(of: kernel.flatMap(\.matrices)) : nil
+    return withExtendedLifetime((kernel, panels)) {
+      var left = panels?[...]
+      let steps = kernel.map { $0.call(panels: left?.take($0.matrices.count)) }
+      return ct_row_network_is_supported(x.handle, steps, Int32(steps.count)) != 0
+        ? .make { ct_row_network($0, x.handle, steps, Int32(steps.count)) } : nil
     }
   }
 
@@ -86,43 +89,10 @@ extension RowPlan {
   package var kernelDescription: [String]? { kernelSteps?.map(\.name) }
 }
 
-extension ct_row_step {
-  static func linear(_ weight: Tensor, _ bias: Tensor?, addsKept: Bool = false) -> Self {
-    Self(kind: CT_LINEAR, weight: weight.handle, other: bias?.handle, epsilon: 0, adds_kept: addsKept ? 1 : 0)
-  }
-
-  static func layerNorm(_ weight: Tensor, _ bias: Tensor, _ epsilon: Double) -> Self {
-    Self(kind: CT_LAYER_NORM, weight: weight.handle, other: bias.handle, epsilon: epsilon, adds_kept: 0)
-  }
-
-  static func rmsNorm(_ weight: Tensor, _ epsilon: Double) -> Self {
-    Self(kind: CT_RMS_NORM, weight: weight.handle, other: nil, epsilon: epsilon, adds_kept: 0)
-  }
-
-  static func silu(plus shared: Tensor) -> Self {
-    Self(kind: CT_SILU_PLUS, weight: nil, other: shared.handle, epsilon: 0, adds_kept: 0)
-  }
-
-  static func halves(plus bias: Tensor) -> Self {
-    Self(kind: CT_HALVES, weight: nil, other: bias.handle, epsilon: 0, adds_kept: 0)
-  }
-
-  static func gated(_ gate: Tensor, _ up: Tensor) -> Self {
-    Self(kind: CT_GATED, weight: gate.handle, other: up.handle, epsilon: 0, adds_kept: 0)
-  }
-
-  static var keep: Self { Self(kind: CT_KEEP, weight: nil, other: nil, epsilon: 0, adds_kept: 0) }
-
-  fileprivate var name: String {
-    switch kind {
-    case CT_LINEAR: (other == nil ? "linear" : "linear with bias") + (adds_kept == 0 ? "" : " + kept")
-    case CT_LAYER_NORM: "layer norm"
-    case CT_RMS_NORM: "RMS norm"
-    case CT_SILU_PLUS: "SiLU of sum"
-    case CT_HALVES: "SwiGLU of halves"
-    case CT_GATED: "SwiGLU of layers"
-    case CT_KEEP: "keep"
-    default: "unknown"
-    }
+extension ArraySlice {
+  /// Removes the first elements and returns them.
+  fileprivate mutating func take(_ count: Int) -> [Element] {
+    defer { removeFirst(count) }
+    return Array(prefix(count))
   }
 }

@@ -1,15 +1,13 @@
-import CTorch
-
 /// One call in the plan of a row-wise network. It covers one or more recorded operations.
 struct RowStep {
   /// The recorded values that the step reads: the rows, and for some steps a second value.
   let operands: [Int]
   /// The step's form in the fused kernel, in which the second operand is a residual; nil if there is none.
-  let kernel: [ct_row_step]?
+  let kernel: [RowKernelStep]?
   /// Computes the step from its operands with tensor operations.
   let run: ([Tensor]) -> Tensor
 
-  init(_ operands: [Int], kernel: [ct_row_step]? = nil, run: @escaping ([Tensor]) -> Tensor) {
+  init(_ operands: [Int], kernel: [RowKernelStep]? = nil, run: @escaping ([Tensor]) -> Tensor) {
     (self.operands, self.kernel, self.run) = (operands, kernel, run)
   }
 }

@@ -1,4 +1,4 @@
-/// Rows of features inside ``rowwise(_:fusing:_:)``, which records a network before it runs.
+/// Rows of features inside ``rowwise(_:fusing:packed:_:)``, which records a network before it runs.
 ///
 /// Layers accept and return this type as they do ``Tensor``, so a recorded network reads like any other. Every
 /// operation processes each row independently: linear layers, norms, activations, sums, products and halves. Shapes in
@@ -25,17 +25,21 @@ public enum RowFusion {
 /// let y = rowwise(x) { x in x + mlp(norm(x)) }  // […, h]
 /// ```
 ///
-/// The closure runs once and records its operations, which run afterwards. Without gradients, with many rows on the CPU,
-/// a chain of operations runs as one kernel, in which each thread processes its rows from the first operation to the
-/// last. Otherwise, or if the kernel cannot express the network, the operations run one after the other.
+/// The closure runs once and records its operations, which run afterwards. Without gradients on the CPU, a chain of
+/// operations runs as one kernel: with many rows each thread processes its rows from the first operation to the last,
+/// and with a few rows and `packed` the threads divide the outputs of each layer. Otherwise, or if the kernel cannot
+/// express the network, the operations run one after the other.
 ///
 /// - Parameters:
 ///   - x: […, inputs].
 ///   - fusing: the extent of fusion.
+///   - packed: keeps packed copies of the weights of this network; nil if there will be many rows.
 ///   - network: called once. Operations on tensors inside it run immediately.
 /// - Returns: […, outputs].
-public func rowwise(_ x: Tensor, fusing: RowFusion = .chain, _ network: (Rows) -> Rows) -> Tensor {
-  RowPlan(network)(x, fusing: fusing)
+public func rowwise(
+  _ x: Tensor, fusing: RowFusion = .chain, packed: PackedRowWeights? = nil, _ network: (Rows) -> Rows
+) -> Tensor {
+  RowPlan(network)(x, fusing: fusing, packed: packed)
 }
 
 // MARK: Operations

@@ -61,7 +61,7 @@ struct RowwiseTests {
 
   @Test(
     "a row-wise network of all operations agrees with its formulas, fused and operation by operation",
-    arguments: [9, 16, 17, 130, 333], Self.dtypes)
+    arguments: [1, 9, 16, 17, 130, 333], Self.dtypes)
   func formulas(count: Int, dtype: DType) {
     let layers = Layers(dtype)
     let tolerance = dtype == .bfloat16 ? 2e-2 : 1e-5
@@ -89,6 +89,9 @@ struct RowwiseTests {
       #expect(fused.dtype == dtype)
       expectClose(fused, exact, within: tolerance)
       expectClose(rowwise(x, fusing: .neighbors, network), exact, within: tolerance)
+      let packed = PackedRowWeights()
+      for _ in 0..<2 { expectClose(rowwise(x, packed: packed, network), exact, within: tolerance) }
+      keepingRowsApart { expectClose(rowwise(x, packed: packed, network), exact, within: tolerance) }
     }
     #expect(
       RowPlan(network).kernelDescription == [
@@ -112,6 +115,27 @@ struct RowwiseTests {
     for range in [0..<40, 100..<217] {
       #expect(withoutGradients { rowwise(x.narrowed(0, range), network) }.numbers == all.narrowed(0, range).numbers)
     }
+    let packed = PackedRowWeights()
+    func apart(_ rows: Tensor) -> [Double] {
+      withoutGradients { keepingRowsApart { rowwise(rows, packed: packed, network) } }.numbers
+    }
+    let width = x.shape[1]
+    for range in [0..<1, 7..<16, 60..<70, 100..<217] {
+      #expect(apart(x.narrowed(0, range)) == Array(apart(x)[range.lowerBound * width..<range.upperBound * width]))
+    }
+  }
+
+  @Test("packed weights follow the weights of a row-wise network")
+  func packedWeights() {
+    let layers = Layers(.float32)
+    let (layer, x, packed) = (layers.linear(32, 64, bias: true), layers.rows(5, 32), PackedRowWeights())
+    withoutGradients {
+      expectClose(rowwise(x, packed: packed) { layer($0) }, layer(x), within: 1e-5)
+      layer.weight.copy(from: layers.linear(32, 64).weight)
+      expectClose(rowwise(x, packed: packed) { layer($0) }, layer(x), within: 1e-5)
+      layer.weight = layers.linear(32, 64).weight
+      expectClose(rowwise(x, packed: packed) { layer($0) }, layer(x), within: 1e-5)
+    }
   }
 
   @Test("a row-wise network adds a shared tensor to each sample", arguments: [1, 5, 48], Self.dtypes)
@@ -123,6 +147,8 @@ struct RowwiseTests {
     let exact = Exact.linear(x.to(.float64), layer) + shared.to(.float64)
     withoutGradients {
       expectClose(rowwise(x) { silu(layer($0) + shared) }, Exact.silu(exact), within: tolerance)
+      expectClose(
+        rowwise(x, packed: PackedRowWeights()) { silu(layer($0) + shared) }, Exact.silu(exact), within: tolerance)
       expectClose(rowwise(x) { layer($0) + shared }, exact, within: tolerance)
     }
   }
