@@ -21,7 +21,7 @@ import Foundation
 ///
 /// `autoencoder_defaults` and `model_defaults` are settings of all autoencoders and of all models without a teacher. A
 /// list means one run for each of its entries. A model whose autoencoder has such a list is trained on each variant. A
-/// teacher is a run of an earlier model, which is distilled.
+/// teacher is a run of an earlier model, which is distilled. With a list of seeds, every run is trained from each.
 public struct ExperimentPlan: Sendable {
   /// The source of the text.
   public enum Source: Sendable, Equatable {
@@ -33,15 +33,32 @@ public struct ExperimentPlan: Sendable {
 
   /// One training run.
   public struct Run: Sendable {
-    /// The name of the run's folder and of its row in tables.
-    public let name: String
+    /// The name of the run's folder.
+    public private(set) var name: String
+    /// The name of the run's row in tables, which it shares with the runs from other seeds.
+    public let row: String
     /// The settings of model and training. The sizes that depend on the text are filled in later.
     public let settings: any RunSettings
     /// The name of the run whose model this one needs: its autoencoder or its teacher.
-    public let origin: String?
+    public private(set) var origin: String?
+
+    init(name: String, settings: any RunSettings, origin: String?) {
+      (self.name, row, self.settings, self.origin) = (name, name, settings, origin)
+    }
 
     /// K.
     public var chunkSize: Int { settings.model.chunkSize }
+
+    /// The random seed.
+    public var seed: UInt64 { settings.training.seed }
+
+    /// The run with its seed in its name.
+    func namedBySeed() -> Self {
+      var run = self
+      let suffix = "-seed-\(seed)"
+      (run.name, run.origin) = (name + suffix, origin.map { $0 + suffix })
+      return run
+    }
   }
 
   /// The measurement of the speed of generation.
@@ -62,9 +79,9 @@ public struct ExperimentPlan: Sendable {
   public let samples: Int
   /// How the speed of generation is measured; nil if it is not.
   public let speed: Speed?
-  /// The random seed.
-  public let seed: UInt64
-  /// The runs. Each follows those on which it depends.
+  /// The random seeds. Synthetic stories depend on the first only, and the speed is measured for its runs.
+  public let seeds: [UInt64]
+  /// The runs, seed by seed. Each follows those on which it depends.
   public let runs: [Run]
 
   /// Reads a YAML or JSON file and refuses any run that would fail, before anything runs.
@@ -82,10 +99,8 @@ public struct ExperimentPlan: Sendable {
   private init(_ root: JSONValue) throws {
     try Self.checkKeys(of: root)
     source = try Self.source(root)
-    guard let seed = UInt64(exactly: root["seed"].map { $0.integer ?? -1 } ?? 1) else {
-      throw SettingsError("'seed' must be a whole number, 0 or more")
-    }
-    self.seed = seed
+    let seeds = try Self.seeds(root)
+    self.seeds = seeds
     let evaluation = try Self.single(
       root["evaluation"] ?? .object([]), at: "evaluation", known: ["sequence_length", "num_sequences", "brier_samples"])
     sequenceTokens = try evaluation.integer("sequence_length", in: 16...1_000_000, or: 256)
@@ -93,12 +108,39 @@ public struct ExperimentPlan: Sendable {
     samples = try evaluation.integer("brier_samples", in: 2...10_000, or: 4)
     speed = try Self.speed(root)
 
+    runs = try seeds.flatMap { seed in
+      let runs = try Self.runs(root, seed: seed)
+      return seeds.count > 1 ? runs.map { $0.namedBySeed() } : runs
+    }
+    if runs.isEmpty { throw SettingsError("there is nothing to train in 'autoencoders' and 'models'") }
+    for run in runs {
+      guard sequenceTokens % run.chunkSize == 0 else {
+        throw SettingsError(
+          "'sequence_length' \(sequenceTokens) of 'evaluation' is not a multiple of the chunk size \(run.chunkSize) of "
+            + "'\(run.row)'")
+      }
+      if type(of: run.settings).scoresPredictions && sequenceTokens < 2 * run.chunkSize {
+        throw SettingsError(
+          "'sequence_length' \(sequenceTokens) of 'evaluation' must be at least two chunks of '\(run.row)'")
+      }
+    }
+    let names = runs.map(\.name)
+    if let twice = runs.first(where: { run in names.count { $0 == run.name } > 1 })?.row {
+      throw SettingsError("two runs are named '\(twice)'; change the 'name' of one")
+    }
+    if let bad = names.first(where: { $0.contains("/") || $0.hasPrefix(".") || $0.isEmpty }) {
+      throw SettingsError("'\(bad)' is not a valid folder name")
+    }
+  }
+
+  /// The runs of all entries from one seed.
+  private static func runs(_ root: JSONValue, seed: UInt64) throws -> [Run] {
     var runs: [Run] = []
     /// The runs of each autoencoder in the file.
     var families: [String: [Run]] = [:]
     for (place, entry) in try Self.entries("autoencoders", of: root, defaults: "autoencoder_defaults") {
       for variant in try SettingsGrid(entry, at: place).variants {
-        let run = try Self.autoencoder(variant, seed: seed)
+        let run = try autoencoder(variant, seed: seed)
         families[try variant.text("name"), default: []].append(run)
         runs.append(run)
       }
@@ -110,12 +152,12 @@ public struct ExperimentPlan: Sendable {
           guard let teacher = runs.first(where: { $0.name == name }) else {
             throw SettingsError("'\(place)' names the teacher '\(name)', which is not the run of an earlier model")
           }
-          runs.append(try Self.student(variant, of: teacher, seed: seed))
+          runs.append(try student(variant, of: teacher, seed: seed))
           continue
         }
         guard entry["autoencoder"] != nil else {
           let hasHead = variant.members.contains { $0.key == "head" }
-          runs.append(try hasHead ? Self.languageModel(variant, seed: seed) : Self.transformer(variant, seed: seed))
+          runs.append(try hasHead ? languageModel(variant, seed: seed) : transformer(variant, seed: seed))
           continue
         }
         let name = try variant.text("autoencoder")
@@ -123,30 +165,11 @@ public struct ExperimentPlan: Sendable {
           throw SettingsError("'\(place)' names the autoencoder '\(name)', which is not among 'autoencoders'")
         }
         for autoencoder in family {
-          runs.append(try Self.languageModel(variant, on: autoencoder, of: name, seed: seed))
+          runs.append(try languageModel(variant, on: autoencoder, of: name, seed: seed))
         }
       }
     }
-    if runs.isEmpty { throw SettingsError("there is nothing to train in 'autoencoders' and 'models'") }
-    for run in runs {
-      guard sequenceTokens % run.chunkSize == 0 else {
-        throw SettingsError(
-          "'sequence_length' \(sequenceTokens) of 'evaluation' is not a multiple of the chunk size \(run.chunkSize) of "
-            + "'\(run.name)'")
-      }
-      if type(of: run.settings).scoresPredictions && sequenceTokens < 2 * run.chunkSize {
-        throw SettingsError(
-          "'sequence_length' \(sequenceTokens) of 'evaluation' must be at least two chunks of '\(run.name)'")
-      }
-    }
-    let names = runs.map(\.name)
-    if let twice = names.first(where: { name in names.count { $0 == name } > 1 }) {
-      throw SettingsError("two runs are named '\(twice)'; change the 'name' of one")
-    }
-    if let bad = names.first(where: { $0.contains("/") || $0.hasPrefix(".") || $0.isEmpty }) {
-      throw SettingsError("'\(bad)' is not a valid folder name")
-    }
-    self.runs = runs
+    return runs
   }
 
   private static func checkKeys(of root: JSONValue) throws(SettingsError) {
@@ -179,6 +202,16 @@ public struct ExperimentPlan: Sendable {
       guard let members = entry.object, entry["teacher"] == nil else { return (place, entry) }
       return (place, .object(members + shared.filter { entry[$0.key] == nil }))
     }
+  }
+
+  private static func seeds(_ root: JSONValue) throws(SettingsError) -> [UInt64] {
+    guard let value = root["seed"] else { return [1] }
+    let seeds = (value.array ?? [value]).map { UInt64(exactly: $0.integer ?? -1) }
+    guard !seeds.isEmpty, !seeds.contains(nil) else {
+      throw SettingsError("'seed' must be a whole number, 0 or more, or a list of them")
+    }
+    guard Set(seeds).count == seeds.count else { throw SettingsError("'seed' has a number twice") }
+    return seeds.compactMap(\.self)
   }
 
   private static func speed(_ root: JSONValue) throws(SettingsError) -> Speed? {

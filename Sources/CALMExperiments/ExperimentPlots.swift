@@ -4,9 +4,9 @@ import Foundation
 
 /// The plots of an experiment.
 struct ExperimentPlots {
-  let results: [ExperimentResult]
-  /// The metrics by run.
-  let curves: [String: MetricsHistory]
+  let rows: [ExperimentRow]
+  /// The metrics of training by row.
+  let curves: [String: MeanCurves]
   /// Where the speeds were measured, in words; nil if they were not.
   let machine: String?
 
@@ -20,15 +20,16 @@ struct ExperimentPlots {
     ].filter { $0.1.series.contains { !$0.points.isEmpty } }
   }
 
-  private var models: [ExperimentResult] { results.filter { $0.brierLM != nil } }
+  private var models: [ExperimentRow] { rows.filter { $0.results.contains { $0.brierLM != nil } } }
 
-  private func series(_ key: String, of results: [ExperimentResult]) -> [LinePlot.Series] {
-    results.map { LinePlot.Series(name: $0.name, points: curves[$0.name]?.points(of: key) ?? []) }
+  private func series(_ key: String, of rows: [ExperimentRow]) -> [LinePlot.Series] {
+    rows.map { LinePlot.Series(name: $0.name, points: curves[$0.name]?.points(of: key) ?? []) }
   }
 
   private var overTraining: LinePlot {
-    let series = models.map { model in
-      let points = (curves[model.name]?.points(of: "brier_lm") ?? []).map { (model.training.flops(after: $0.x), $0.y) }
+    let series = models.compactMap { model -> LinePlot.Series? in
+      guard let cost = model.results.first?.training else { return nil }
+      let points = (curves[model.name]?.points(of: "brier_lm") ?? []).map { (cost.flops(after: $0.x), $0.y) }
       return LinePlot.Series(name: model.name, points: points)
     }
     return LinePlot(
@@ -52,18 +53,17 @@ struct ExperimentPlots {
   /// The final BrierLM against another measure. Models that differ only in their chunk sizes form a series.
   private func chunkSizes(_ measure: (ExperimentResult) -> Double?) -> [LinePlot.Series] {
     var names: [String] = []
-    var members: [String: [(result: ExperimentResult, measure: Double)]] = [:]
+    var members: [String: [(chunkSize: Int, point: (Double, Double))]] = [:]
     for model in models {
-      guard let measure = measure(model) else { continue }
+      guard let first = model.results.first, let x = model.mean(measure), let y = model.mean({ $0.brierLM?.score })
+      else { continue }
       let name = model.name.replacing(/-chunk_size-\d+/, with: "")
       if members[name] == nil { names.append(name) }
-      members[name, default: []].append((model, measure))
+      members[name, default: []].append((first.chunkSize, (x, y)))
     }
     return names.map { name in
-      let members = members[name, default: []].sorted { $0.result.chunkSize < $1.result.chunkSize }
-      return LinePlot.Series(
-        name: name, points: members.map { ($0.measure, $0.result.brierLM?.score ?? 0) },
-        labels: members.map { "K = \($0.result.chunkSize)" })
+      let members = members[name, default: []].sorted { $0.chunkSize < $1.chunkSize }
+      return LinePlot.Series(name: name, points: members.map(\.point), labels: members.map { "K = \($0.chunkSize)" })
     }
   }
 
@@ -80,23 +80,44 @@ struct ExperimentPlots {
   private var accuracy: LinePlot {
     LinePlot(
       title: "Token accuracy with noise on the latent", xLabel: "standard deviation of the noise", yLabel: "accuracy",
-      series: results.compactMap { result in
-        result.accuracy.map { LinePlot.Series(name: result.name, points: $0.map { ($0.noise, $0.accuracy) }) }
+      series: rows.compactMap { row in
+        row.results.first?.accuracy.map { levels in
+          let points = levels.compactMap { level in
+            row.mean { $0.accuracy?.first { $0.noise == level.noise }?.accuracy }.map { (level.noise, $0) }
+          }
+          return LinePlot.Series(name: row.name, points: points)
+        }
       })
   }
 
   /// The evaluations of autoregressive models during training; the name of each series includes the correlation.
   private var crossEntropy: LinePlot {
-    let series = models.filter { $0.crossEntropy != nil }.map { model in
+    let series = models.filter { $0.mean(\.crossEntropy) != nil }.map { model in
       let scores = curves[model.name]?.points(of: "brier_lm") ?? []
       let losses = curves[model.name]?.points(of: "cross_entropy") ?? []
       let points = zip(losses, scores).map { (x: $0.y, y: $1.y) }
-      let name = model.crossEntropyCorrelation.map { "\(model.name), r = \(String(format: "%.3f", $0))" } ?? model.name
+      let name = model.mean(\.crossEntropyCorrelation).map { "\(model.name), r = \(String(format: "%.3f", $0))" } ?? model.name
       return LinePlot.Series(name: name, points: points)
     }
     return LinePlot(
       title: "BrierLM against cross-entropy in training", xLabel: "cross-entropy, nats", yLabel: "BrierLM",
       series: series)
+  }
+}
+
+/// The metrics of a run's trainings from several seeds.
+struct MeanCurves {
+  private let seeds: [MetricsHistory]
+
+  init(_ seeds: [MetricsHistory]) { self.seeds = seeds }
+
+  /// The means of a metric, at the steps where all seeds have it.
+  func points(of key: String) -> [(x: Double, y: Double)] {
+    let curves = seeds.map { Dictionary($0.points(of: key).map { ($0.x, $0.y) }) { _, last in last } }
+    return (seeds.first?.points(of: key) ?? []).compactMap { x, _ in
+      let values = curves.compactMap { $0[x] }
+      return values.count == curves.count ? (x, values.reduce(0, +) / Double(values.count)) : nil
+    }
   }
 }
 

@@ -30,10 +30,14 @@ public struct ExperimentRunner {
 
   /// Performs all work that is not done yet.
   ///
-  /// - Parameter train: trains a run and returns why training ended.
+  /// - Parameters:
+  ///   - note: receives what begins, in words, where that may take minutes and is not training.
+  ///   - train: trains a run and returns why training ended.
   /// - Returns: the results in the order of the plan; nil if a run was stopped.
   /// - Throws: ``ExperimentError``, or an error of data, training or files.
-  public func run(training train: (_ name: String, TrainingRun) throws -> TrainingEnd) throws -> [ExperimentResult]? {
+  public func run(
+    note: (String) -> Void = { _ in }, training train: (_ name: String, TrainingRun) throws -> TrainingEnd
+  ) throws -> [ExperimentResult]? {
     let path = try prepareData()
     let data = try TrainingData(path: path)
     let fingerprints = try fingerprints(data: data, path: path)
@@ -57,11 +61,12 @@ public struct ExperimentRunner {
         results.append(stored.result)
         continue
       }
+      note("\(run.name): evaluation …")
       let result = try evaluate(run, at: url, data: data, earlier: results)
       try write(try JSONEncoder().encode(MeasuredResult(fingerprint: fingerprint, result: result)), to: done)
       results.append(result)
     }
-    let speeds = try plan.speed.map { try generationSpeeds($0, fingerprints) }
+    let speeds = try plan.speed.map { try generationSpeeds($0, fingerprints, note: note) }
     for index in results.indices { results[index].speed = speeds?.models[results[index].name] }
     try report(results, machine: speeds?.machine)
     return results
@@ -75,15 +80,15 @@ public struct ExperimentRunner {
       if case .data(let path) = plan.source { return path }
       return ""
     }
-    let path = folder.appendingPathComponent("data-\(bytes)-\(vocabulary)-\(plan.seed)").path
+    let path = folder.appendingPathComponent("data-\(bytes)-\(vocabulary)-\(plan.seeds[0])").path
     if FileManager.default.fileExists(atPath: path) { return path }
     func stories() -> some TextSource {
-      TextSequence(SyntheticStories().stories(seed: plan.seed, bytes: bytes), name: "synthetic stories")
+      TextSequence(SyntheticStories().stories(seed: plan.seeds[0], bytes: bytes), name: "synthetic stories")
     }
     let tokenizer = try TextPipeline.trainTokenizer(vocabularySize: vocabulary, on: stories())
     var pipeline = try TextPipeline(tokenizer, createdBy: program)
     pipeline.preparation.validationFraction = 0.05
-    pipeline.preparation.seed = plan.seed
+    pipeline.preparation.seed = plan.seeds[0]
     try pipeline.prepare(stories(), into: path)
     return path
   }
@@ -179,7 +184,7 @@ public struct ExperimentRunner {
       var row = result(kind: "autoencoder", cost: autoencoder.configuration.cost)
       autoencoder.convert(to: precision)
       let noise = [0, 0.1, 0.2, 0.3, 0.4, 0.5]
-      row.accuracy = try autoencoder.evaluate(on: held, sequences: plan.blocks, noise: noise, seed: plan.seed).accuracy
+      row.accuracy = try autoencoder.evaluate(on: held, sequences: plan.blocks, noise: noise, seed: run.seed).accuracy
       return row
     case .lm, .student:
       let language = try model.loadLanguageModel(device: device)
@@ -198,7 +203,7 @@ public struct ExperimentRunner {
       row.training.auxiliaryWarmupStep = sizes.auxiliaryWarmupPerToken(autoencoder: autoencoder) * tokens
       language.convert(to: precision)
       language.autoencoder?.convert(to: precision)
-      let evaluation = try language.evaluate(on: held, sequences: plan.blocks, samples: plan.samples, seed: plan.seed)
+      let evaluation = try language.evaluate(on: held, sequences: plan.blocks, samples: plan.samples, seed: run.seed)
       (row.brierLM, row.energyScore) = (evaluation.brierLM, evaluation.energyScore.flatMap(finite))
       row.headLoss = evaluation.headLoss.flatMap(finite)
       return row
@@ -207,7 +212,7 @@ public struct ExperimentRunner {
       var row = result(kind: "transformer", cost: transformer.configuration.cost)
       transformer.convert(to: precision)
       let evaluation = try transformer.evaluate(
-        on: held, sequences: plan.blocks, samples: plan.samples, seed: plan.seed)
+        on: held, sequences: plan.blocks, samples: plan.samples, seed: run.seed)
       (row.brierLM, row.crossEntropy) = (evaluation.brierLM, finite(evaluation.crossEntropy))
       let curve = curve(of: run.name)
       row.crossEntropyCorrelation = correlation(
@@ -232,10 +237,14 @@ public struct ExperimentRunner {
   // MARK: Reports
 
   private func report(_ results: [ExperimentResult], machine: String?) throws {
-    let table = ExperimentTable(results)
-    var files = ["table.csv": table.csv, "table.md": table.markdown]
-    let curves = Dictionary(uniqueKeysWithValues: results.map { ($0.name, curve(of: $0.name)) })
-    let plots = ExperimentPlots(results: results, curves: curves, machine: machine)
+    let rows = plan.rows(of: results)
+    var files = ExperimentTable(rows).files(named: "table")
+    if plan.seeds.count > 1 {
+      files.merge(ExperimentTable(results.map(ExperimentRow.init)).files(named: "seeds")) { _, new in new }
+    }
+    let curves = rows.map { row in (row.name, row.results.map { curve(of: $0.name) }) }
+    let plots = ExperimentPlots(
+      rows: rows, curves: Dictionary(uniqueKeysWithValues: curves).mapValues(MeanCurves.init), machine: machine)
     for (name, plot) in plots.all { files["\(name).svg"] = plot.svg }
     for (name, text) in files { try write(Data(text.utf8), to: folder.appendingPathComponent(name)) }
   }

@@ -76,6 +76,8 @@ import TrainingTestSupport
       (#"{"stories": {}, "stories": {}, "models": []}"#, "twice"), (#"{"stories": {}}"#, "nothing to train"),
       (#"{"stories": {}, "models": {"name": "t", "steps": 5}}"#, "'models' must be a list"),
       (#"{"stories": {}, "models": [5]}"#, "models[0]"), (#"{"stories": {}, "seed": -1, "models": []}"#, "seed"),
+      (#"{"stories": {}, "seed": [], "models": []}"#, "seed"), (#"{"stories": {}, "seed": [1, "2"]}"#, "seed"),
+      (#"{"stories": {}, "seed": [3, 3], "models": []}"#, "a number twice"),
       (#"{"stories": {}, "evaluation": {"brier_samples": 1}, "models": [{"name": "t", "steps": 5}]}"#, "brier_samples"),
       (#"{"stories": {}, "evaluation": {"brier_samples": [2, 4]}, "models": [{"name": "t", "steps": 5}]}"#, "no lists"),
       (#"{"stories": {}, "models": [{"name": "t", "steps": []}]}"#, "empty list"),
@@ -129,6 +131,46 @@ import TrainingTestSupport
     let message = error.map { "\($0)" } ?? ""
     #expect(wanted.split(separator: "|").contains { message.contains($0) }, "\(message)")
     #expect(message.contains("plan.json"))
+  }
+
+  @Test("Every run is trained from each seed, and the table has the means over the seeds")
+  func seeds() throws {
+    defer { try? FileManager.default.removeItem(at: folder) }
+    Runtime.threads = 1
+    let plan = try plan(
+      """
+      {"stories": {"bytes": 100000, "vocab_size": 300}, "seed": [5, 6, 7],
+       "evaluation": {"sequence_length": 32, "num_sequences": 4, "brier_samples": 2},
+       "speed": {"max_new_tokens": 4, "turns": 1},
+       "models": [
+         {"name": "lm", "head": "tokens", "hidden_size": 32, "layers": 1, "steps": 2, "sequence_length": 32, "batch_size": 2},
+         {"name": "student", "teacher": "lm", "steps": 1, "sequence_length": 32, "batch_size": 2}]}
+      """)
+    #expect(plan.runs.map(\.name) == [5, 6, 7].flatMap { ["lm-seed-\($0)", "student-seed-\($0)"] })
+    #expect(plan.runs.map(\.origin) == [5, 6, 7].flatMap { [nil, "lm-seed-\($0)"] })
+    #expect(plan.runs.map(\.settings.training.seed) == [5, 5, 6, 6, 7, 7])
+
+    let out = folder.appendingPathComponent("out")
+    let runner = ExperimentRunner(plan, in: out, precision: .float32, program: "tests")
+    let results = try #require(try runner.run { try $1.train() })
+    #expect(results.map { $0.speed != nil } == [true, true, false, false, false, false])
+    let losses = results.compactMap(\.headLoss)
+    #expect(Set(losses).count >= 3)
+    let table = try String(contentsOf: out.appendingPathComponent("table.md"), encoding: .utf8).split(separator: "\n")
+      .map { $0.split(separator: "|").map { $0.trimmingCharacters(in: .whitespaces) } }
+    let (header, row) = (table[0], table[2])
+    let (loss, deviation) = (
+      try #require(header.firstIndex(of: "head loss")), try #require(header.firstIndex(of: "deviation over seeds"))
+    )
+    #expect(table.count == 4 && row[0] == "lm")
+    let mean = try #require(Double(row[loss]))
+    #expect(abs(mean - (losses[0] + losses[2] + losses[4]) / 3) < 1e-4)
+    let scores = [0, 2, 4].compactMap { results[$0].brierLM?.score }
+    let average = scores.reduce(0, +) / 3
+    let variance = scores.reduce(0) { $0 + ($1 - average) * ($1 - average) } / 2
+    #expect(abs(try #require(Double(row[deviation])) - variance.squareRoot()) < 0.01)
+    let each = try String(contentsOf: out.appendingPathComponent("seeds.csv"), encoding: .utf8)
+    #expect(each.split(separator: "\n").count == 7 && each.contains("student-seed-6"))
   }
 
   @Test("The correlation coefficient is Pearson's")

@@ -13,8 +13,8 @@ struct ExperimentCommand: ParsableCommand {
     abstract: "Train and evaluate the models that a file describes, and compare them in tables and plots.",
     discussion: """
       The YAML or JSON file describes text, autoencoders and models; a list in place of a value means one run per \
-      entry. The whole file is checked before anything runs. Completed runs are skipped, and after an interruption the \
-      same command continues. At the end the folder contains table.csv, table.md and plots (SVG): BrierLM against \
+      entry, and a list of seeds one run per seed. The whole file is checked before anything runs. Completed runs are \
+      skipped, and after an interruption the same command continues. At the end the folder contains table.csv, table.md and plots (SVG): BrierLM against \
       FLOPs and, if the file asks for it, against the measured speed, the losses, and accuracy against noise.
 
       Example:
@@ -43,7 +43,7 @@ struct ExperimentCommand: ParsableCommand {
     StandardError.note("\(counted(plan.runs.count, "run")), \(compute.summary)")
     let runner = ExperimentRunner(
       plan, in: folder, precision: compute.precision, device: compute.device, program: "calm \(calmVersion)")
-    let results = try runner.run { name, run in
+    let results = try runner.run(note: StandardError.note) { name, run in
       let reporter = TrainingReporter(label: name, total: run.record.settings.training.steps, isQuiet: true)
       defer { reporter.finish() }
       return try run.train(report: reporter.report)
@@ -52,6 +52,6 @@ struct ExperimentCommand: ParsableCommand {
       StandardError.note("stopped; run the same command again to continue")
       throw ExitCode(130)
     }
-    try report.print(results, text: ExperimentTable(results).markdown + "tables and plots are in \(folder.path)\n")
+    try report.print(results, text: ExperimentTable(plan.rows(of: results)).markdown + "tables and plots are in \(folder.path)\n")
   }
 }
