@@ -43,8 +43,10 @@ struct Search {
   void consider(int64_t row, int64_t index, float value, float error, float &bound) {
     if (error > 0) error += kTiny;
     consider(row, index, value, error);
-    // An exact entry must be exceeded, so that equal entries are skipped.
-    bound = error > 0 ? lower[row] - kTiny : std::nextafter(lower[row], HUGE_VALF);
+    // An exact entry must be exceeded, so that equal entries are skipped. The number after zero counts as zero where
+    // denormal numbers do.
+    bound = error > 0 ? lower[row] - kTiny
+                      : std::max(std::nextafter(lower[row], HUGE_VALF), lower[row] + std::numeric_limits<float>::min());
   }
 
  private:
