@@ -96,7 +96,8 @@ struct ExperimentPlots {
       let scores = curves[model.name]?.points(of: "brier_lm") ?? []
       let losses = curves[model.name]?.points(of: "cross_entropy") ?? []
       let points = zip(losses, scores).map { (x: $0.y, y: $1.y) }
-      let name = model.mean(\.crossEntropyCorrelation).map { "\(model.name), r = \(String(format: "%.3f", $0))" } ?? model.name
+      let name =
+        model.mean(\.crossEntropyCorrelation).map { "\(model.name), r = \(String(format: "%.3f", $0))" } ?? model.name
       return LinePlot.Series(name: name, points: points)
     }
     return LinePlot(

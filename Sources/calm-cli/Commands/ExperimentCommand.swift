@@ -52,6 +52,7 @@ struct ExperimentCommand: ParsableCommand {
       StandardError.note("stopped; run the same command again to continue")
       throw ExitCode(130)
     }
-    try report.print(results, text: ExperimentTable(plan.rows(of: results)).markdown + "tables and plots are in \(folder.path)\n")
+    try report.print(
+      results, text: ExperimentTable(plan.rows(of: results)).markdown + "tables and plots are in \(folder.path)\n")
   }
 }
