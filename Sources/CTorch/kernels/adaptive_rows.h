@@ -11,7 +11,7 @@
 
 #include "../support.h"
 #include "packed_weight.h"
-#include "vectorized.h"
+#include "row_arithmetic.h"
 
 namespace ctorch {
 
@@ -24,36 +24,12 @@ template <typename T>
 INLINE void normalize(float *y, const float *x, const T *weight, const T *bias, const float *shift, const float *scale,
                       int64_t size, float epsilon) {
   ANY_ORDER
-  float mean = 0, square = 0;
-  for (int64_t i = 0; i < size; ++i) mean += x[i];
-  mean /= static_cast<float>(size);
-  for (int64_t i = 0; i < size; ++i) square += (x[i] - mean) * (x[i] - mean);
-  float r = 1.0f / std::sqrt(square / static_cast<float>(size) + epsilon);
+  auto [mean, r] = row_moments(x, size, epsilon);
   if (weight)
     for (int64_t i = 0; i < size; ++i)
       y[i] = ((x[i] - mean) * r * load(weight[i]) + load(bias[i])) * (1 + scale[i]) + shift[i];
   else
     for (int64_t i = 0; i < size; ++i) y[i] = (x[i] - mean) * r * (1 + scale[i]) + shift[i];
-}
-
-template <typename T>
-INLINE void widen(float *y, const T *x, int64_t size) {
-  for (int64_t i = 0; i < size; ++i) y[i] = load(x[i]);
-}
-
-// x += y.
-INLINE void add(float *x, const float *y, int64_t size) {
-  for (int64_t i = 0; i < size; ++i) x[i] += y[i];
-}
-
-template <typename T>
-INLINE void add_bias(float *x, const T *bias, int64_t size) {
-  for (int64_t i = 0; i < size; ++i) x[i] += load(bias[i]);
-}
-
-template <typename T>
-INLINE void activate(float *x, const T *bias, int64_t size) {
-  for (int64_t i = 0; i < size; ++i) x[i] = silu(x[i] + load(bias[i]));
 }
 
 template <typename T>

@@ -10,17 +10,14 @@
 
 #include "../support.h"
 #include "packed_weight.h"
+#include "row_arithmetic.h"
 
 namespace ctorch::packed_rows {
 
 template <typename T>
 INLINE void layer_norm(float *x, const T *weight, const T *bias, int64_t size, float epsilon) {
   ANY_ORDER
-  float mean = 0, square = 0;
-  for (int64_t i = 0; i < size; ++i) mean += x[i];
-  mean /= static_cast<float>(size);
-  for (int64_t i = 0; i < size; ++i) square += (x[i] - mean) * (x[i] - mean);
-  float r = 1.0f / std::sqrt(square / static_cast<float>(size) + epsilon);
+  auto [mean, r] = row_moments(x, size, epsilon);
   for (int64_t i = 0; i < size; ++i) x[i] = (x[i] - mean) * r * load(weight[i]) + load(bias[i]);
 }
 
@@ -33,33 +30,10 @@ INLINE void rms_norm(float *x, const T *weight, int64_t size, float epsilon) {
   for (int64_t i = 0; i < size; ++i) x[i] *= r * load(weight[i]);
 }
 
-// x += bias + residual. Both may be null.
-template <typename T>
-INLINE void add(float *x, const T *bias, const float *residual, int64_t count) {
-  if (bias)
-    for (int64_t i = 0; i < count; ++i) x[i] += load(bias[i]);
-  if (residual)
-    for (int64_t i = 0; i < count; ++i) x[i] += residual[i];
-}
-
-template <typename T>
-INLINE void activate(float *x, const T *summand, int64_t count) {
-  for (int64_t i = 0; i < count; ++i) x[i] = silu(x[i] + load(summand[i]));
-}
-
-INLINE void gate(float *gates, const float *up, int64_t count) {
-  for (int64_t i = 0; i < count; ++i) gates[i] = silu(gates[i]) * up[i];
-}
-
 // The first half of x becomes the gated one.
 template <typename T>
 INLINE void gate_halves(float *x, const T *bias, int64_t half) {
   for (int64_t i = 0; i < half; ++i) x[i] = silu(x[i] + load(bias[i])) * (x[half + i] + load(bias[half + i]));
-}
-
-template <typename T>
-INLINE void load_row(float *x, const T *source, int64_t size) {
-  for (int64_t i = 0; i < size; ++i) x[i] = load(source[i]);
 }
 
 template <typename T>
@@ -78,7 +52,7 @@ class PackedRows {
     for (auto &buffer : numbers)
       if (static_cast<int64_t>(buffer.size()) < rows * stride_) buffer.resize(rows * stride_);
     x_ = numbers[0].data(), next_ = numbers[1].data(), kept_ = numbers[2].data(), spare_ = numbers[3].data();
-    for (int64_t row = 0; row < rows; ++row) vectorized<load_row<T>>(x(row), source + row * size, size);
+    for (int64_t row = 0; row < rows; ++row) vectorized<widen<T>>(x(row), source + row * size, size);
   }
 
   void take(const ct_row_step &step) {
@@ -142,8 +116,8 @@ class PackedRows {
     over_outputs(
         step.weight->value.size(0), [&](int64_t begin, int64_t end) { multiply(next_, step.panels, begin, end); },
         [&](int64_t place, int64_t from, int64_t count) {
-          vectorized<add<T>>(next_ + place, bias ? bias + from : nullptr, step.adds_kept ? kept_ + place : nullptr,
-                             count);
+          if (bias) vectorized<add_bias<T>>(next_ + place, bias + from, count);
+          if (step.adds_kept) vectorized<add>(next_ + place, kept_ + place, count);
         });
   }
 

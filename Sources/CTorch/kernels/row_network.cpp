@@ -125,10 +125,10 @@ class Slice {
       case CT_RMS_NORM: vectorized<rms_norm<T>>(x_, sums_, data<T>(weight), size_, stride_, epsilon); break;
       case CT_SILU_PLUS:
         add_summand(other);
-        vectorized<activate>(x_, size_ * stride_);
+        vectorized<row_network::activate>(x_, size_ * stride_);
         break;
       case CT_HALVES:
-        vectorized<add_bias<T>>(x_, data<T>(other), size_, stride_);
+        vectorized<row_network::add_bias<T>>(x_, data<T>(other), size_, stride_);
         size_ /= 2;
         vectorized<gate>(x_, x_ + size_ * stride_, size_ * stride_);
         break;
@@ -182,7 +182,7 @@ class Slice {
     multiply(next_, x_, weight);
     std::swap(x_, next_);
     size_ = weight.size(0);
-    if (bias.defined()) vectorized<add_bias<T>>(x_, data<T>(bias), size_, stride_);
+    if (bias.defined()) vectorized<row_network::add_bias<T>>(x_, data<T>(bias), size_, stride_);
     if (adds_kept) vectorized<add>(x_, kept_, size_ * stride_);
   }
 
@@ -197,7 +197,7 @@ class Slice {
   // One summand for all rows, or one for each row of a repeating sequence.
   void add_summand(const at::Tensor &summand) {
     if (summand.dim() == 1 || summand.size(0) == 1)
-      return vectorized<add_bias<T>>(x_, data<T>(summand), size_, stride_);
+      return vectorized<row_network::add_bias<T>>(x_, data<T>(summand), size_, stride_);
     static thread_local std::vector<T> rows;
     rows.resize(rows_ * size_);
     for (int64_t row = 0; row < rows_; ++row)

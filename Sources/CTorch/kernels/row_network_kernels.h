@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "row_arithmetic.h"
 #include "vectorized.h"
 
 namespace ctorch::row_network {
@@ -59,16 +60,8 @@ INLINE void add_bias(float *x, const T *bias, int64_t size, int64_t stride) {
   }
 }
 
-INLINE void add(float *x, const float *y, int64_t count) {
-  for (int64_t i = 0; i < count; ++i) x[i] += y[i];
-}
-
 INLINE void activate(float *x, int64_t count) {
   for (int64_t i = 0; i < count; ++i) x[i] = silu(x[i]);
-}
-
-INLINE void gate(float *gates, const float *up, int64_t count) {
-  for (int64_t i = 0; i < count; ++i) gates[i] = silu(gates[i]) * up[i];
 }
 
 // MARK: From rows to features and back

@@ -9,6 +9,7 @@
 
 #include "../support.h"
 #include "parallel.h"
+#include "row_arithmetic.h"
 #include "vector_numbers.h"
 
 namespace ctorch {
@@ -195,11 +196,6 @@ INLINE void multiply_by_matrix(float *y, int64_t y_stride, const float *x, int64
 template <typename T>
 INLINE void finish(T *y, const float *sums, const T *bias, int64_t count) {
   for (int64_t i = 0; i < count; ++i) store(y[i], bias ? sums[i] + load(bias[i]) : sums[i]);
-}
-
-template <typename T>
-INLINE void widen(float *y, const T *x, int64_t count) {
-  for (int64_t i = 0; i < count; ++i) y[i] = load(x[i]);
 }
 
 // The products of all rows of `input`, with the outputs divided among the threads.

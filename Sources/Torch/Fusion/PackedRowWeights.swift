@@ -6,6 +6,7 @@
 public final class PackedRowWeights {
   private var kept: [KeptValue<Tensor>] = []
 
+  /// Without copies yet.
   public init() {}
 
   /// The packed forms of the network's matrices, always in the same order.

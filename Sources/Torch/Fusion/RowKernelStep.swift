@@ -28,7 +28,7 @@ enum RowKernelStep {
   ///
   /// - Parameter panels: the packed ``matrices``; nil if they are not packed.
   func call(panels: [Tensor]?) -> ct_row_step {
-    func call(
+    func step(
       _ kind: ct_row_step_kind, _ weight: Tensor?, _ other: Tensor?, epsilon: Double = 0, addsKept: Bool = false
     ) -> ct_row_step {
       ct_row_step(
@@ -36,13 +36,13 @@ enum RowKernelStep {
         panels: panels?.first?.handle, other_panels: panels?.dropFirst().first?.handle)
     }
     return switch self {
-    case .linear(let weight, let bias, let addsKept): call(CT_LINEAR, weight, bias, addsKept: addsKept)
-    case .layerNorm(let weight, let bias, let epsilon): call(CT_LAYER_NORM, weight, bias, epsilon: epsilon)
-    case .rmsNorm(let weight, let epsilon): call(CT_RMS_NORM, weight, nil, epsilon: epsilon)
-    case .silu(let shared): call(CT_SILU_PLUS, nil, shared)
-    case .halves(let bias): call(CT_HALVES, nil, bias)
-    case .gated(let gate, let up): call(CT_GATED, gate, up)
-    case .keep: call(CT_KEEP, nil, nil)
+    case .linear(let weight, let bias, let addsKept): step(CT_LINEAR, weight, bias, addsKept: addsKept)
+    case .layerNorm(let weight, let bias, let epsilon): step(CT_LAYER_NORM, weight, bias, epsilon: epsilon)
+    case .rmsNorm(let weight, let epsilon): step(CT_RMS_NORM, weight, nil, epsilon: epsilon)
+    case .silu(let shared): step(CT_SILU_PLUS, nil, shared)
+    case .halves(let bias): step(CT_HALVES, nil, bias)
+    case .gated(let gate, let up): step(CT_GATED, gate, up)
+    case .keep: step(CT_KEEP, nil, nil)
     }
   }
 

@@ -14,8 +14,9 @@ struct ExperimentCommand: ParsableCommand {
     discussion: """
       The YAML or JSON file describes text, autoencoders and models; a list in place of a value means one run per \
       entry, and a list of seeds one run per seed. The whole file is checked before anything runs. Completed runs are \
-      skipped, and after an interruption the same command continues. At the end the folder contains table.csv, table.md and plots (SVG): BrierLM against \
-      FLOPs and, if the file asks for it, against the measured speed, the losses, and accuracy against noise.
+      skipped, and after an interruption the same command continues. At the end the folder contains table.csv, \
+      table.md and plots (SVG): BrierLM against FLOPs and, if the file asks for it, against the measured speed, the \
+      losses, and accuracy against noise.
 
       Example:
         calm experiment examples/stories.yaml --out runs/stories
