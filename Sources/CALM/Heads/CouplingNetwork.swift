@@ -45,9 +45,9 @@ final class CouplingNetwork: Module {
   /// The modulations of positions: shift, scale and gate of each block, then shift and scale of the output.
   ///
   /// - Parameters:
-  ///   - time: the embedding of the times of the K tokens, [h].
+  ///   - time: the embedding of the times of the K tokens, [h], or several of them, [times, 1, h].
   ///   - condition: the result of ``embedded(_:)``, [positions, h].
-  /// - Returns: [positions, (3·blocks + 2)·h].
+  /// - Returns: [(times,) positions, (3·blocks + 2)·h].
   func modulations(time: Tensor, condition: Tensor) -> Tensor {
     blocks.modulations(and: final, from: silu(time + condition))
   }

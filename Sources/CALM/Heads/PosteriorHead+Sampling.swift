@@ -9,10 +9,13 @@ extension PosteriorHead {
     let rows = try stride(from: 0, to: positions, by: positionsAtOnce).map { (start) throws(GenerationError) in
       let range = start..<min(start + positionsAtOnce, positions)
       let context = context(hidden.narrowed(0, range), vocabulary: vocabulary, codeWords: codeWords)
+      let ends = pathEnds(context, samples: samples)
       let atOnce = max(1, positionsAtOnce / range.count)
       let parts = try stride(from: 0, to: samples, by: atOnce).map { (first) throws(GenerationError) in
         let part = first..<min(first + atOnce, samples)
-        return try solve(noise.narrowed(1, range).narrowed(0, part), context)
+        let noise = noise.narrowed(1, range).narrowed(0, part)
+        guard let tokens = ends(noise.to(.float32)) else { throw .notFinite }
+        return tokens.reshaped(part.count, range.count, configuration.chunkSize)
       }
       return Tensor.concatenated(parts)
     }
@@ -20,16 +23,24 @@ extension PosteriorHead {
   }
 
   /// The values shared by all points on the paths of some positions.
-  struct Context {
+  package struct Context {
     /// The logits of the prior, [positions·K, V], float32.
     let prior: Tensor
     /// The condition of the network, [positions, h].
     let condition: Tensor
+    /// The token embeddings, [V, h].
     let vocabulary: Tensor
-    let codeWords: Tensor
+    /// The embeddings e(v), [V, d], float32.
+    package let codeWords: Tensor
   }
 
-  func context(_ hidden: Tensor, vocabulary: Tensor, codeWords: Tensor) -> Context {
+  /// The context of some positions.
+  ///
+  /// - Parameters:
+  ///   - hidden: [positions, h].
+  ///   - vocabulary: the token embeddings, [V, h].
+  ///   - codeWords: the result of ``codeWords``.
+  package func context(_ hidden: Tensor, vocabulary: Tensor, codeWords: Tensor) -> Context {
     Context(
       prior: priorLogits(hidden, vocabulary: vocabulary), condition: coupling.embedded(hidden),
       vocabulary: vocabulary, codeWords: codeWords)
@@ -41,23 +52,29 @@ extension PosteriorHead {
     return linear(rows, weight: vocabulary).to(.float32)
   }
 
-  /// The most likely tokens at the end of the path from noise. A one-step head reads only the noise.
-  ///
-  /// - Parameter noise: [samples, positions, K·d].
-  /// - Returns: [samples, positions, K], int32.
-  private func solve(_ noise: Tensor, _ context: Context) throws(GenerationError) -> Tensor {
-    if configuration.isOneStep { return try mostLikely(oneStepLogits(noise.to(.float32), context), noise.shape) }
-    let path = EmbeddingPath(codeWords: context.codeWords)
-    let logits = path.end(
-      from: noise, steps: configuration.solverSteps, stagger: configuration.pathStagger
-    ) { self.logits($0, at: $1, context) }
-    return try mostLikely(logits, noise.shape)
+  /// Follows the paths of some positions: from noise, [samples, positions, K·d], to the most likely tokens at the end,
+  /// samples · positions · K of int32; nil if a logit is not finite. A one-step head reads only the noise.
+  private func pathEnds(_ context: Context, samples: Int) -> (_ noise: Tensor) -> Tensor? {
+    if configuration.isOneStep { return { Self.mostLikely(self.oneStepLogits($0, context)) } }
+    let path = path
+    if FusedPosteriorHead.isFaster(forRows: samples * context.prior.shape[0]), let fused = fused(context) {
+      return { noise in
+        let tokens = fused.tokens(path.lastPoint(from: noise, mean: fused.means), evaluation: path.evaluations - 1)
+        return tokens.contains { $0 < 0 } ? nil : Tensor(tokens)
+      }
+    }
+    let times = path.times.map { Tensor($0, device: context.prior.device) }
+    return { noise in
+      let last = path.lastPoint(from: noise) { x, evaluation in
+        matmul(softmax(self.logits(x, at: times[evaluation], context)), context.codeWords).reshaped(x.shape)
+      }
+      return Self.mostLikely(self.logits(last, at: times[path.evaluations - 1], context))
+    }
   }
 
-  /// The most likely tokens of [samples, positions·K, V]: [samples, positions, K], int32.
-  private func mostLikely(_ logits: Tensor, _ shape: [Int]) throws(GenerationError) -> Tensor {
-    guard logits.allFinite() else { throw .notFinite }
-    return logits.argmax().to(.int32).reshaped(shape[0], shape[1], configuration.chunkSize)
+  /// The most likely tokens of rows of V logits, int32; nil if a logit is not finite.
+  private static func mostLikely(_ logits: Tensor) -> Tensor? {
+    logits.allFinite() ? logits.argmax().to(.int32) : nil
   }
 
   /// The logits of a one-step head, [samples, positions·K, V], float32.
@@ -74,7 +91,7 @@ extension PosteriorHead {
   /// - Parameters:
   ///   - x: [samples, positions, K·d], float32.
   ///   - t: the times of the K tokens, [K] or [samples, positions, K], float32.
-  func logits(_ x: Tensor, at t: Tensor, _ context: Context) -> Tensor {
+  package func logits(_ x: Tensor, at t: Tensor, _ context: Context) -> Tensor {
     let evidence = parts(x) * EmbeddingPath.precision(t).reshaped(t.shape + [1])
     return logits(x, evidence: evidence, times: Self.networkTimes(t), context)
   }

@@ -28,6 +28,8 @@ package final class PosteriorHead: TokenHead, DistillableHead {
   let configuration: LanguageModelConfiguration
   /// What ``fused(_:vocabulary:)`` keeps between chunks.
   var fusion = KeptValue<Fusion>()
+  /// What ``fused(_:)`` keeps between chunks.
+  var pathFusion = KeptValue<PathFusion>()
 
   package init(_ configuration: LanguageModelConfiguration, generator: Generator) {
     self.configuration = configuration
@@ -77,13 +79,19 @@ package final class PosteriorHead: TokenHead, DistillableHead {
 
   package var noiseCount: Int { configuration.latentSize }
 
+  /// The path of the K tokens of a chunk.
+  package var path: EmbeddingPath {
+    EmbeddingPath(
+      tokens: configuration.chunkSize, steps: configuration.solverSteps, stagger: configuration.pathStagger)
+  }
+
   /// Standard normal numbers, the starting points of the paths: [samples, positions, K·d].
   package func noise(samples: Int, positions: Int, generator: Generator) -> Tensor {
     generator.normal([samples, positions, configuration.latentSize], along: 1)
   }
 
   /// The embeddings e(v), [V, d], float32, each with norm √d.
-  var codeWords: Tensor {
+  package var codeWords: Tensor {
     let weight = embedding.weight.to(.float32)
     return weight / (weight.squared().mean(-1, keepDimensions: true) + 1e-12).squareRoot()
   }

@@ -83,6 +83,25 @@ typedef struct {
   ct_tensor output_weight, output_bias;
 } ct_adaptive_network;
 
+// A posterior head with the values of some positions at a point of the sampling paths, in float32 or bfloat16 on the
+// CPU; all contiguous.
+typedef struct {
+  ct_tensor vocabulary;  // packed [V, h]
+  ct_tensor code_words;  // the embeddings of the path, packed [V, d] in float32
+  // The same two matrices with the tokens as inputs: packed [slices, h, tokens] and [slices, d, tokens], where each
+  // slice has the next `tokens` tokens, a multiple of 16, and zeros after the last of the V tokens.
+  ct_tensor vocabulary_slices, code_word_slices;
+  ct_tensor prior;                     // logits, [positions * K, V] in float32
+  ct_tensor modulation;                // as in ct_one_step_head
+  ct_tensor precision;                 // the factor of the evidence of each of the K tokens, [K] in float32
+  ct_tensor input_weight, input_bias;  // packed [K, h, K * d + K * h]; [K * h]
+  ct_adaptive_network network;
+} ct_posterior_head;
+// points: [samples, positions, K * d] in float32. The mean embedding of each token under the posterior, in the same
+// shape; and the most likely tokens, [samples, positions, K], -1 where a logit is not finite.
+int ct_posterior_means(ct_tensor *out, const ct_posterior_head *head, ct_tensor points);
+int ct_posterior_tokens(int32_t *tokens, const ct_posterior_head *head, ct_tensor points);
+
 // A one-step posterior head with the values of some positions, in float32 or bfloat16 on the CPU; all contiguous.
 // Packed weights are those of ct_packed_weight.
 typedef struct {

@@ -5,12 +5,12 @@
 // one call each: the belief of a candidate, the most likely tokens given the noise alone; and a token, which depends on
 // the noise and the belief. The bits of a candidate do not depend on the others.
 
-#include <limits>
 #include <mutex>
 #include <numeric>
 #include <vector>
 
 #include "adaptive_rows.h"
+#include "posterior_rows.h"
 
 using namespace ctorch;
 
@@ -18,31 +18,6 @@ namespace {
 
 // The number of rows that share a pass over the weights.
 constexpr int64_t kRows = 48;
-
-// The most likely of some tokens, the first of equal ones; token −1 and an infinite logit if one is not finite.
-struct Choice {
-  float logit = -std::numeric_limits<float>::infinity();
-  int32_t token = 0;
-
-  void consider(const Choice &other) {
-    if (other.logit > logit || (other.logit == logit && other.token < token)) *this = other;
-  }
-};
-
-// Adds the prior to the logits of the tokens first..<first + size.
-INLINE Choice most_likely(float *logits, const float *prior, int64_t first, int64_t size) {
-  ANY_ORDER
-  float zeros = 0;
-  for (int64_t i = 0; i < size; ++i) {
-    logits[i] += prior[i];
-    zeros += logits[i] * 0.0f;  // NaN if a logit is not finite
-  }
-  if (!(zeros == 0.0f)) return {std::numeric_limits<float>::infinity(), -1};
-  float top = largest(logits, size);
-  int64_t token = 0;
-  while (token < size - 1 && logits[token] != top) ++token;
-  return {top, static_cast<int32_t>(first + token)};
-}
 
 struct Sizes {
   int64_t chunk, hidden, vocabulary, code;

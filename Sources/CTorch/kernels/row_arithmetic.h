@@ -30,6 +30,11 @@ INLINE void add(float *x, const float *y, int64_t size) {
   for (int64_t i = 0; i < size; ++i) x[i] += y[i];
 }
 
+// x += factor · y.
+INLINE void add_scaled(float *x, const float *y, float factor, int64_t size) {
+  for (int64_t i = 0; i < size; ++i) x[i] += factor * y[i];
+}
+
 template <typename T>
 INLINE void add_bias(float *x, const T *bias, int64_t size) {
   for (int64_t i = 0; i < size; ++i) x[i] += load(bias[i]);
@@ -39,6 +44,24 @@ INLINE void add_bias(float *x, const T *bias, int64_t size) {
 template <typename T>
 INLINE void activate(float *x, const T *bias, int64_t size) {
   for (int64_t i = 0; i < size; ++i) x[i] = silu(x[i] + load(bias[i]));
+}
+
+// y = exp(logit − the largest logit): 0 for a logit of −∞, and at least one NaN if a logit is NaN or +∞. Returns the
+// largest logit.
+INLINE float exponentials(float *y, const float *logits, int64_t size) {
+  float top = largest(logits, size);
+  for (int64_t i = 0; i < size; ++i) {
+    float x = logits[i] - top;
+    y[i] = x < -87.3f ? 0 : exponential(x);
+  }
+  return top;
+}
+
+INLINE float total(const float *x, int64_t size) {
+  ANY_ORDER
+  float sum = 0;
+  for (int64_t i = 0; i < size; ++i) sum += x[i];
+  return sum;
 }
 
 // silu(gates) · up.

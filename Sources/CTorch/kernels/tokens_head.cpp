@@ -14,15 +14,6 @@ namespace {
 // The number of beginnings that share a pass over the weights.
 constexpr int64_t kRows = 48;
 
-// exp(logit − the largest), in place: 0 for a logit of −∞, and at least one NaN if a logit is NaN or +∞.
-INLINE void exponentials(float *logits, int64_t size) {
-  float top = largest(logits, size);
-  for (int64_t i = 0; i < size; ++i) {
-    float x = logits[i] - top;
-    logits[i] = x < -87.3f ? 0 : exponential(x);
-  }
-}
-
 // The running sums of some rows. They do not decrease, so numbers that are 0 are never chosen. One row would spend most
 // of the time waiting for its last addition.
 template <int rows>
@@ -107,7 +98,7 @@ class Probabilities {
       std::vector<float *> to;
       std::vector<const float *> from;
       for (int64_t row = begin; row < end; ++row) {
-        vectorized<exponentials>(&logits_[row * stride], vocabulary_);
+        vectorized<exponentials>(&logits_[row * stride], &logits_[row * stride], vocabulary_);
         from.push_back(&logits_[row * stride]);
         int64_t beginning = row < last - empty ? empty + row : first + row - (last - empty);
         to.push_back(sums + beginning * vocabulary_);

@@ -112,8 +112,8 @@ constexpr int64_t kLanes = 32;
 // The largest element of a row. The compiler may not reorder a maximum, so each lane keeps a separate one.
 template <typename T>
 INLINE float largest(const T *row, int64_t size) {
-  float tops[kLanes], top = -std::numeric_limits<float>::infinity();
-  for (int64_t lane = 0; lane < kLanes; ++lane) tops[lane] = top;
+  float tops[kLanes];
+  for (int64_t lane = 0; lane < kLanes; ++lane) tops[lane] = -std::numeric_limits<float>::infinity();
   int64_t start = 0;
   for (; start + kLanes <= size; start += kLanes)
     for (int64_t lane = 0; lane < kLanes; ++lane) {
@@ -121,8 +121,11 @@ INLINE float largest(const T *row, int64_t size) {
       tops[lane] = value > tops[lane] ? value : tops[lane];
     }
   for (; start < size; ++start) tops[0] = load(row[start]) > tops[0] ? load(row[start]) : tops[0];
-  for (int64_t lane = 0; lane < kLanes; ++lane) top = tops[lane] > top ? tops[lane] : top;
-  return top;
+  // Halving is faster than one lane after the other, which matters for short rows.
+  for (int64_t half = kLanes / 2; half > 0; half /= 2)
+    for (int64_t lane = 0; lane < half; ++lane)
+      tops[lane] = tops[lane + half] > tops[lane] ? tops[lane + half] : tops[lane];
+  return tops[0];
 }
 
 template <typename T>

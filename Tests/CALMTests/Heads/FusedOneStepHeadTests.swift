@@ -3,65 +3,25 @@ import Testing
 import Torch
 
 @Suite("Fused one-step head") struct FusedOneStepHeadTests {
-  private static let (vocabularySize, chunkSize, d, h, positions) = (50, 3, 4, 32, 3)
   /// The kernel keeps no products of the first layer with so many embeddings.
   private static let largeVocabularySize = 60_000
+  private static let chunkSize = PosteriorWorld.chunkSize
 
-  /// A one-step head with random weights, the token embeddings, and hidden states.
-  private struct World {
-    let head: PosteriorHead
-    let vocabulary: Tensor
-    let hidden: Tensor
-    let noise: Tensor
-
-    /// - Parameters:
-    ///   - dtype: the type of the weights, which are numbers of bfloat16 in any case.
-    ///   - samples: the candidates of each position.
-    init(_ dtype: DType, samples: Int, vocabularySize: Int = vocabularySize) {
-      var sizes = LanguageModelConfiguration(
-        vocabularySize: vocabularySize, chunkSize: chunkSize, latentSize: chunkSize * d, hiddenSize: h,
-        attentionHeads: 2, head: .posterior, headBlocks: 2)
-      sizes.isOneStep = true
-      let generator = Generator(seed: 3)
-      func normal(_ shape: [Int], _ deviation: Double) -> Tensor {
-        generator.normal(shape, deviation: deviation).to(.bfloat16).to(dtype)
-      }
-      let head = PosteriorHead(sizes, generator: generator)
-      head.setTrainable(false)
-      head.convert(to: dtype)
-      for parameter in head.namedParameters() {
-        // Prior, evidence and coupling have about the same share of the logits.
-        let isSmall = ["prior", "final_layer.linear", "adaLN"].contains { parameter.name.contains($0) }
-        let deviation = parameter.name.contains("time_embed") ? 0.03 : isSmall ? 0.1 : 0.3
-        parameter.tensor.copy(from: normal(parameter.tensor.shape, deviation))
-        if parameter.name == "evidence_scale" { parameter.tensor.copy(from: .full([1], 1)) }
-      }
-      self.head = head
-      (vocabulary, hidden) = (normal([vocabularySize, h], 0.5), normal([positions, h], 1))
-      noise = generator.normal([samples, positions, chunkSize * d])
-    }
-
-    func fused() throws -> FusedOneStepHead {
-      try keepingRowsApart { try #require(head.fused(hidden, vocabulary: vocabulary)) }
-    }
-
-    /// The position of each candidate.
-    var owners: [Int] { Array(repeating: Array(0..<positions), count: noise.shape[0]).flatMap { $0 } }
-    var rows: Tensor { noise.reshaped(-1, chunkSize * d) }
-    var places: [Int] { Array(0..<owners.count * chunkSize) }
+  private func fused(_ world: PosteriorWorld) throws -> FusedOneStepHead {
+    try keepingRowsApart { try #require(world.head.fused(world.hidden, vocabulary: world.vocabulary)) }
   }
 
   @Test("The tokens are those of the tensor operations", arguments: [DType.float32, .bfloat16])
   func tokens(dtype: DType) throws {
     try withoutGradients {
-      let world = World(dtype, samples: 200)
-      let fused = try world.fused()
+      let world = PosteriorWorld(dtype, isOneStep: true, samples: 200)
+      let fused = try fused(world)
       let found = fused.tokens(fused.beliefs(world.rows, positions: world.owners), at: world.places)
       // The kernel computes in float32 with weights of either type.
-      let wide = World(.float32, samples: 200)
+      let wide = PosteriorWorld(.float32, isOneStep: true, samples: 200)
       let expected = try wide.head.tokens(wide.hidden, noise: wide.noise, vocabulary: wide.vocabulary)
         .elements(as: Int32.self)
-      #expect(Set(expected).count > Self.vocabularySize / 2)
+      #expect(Set(expected).count > world.vocabulary.shape[0] / 2)
       // Different orders of sums change a token where two logits are almost equal. In bfloat16, the logits of the prior
       // and the modulations are rounded.
       let different = zip(found, expected).filter { $0 != $1 }.count
@@ -72,10 +32,10 @@ import Torch
   @Test("The tokens of a large vocabulary are those of the tensor operations", arguments: [DType.float32, .bfloat16])
   func largeVocabulary(dtype: DType) throws {
     try withoutGradients {
-      let world = World(dtype, samples: 20, vocabularySize: Self.largeVocabularySize)
-      let fused = try world.fused()
+      let world = PosteriorWorld(dtype, isOneStep: true, samples: 20, vocabularySize: Self.largeVocabularySize)
+      let fused = try fused(world)
       let found = fused.tokens(fused.beliefs(world.rows, positions: world.owners), at: world.places)
-      let wide = World(.float32, samples: 20, vocabularySize: Self.largeVocabularySize)
+      let wide = PosteriorWorld(.float32, isOneStep: true, samples: 20, vocabularySize: Self.largeVocabularySize)
       let expected = try wide.head.tokens(wide.hidden, noise: wide.noise, vocabulary: wide.vocabulary)
         .elements(as: Int32.self)
       // Among so many tokens, almost equal logits are more frequent.
@@ -87,9 +47,9 @@ import Torch
   @Test("Packed weights follow the weights of the head")
   func changedWeights() throws {
     try withoutGradients {
-      let world = World(.float32, samples: 200)
+      let world = PosteriorWorld(.float32, isOneStep: true, samples: 200)
       func tokens() throws -> [Int32] {
-        let fused = try world.fused()
+        let fused = try fused(world)
         return fused.tokens(fused.beliefs(world.rows, positions: world.owners), at: world.places)
       }
       let before = try tokens()
@@ -108,8 +68,8 @@ import Torch
   @Test("Candidates do not influence each other, and tokens do not depend on the order of requests")
   func independence() throws {
     try withoutGradients {
-      let world = World(.float32, samples: 40)
-      let fused = try world.fused()
+      let world = PosteriorWorld(.float32, isOneStep: true, samples: 40)
+      let fused = try fused(world)
       let beliefs = fused.beliefs(world.rows, positions: world.owners)
       let all = fused.tokens(beliefs, at: world.places)
       let backwards = fused.tokens(beliefs, at: world.places.reversed())
@@ -153,14 +113,21 @@ import Torch
   @Test("A logit that is not finite gives no token")
   func notFinite() throws {
     try withoutGradients {
-      let world = World(.float32, samples: 2)
-      let fused = try world.fused()
+      let world = PosteriorWorld(.float32, isOneStep: true, samples: 2)
+      let fused = try fused(world)
       var noise = world.rows.elements(as: Float.self)
-      noise[Self.chunkSize * Self.d] = .infinity  // of the second candidate
+      noise[Self.chunkSize * PosteriorWorld.d] = .infinity  // of the second candidate
       let damaged = Tensor(noise, shape: world.rows.shape)
       let tokens = fused.tokens(fused.beliefs(damaged, positions: world.owners), at: world.places)
       #expect(tokens[3..<6].allSatisfy { $0 == -1 })
       #expect((tokens[..<3] + tokens[6...]).allSatisfy { $0 >= 0 })
     }
   }
+}
+
+extension PosteriorWorld {
+  /// The position of each candidate.
+  fileprivate var owners: [Int] { Array(repeating: Array(0..<Self.positions), count: noise.shape[0]).flatMap { $0 } }
+  fileprivate var rows: Tensor { noise.reshaped(-1, Self.chunkSize * Self.d) }
+  fileprivate var places: [Int] { Array(0..<owners.count * Self.chunkSize) }
 }
