@@ -140,6 +140,8 @@ enum QuickDemo {
       try Command.run(["eval", "lm", model, "--data", data]), saying: "contains an autoregressive Transformer")
     expectFailure(try Command.run(["generate", self.model, "--top-k", "5"]), saying: "--top-k", "continuous")
     expectFailure(try Command.run(["generate", self.model, "--top-p", "0.5"]), saying: "--top-p", "continuous")
+    expectFailure(
+      try Command.run(["generate", self.model, "--sampler", "logits"]), saying: "'logits'", "'batch', 'exact'")
     for option in [["--sampler", "exact"], ["--candidates", "20"], ["--prompt", "a", "--max-samples", "20"]] {
       expectFailure(try Command.run(["generate", model] + option), saying: option[option.count - 2], "autoregressive")
     }
@@ -154,6 +156,30 @@ enum QuickDemo {
     expectFailure(
       try Command.run(["train", "lm", "--out", demo.path("y")] + more), saying: "contains an autoregressive Transformer"
     )
+  }
+
+  @Test("A model with a tokens head is sampled by logits, unless another sampler is given")
+  func tokensHead() throws {
+    let model = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent().appendingPathComponent("models/childrens-books").path
+    func text(_ options: String...) throws -> String {
+      let few = ["generate", model, "--prompt", "Alice", "--max-new-tokens", "16", "--threads", "1"]
+      let result = try Command.run(few + options)
+      #expect(result.status == 0, "\(result.errorOutput)")
+      return result.text
+    }
+    let standard = try text()
+    #expect(try text("--sampler", "logits") == standard)
+    #expect(try text("--sampler", "batch") != standard)
+    // The likeliest tokens, whatever the seed is.
+    #expect(try text("--top-k", "1", "--seed", "1") == text("--top-k", "1", "--seed", "2"))
+    #expect(try text("--temperature", "1.5", "--top-p", "0.9").hasPrefix("Alice"))
+    expectFailure(
+      try Command.run(["generate", model, "--candidates", "9"]),
+      saying: "--candidates has no effect with the sampler 'logits'")
+    expectFailure(try Command.run(["generate", model, "--sampler", "batch", "--top-p", "0.5"]), saying: "top-p")
+    expectFailure(
+      try Command.run(["generate", model, "--sampler", "batch", "--temperature", "1.5"]), saying: "1.5")
   }
 
   @Test(

@@ -22,6 +22,9 @@ public struct AutoregressiveConfiguration: Codable, Hashable, Sendable {
     self.special = special
   }
 
+  /// The ways in which the model can be sampled.
+  public static let samplers: [GenerationOptions.Sampler] = [.logits]
+
   private enum Keys: String, CodingKey, CaseIterable {
     case architectures
     case modelType = "model_type"

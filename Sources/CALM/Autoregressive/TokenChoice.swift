@@ -2,14 +2,25 @@ import CALMCorpus
 import CALMSupport
 import Foundation
 
-/// Samples the next token from logits, at a temperature, with top-k and top-p.
-struct TokenChoice {
+/// Samples the next token at a temperature, with top-k and top-p.
+package struct TokenChoice: Hashable, Sendable {
   /// The temperature, above 0.
-  let temperature: Double
+  package let temperature: Double
   /// The number of most probable tokens to choose from; nil for all.
-  let topK: Int?
+  package let topK: Int?
   /// The total probability, at that temperature, of the most probable tokens to choose from; nil for all.
-  let topP: Double?
+  package let topP: Double?
+
+  /// Samples from the probabilities as they are.
+  package static let unlimited = TokenChoice(temperature: 1)
+
+  /// - Parameters:
+  ///   - temperature: above 0.
+  ///   - topK: the number of most probable tokens to choose from; nil for all.
+  ///   - topP: the total probability, at that temperature, of the most probable tokens to choose from; nil for all.
+  package init(temperature: Double, topK: Int? = nil, topP: Double? = nil) {
+    (self.temperature, self.topK, self.topP) = (temperature, topK, topP)
+  }
 
   /// Samples a token.
   ///
@@ -20,29 +31,50 @@ struct TokenChoice {
     // x·0 is 0 if x is finite, and NaN otherwise.
     guard logits.reduce(0, { $0 + $1 * 0 }) == 0 else { throw .notFinite }
     let largest = Double(logits.max() ?? 0)
-    func weight(_ token: Int) -> Double { exp((Double(logits[token]) - largest) / temperature) }
-    if topK == nil && topP == nil { return choose(from: logits.indices.map { ($0, weight($0)) }, using: &generator) }
-
-    var candidates = logits.indices.sorted { logits[$0] != logits[$1] ? logits[$0] > logits[$1] : $0 < $1 }
-      .prefix(topK ?? logits.count).map { ($0, weight($0)) }
-    if let topP {
-      let wanted = topP * candidates.reduce(0) { $0 + $1.1 }
-      var sum = 0.0
-      let kept = candidates.prefix { candidate in
-        defer { sum += candidate.1 }
-        return sum < wanted
-      }
-      candidates = Array(kept)
+    var weights = logits.map { exp((Double($0) - largest) / temperature) }
+    limit(&weights)
+    var left = generator.unitInterval() * weights.reduce(0, +)
+    for (token, weight) in weights.enumerated() {
+      left -= weight
+      if left < 0 { return token }
     }
-    return choose(from: candidates, using: &generator)
+    return weights.lastIndex { $0 > 0 } ?? 0
   }
 
-  private func choose(from candidates: [(token: Int, weight: Double)], using generator: inout SeededGenerator) -> Int {
-    var left = generator.unitInterval() * candidates.reduce(0) { $0 + $1.weight }
-    for candidate in candidates {
-      left -= candidate.weight
-      if left < 0 { return candidate.token }
+  /// Sets the weights of the tokens from which none is chosen to 0.
+  ///
+  /// - Parameter weights: probabilities at the temperature, times a factor.
+  private func limit(_ weights: inout [Double]) {
+    if topK == nil && topP == nil { return }
+    // Tokens with less than an equal share of the rest, 1 − topP, have less than the rest together.
+    let least = topK == nil ? (1 - (topP ?? 1)) * weights.reduce(0, +) / Double(weights.count) : 0
+    let descending = weights.indices.filter { weights[$0] >= least }.sorted {
+      weights[$0] != weights[$1] ? weights[$0] > weights[$1] : $0 < $1
     }
-    return candidates.last { $0.weight > 0 }?.token ?? 0
+    var kept = descending.prefix(topK ?? descending.count)
+    if let topP {
+      let wanted = topP * (topK == nil ? weights : kept.map { weights[$0] }).reduce(0, +)
+      var sum = 0.0
+      kept = kept.prefix { token in
+        defer { sum += weights[token] }
+        return sum < wanted
+      }
+    }
+    var limited = Array(repeating: 0.0, count: weights.count)
+    for token in kept { limited[token] = weights[token] }
+    weights = limited
+  }
+
+  /// Removes the tokens from which none is chosen from running sums of weights. Sums that are not finite stay as they
+  /// are.
+  func limit(sums: inout ArraySlice<Float>) {
+    if topK == nil && topP == nil || sums.last?.isFinite != true { return }
+    var weights = zip(sums, [0] + sums).map { Double($0 - $1) }
+    limit(&weights)
+    var sum = 0.0
+    for (index, weight) in zip(sums.indices, weights) {
+      sum += weight
+      sums[index] = Float(sum)
+    }
   }
 }

@@ -27,7 +27,7 @@ public final class TokenGenerator: SequenceGenerator {
   ///   - options: the sampling options.
   /// - Throws: ``GenerationError``, ``TemperatureError``.
   public init(_ model: AutoregressiveModel, prompt: [Int32], options: GenerationOptions) throws {
-    try options.validate(probabilities: true)
+    try options.chosenSampler(among: AutoregressiveConfiguration.samplers)
     let sizes = model.configuration
     let layout = try PromptLayout(
       prompt, continuesText: options.continuesText, chunkSize: 1, vocabularySize: sizes.vocabularySize,

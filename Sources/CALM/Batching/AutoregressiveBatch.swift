@@ -13,11 +13,11 @@ package final class AutoregressiveBatch: BatchModel {
   package var chunkSize: Int { 1 }
   package var maximumTokens: Int { configuration.transformer.maximumPositions }
   package var bytesPerPosition: Int { configuration.transformer.cacheBytes(model.backbone.embedding.weight.dtype) }
-  package var hasProbabilities: Bool { true }
+  package var samplers: [GenerationOptions.Sampler] { AutoregressiveConfiguration.samplers }
   package var hasDocumentEnds: Bool { configuration.hasDocumentEnds }
 
   package func sequence(prompt: [Int32], options: GenerationOptions, index: Int) throws -> BatchSequence {
-    try options.validate(probabilities: true)
+    try options.chosenSampler(among: samplers)
     let layout = try PromptLayout(
       prompt, continuesText: options.continuesText, chunkSize: 1, vocabularySize: configuration.vocabularySize,
       special: configuration.special, hasDocumentEnds: hasDocumentEnds)

@@ -12,8 +12,8 @@ package protocol BatchModel: AnyObject {
   var maximumTokens: Int { get }
   /// The memory of keys and values, in bytes per position.
   var bytesPerPosition: Int { get }
-  /// Whether the model computes probabilities, so that top-p and temperatures above 1 are possible.
-  var hasProbabilities: Bool { get }
+  /// The ways in which the model can be sampled, its own first.
+  var samplers: [GenerationOptions.Sampler] { get }
   /// Whether a document starts with an end token, so that a prompt needs no other prefix.
   var hasDocumentEnds: Bool { get }
 

@@ -13,11 +13,11 @@ package final class ContinuousBatch: BatchModel {
   package var chunkSize: Int { configuration.chunkSize }
   package var maximumTokens: Int { configuration.transformer.maximumPositions * chunkSize }
   package var bytesPerPosition: Int { configuration.transformer.cacheBytes(model.backbone.embedding.weight.dtype) }
-  package var hasProbabilities: Bool { false }
+  package var samplers: [GenerationOptions.Sampler] { configuration.samplers }
   package var hasDocumentEnds: Bool { configuration.hasDocumentEnds }
 
   package func sequence(prompt: [Int32], options: GenerationOptions, index: Int) throws -> BatchSequence {
-    try options.validate(probabilities: false)
+    try options.chosenSampler(among: samplers)
     let layout = try PromptLayout(
       prompt, continuesText: options.continuesText, chunkSize: chunkSize,
       vocabularySize: configuration.vocabularySize, special: configuration.special, hasDocumentEnds: hasDocumentEnds)
@@ -78,17 +78,23 @@ package final class ContinuousBatch: BatchModel {
 
   /// The options that sequences must share for their candidates to be sampled in one batch.
   private struct PoolOptions: Hashable {
+    let sampler: GenerationOptions.Sampler?
     let temperature: Double
     let candidates: Int
+    let topK: Int?
+    let topP: Double?
+
+    init(_ options: GenerationOptions) {
+      (sampler, temperature, candidates) = (options.sampler, options.temperature, options.candidates)
+      (topK, topP) = (options.topK, options.topP)
+    }
   }
 
   /// The next chunks of the sequences that take candidates, by index; none where the model computed a number that is
   /// not finite.
   private func pooledChunks(_ sequences: [BatchSequence]) -> [Int: ChunkSampler.Choice] {
     let pooled = sequences.indices.filter { !sequences[$0].maySearch }
-    let groups = Dictionary(grouping: pooled) {
-      PoolOptions(temperature: sequences[$0].options.temperature, candidates: sequences[$0].options.candidates)
-    }
+    let groups = Dictionary(grouping: pooled) { PoolOptions(sequences[$0].options) }
     var chunks: [Int: ChunkSampler.Choice] = [:]
     for group in groups.values {
       let hidden = Tensor.concatenated(group.map { hiddenState(of: sequences[$0]) })
@@ -114,10 +120,10 @@ package final class ContinuousBatch: BatchModel {
   }
 
   private func sampler(for sequence: BatchSequence) -> ChunkSampler {
-    guard let temperature = try? Temperature(sequence.options.temperature) else {
+    guard let sampler = try? ChunkSampler(model: model, options: sequence.options) else {
       preconditionFailure("the options of a sequence were not validated")
     }
-    return ChunkSampler(model: model, options: sequence.options, temperature: temperature)
+    return sampler
   }
 
   private func hiddenState(of sequence: BatchSequence) -> Tensor {

@@ -2,6 +2,7 @@ import Torch
 
 /// The beginnings of the next chunks of some positions, which a tokens head extends token by token.
 ///
+/// Each token is sampled from the head's probabilities, at the temperature and with the limits of a ``TokenChoice``.
 /// Chunks of a position that begin with equal tokens have equal probabilities for the token that follows. A node of the
 /// tree is such a beginning, and its probabilities are computed once: 200 candidates for a chunk need one row of the
 /// head for their first token, and for each later token one row per different beginning.
@@ -36,6 +37,7 @@ package final class BeginningTree {
   private var vocabularySize: Int { head.configuration.vocabularySize }
   /// Tokens with which the chunks of each position begin, fewer than K.
   private let given: [[Int32]]
+  private let choice: TokenChoice
   private let mostSums: Int
   /// The first nodes are the empty beginnings of the positions.
   private var beginnings: [Beginning]
@@ -49,12 +51,15 @@ package final class BeginningTree {
   ///   - hidden: [positions, h].
   ///   - vocabulary: the token embeddings, [V, h].
   ///   - given: tokens with which the chunks of each position begin, fewer than K. The others are sampled given these.
+  ///   - choice: how each token is chosen.
   ///   - mostSums: the number of running sums to keep, at most. Those that are needed again are computed again.
   package init(
-    _ head: TokensHead, hidden: Tensor, vocabulary: Tensor, given: [[Int32]], mostSums: Int = BeginningTree.mostSums
+    _ head: TokensHead, hidden: Tensor, vocabulary: Tensor, given: [[Int32]], choice: TokenChoice = .unlimited,
+    mostSums: Int = BeginningTree.mostSums
   ) {
     precondition(given.count == hidden.shape[0], "beginnings of \(given.count) of \(hidden.shape[0]) positions")
-    (self.head, self.vocabulary, self.given, self.mostSums) = (head, vocabulary, given, mostSums)
+    (self.head, self.vocabulary, self.given) = (head, vocabulary, given)
+    (self.choice, self.mostSums) = (choice, mostSums)
     chunkSize = head.noiseCount
     let context = withoutGradients { head.context(hidden) }
     self.context = context
@@ -151,10 +156,13 @@ package final class BeginningTree {
     for (row, node) in nodes.enumerated() { beginnings[node].sums = (sums.count, row) }
     keptSums += nodes.count * vocabularySize
     let rows = nodes.map { (position: beginnings[$0].position, tokens: tokens(of: $0)) }
-    sums.append(
-      fused?.sums(after: rows)
-        ?? withoutGradients {
-          head.probabilities(after: rows, context, vocabulary: vocabulary).cumulativeSum(along: -1).elements()
-        })
+    var new =
+      fused?.sums(after: rows, exponent: 1 / choice.temperature)
+      ?? withoutGradients {
+        softmax(head.logits(after: rows, context, vocabulary: vocabulary) / choice.temperature)
+          .cumulativeSum(along: -1).elements()
+      }
+    for row in rows.indices { choice.limit(sums: &new[row * vocabularySize..<(row + 1) * vocabularySize]) }
+    sums.append(new)
   }
 }

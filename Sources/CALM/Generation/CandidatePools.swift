@@ -24,7 +24,7 @@ final class CandidatePools {
   ///   - beginnings: tokens with which the chunks of each sequence begin: none, unless the head samples token by token.
   init(sampler: ChunkSampler, hidden: Tensor, beginnings: [[Int32]], randomness: [SequenceRandomness]) {
     (self.sampler, self.randomness) = (sampler, randomness)
-    source = ChunkSource(sampler.model, hidden: hidden, beginnings: beginnings)
+    source = sampler.source(hidden, beginnings: beginnings)
     chunks = Array(repeating: [], count: randomness.count)
     noise = Array(repeating: nil, count: randomness.count)
   }

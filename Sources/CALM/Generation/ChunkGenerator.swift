@@ -44,7 +44,7 @@ public final class ChunkGenerator: SequenceGenerator {
   ///   - options: the sampling options.
   /// - Throws: ``GenerationError``, ``TemperatureError``.
   public init(_ model: ContinuousLanguageModel, prompt: [Int32], options: GenerationOptions) throws {
-    try options.validate(probabilities: false)
+    sampler = try ChunkSampler(model: model, options: options)
     let sizes = model.configuration
     let layout = try PromptLayout(
       prompt, continuesText: options.continuesText, chunkSize: sizes.chunkSize, vocabularySize: sizes.vocabularySize,
@@ -52,7 +52,6 @@ public final class ChunkGenerator: SequenceGenerator {
     let device = model.backbone.embedding.weight.device
     self.options = options
     self.model = model
-    sampler = ChunkSampler(model: model, options: options, temperature: try Temperature(options.temperature))
     sequences = Array(repeating: GeneratedSequence(), count: options.sequences)
     randomness = (0..<options.sequences).map {
       SequenceRandomness(seed: options.seed, sequence: $0, device: device)

@@ -5,7 +5,17 @@ import Torch
 struct ChunkSampler {
   let model: ContinuousLanguageModel
   let options: GenerationOptions
+  let sampler: GenerationOptions.Sampler
+  /// The temperature of chunks; 1 if their tokens are sampled at a temperature.
   let temperature: Temperature
+
+  /// - Throws: the errors of ``GenerationOptions/chosenSampler(among:)``.
+  init(model: ContinuousLanguageModel, options: GenerationOptions) throws {
+    (self.model, self.options) = (model, options)
+    sampler = try options.chosenSampler(among: model.configuration.samplers)
+    temperature = sampler == .logits ? .one : try Temperature(options.temperature)
+  }
+
   /// The next chunk of a sequence.
   struct Choice {
     let tokens: [Int32]
@@ -85,6 +95,18 @@ struct ChunkSampler {
   /// The random numbers of the next samples of a sequence, [count, 1, …].
   func noise(_ count: Int, _ randomness: SequenceRandomness) -> Tensor {
     model.head.noise(samples: count, positions: 1, generator: randomness.noise)
+  }
+
+  /// Samples chunks of some positions.
+  ///
+  /// - Parameters:
+  ///   - hidden: [positions, h].
+  ///   - beginnings: see ``ChunkSource/init(_:hidden:beginnings:choice:)``.
+  func source(_ hidden: Tensor, beginnings: [[Int32]]) -> ChunkSource {
+    let choice =
+      sampler == .logits
+      ? TokenChoice(temperature: options.temperature, topK: options.topK, topP: options.topP) : .unlimited
+    return ChunkSource(model, hidden: hidden, beginnings: beginnings, choice: choice)
   }
 
   private func row(_ index: Int, of hidden: Tensor) -> Tensor { hidden.narrowed(0, index..<index + 1) }

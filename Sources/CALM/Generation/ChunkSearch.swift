@@ -25,7 +25,7 @@ extension ChunkSampler {
   ///   - hidden: [1, h].
   ///   - beginning: fewer than K tokens, with which the chunk must begin.
   func search(_ hidden: Tensor, beginning: [Int32], randomness: SequenceRandomness) -> (any ChunkSearch)? {
-    if options.sampler == .exact && temperature != .one {
+    if sampler == .exact && temperature != .one {
       return ExactChunkSearch(sampler: self, hidden: hidden, beginning: beginning, randomness: randomness)
     }
     if beginning.isEmpty || model.head.samplesTokenByToken { return nil }

@@ -13,12 +13,14 @@ struct ChunkSource {
   ///   - hidden: [sequences, h].
   ///   - beginnings: tokens with which the chunks of each sequence should begin, fewer than K. A head that samples token
   ///     by token makes such chunks only; other heads cannot.
-  init(_ model: ContinuousLanguageModel, hidden: Tensor, beginnings: [[Int32]]) {
+  ///   - choice: how such a head chooses each token.
+  init(_ model: ContinuousLanguageModel, hidden: Tensor, beginnings: [[Int32]], choice: TokenChoice) {
     (self.model, self.hidden) = (model, hidden)
     let vocabulary = model.backbone.embedding.weight
     fused = withoutGradients { (model.head as? PosteriorHead)?.fused(hidden, vocabulary: vocabulary) }
     tree = (model.head as? TokensHead).flatMap {
-      $0.samplesTokenByToken ? BeginningTree($0, hidden: hidden, vocabulary: vocabulary, given: beginnings) : nil
+      $0.samplesTokenByToken
+        ? BeginningTree($0, hidden: hidden, vocabulary: vocabulary, given: beginnings, choice: choice) : nil
     }
   }
 

@@ -31,7 +31,7 @@ struct ExactChunkSearch: ChunkSearch {
   /// - Parameter hidden: [1, h].
   init(sampler: ChunkSampler, hidden: Tensor, beginning: [Int32], randomness: SequenceRandomness) {
     (self.sampler, self.beginning, self.randomness) = (sampler, beginning, randomness)
-    source = ChunkSource(sampler.model, hidden: hidden, beginnings: [beginning])
+    source = sampler.source(hidden, beginnings: [beginning])
     rule = Self.rule(sampler)
   }
 

@@ -6,10 +6,10 @@ public enum GenerationError: DescribedError, Equatable {
   case tooSmall(String, value: Int)
   /// Top-p is outside (0, 1].
   case topPOutOfRange(Double)
-  /// Top-k or top-p for a continuous model, which does not compute probabilities.
+  /// Top-k or top-p with a sampler that uses no probabilities.
   case noLogits
-  /// The exact sampler was requested for an autoregressive model, which samples exactly without it.
-  case needlessSampler
+  /// A sampler that the model does not support.
+  case unsupportedSampler(GenerationOptions.Sampler, supported: [GenerationOptions.Sampler])
   /// The prompt is shorter than a chunk, and the model has no end token to precede it.
   case promptTooShort(tokens: Int, chunkSize: Int)
   /// The prompt contains an id outside the model's vocabulary.
@@ -29,9 +29,10 @@ public enum GenerationError: DescribedError, Equatable {
     case .topPOutOfRange(let value):
       "top-p must be above 0 and at most 1, got \(value)"
     case .noLogits:
-      "top-k and top-p need probabilities, which a continuous model does not compute: use a temperature"
-    case .needlessSampler:
-      "the temperature of an autoregressive model is exact without a sampler: omit the sampler"
+      "top-k and top-p need the sampler 'logits', for an autoregressive Transformer or a tokens head: use a temperature"
+    case .unsupportedSampler(let sampler, let supported):
+      "this model cannot be sampled with the sampler '\(sampler.rawValue)', only with "
+        + supported.map { "'\($0.rawValue)'" }.joined(separator: ", ")
     case .promptTooShort(let tokens, let chunkSize):
       "the prompt has \(tokens) tokens, and the model has no end token to start a document: "
         + "use a prompt of at least \(chunkSize) tokens"

@@ -4,8 +4,11 @@
 /// let options = GenerationOptions(temperature: 0.5, maximumTokens: 100, seed: 7)
 /// ```
 public struct GenerationOptions: Hashable, Sendable {
-  /// How chunks are sampled at temperatures below 1.
+  /// How a model is sampled at temperatures other than 1.
   public enum Sampler: String, Hashable, Sendable, CaseIterable, Codable {
+    /// Samples each token from its probabilities to the power 1/T, limited by ``GenerationOptions/topK`` and
+    /// ``GenerationOptions/topP``. Only autoregressive models and tokens heads compute these probabilities.
+    case logits
     /// Chooses one of ``GenerationOptions/candidates`` samples; see ``BatchTemperatureRule``.
     case batch
     /// Rejects samples until enough of them are equal; see ``ExactTemperatureSampler``. It fails if no chunk is likely
@@ -13,19 +16,20 @@ public struct GenerationOptions: Hashable, Sendable {
     case exact
   }
 
-  /// T. At 1, chunks follow the model's own distribution, at the cost of one sample per chunk. A continuous model,
-  /// which can only be sampled, supports (0, 1]; an autoregressive model supports any T above 0.
+  /// T. At 1, chunks follow the model's own distribution, at the cost of one sample per chunk. ``Sampler/batch`` and
+  /// ``Sampler/exact`` support (0, 1], ``Sampler/logits`` any T above 0.
   public var temperature: Double
-  /// How a continuous model is sampled at temperatures below 1.
-  public var sampler: Sampler
+  /// How the model is sampled; nil for the first of its samplers: ``Sampler/logits`` if it computes the probabilities of
+  /// tokens, else ``Sampler/batch``.
+  public var sampler: Sampler?
   /// N, the number of chunks sampled at once, among which the batch sampler chooses. The paper uses 200.
   public var candidates: Int
   /// The maximum number of samples per chunk, for the exact sampler and for partial prompt chunks.
   public var maximumSamples: Int
-  /// Limits an autoregressive model to this many of the most probable tokens; nil allows all.
+  /// Limits ``Sampler/logits`` to this many of the most probable tokens; nil allows all.
   public var topK: Int?
-  /// Limits an autoregressive model to the smallest set of most probable tokens whose probabilities sum to this; nil
-  /// allows all.
+  /// Limits ``Sampler/logits`` to the smallest set of most probable tokens whose probabilities, at the temperature, sum
+  /// to this; nil allows all.
   public var topP: Double?
   /// The maximum number of new tokens per sequence. It may cut a chunk.
   public var maximumTokens: Int
@@ -39,7 +43,7 @@ public struct GenerationOptions: Hashable, Sendable {
 
   /// Creates options; by default, one sequence of up to 256 tokens at temperature 1.
   public init(
-    temperature: Double = 1, sampler: Sampler = .batch, candidates: Int = 200, maximumSamples: Int = 20_000,
+    temperature: Double = 1, sampler: Sampler? = nil, candidates: Int = 200, maximumSamples: Int = 20_000,
     topK: Int? = nil, topP: Double? = nil, maximumTokens: Int = 256, sequences: Int = 1, seed: UInt64 = 0,
     continuesText: Bool = false
   ) {
@@ -70,19 +74,21 @@ public struct GenerationOptions: Hashable, Sendable {
     for (name, value) in numbers where value < 1 { throw GenerationError.tooSmall(name, value: value) }
   }
 
-  /// Checks the options for one kind of model.
+  /// Checks the options for one kind of model, and returns the sampler that they choose.
   ///
-  /// - Parameter probabilities: whether the model computes probabilities, as an autoregressive model does.
-  /// - Throws: the errors of ``validate()``; with probabilities also ``GenerationError/needlessSampler``; without them
-  ///   ``GenerationError/noLogits``, or ``TemperatureError`` for a temperature that sampling cannot reach.
-  public func validate(probabilities: Bool) throws {
+  /// - Parameter samplers: those that the model supports, such as ``LanguageModelConfiguration/samplers``.
+  /// - Throws: the errors of ``validate()``; ``GenerationError/unsupportedSampler(_:supported:)``; for samplers other than
+  ///   ``Sampler/logits`` also ``GenerationError/noLogits``, or ``TemperatureError`` for a temperature that they cannot
+  ///   reach.
+  @discardableResult
+  public func chosenSampler(among samplers: [Sampler]) throws -> Sampler {
     try validate()
-    if probabilities {
-      if sampler == .exact { throw GenerationError.needlessSampler }
-      return
-    }
+    let chosen = sampler ?? samplers[0]
+    guard samplers.contains(chosen) else { throw GenerationError.unsupportedSampler(chosen, supported: samplers) }
+    if chosen == .logits { return chosen }
     if topK != nil || topP != nil { throw GenerationError.noLogits }
     let temperature = try Temperature(temperature)
-    if sampler == .batch { try temperature.check(candidates: candidates) }
+    if chosen == .batch { try temperature.check(candidates: candidates) }
+    return chosen
   }
 }

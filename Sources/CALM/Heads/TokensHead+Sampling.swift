@@ -63,11 +63,11 @@ extension TokensHead {
       modulations: blocks.modulations(and: output, from: silu(condition(hidden))))
   }
 
-  /// The probabilities of the token that follows each of some beginnings of chunks.
+  /// The logits of the token that follows each of some beginnings of chunks.
   ///
   /// - Parameter beginnings: fewer than K tokens each, in the order of their lengths.
   /// - Returns: [beginnings, V], float32.
-  package func probabilities(
+  package func logits(
     after beginnings: [(position: Int, tokens: [Int32])], _ context: Context, vocabulary: Tensor
   ) -> Tensor {
     let (h, device) = (configuration.hiddenSize, vocabulary.device)
@@ -92,6 +92,6 @@ extension TokensHead {
       let last = modulations.narrowed(1, 3 * blocks.count * h..<(3 * blocks.count + 2) * h)
       rows = .concatenated([rows, output(x, modulated: last) + priors.narrowed(0, empty..<beginnings.count)])
     }
-    return softmax(linear(rows, weight: vocabulary).to(.float32))
+    return linear(rows, weight: vocabulary).to(.float32)
   }
 }

@@ -79,6 +79,11 @@ public struct LanguageModelConfiguration: Codable, Hashable, Sendable {
     hasDocumentEnds = true
   }
 
+  /// The ways in which the model can be sampled, its own first.
+  public var samplers: [GenerationOptions.Sampler] {
+    head == .tokens && !isOneStep ? [.logits, .batch, .exact] : [.batch, .exact]
+  }
+
   /// A size of ``transformer``.
   public subscript<Value>(dynamicMember path: WritableKeyPath<TransformerShape, Value>) -> Value {
     get { transformer[keyPath: path] }

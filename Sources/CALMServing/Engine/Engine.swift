@@ -156,7 +156,7 @@ package final class Engine: @unchecked Sendable {
     let facts = try loadedFacts()
     guard acceptsRequests else { throw EngineError.stopped }
     let options = request.options
-    try options.validate(probabilities: facts.hasProbabilities)
+    try options.chosenSampler(among: facts.samplers)
     // Not all of them need to run at once.
     guard request.choices <= limits.sequences + limits.queue else {
       throw EngineError.tooManyChoices(request.choices, limit: limits.sequences + limits.queue)

@@ -54,8 +54,10 @@ package struct ModelFacts: Sendable {
   package let maximumTokens: Int
   /// The memory of keys and values, in bytes per position.
   package let bytesPerPosition: Int
-  /// Whether top-p and temperatures above 1 are possible.
-  package let hasProbabilities: Bool
+  /// The ways in which the model can be sampled, its own first.
+  package let samplers: [GenerationOptions.Sampler]
+  /// Whether it computes the probabilities of tokens, so that top-p and temperatures above 1 are possible.
+  package var hasProbabilities: Bool { samplers.contains(.logits) }
   /// Whether documents end with a token.
   package let hasDocumentEnds: Bool
   /// How chats become prompts.
@@ -66,7 +68,7 @@ package struct ModelFacts: Sendable {
   fileprivate init(_ batch: any BatchModel, tokenizer: Tokenizer, template: String?) {
     self.tokenizer = tokenizer
     (chunkSize, maximumTokens) = (batch.chunkSize, batch.maximumTokens)
-    (bytesPerPosition, hasProbabilities) = (batch.bytesPerPosition, batch.hasProbabilities)
+    (bytesPerPosition, samplers) = (batch.bytesPerPosition, batch.samplers)
     hasDocumentEnds = batch.hasDocumentEnds
     chat = template.map { ChatForm(template: $0, tokenizer: tokenizer) } ?? .plain
     hasUnknownTemplate = template != nil && chat == .plain

@@ -89,7 +89,7 @@ package struct CompletionCall: Sendable {
     try Self.refuseUnsupported(&fields, kind: kind, choices: options.sequences)
     try fields.finish()
     do {
-      try options.validate(probabilities: facts.hasProbabilities)
+      try options.chosenSampler(among: facts.samplers)
     } catch {
       throw APIError(error)
     }

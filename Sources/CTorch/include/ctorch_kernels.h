@@ -136,11 +136,11 @@ typedef struct {
   int chunk_size;  // K
   ct_adaptive_network network;
 } ct_tokens_head;
-// Running sums of the probabilities, times a factor, of the token that follows each of `count` beginnings of chunks,
-// [count, V]; the last is NaN if a logit is NaN or +inf. lengths: the number of tokens of each beginning, ascending and
-// less than K; tokens: those of all beginnings.
+// Running sums of the probabilities to the power `exponent`, times a factor, of the token that follows each of `count`
+// beginnings of chunks, [count, V]; the last is NaN if a logit is NaN or +inf. lengths: the number of tokens of each
+// beginning, ascending and less than K; tokens: those of all beginnings.
 int ct_tokens_head_sums(float *sums, const ct_tokens_head *head, const int64_t *positions, const int64_t *lengths,
-                        const int32_t *tokens, int64_t count);
+                        const int32_t *tokens, int64_t count, double exponent);
 
 // A step of a row-wise network; see `rowwise` in Swift.
 typedef enum { CT_LINEAR, CT_LAYER_NORM, CT_RMS_NORM, CT_SILU_PLUS, CT_HALVES, CT_GATED, CT_KEEP } ct_row_step_kind;

@@ -53,7 +53,7 @@ class Distributions {
   void read(const float *logits, int64_t row, int64_t slice) {
     int64_t count = std::min(size_.tokens, size_.vocabulary - slice * size_.tokens);
     float *numbers = this->numbers(row, slice);
-    tops_[slice * most_ + row] = vectorized<exponentials>(numbers, logits, count);
+    tops_[slice * most_ + row] = vectorized<exponentials>(numbers, logits, 1.0f, count);
     sums_[slice * most_ + row] = vectorized<total>(numbers, count);
     std::fill(numbers + count, numbers + size_.tokens, 0.0f);
   }

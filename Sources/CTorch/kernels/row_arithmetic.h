@@ -46,12 +46,12 @@ INLINE void activate(float *x, const T *bias, int64_t size) {
   for (int64_t i = 0; i < size; ++i) x[i] = silu(x[i] + load(bias[i]));
 }
 
-// y = exp(logit − the largest logit): 0 for a logit of −∞, and at least one NaN if a logit is NaN or +∞. Returns the
-// largest logit.
-INLINE float exponentials(float *y, const float *logits, int64_t size) {
+// y = exp(factor · (logit − the largest logit)): 0 for a logit of −∞, and at least one NaN if a logit is NaN or +∞.
+// Returns the largest logit.
+INLINE float exponentials(float *y, const float *logits, float factor, int64_t size) {
   float top = largest(logits, size);
   for (int64_t i = 0; i < size; ++i) {
-    float x = logits[i] - top;
+    float x = factor * (logits[i] - top);
     y[i] = x < -87.3f ? 0 : exponential(x);
   }
   return top;

@@ -34,9 +34,10 @@ template <typename T>
 class Probabilities {
  public:
   // most: the maximum number of beginnings at once.
-  Probabilities(const ct_tokens_head &head, const Beginnings &beginnings, int64_t most)
+  Probabilities(const ct_tokens_head &head, const Beginnings &beginnings, double exponent, int64_t most)
       : head_(head),
         beginnings_(beginnings),
+        exponent_(static_cast<float>(exponent)),
         h_(head.embeddings->value.size(1)),
         vocabulary_(head.embeddings->value.size(0)),
         earlier_(buffer(most * (head.chunk_size - 1) * h_)),
@@ -98,7 +99,7 @@ class Probabilities {
       std::vector<float *> to;
       std::vector<const float *> from;
       for (int64_t row = begin; row < end; ++row) {
-        vectorized<exponentials>(&logits_[row * stride], &logits_[row * stride], vocabulary_);
+        vectorized<exponentials>(&logits_[row * stride], &logits_[row * stride], exponent_, vocabulary_);
         from.push_back(&logits_[row * stride]);
         int64_t beginning = row < last - empty ? empty + row : first + row - (last - empty);
         to.push_back(sums + beginning * vocabulary_);
@@ -111,6 +112,7 @@ class Probabilities {
 
   const ct_tokens_head &head_;
   const Beginnings &beginnings_;
+  const float exponent_;
   const int64_t h_, vocabulary_;
   Buffer earlier_;
   AdaptiveRows<T> network_;
@@ -138,7 +140,7 @@ void check(const ct_tokens_head &head) {
 }  // namespace
 
 int ct_tokens_head_sums(float *sums, const ct_tokens_head *head, const int64_t *positions, const int64_t *lengths,
-                        const int32_t *tokens, int64_t count) {
+                        const int32_t *tokens, int64_t count, double exponent) {
   return guard([&] {
     check(*head);
     int64_t all = head->modulation->value.size(0), vocabulary = head->embeddings->value.size(0), longest = 0;
@@ -152,7 +154,7 @@ int ct_tokens_head_sums(float *sums, const ct_tokens_head *head, const int64_t *
         TORCH_CHECK(*tokens >= 0 && *tokens < vocabulary, "a beginning with token ", *tokens);
     }
     with_element(head->embeddings->value, [&]<typename T>() {
-      Probabilities<T> probabilities(*head, beginnings, std::min(kRows, count));
+      Probabilities<T> probabilities(*head, beginnings, exponent, std::min(kRows, count));
       for (int64_t first = 0; first < count; first += kRows)
         probabilities.write(sums, first, std::min(first + kRows, count));
     });

@@ -45,11 +45,14 @@ package struct FusedTokensHead {
     self.modulation = modulation.to(.float32).contiguous()
   }
 
-  /// The running sums of the probabilities, times a factor, of the token that follows each of some beginnings of chunks.
+  /// The running sums of the probabilities to a power, times a factor, of the token that follows each of some beginnings
+  /// of chunks.
   ///
-  /// - Parameter beginnings: fewer than K tokens each, in the order of their lengths.
+  /// - Parameters:
+  ///   - beginnings: fewer than K tokens each, in the order of their lengths.
+  ///   - exponent: the power, above 0.
   /// - Returns: V numbers for each beginning, of which the last is NaN if a logit is NaN or +∞.
-  package func sums(after beginnings: [(position: Int, tokens: [Int32])]) -> [Float] {
+  package func sums(after beginnings: [(position: Int, tokens: [Int32])], exponent: Double = 1) -> [Float] {
     let count = beginnings.count * weights.embeddings.shape[0]
     let weightsOfPrefix = weights.prefix.map { $0.weight.handle as ct_tensor? }
     let biases = weights.prefix.map { $0.bias.handle as ct_tensor? }
@@ -64,7 +67,8 @@ package struct FusedTokensHead {
             check(
               ct_tokens_head_sums(
                 sums.baseAddress, &head, beginnings.map { Int64($0.position) },
-                beginnings.map { Int64($0.tokens.count) }, beginnings.flatMap(\.tokens), Int64(beginnings.count)))
+                beginnings.map { Int64($0.tokens.count) }, beginnings.flatMap(\.tokens), Int64(beginnings.count),
+                exponent))
           }
         }
       }

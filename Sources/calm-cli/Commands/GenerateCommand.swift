@@ -12,10 +12,11 @@ struct GenerateCommand: ParsableCommand {
     abstract: "Write text with a language model.",
     discussion: """
       Prints the prompt and its continuation, chunk by chunk. Without a prompt the model starts a new document. A \
-      temperature below 1 favors likelier text: the batch sampler chooses among candidates, the exact sampler samples \
-      until enough samples agree. An autoregressive Transformer has probabilities: its temperature is exact and may be \
-      above 1, and --top-k and --top-p limit the choice to its likeliest tokens. The same seed and number of threads \
-      give the same text.
+      temperature below 1 favors likelier text. An autoregressive Transformer and a model with a tokens head have \
+      probabilities of tokens: they are sampled by logits, the temperature may be above 1, and --top-k and --top-p \
+      limit the choice to the likeliest tokens. Other models can only be sampled: the batch sampler chooses among \
+      candidates, the exact sampler samples until enough samples agree. The same seed and number of threads give the \
+      same text.
 
       Example:
         calm generate runs/lm/model --prompt "Once upon a time" --temperature 1/3
@@ -36,10 +37,10 @@ struct GenerateCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Temperature above 0, as a number or a fraction such as 1/3; above 1 only with a Transformer.", valueName: "t"))
+      "Temperature above 0, as a number or a fraction such as 1/3; above 1 only by logits.", valueName: "t"))
   var temperature = "0.5"
 
-  @Option(help: "Sampler for temperatures below 1. (default: batch)")
+  @Option(help: "How to sample at a temperature. (default: logits if the model has them, else batch)")
   var sampler: GenerationOptions.Sampler?
 
   @Option(
@@ -53,12 +54,12 @@ struct GenerateCommand: ParsableCommand {
       valueName: "n"))
   var maxSamples: Int?
 
-  @Option(help: ArgumentHelp("With a Transformer: sample among this many of the likeliest tokens.", valueName: "n"))
+  @Option(help: ArgumentHelp("By logits: sample among this many of the likeliest tokens.", valueName: "n"))
   var topK: Int?
 
   @Option(
     help: ArgumentHelp(
-      "With a Transformer: sample among the fewest tokens whose probabilities sum to this (nucleus sampling).",
+      "By logits: sample among the fewest tokens whose probabilities sum to this (nucleus sampling).",
       valueName: "p"))
   var topP: Double?
 
@@ -89,7 +90,7 @@ struct GenerateCommand: ParsableCommand {
   private func options() throws -> GenerationOptions {
     let standard = GenerationOptions()
     return try GenerationOptions(
-      temperature: Temperature.number(parsing: temperature), sampler: sampler ?? standard.sampler,
+      temperature: Temperature.number(parsing: temperature), sampler: sampler,
       candidates: candidates ?? standard.candidates, maximumSamples: maxSamples ?? standard.maximumSamples,
       topK: topK, topP: topP, maximumTokens: maxNewTokens, sequences: numSamples, seed: seed,
       continuesText: continuesText)
@@ -149,15 +150,16 @@ struct GenerateCommand: ParsableCommand {
   /// Loads a model of either kind, and returns the function that starts a text with it.
   private func loadModel(_ folder: ModelFolder, _ setting: ComputeSetting) throws -> (String) throws -> TextGenerator {
     let options = try options()
-    try refuseOptions(of: folder.kind == .autoregressive ? .languageModel : .autoregressive, for: folder)
-    try asUsage { try options.validate(probabilities: folder.kind == .autoregressive) }
     if folder.kind == .autoregressive {
+      try refuseOptionsOfContinuousModels(for: folder)
+      try asUsage { try options.chosenSampler(among: AutoregressiveConfiguration.samplers) }
       let sizes = try folder.autoregressiveConfiguration()
       let tokenizer = try loadTokenizer(folder, vocabularySize: sizes.vocabularySize, padding: sizes.special.padding)
       let model = try folder.loadAutoregressiveModel(device: setting.device, as: setting.precision)
       return { try TextGenerator(model, tokenizer: tokenizer, prompt: $0, options: options) }
     }
     let sizes = try folder.languageModelConfiguration()
+    try refuseOptions(for: folder, sizes)
     let tokenizer = try loadTokenizer(folder, vocabularySize: sizes.vocabularySize, padding: sizes.special.padding)
     let model = try folder.loadLanguageModel(
       autoencoder: autoencoder.map { URL(fileURLWithPath: $0) }, device: setting.device,
@@ -165,17 +167,28 @@ struct GenerateCommand: ParsableCommand {
     return { try TextGenerator(model, tokenizer: tokenizer, prompt: $0, options: options) }
   }
 
-  /// Refuses the options that only the other kind of model has.
-  private func refuseOptions(of other: ModelFolder.Kind, for folder: ModelFolder) throws {
-    let given =
-      other == .autoregressive
-      ? [("--top-k", topK != nil), ("--top-p", topP != nil)]
-      : [
-        ("--sampler", sampler != nil), ("--candidates", candidates != nil), ("--max-samples", maxSamples != nil),
-        ("--autoencoder", autoencoder != nil),
-      ]
+  private func refuseOptionsOfContinuousModels(for folder: ModelFolder) throws {
+    let given = [
+      ("--sampler", sampler != nil && sampler != .logits), ("--candidates", candidates != nil), ("--max-samples", maxSamples != nil),
+      ("--autoencoder", autoencoder != nil),
+    ]
     if let option = given.first(where: \.1)?.0 {
-      throw InputError.otherKind(model: folder.url.path, option: option, kind: folder.kind, needed: other)
+      throw InputError.otherKind(model: folder.url.path, option: option, kind: folder.kind, needed: .languageModel)
+    }
+  }
+
+  /// Refuses the options that have no effect with a continuous model.
+  private func refuseOptions(for folder: ModelFolder, _ sizes: LanguageModelConfiguration) throws {
+    let limits = [("--top-k", topK != nil), ("--top-p", topP != nil)]
+    if let option = limits.first(where: \.1)?.0, !sizes.samplers.contains(.logits) {
+      throw InputError.noProbabilities(model: folder.url.path, option: option, head: sizes.head)
+    }
+    try asUsage {
+      let usesLogits = try options().chosenSampler(among: sizes.samplers) == .logits
+      try refuse(
+        withoutEffect(
+          "with the sampler 'logits'", when: usesLogits,
+          ["--candidates": candidates, "--max-samples": maxSamples]))
     }
   }
 

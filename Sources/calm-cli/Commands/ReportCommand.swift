@@ -49,7 +49,7 @@ struct ReportCommand: ParsableCommand {
   }
 
   func validate() throws {
-    do { try options().validate(probabilities: false) } catch { throw ValidationError("\(error)") }
+    do { try options().chosenSampler(among: [.batch]) } catch { throw ValidationError("\(error)") }
     try refuse(
       withoutEffect(
         "with --num-samples 0", when: numSamples == 0,

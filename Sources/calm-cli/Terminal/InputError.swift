@@ -17,6 +17,7 @@ enum InputError: DescribedError, Equatable {
   case moreProcessesThanDevices(processes: Int, devices: Int)
   case noDeviceForProcess(localRank: Int, devices: Int)
   case otherKind(model: String, option: String, kind: ModelFolder.Kind, needed: ModelFolder.Kind)
+  case noProbabilities(model: String, option: String, head: HeadKind)
 
   var description: String {
     switch self {
@@ -36,6 +37,8 @@ enum InputError: DescribedError, Equatable {
       "--device cuda: the process with LOCAL_RANK \(localRank) uses cuda:\(localRank), but libtorch finds only \(devices); start at most one process per GPU, and set LOCAL_RANK to 0 if each process sees only one"
     case .otherKind(let model, let option, let kind, let needed):
       "\(model): contains \(kind.article), but \(option) needs \(needed.article); leave it out"
+    case .noProbabilities(let model, let option, let head):
+      "\(model): contains a continuous language model with the head '\(head.rawValue)', but \(option) needs the probabilities of tokens, as of a Transformer or the head 'tokens' of several steps; leave it out"
     case .settings(let file, let problems):
       "\(file): \(problems.joined(separator: "; "))"
     case .otherCommand(let path, let command):

@@ -8,19 +8,19 @@ struct CompletionCallTests {
   private static let limits = ServingLimits()
 
   private func call(
-    _ body: String, _ kind: CompletionCall.Kind = .completion, autoregressive: Bool = false
+    _ body: String, _ kind: CompletionCall.Kind = .completion, of model: TinyServed.Kind = .energy
   ) throws -> CompletionCall {
-    let model = try autoregressive ? TinyServed.autoregressive() : TinyServed.continuous()
+    let model = try TinyServed.model(model)
     let json = try CompletionCall.json(Array(body.utf8), limits: Self.limits)
     return try CompletionCall(json, kind: kind, facts: model.facts, limits: Self.limits, seed: 99)
   }
 
   /// The refusal of a body.
   private func refusal(
-    _ body: String, _ kind: CompletionCall.Kind = .completion, autoregressive: Bool = false
+    _ body: String, _ kind: CompletionCall.Kind = .completion, of model: TinyServed.Kind = .energy
   ) -> APIError? {
     do {
-      _ = try call(body, kind, autoregressive: autoregressive)
+      _ = try call(body, kind, of: model)
       return nil
     } catch {
       return error as? APIError
@@ -108,7 +108,7 @@ struct CompletionCallTests {
 
   @Test("temperature 0 is the most probable token where there are probabilities")
   func zero() throws {
-    let call = try call(#"{"model": "m", "prompt": "a", "temperature": 0, "top_p": 0.9}"#, autoregressive: true)
+    let call = try call(#"{"model": "m", "prompt": "a", "temperature": 0, "top_p": 0.9}"#, of: .autoregressive)
     #expect(call.request.options.topK == 1)
     #expect(call.request.options.topP == 0.9)
   }
@@ -169,12 +169,13 @@ struct CompletionCallTests {
     #expect(error?.param == field)
   }
 
-  @Test("a model with probabilities needs no sampler")
-  func probabilities() {
-    #expect(
-      refusal(#"{"model": "m", "calm": {"sampler": "batch"}}"#, autoregressive: true)?.param == "calm.sampler")
-    #expect(refusal(#"{"model": "m", "temperature": 2.5}"#, autoregressive: true)?.param == "temperature")
-    #expect(refusal(#"{"model": "m", "temperature": 1.5, "top_p": 0}"#, autoregressive: true)?.param == "top_p")
+  @Test("a model with probabilities needs no sampler", arguments: [TinyServed.Kind.tokens, .autoregressive])
+  func probabilities(model: TinyServed.Kind) throws {
+    let hot = try call(#"{"model": "m", "prompt": "a", "temperature": 1.5, "top_p": 0.9}"#, of: model).request.options
+    #expect(hot.temperature == 1.5 && hot.topP == 0.9)
+    #expect(refusal(#"{"model": "m", "calm": {"sampler": "batch"}}"#, of: model)?.param == "calm.sampler")
+    #expect(refusal(#"{"model": "m", "temperature": 2.5}"#, of: model)?.param == "temperature")
+    #expect(refusal(#"{"model": "m", "temperature": 1.5, "top_p": 0}"#, of: model)?.param == "top_p")
   }
 
   @Test(

@@ -96,12 +96,17 @@ import Torch
 
   @Test("the error for an option of a different kind of model names the option")
   func foreignOptions() throws {
-    #expect(throws: GenerationError.needlessSampler) { try sequences { $0.sampler = .exact } }
+    #expect(throws: GenerationError.unsupportedSampler(.exact, supported: [.logits])) {
+      try sequences { $0.sampler = .exact }
+    }
     #expect(throws: GenerationError.topPOutOfRange(0)) { try sequences { $0.topP = 0 } }
     #expect(throws: GenerationError.self) { try sequences { $0.topK = 0 } }
     let continuous = TinyGenerator.model()
     #expect(throws: GenerationError.noLogits) {
       try ChunkGenerator(continuous, prompt: prompt, options: TinyGenerator.options { $0.topK = 3 })
+    }
+    #expect(throws: GenerationError.unsupportedSampler(.logits, supported: [.batch, .exact])) {
+      try ChunkGenerator(continuous, prompt: prompt, options: TinyGenerator.options { $0.sampler = .logits })
     }
   }
 

@@ -120,6 +120,17 @@ struct ContinuousBatchingTests {
     try expectIndependence(SmallModels.languageModel(keyValueHeads: 2, head: head), temperature: temperature)
   }
 
+  @Test("the requests of a tokens head are independent with every sampler", arguments: GenerationOptions.Sampler.allCases)
+  func tokensHead(sampler: GenerationOptions.Sampler) throws {
+    let model = SmallModels.languageModel(keyValueHeads: 2, head: .tokens)
+    try expectIndependence(model, temperature: 0.5) {
+      $0.sampler = sampler
+      if sampler == .logits { $0.topP = 0.8 }
+      // So that three tokens are likely enough to agree.
+      if sampler == .exact { ($0.temperature, $0.maximumSamples) = (0.9, 100_000) }
+    }
+  }
+
   @Test(
     "the requests of a distilled model are independent", arguments: [HeadKind.flow, .posterior, .tokens], [1, 0.5])
   func distilled(head: HeadKind, temperature: Double) throws {
@@ -127,10 +138,13 @@ struct ContinuousBatchingTests {
     try expectIndependence(model, temperature: temperature)
   }
 
-  private func expectIndependence(_ model: ContinuousLanguageModel, temperature: Double) throws {
+  private func expectIndependence(
+    _ model: ContinuousLanguageModel, temperature: Double, adjusting adjust: (inout GenerationOptions) -> Void = { _ in }
+  ) throws {
     let batch = ContinuousBatch(model)
     var options = Self.long
     (options.temperature, options.candidates) = (temperature, 8)
+    adjust(&options)
     var requests = Array(requests(options, temperatures: [1]).prefix(12))
     requests[0].start = 3
     let alone = try run(batch, [requests[0]])[0]
@@ -199,7 +213,7 @@ struct ContinuousBatchingTests {
 
   @Test(
     "a chunk that needs many samples takes steps of a bounded number, with the result of the generator",
-    arguments: [1, 0.5, 0.4], GenerationOptions.Sampler.allCases)
+    arguments: [1, 0.5, 0.4], [GenerationOptions.Sampler.batch, .exact])
   func searches(temperature: Double, sampler: GenerationOptions.Sampler) throws {
     let model = TinyGenerator.model(vocabulary: 6, special: SpecialTokens(padding: 0), latentDeviation: 0.2)
     let options = GenerationOptions(
@@ -245,8 +259,10 @@ struct ContinuousBatchingTests {
     }
   }
 
-  @Test("numbers of a head of tokens that are not finite end their sequence alone", arguments: [1, 0.5])
-  func tokensNotFinite(temperature: Double) throws {
+  @Test(
+    "numbers of a head of tokens that are not finite end their sequence alone", arguments: [1, 0.5],
+    [GenerationOptions.Sampler.logits, .batch])
+  func tokensNotFinite(temperature: Double, sampler: GenerationOptions.Sampler) throws {
     let model = SmallModels.languageModel(head: .tokens)
     let damaged = SmallModels.vocabularySize - 1
     withoutGradients {
@@ -254,7 +270,8 @@ struct ContinuousBatchingTests {
       model.backbone.embedding.weight.selected(0, damaged).fill(-3e38)
       (model.head as? TokensHead)?.prior.bias?.fill(10)
     }
-    let options = GenerationOptions(temperature: temperature, candidates: 8, maximumTokens: 9, seed: 5)
+    let options = GenerationOptions(
+      temperature: temperature, sampler: sampler, candidates: 8, maximumTokens: 9, seed: 5)
     let sound = (0..<5).map {
       Request(prompt: TinyGenerator.prompt(9, vocabulary: damaged, seed: UInt64($0)), options: options)
     }

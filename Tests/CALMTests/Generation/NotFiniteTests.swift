@@ -29,7 +29,7 @@ struct NotFiniteTests {
   @Test(
     "NaN in any part of a model with a one-step head ends its generation with an error",
     arguments: [(HeadKind.posterior, 1), (.posterior, 0.5), (.posterior, 0.4), (.tokens, 1), (.tokens, 0.5)],
-    GenerationOptions.Sampler.allCases)
+    [GenerationOptions.Sampler.batch, .exact])
   func oneStep(kind: (head: HeadKind, temperature: Double), sampler: GenerationOptions.Sampler) throws {
     let (head, temperature) = kind
     let names = SmallModels.languageModel(head: head, isOneStep: true).namedParameters().map(\.name)
@@ -52,7 +52,7 @@ struct NotFiniteTests {
 
   @Test(
     "NaN in any part of the autoencoder's decoder ends generation with an error",
-    arguments: GenerationOptions.Sampler.allCases)
+    arguments: [GenerationOptions.Sampler.batch, .exact])
   func decoder(sampler: GenerationOptions.Sampler) throws {
     let names = TinyGenerator.model().knownAutoencoder.namedParameters().map(\.name)
     let used = names.filter { $0.hasPrefix("decoder.") || $0.contains("embed_tokens") }

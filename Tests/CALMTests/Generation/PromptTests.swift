@@ -78,7 +78,7 @@ struct PromptTests {
     #expect(throws: TemperatureError.outOfRange(1.5)) {
       try ChunkGenerator(TinyGenerator.model(), prompt: [], options: hot)
     }
-    #expect(throws: Never.self) { try hot.validate(probabilities: true) }
+    #expect(throws: Never.self) { try hot.chosenSampler(among: [.logits]) }
     for value in [0, -1, .infinity] {
       let options = try TinyGenerator.options(temperature: value)
       #expect(throws: TemperatureError.notPositive(value)) { try options.validate() }

@@ -1,4 +1,5 @@
 import CALM
+import Foundation
 import Testing
 import Torch
 
@@ -97,6 +98,46 @@ import Torch
     // An interval of length p has p · count of the numbers, up to one.
     let total = joint.reduce(0, +)
     for (found, joint) in zip(counts, joint) { #expect(abs(found - joint / total * Double(count)) < 1.5) }
+  }
+
+  @Test(
+    "Tokens have their probabilities to the power 1/T, limited by top-k and top-p",
+    arguments: [
+      TokenChoice(temperature: 0.5), TokenChoice(temperature: 1.7), TokenChoice(temperature: 1, topK: 1),
+      TokenChoice(temperature: 0.7, topK: 9), TokenChoice(temperature: 1, topP: 0.6),
+      TokenChoice(temperature: 1.3, topK: 20, topP: 0.5),
+    ], [true, false])
+  func limited(choice: TokenChoice, isFused: Bool) throws {
+    let head = try #require(model.head as? TokensHead)
+    let (vocabulary, state) = (model.backbone.embedding.weight, hidden.narrowed(0, 0..<1))
+    let first: Int32 = 17
+    let logits = withoutGradients { head.logits(after: [(0, [first])], head.context(state), vocabulary: vocabulary) }
+    let expected = law(logits.elements(as: Double.self), choice)
+
+    // With gradients, the head is not fused.
+    let make = { BeginningTree(head, hidden: state, vocabulary: vocabulary, given: [[first]], choice: choice) }
+    let tree = isFused ? withoutGradients(make) : make()
+    let count = 10_000
+    let numbers = (0..<count).flatMap { [Float(0.5), (Float($0) + 0.5) / Float(count)] }
+    var counts = Array(repeating: 0.0, count: SmallModels.vocabularySize)
+    let both = (0..<count).map { (node: 0, own: 2 * $0..<2 * $0 + 2) }
+    for token in tree.tokens(after: both, numbers: numbers).tokens { counts[Int(token)] += 1 }
+    for (found, probability) in zip(counts, expected) { #expect(abs(found - probability * Double(count)) < 1.5) }
+  }
+
+  /// The probabilities of the tokens, from the definitions of top-k and top-p.
+  private func law(_ logits: [Double], _ choice: TokenChoice) -> [Double] {
+    var weights = logits.map { exp($0 / choice.temperature) }
+    let ranks = weights.map { weight in weights.filter { $0 > weight }.count }
+    if let topK = choice.topK { weights = zip(weights, ranks).map { $1 < topK ? $0 : 0 } }
+    if let topP = choice.topP {
+      let total = weights.reduce(0, +)
+      // A token is in the set unless those that are more likely reach the sum.
+      let above = weights.map { weight in weights.filter { $0 > weight }.reduce(0, +) }
+      weights = zip(weights, above).map { $1 < topP * total ? $0 : 0 }
+    }
+    let total = weights.reduce(0, +)
+    return weights.map { $0 / total }
   }
 
   @Test("A hidden state that is not finite makes no tokens, and leaves other positions as they are")

@@ -41,7 +41,7 @@ import Torch
 
     /// The running sums of the probabilities by tensor operations.
     func sums() -> [Float] {
-      head.probabilities(after: beginnings, head.context(hidden), vocabulary: vocabulary).cumulativeSum(along: -1)
+      softmax(head.logits(after: beginnings, head.context(hidden), vocabulary: vocabulary)).cumulativeSum(along: -1)
         .elements()
     }
 
@@ -64,6 +64,21 @@ import Torch
       let expected = World(chunkSize: chunkSize).sums()
       let error = try World(dtype, chunkSize: chunkSize).error(from: expected)
       #expect(error < (dtype == .float32 ? 1e-5 : 0.05))
+    }
+  }
+
+  @Test("The sums of powers are those of the tensor operations", arguments: [0.5, 2, 3])
+  func powers(exponent: Double) throws {
+    try withoutGradients {
+      let world = World()
+      let logits = world.head.logits(
+        after: world.beginnings, world.head.context(world.hidden), vocabulary: world.vocabulary)
+      let expected = softmax(logits * exponent).cumulativeSum(along: -1).elements(as: Float.self)
+      let found = try world.fused().sums(after: world.beginnings, exponent: exponent)
+      for (index, sum) in expected.enumerated() {
+        let last = (index / Self.vocabularySize + 1) * Self.vocabularySize - 1
+        #expect(abs(found[index] / found[last] - sum / expected[last]) < 1e-5)
+      }
     }
   }
 
