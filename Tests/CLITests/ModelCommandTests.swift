@@ -176,10 +176,10 @@ enum QuickDemo {
     #expect(try text("--temperature", "1.5", "--top-p", "0.9").hasPrefix("Alice"))
     expectFailure(
       try Command.run(["generate", model, "--candidates", "9"]),
-      saying: "--candidates has no effect with the sampler 'logits'")
+      saying: "sampled by logits", "--candidates has no effect")
     expectFailure(try Command.run(["generate", model, "--sampler", "batch", "--top-p", "0.5"]), saying: "top-p")
-    expectFailure(
-      try Command.run(["generate", model, "--sampler", "batch", "--temperature", "1.5"]), saying: "1.5")
+    let hot = try Command.run(["generate", model, "--sampler", "batch", "--temperature", "1.5"])
+    #expect(hot.status == 64 && hot.errorOutput.contains("1.5"), "\(hot.errorOutput)")
   }
 
   @Test(

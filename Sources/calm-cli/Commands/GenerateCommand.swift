@@ -98,7 +98,7 @@ struct GenerateCommand: ParsableCommand {
 
   func validate() throws {
     if prompt != nil && promptFile != nil { throw ValidationError("give --prompt or --prompt-file, not both") }
-    try asUsage { try options().validate() }
+    do { try options().validate() } catch { throw usageError(error) }
     try refuse(idleOptions(isOne: Temperature.number(parsing: temperature) == 1))
   }
 
@@ -114,9 +114,8 @@ struct GenerateCommand: ParsableCommand {
       + withoutEffect("without a prompt", when: !hasPrompt, ["--continue-text": continuesText.ifGiven])
   }
 
-  /// Turns any error into a usage error.
-  private func asUsage(_ check: () throws -> Void) throws {
-    do { try check() } catch { throw ValidationError("\(error)" + optionHint(for: error, of: self)) }
+  private func usageError(_ error: any Error) -> ValidationError {
+    ValidationError("\(error)" + optionHint(for: error, of: self))
   }
 
   func run() throws {
@@ -152,7 +151,7 @@ struct GenerateCommand: ParsableCommand {
     let options = try options()
     if folder.kind == .autoregressive {
       try refuseOptionsOfContinuousModels(for: folder)
-      try asUsage { try options.chosenSampler(among: AutoregressiveConfiguration.samplers) }
+      _ = try chosenSampler(among: AutoregressiveConfiguration.samplers)
       let sizes = try folder.autoregressiveConfiguration()
       let tokenizer = try loadTokenizer(folder, vocabularySize: sizes.vocabularySize, padding: sizes.special.padding)
       let model = try folder.loadAutoregressiveModel(device: setting.device, as: setting.precision)
@@ -183,12 +182,17 @@ struct GenerateCommand: ParsableCommand {
     if let option = limits.first(where: \.1)?.0, !sizes.samplers.contains(.logits) {
       throw InputError.noProbabilities(model: folder.url.path, option: option, head: sizes.head)
     }
-    try asUsage {
-      let usesLogits = try options().chosenSampler(among: sizes.samplers) == .logits
-      try refuse(
-        withoutEffect(
-          "with the sampler 'logits'", when: usesLogits,
-          ["--candidates": candidates, "--max-samples": maxSamples]))
+    let idle = [("--candidates", candidates != nil), ("--max-samples", maxSamples != nil)]
+    if try chosenSampler(among: sizes.samplers) == .logits, let option = idle.first(where: \.1)?.0 {
+      throw InputError.sampledByLogits(model: folder.url.path, option: option)
+    }
+  }
+
+  private func chosenSampler(among samplers: [GenerationOptions.Sampler]) throws -> GenerationOptions.Sampler {
+    do {
+      return try options().chosenSampler(among: samplers)
+    } catch let error as TemperatureError {
+      throw usageError(error)
     }
   }
 

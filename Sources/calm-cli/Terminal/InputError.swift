@@ -18,6 +18,7 @@ enum InputError: DescribedError, Equatable {
   case noDeviceForProcess(localRank: Int, devices: Int)
   case otherKind(model: String, option: String, kind: ModelFolder.Kind, needed: ModelFolder.Kind)
   case noProbabilities(model: String, option: String, head: HeadKind)
+  case sampledByLogits(model: String, option: String)
 
   var description: String {
     switch self {
@@ -39,6 +40,8 @@ enum InputError: DescribedError, Equatable {
       "\(model): contains \(kind.article), but \(option) needs \(needed.article); leave it out"
     case .noProbabilities(let model, let option, let head):
       "\(model): contains a continuous language model with the head '\(head.rawValue)', but \(option) needs the probabilities of tokens, as of a Transformer or the head 'tokens' of several steps; leave it out"
+    case .sampledByLogits(let model, let option):
+      "\(model): is sampled by logits, where \(option) has no effect; leave it out, or add --sampler batch"
     case .settings(let file, let problems):
       "\(file): \(problems.joined(separator: "; "))"
     case .otherCommand(let path, let command):
