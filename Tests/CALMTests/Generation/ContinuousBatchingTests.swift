@@ -120,7 +120,8 @@ struct ContinuousBatchingTests {
     try expectIndependence(SmallModels.languageModel(keyValueHeads: 2, head: head), temperature: temperature)
   }
 
-  @Test("the requests of a tokens head are independent with every sampler", arguments: GenerationOptions.Sampler.allCases)
+  @Test(
+    "the requests of a tokens head are independent with every sampler", arguments: GenerationOptions.Sampler.allCases)
   func tokensHead(sampler: GenerationOptions.Sampler) throws {
     let model = SmallModels.languageModel(keyValueHeads: 2, head: .tokens)
     try expectIndependence(model, temperature: 0.5) {

@@ -80,7 +80,8 @@ import Torch
       let tokens = try fused(world).tokens(world.noise, evaluation: evaluation)
       for sample in [0, 17, 39] {
         let alone = world.noise.narrowed(0, sample..<sample + 1)
-        #expect(try fused(world).means(alone, evaluation: evaluation).equals(all.narrowed(0, sample..<sample + 1)).all())
+        let own = try fused(world).means(alone, evaluation: evaluation)
+        #expect(own.equals(all.narrowed(0, sample..<sample + 1)).all())
       }
       let own = try fused(world, positions: 1..<2)
       let noise = world.noise.narrowed(1, 1..<2)
