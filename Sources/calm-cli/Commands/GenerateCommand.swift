@@ -166,10 +166,11 @@ struct GenerateCommand: ParsableCommand {
     return { try TextGenerator(model, tokenizer: tokenizer, prompt: $0, options: options) }
   }
 
+  /// Refuses the options that only continuous models have.
   private func refuseOptionsOfContinuousModels(for folder: ModelFolder) throws {
     let given = [
-      ("--sampler", sampler != nil && sampler != .logits), ("--candidates", candidates != nil), ("--max-samples", maxSamples != nil),
-      ("--autoencoder", autoencoder != nil),
+      ("--sampler", sampler != nil && sampler != .logits), ("--candidates", candidates != nil),
+      ("--max-samples", maxSamples != nil), ("--autoencoder", autoencoder != nil),
     ]
     if let option = given.first(where: \.1)?.0 {
       throw InputError.otherKind(model: folder.url.path, option: option, kind: folder.kind, needed: .languageModel)

@@ -121,7 +121,8 @@ struct ContinuousBatchingTests {
   }
 
   @Test(
-    "the requests of a tokens head are independent with every sampler", arguments: GenerationOptions.Sampler.allCases)
+    "the requests of a tokens head are independent with every sampler",
+    arguments: GenerationOptions.Sampler.allCases)
   func tokensHead(sampler: GenerationOptions.Sampler) throws {
     let model = SmallModels.languageModel(keyValueHeads: 2, head: .tokens)
     try expectIndependence(model, temperature: 0.5) {
@@ -140,7 +141,8 @@ struct ContinuousBatchingTests {
   }
 
   private func expectIndependence(
-    _ model: ContinuousLanguageModel, temperature: Double, adjusting adjust: (inout GenerationOptions) -> Void = { _ in }
+    _ model: ContinuousLanguageModel, temperature: Double,
+    adjusting adjust: (inout GenerationOptions) -> Void = { _ in }
   ) throws {
     let batch = ContinuousBatch(model)
     var options = Self.long

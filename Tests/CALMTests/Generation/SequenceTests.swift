@@ -38,7 +38,8 @@ struct SequenceTests {
   }
 
   @Test(
-    "the same seed gives the same sequences, another seed different ones", arguments: [GenerationOptions.Sampler.batch, .exact]
+    "the same seed gives the same sequences, another seed different ones",
+    arguments: [GenerationOptions.Sampler.batch, .exact]
   )
   func seeds(sampler: GenerationOptions.Sampler) throws {
     func run(_ seed: UInt64) throws -> [GeneratedSequence] {
