@@ -201,9 +201,9 @@ struct SchedulerTests {
   @Test("a model that samples token by token completes the chunks of several prompts in one step", arguments: [1, 0.5])
   func completions(temperature: Double) async throws {
     let scheduler = Scheduler(try TinyServed.tokens(), limits: EngineLimits())
-    let streams = try (0..<3).map {
-      try add(TinyServed.request("Ada w", tokens: 3, temperature: temperature), id: $0, to: scheduler)
-    }
+    var request = try TinyServed.request("Ada w", tokens: 3, temperature: temperature)
+    request.options.sampler = .batch
+    let streams = (0..<3).map { add(request, id: $0, to: scheduler) }
     scheduler.turn(at: start)
     let report = scheduler.takeReport()
     #expect(report.batchSizes == [3])
