@@ -34,7 +34,7 @@ public final class TokenGenerator: SequenceGenerator {
       special: sizes.special, hasDocumentEnds: sizes.hasDocumentEnds)
     self.model = model
     self.options = options
-    choice = TokenChoice(temperature: options.temperature, topK: options.topK, topP: options.topP)
+    choice = TokenChoice(options)
     sequences = Array(repeating: GeneratedSequence(), count: options.sequences)
     generators = (0..<options.sequences).map { SeededGenerator(seed: options.seed, stream: UInt64($0)) }
     context = Backbone.Context(layers: sizes.transformer.layers)

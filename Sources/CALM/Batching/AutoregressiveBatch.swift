@@ -75,8 +75,7 @@ package final class AutoregressiveBatch: BatchModel {
     return logits.withUnsafeBytes { bytes in
       let logits = bytes.bindMemory(to: Float.self)
       return sequences.enumerated().map { row, sequence in
-        let options = sequence.options
-        let choice = TokenChoice(temperature: options.temperature, topK: options.topK, topP: options.topP)
+        let choice = TokenChoice(sequence.options)
         let own = UnsafeBufferPointer(rebasing: logits[row * vocabulary..<(row + 1) * vocabulary])
         return Result {
           let token = Int32(try choice(own, using: &sequence.tokenGenerator))

@@ -79,14 +79,11 @@ package final class ContinuousBatch: BatchModel {
   /// The options that sequences must share for their candidates to be sampled in one batch.
   private struct PoolOptions: Hashable {
     let sampler: GenerationOptions.Sampler?
-    let temperature: Double
+    let choice: TokenChoice
     let candidates: Int
-    let topK: Int?
-    let topP: Double?
 
     init(_ options: GenerationOptions) {
-      (sampler, temperature, candidates) = (options.sampler, options.temperature, options.candidates)
-      (topK, topP) = (options.topK, options.topP)
+      (sampler, choice, candidates) = (options.sampler, TokenChoice(options), options.candidates)
     }
   }
 

@@ -162,7 +162,13 @@ package final class BeginningTree {
         softmax(head.logits(after: rows, context, vocabulary: vocabulary) / choice.temperature)
           .cumulativeSum(along: -1).elements()
       }
-    for row in rows.indices { choice.limit(sums: &new[row * vocabularySize..<(row + 1) * vocabularySize]) }
+    if choice.isLimited {
+      new.withUnsafeMutableBufferPointer { new in
+        for row in rows.indices {
+          choice.limit(sums: .init(rebasing: new[row * vocabularySize..<(row + 1) * vocabularySize]))
+        }
+      }
+    }
     sums.append(new)
   }
 }

@@ -103,10 +103,9 @@ struct ChunkSampler {
   ///   - hidden: [positions, h].
   ///   - beginnings: see ``ChunkSource/init(_:hidden:beginnings:choice:)``.
   func source(_ hidden: Tensor, beginnings: [[Int32]]) -> ChunkSource {
-    let choice =
-      sampler == .logits
-      ? TokenChoice(temperature: options.temperature, topK: options.topK, topP: options.topP) : .unlimited
-    return ChunkSource(model, hidden: hidden, beginnings: beginnings, choice: choice)
+    ChunkSource(
+      model, hidden: hidden, beginnings: beginnings,
+      choice: sampler == .logits ? TokenChoice(options) : .unlimited)
   }
 
   private func row(_ index: Int, of hidden: Tensor) -> Tensor { hidden.narrowed(0, index..<index + 1) }

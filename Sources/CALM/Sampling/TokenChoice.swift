@@ -22,6 +22,14 @@ package struct TokenChoice: Hashable, Sendable {
     (self.temperature, self.topK, self.topP) = (temperature, topK, topP)
   }
 
+  /// As the options say.
+  init(_ options: GenerationOptions) {
+    self.init(temperature: options.temperature, topK: options.topK, topP: options.topP)
+  }
+
+  /// Whether some tokens are never chosen.
+  var isLimited: Bool { topK != nil || topP != nil }
+
   /// Samples a token.
   ///
   /// - Throws: ``GenerationError/notFinite``.
@@ -45,7 +53,7 @@ package struct TokenChoice: Hashable, Sendable {
   ///
   /// - Parameter weights: probabilities at the temperature, times a factor.
   private func limit(_ weights: inout [Double]) {
-    if topK == nil && topP == nil { return }
+    if !isLimited { return }
     // Tokens with less than an equal share of the rest, 1 − topP, have less than the rest together.
     let least = topK == nil ? (1 - (topP ?? 1)) * weights.reduce(0, +) / Double(weights.count) : 0
     let descending = weights.indices.filter { weights[$0] >= least }.sorted {
@@ -67,14 +75,14 @@ package struct TokenChoice: Hashable, Sendable {
 
   /// Removes the tokens from which none is chosen from running sums of weights. Sums that are not finite stay as they
   /// are.
-  func limit(sums: inout ArraySlice<Float>) {
-    if topK == nil && topP == nil || sums.last?.isFinite != true { return }
+  func limit(sums: UnsafeMutableBufferPointer<Float>) {
+    if !isLimited || sums.last?.isFinite != true { return }
     var weights = zip(sums, [0] + sums).map { Double($0 - $1) }
     limit(&weights)
     var sum = 0.0
-    for (index, weight) in zip(sums.indices, weights) {
+    for (token, weight) in weights.enumerated() {
       sum += weight
-      sums[index] = Float(sum)
+      sums[token] = Float(sum)
     }
   }
 }
